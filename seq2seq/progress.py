@@ -1,0 +1,54 @@
+"""What a person sees while waiting: the one console (standard error), bars with speed and time left.
+
+Results go to standard output by `print`; everything else goes through here.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+Item = TypeVar("Item")
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class SpeedColumn(ProgressColumn):
+    """Items a second."""
+
+    def render(self, task: Task) -> Text:
+        """The bar's own estimate, blank until there is one."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} {task.fields.get('unit', 'it')}/s")
+
+
+def bar() -> Progress:
+    """A progress bar that shows speed and time left and vanishes when done."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        SpeedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def track(items: Iterable[Item], what: str, *, total: int | None, unit: str) -> Iterator[Item]:
+    """Yield the items under a bar named `what`; total is None where it is not known."""
+    with bar() as progress:
+        task = progress.add_task(what, total=total, unit=unit)
+        for item in items:
+            yield item
+            progress.advance(task)

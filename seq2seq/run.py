@@ -1,0 +1,154 @@
+"""The run folder, the contract after training: what is in it, and how it is written and read.
+
+    runs/NAME/
+      config.yaml            the resolved configuration, as trained
+      run.json               what was measured while training, of what data, with which versions
+      source.model           the SentencePiece models; one `tokenizer.model` where they are shared
+      model.safetensors      the best weights so far: present as soon as there is something to keep
+      checkpoints/           weights of single steps, for averaging
+      log.jsonl              one line a log interval and a validation
+      hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated
+      scores.json            {TEST: {bleu: {score, signature}, ...}}
+      align/                 heatmaps and matrices
+
+Nothing in it can run code: safetensors, JSON, YAML, text.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from seq2seq.errors import UserError, did_you_mean
+
+FORMAT = 1  # of the folder; raised when an older reader would misread it
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a new file that takes the place of `path` only once it is whole and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    with partial.open(mode, **text) as file:  # type: ignore[call-overload]
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    with replacing(path) as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def write_lines(path: Path, lines: list[str]) -> None:
+    """Write a text file of one item a line, whole or not at all."""
+    with replacing(path) as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else."""
+    return path.read_bytes().decode("utf-8").split("\n")[:-1]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A trained run on disk. Open one with `RunFolder.open`, which says what is wrong with it."""
+
+    path: Path
+    config: dict[str, Any]
+    info: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """Read a run that holds a trained model.
+
+        Raises:
+            UserError: there is no such folder, it is not a run, its training has not yet kept a
+                model, or a newer version wrote it.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            siblings = [p.name for p in path.parent.glob("*/") if (p / "config.yaml").is_file()]
+            hint = f"; {did_you_mean(path.name, siblings)}" if siblings else ""
+            raise UserError(f"there is no run folder {str(path)!r}{hint}")
+        for name in ("config.yaml", "run.json"):
+            if not (path / name).is_file():
+                raise UserError(
+                    f"{str(path)!r} is not a run folder: it has no {name} "
+                    "(give the folder that `seq2seq train` printed first, runs/NAME)"
+                )
+        try:
+            config = yaml.safe_load((path / "config.yaml").read_text("utf-8"))
+            info = json.loads((path / "run.json").read_text("utf-8"))
+        except (yaml.YAMLError, ValueError) as error:
+            raise UserError(f"{str(path)!r} cannot be read: {error}") from error
+        if not isinstance(config, dict) or not isinstance(info, dict):
+            raise UserError(f"{str(path)!r} cannot be read: config.yaml or run.json is no mapping")
+        if info.get("format", FORMAT) > FORMAT:
+            raise UserError(
+                f"{str(path)!r} was written by seq2seq {info.get('versions', {}).get('seq2seq')}, "
+                "newer than this one: upgrade to read it"
+            )
+        if not (path / "model.safetensors").is_file():
+            raise UserError(
+                f"the run {str(path)!r} is unfinished: its training has not kept a model yet "
+                f"(status: {info.get('status', 'unknown')})"
+            )
+        return cls(path, config, info)
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.resolve().name
+
+    @property
+    def tests(self) -> list[str]:
+        """The names of the sets that `evaluate` and `align` can be asked for."""
+        return sorted(p.parent.name for p in self.path.glob("hyps/*/source.txt"))
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """What `evaluate` has written so far; empty before."""
+        file = self.path / "scores.json"
+        if not file.is_file():
+            return {}
+        try:
+            return json.loads(file.read_text("utf-8"))
+        except ValueError as error:
+            raise UserError(f"{file} cannot be read: {error}") from error
+
+    def test(self, name: str) -> Path:
+        """The folder of one test set: source.txt, reference.txt, maybe hypothesis.txt.
+
+        Raises:
+            UserError: the run has no such test set.
+        """
+        if name not in self.tests:
+            raise UserError(
+                f"the run {str(self.path)!r} has no test set {name!r}; "
+                + did_you_mean(name, self.tests)
+            )
+        return self.path / "hyps" / name
+
+
+def set_aside(path: Path) -> Path:
+    """Move an old run folder to a free name beside it; nothing is ever deleted."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    target = path.with_name(f"{path.name}.{stamp}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{path.name}.{stamp}-{number}")
+    path.rename(target)
+    return target
