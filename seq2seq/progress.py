@@ -13,6 +13,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -42,6 +43,21 @@ def bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+    )
+
+
+def training_bar(shown: bool) -> Progress:
+    """A bar over the share of a training's budget that is spent; set `speed` in tokens a second."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]:,.0f} target tokens/s"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        transient=True,
+        refresh_per_second=2,
+        disable=not shown,
     )
 
 

@@ -1,0 +1,177 @@
+"""Batches of sentence pairs: what one is, and how a corpus is cut into them.
+
+A batch has a budget of tokens, padding included, so that every batch costs about the same; pairs
+of like length go together, so that almost none of it is padding.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from seq2seq.errors import UserError
+
+PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids that tokenizer, models and search agree on
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids, padded on the right. src ends with EOS; tgt_in is BOS + words, tgt_out words + EOS.
+
+    num_tokens counts the real target tokens; it is kept beside the tensors because counting them
+    on a GPU would make the host wait.
+    """
+
+    src: Int[Tensor, "batch src"]
+    tgt_in: Int[Tensor, "batch tgt"]
+    tgt_out: Int[Tensor, "batch tgt"]
+    num_tokens: int
+
+    @property
+    def src_mask(self) -> Bool[Tensor, "batch src"]:
+        """True where the source has a real token."""
+        return self.src != PAD
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device; from pinned memory the copy overlaps with work."""
+        if device.type == "cpu":
+            return self
+        moved = (
+            t.pin_memory().to(device, non_blocking=True)
+            for t in (self.src, self.tgt_in, self.tgt_out)
+        )
+        return Batch(*moved, self.num_tokens)
+
+
+def pad(rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch len"]:
+    """Rows of ids as one rectangle, filled up with PAD on the right."""
+    table = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
+    for line, row in zip(table, rows, strict=True):
+        line[: len(row)] = row
+    return torch.from_numpy(table)
+
+
+def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
+    """A batch from pairs of ids without BOS or EOS."""
+    return Batch(
+        src=pad([[*source, EOS] for source, _ in pairs]),
+        tgt_in=pad([[BOS, *target] for _, target in pairs]),
+        tgt_out=pad([[*target, EOS] for _, target in pairs]),
+        num_tokens=sum(len(target) + 1 for _, target in pairs),
+    )
+
+
+def pack(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """Cut an order of rows into batches of at most `budget` tokens, padding included.
+
+    Args:
+        order: row numbers, like lengths side by side.
+        lengths: tokens of each row, of its longer side.
+        budget: a batch has at most this many tokens on either side; a single row may exceed it.
+    """
+    batches, start, longest = [], 0, 0
+    for end, length in enumerate(lengths[order].tolist()):
+        longest = max(longest, length)
+        if end > start and longest * (end - start + 1) > budget:
+            batches.append(order[start:end])
+            start, longest = end, length
+    batches.append(order[start:])
+    return batches
+
+
+class TokenBatches:
+    """Endless batches of row numbers, epoch after epoch; the position is a state to save.
+
+    Every epoch sorts the rows by length with chance deciding between equals, cuts them into
+    batches, and shuffles the batches. Both draws depend on the seed and the epoch alone, so that
+    the state is three numbers.
+
+    Args:
+        rows: the usable rows of the corpus.
+        source_lengths: ids of each row of the corpus, without EOS.
+        target_lengths: the same for the target.
+        budget: tokens a batch on its longer side, padding included.
+        seed: decides the order.
+        rank: which of `ranks` processes this is: each takes every ranks-th batch.
+        ranks: how many processes share an epoch.
+
+    Raises:
+        UserError: the longest pair does not fit into the budget, or there are fewer batches than
+            processes.
+    """
+
+    def __init__(
+        self,
+        rows: np.ndarray,
+        source_lengths: np.ndarray,
+        target_lengths: np.ndarray,
+        *,
+        budget: int,
+        seed: int,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
+        self.rows, self.seed, self.budget = rows, seed, budget
+        self.rank, self.ranks = rank, ranks
+        self.source = source_lengths + 1  # the EOS
+        self.target = target_lengths + 1
+        self.longer = np.maximum(self.source, self.target)
+        longest = int(self.longer[rows].max())
+        if longest > budget:
+            raise UserError(
+                f"train.batch_tokens={budget} cannot hold the longest training pair "
+                f"({longest} tokens): raise it, or lower data.max_length"
+            )
+        self.epoch, self.position = 0, 0
+        self._batches = self._cut()
+        if len(self._batches) < ranks:
+            raise UserError(
+                f"the corpus makes {len(self._batches)} batches of {budget} tokens, too few for "
+                f"trainer.devices={ranks}: lower train.batch_tokens"
+            )
+
+    def _cut(self) -> list[np.ndarray]:
+        """The batches of the present epoch, in order, of all processes."""
+        chance = np.random.default_rng([self.seed, self.epoch])
+        keys = (chance.random(len(self.rows)), self.source[self.rows], self.target[self.rows])
+        batches = pack(self.rows[np.lexsort(keys)], self.longer, self.budget)
+        return [batches[i] for i in chance.permutation(len(batches))]
+
+    def __len__(self) -> int:
+        """Batches an epoch, for one process."""
+        return len(self._batches) // self.ranks
+
+    @property
+    def padding(self) -> float:
+        """The share of the present epoch's tokens, both sides, that is padding."""
+        padded = sum(
+            len(b) * int(side[b].max()) for b in self._batches for side in (self.source, self.target)
+        )
+        return 1 - int(self.source[self.rows].sum() + self.target[self.rows].sum()) / padded
+
+    @property
+    def epochs(self) -> float:
+        """Epochs gone through so far, with the fraction."""
+        return self.epoch + self.position / len(self)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        while True:
+            if self.position == len(self):
+                self.epoch, self.position = self.epoch + 1, 0
+                self._batches = self._cut()
+            batch = self._batches[self.position * self.ranks + self.rank]
+            self.position += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream of batches stands."""
+        return {"seed": self.seed, "epoch": self.epoch, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another sampler over the same corpus stood."""
+        self.seed, self.epoch, self.position = state["seed"], state["epoch"], state["position"]
+        self._batches = self._cut()

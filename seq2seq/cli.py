@@ -1,0 +1,190 @@
+"""seq2seq train|translate|evaluate|align|compare: the verbs. What they do lies elsewhere."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seq2seq.errors import UserError
+
+if TYPE_CHECKING:
+    from seq2seq.config import Config
+
+app = typer.Typer(
+    name="seq2seq",
+    help="Train translation models, see their attention, compare them honestly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, runs/NAME")]
+BeamOption = Annotated[
+    int | None, typer.Option("--beam", min=1, help="hypotheses kept; the run's own by default")
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")]
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def train(context: typer.Context) -> None:
+    """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists every key)."""
+    from seq2seq import compose
+
+    if {"-h", "--help"} & set(context.args):
+        print(compose.help_text(context.args))
+        return
+
+    def job(config: "Config") -> None:
+        from seq2seq.train import train
+
+        with explained():  # inside, for Hydra would print a traceback
+            print(train(config))
+
+    compose.run(context.args, job)
+
+
+@app.command()
+def translate(
+    run: RunArgument,
+    beam: BeamOption = None,
+    n_best: Annotated[
+        int, typer.Option("--n-best", min=1, help="lines `NUMBER ||| TEXT ||| SCORE` for each input")
+    ] = 1,
+    max_length: Annotated[
+        int | None, typer.Option("--max-length", min=1, help="most pieces of a translation")
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="draw from the model instead of searching")
+    ] = False,
+    temperature: Annotated[float, typer.Option(help="of --sample: below 1 is safer")] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, help="of --sample: from the K likeliest words")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="of --sample: from the likeliest words of this mass")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="of --sample")] = 1,
+    device: DeviceOption = "auto",
+) -> None:
+    """Translate standard input line by line: seq2seq translate RUN < in > out."""
+    from seq2seq.translate import Translator, filter_lines
+
+    translator = Translator(run, beam=beam, max_length=max_length, device=device)
+    if sample:
+        translator.sample(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    filter_lines(translator, sys.stdin.buffer, sys.stdout.buffer, n_best=n_best)
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    test: Annotated[
+        list[str] | None, typer.Option("--test", help="name of a test set; all by default")
+    ] = None,
+    beam: BeamOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Translate the test sets and score them: BLEU, chrF, TER, perplexity, speed."""
+    from seq2seq.evaluate import evaluate, score_table
+
+    print_table(score_table(evaluate(run, test or [], beam=beam, device=device)))
+    wrote(run / "scores.json", run / "hyps")
+
+
+@app.command()
+def align(
+    run: RunArgument,
+    source: Annotated[str | None, typer.Option("--source", help="a sentence to translate")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="its translation, to be read instead of searched")
+    ] = None,
+    test: Annotated[str | None, typer.Option("--test", help="take lines of this test set")] = None,
+    lines: Annotated[
+        str | None, typer.Option("--lines", help="which, counted from 1, such as 3,17 or 1-5")
+    ] = None,
+    beam: BeamOption = None,
+    layer: Annotated[
+        int | None, typer.Option(help="decoder layer to read, from 1 (default: second to last)")
+    ] = None,
+    head: Annotated[
+        int | None, typer.Option(help="attention head to read, from 1 (default: mean of all)")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw where a model looked: translate a sentence (or read the given translation)."""
+    from seq2seq.align import align
+
+    wrote(
+        *align(
+            run,
+            source=source,
+            target=target,
+            test=test,
+            lines=lines,
+            beam=beam,
+            layer=layer,
+            head=head,
+            out=out,
+            device=device,
+        )
+    )
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="evaluated run folders")],
+    out: Annotated[
+        Path, typer.Option("--out", help="folder for report.md and report.json")
+    ] = Path("comparison"),
+) -> None:
+    """Put evaluated runs side by side, with intervals and tests against the first."""
+    from seq2seq.compare import compare, render
+
+    comparison = compare(runs, out=out)
+    print_table(render(comparison))
+    wrote(out / "report.md", out / "report.json")
+
+
+def print_table(table: Any) -> None:
+    """A result, on standard output."""
+    from rich.console import Console
+
+    Console().print(table)
+
+
+def wrote(*paths: Path) -> None:
+    """Tell where things were written."""
+    for path in paths:
+        print(f"wrote {path}", file=sys.stderr)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what a person can cause into one sentence on standard error and an exit status."""
+    try:
+        yield
+    except UserError as error:
+        print(f"seq2seq: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as a shell reports a program ended by Ctrl-C
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        print(f"seq2seq: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
+        sys.exit(1)
+
+
+def main() -> None:
+    """The `seq2seq` command."""
+    with explained():
+        app()

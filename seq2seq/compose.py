@@ -1,0 +1,193 @@
+"""The command line of `seq2seq train`, read by Hydra, with its mistakes explained and its help."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from seq2seq import config
+from seq2seq.config import PLUGS, Config, describe, meanings, schema
+from seq2seq.errors import UserError, did_you_mean
+
+
+def config_folder() -> Path:
+    """The YAML files: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def run(words: list[str], job: Callable[[Config], Any]) -> None:
+    """Compose a configuration from command-line words and do the job with it; with -m, with each.
+
+    Raises:
+        UserError: a word, key or value is wrong; the message names it and the nearest valid one.
+    """
+    own_folder = any(word.startswith(("--config-", "-cn", "-cd", "-cp")) for word in words)
+    overrides = [word for word in words if not word.startswith("-")]
+    if not own_folder:  # with folders of the user's own, Hydra itself must say what is wrong
+        check_words(overrides)
+    if not any(override.key_or_group == "name" for override in parse(overrides)):
+        words = [*words, *name_by_what_is_swept(overrides)]
+
+    def once(composed: DictConfig) -> None:
+        job(read(composed))
+
+    sys.argv = ["seq2seq train", *words]
+    hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(once)()
+
+
+def read(composed: DictConfig) -> Config:
+    """A typed configuration from what Hydra composed."""
+    try:
+        plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
+    except OmegaConfBaseException as error:
+        raise UserError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+    return Config.read(plain)
+
+
+def parse(overrides: list[str]) -> list[Override]:
+    """Command-line words as Hydra reads them."""
+    parser = OverridesParser.create()
+    parsed = []
+    for word in overrides:
+        try:
+            parsed.append(parser.parse_override(word))
+        except HydraException as error:
+            raise UserError(
+                f"cannot read {word!r}: write key=value, and quote what the shell or Hydra would "
+                "take apart, as in 'name=\"a, b\"'"
+            ) from error
+    return parsed
+
+
+def check_words(overrides: list[str]) -> None:
+    """Refuse unknown groups, choices and keys before Hydra does, with the nearest known one."""
+    groups = {folder.name: choices(folder) for folder in config_folder().iterdir() if folder.is_dir()}
+    parsed = [o for o in parse(overrides) if not o.get_key_element().startswith("hydra")]
+    for override in parsed:
+        group = override.key_or_group
+        if group in groups:
+            for value in values(override):
+                if value not in groups[group]:
+                    known = did_you_mean(value, groups[group])
+                    raise UserError(f"there is no {group} {value!r}; {known}")
+    known_keys = set(keys_of(parsed, groups))
+    for override in parsed:
+        key = override.key_or_group
+        if key not in groups and key not in known_keys and not override.is_delete():
+            raise UserError(f"unknown key {key!r}; {did_you_mean(key, {*known_keys, *groups})}")
+
+
+def choices(folder: Path) -> list[str]:
+    """The names that a group can be given."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def values(override: Override) -> Iterator[str]:
+    """What one word gives: one value, or each of a sweep."""
+    if override.is_sweep_override():
+        yield from (str(value) for value in override.sweep_string_iterator())
+    else:
+        yield str(override.value())
+
+
+def keys_of(parsed: list[Override], groups: dict[str, list[str]]) -> Iterator[str]:
+    """Every dotted key that some choice among these words makes valid."""
+    chosen = [o for o in parsed if o.key_or_group in groups]
+    yield from dotted(compose([f"{o.key_or_group}={next(values(o))}" for o in chosen]))
+    for override in chosen:
+        for value in values(override):
+            yield from dotted(compose([f"{override.key_or_group}={value}"]))
+
+
+def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
+    """The names of a nested mapping's keys."""
+    for key in tree:
+        yield prefix + str(key)
+        inner = tree._get_node(key)
+        if isinstance(inner, DictConfig):
+            yield from dotted(inner, f"{prefix}{key}.")
+
+
+def compose(overrides: list[str]) -> DictConfig:
+    """The configuration for these words, without running anything."""
+    folder = str(config_folder())
+    with hydra.initialize_config_dir(folder, version_base="1.3"):
+        return hydra.compose("train", [word.lstrip("+") for word in overrides])
+
+
+def name_by_what_is_swept(overrides: list[str]) -> list[str]:
+    """With -m, have a run's name tell its swept values, so that no two share a folder."""
+    named = ("model", "data", "seed")
+    swept = [
+        o.key_or_group
+        for o in parse(overrides)
+        if o.is_sweep_override() and o.key_or_group not in named
+    ]
+    if not swept:
+        return []
+    groups = {folder.name for folder in config_folder().iterdir() if folder.is_dir()}
+    base = "${hydra:runtime.choices.data}-${hydra:runtime.choices.model}-${seed}"
+    parts = (f"{k}=${{hydra:runtime.choices.{k}}}" if k in groups else f"{k}=${{{k}}}" for k in swept)
+    return [f'name="{",".join([base, *parts])}"']
+
+
+def help_text(words: list[str]) -> str:
+    """What can be configured: groups with their choices, keys with type, value and meaning."""
+    overrides = [word for word in words if not word.startswith("-")]
+    check_words(overrides)
+    composed: Any = OmegaConf.to_container(compose(overrides), resolve=False)
+    composed["name"] = "DATA-MODEL-SEED"
+    lines = [
+        "usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
+        "",
+        "Train one model; the results go to runs/NAME. With -m, values split by commas are swept:",
+        "  seq2seq train -m model=rnn,bahdanau,transformer seed=1,2,3",
+        "",
+        "Groups:",
+    ]
+    for folder in sorted(config_folder().iterdir()):
+        if folder.is_dir() and choices(folder):
+            lines.append(f"  {folder.name + '=':<12} {' | '.join(choices(folder))}")
+    lines += ["", "Keys (those of data, model and search are of the choice made):"]
+    top = meanings(Config)
+    for name, kind in schema(Config).items():
+        section = composed[name]
+        if name in PLUGS:
+            owner = config.locate(name, section["_target_"])
+            lines += ["", f"{name}: {top[name]}, {owner.__name__}"]
+            lines += keys(owner, section, f"{name}.", config.GIVEN.get(name, ()))
+        elif isinstance(section, dict):
+            lines += ["", f"{name}: {top[name]}"]
+            lines += keys(kind, section, f"{name}.")
+        else:
+            lines.append(entry(name, section, kind, top[name]))
+    lines += ["", "seq2seq train GROUP=CHOICE --help shows the keys of another choice."]
+    return "\n".join(lines)
+
+
+def keys(owner: type, section: dict[str, Any], prefix: str, given: tuple[str, ...] = ()) -> list[str]:
+    """A line for every key of a section."""
+    texts = meanings(owner)
+    return [
+        entry(prefix + key, section.get(key), kind, texts.get(key, ""))
+        for key, kind in schema(owner, given).items()
+    ]
+
+
+def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
+    """Name and value, then meaning and type."""
+    shown = {None: "null", True: "true", False: "false", "???": "(must be given)"}.get(
+        value if isinstance(value, str | bool | None) else "", value
+    )
+    return f"  {f'{key}={shown}':<42} {meaning} [{describe(kind)}]"
+
+

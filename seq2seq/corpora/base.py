@@ -1,0 +1,102 @@
+"""What every corpus promises: named splits of pairs, streamed as they lie or memory-mapped."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+
+from seq2seq.corpora.text import Pair, Text, fingerprint
+from seq2seq.errors import UserError, did_you_mean
+
+__all__ = ["Corpus", "Pair", "Text", "by_name"]
+
+
+class Corpus(ABC):
+    """Parallel text in splits: "train", "validation" and any number of named tests.
+
+    A plug-in says where a split lies and how it is read; storing and checking are done here.
+
+    Args:
+        source: language code of the source side.
+        target: language code of the target side.
+        train: what holds the training split: a file, a prefix of files, a name.
+        validation: the same for the validation split.
+        tests: the same for every test set, by its name.
+        max_length: the most pieces a side in training.
+        tokenized: whether the text is already tokenised.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        target: str,
+        train: str,
+        validation: str,
+        tests: dict[str, str],
+        max_length: int,
+        tokenized: bool,
+    ) -> None:
+        if max_length < 1:
+            raise UserError(f"data.max_length is {max_length}, but a sentence has at least 1 piece")
+        self.source = source
+        self.target = target
+        self.tests = tuple(tests)
+        self.max_length = max_length
+        self.tokenized = tokenized
+        self._parts = {"train": train, "validation": validation}
+        for name, part in tests.items():
+            if self._parts.setdefault(name, part) != part:
+                raise UserError(f"a test set cannot be called {name!r}, which names another split")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The names that the other methods take."""
+        return ("train", "validation", *self.tests)
+
+    @abstractmethod
+    def read(self, split: str) -> Iterator[Pair]:
+        """Stream every pair in file order, those with an empty side included.
+
+        What has to be fetched for it is fetched before this returns.
+        """
+
+    @abstractmethod
+    def where(self, split: str) -> str:
+        """The files or the dataset that hold the split, as a message names them."""
+
+    def part(self, split: str) -> str:
+        """What holds the split, as it was given to the constructor.
+
+        Raises:
+            UserError: there is no such split.
+        """
+        if split not in self._parts:
+            raise UserError(f"there is no split {split!r}; {did_you_mean(split, self.splits)}")
+        return self._parts[split]
+
+    def fingerprint(self, split: str) -> str:
+        """The SHA-256 of both sides as they are now: equal for equal pairs, whatever the files."""
+        return fingerprint(self.read(split), what=f"checking {split}")
+
+    def text(self, split: str) -> Text:
+        """The split, memory-mapped from the cache; stored there first where its content is new.
+
+        Raises:
+            UserError: there is no such split, it cannot be read, or it is empty.
+        """
+        text = Text.store(self.fingerprint(split), self.read(split), what=f"reading {split}")
+        if not len(text):
+            raise UserError(f"{split} is empty: there are no lines in {self.where(split)}")
+        return text
+
+
+def by_name(parts: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:
+    """Test sets by their names.
+
+    Raises:
+        UserError: two of them would have the same name.
+    """
+    named: dict[str, str] = {}
+    for part in parts:
+        if (other := named.setdefault(name(part), part)) != part:
+            raise UserError(f"the test sets {other!r} and {part!r} would both be {name(part)!r}")
+    return named

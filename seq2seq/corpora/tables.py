@@ -1,0 +1,201 @@
+"""A user's own tables, both sides in one file: tab-separated columns, or JSON objects."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seq2seq.corpora.base import Corpus, Pair, by_name
+from seq2seq.corpora.lines import one_line, read_lines
+from seq2seq.errors import UserError, did_you_mean
+
+EXTENSIONS = {".gz", ".tsv", ".txt", ".jsonl", ".json"}
+
+
+class Table(Corpus):
+    """One file a split, ROOT/FILE, one pair a line."""
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        target: str,
+        root: str,
+        train: str,
+        validation: str,
+        tests: list[str],
+        max_length: int,
+        tokenized: bool,
+    ) -> None:
+        super().__init__(
+            source=source,
+            target=target,
+            train=train,
+            validation=validation,
+            tests=by_name(tests, _stem),
+            max_length=max_length,
+            tokenized=tokenized,
+        )
+        self.root = root
+
+    def path(self, split: str) -> Path:
+        """The file of the split."""
+        return Path(self.root).expanduser() / self.part(split)
+
+    def where(self, split: str) -> str:
+        """The file."""
+        return str(self.path(split))
+
+
+class Tsv(Table):
+    """Tab-separated columns, plain or gzip; quotes and backslashes are text.
+
+    Args:
+        source: language translated from
+        target: language translated into
+        root: folder of the files
+        train: name of the training file
+        validation: name of the validation file
+        tests: names of the test sets' files; without .tsv and .gz they name the sets
+        source_column: column of the source side, its number from 0 or its name in the header
+        target_column: column of the target side, its number from 0 or its name in the header
+        header: true if the first line names the columns
+        max_length: longest pair to train on, in pieces a side
+        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        target: str,
+        root: str,
+        train: str,
+        validation: str,
+        tests: list[str],
+        source_column: str,
+        target_column: str,
+        header: bool,
+        max_length: int,
+        tokenized: bool,
+    ) -> None:
+        super().__init__(
+            source=source,
+            target=target,
+            root=root,
+            train=train,
+            validation=validation,
+            tests=tests,
+            max_length=max_length,
+            tokenized=tokenized,
+        )
+        self.source_column = source_column
+        self.target_column = target_column
+        self.header = header
+
+    def read(self, split: str) -> Iterator[Pair]:
+        """Stream the two columns of every line but the header."""
+        path = self.path(split)
+        lines = enumerate(read_lines(path), start=1)
+        names = next(lines, (1, ""))[1].split("\t") if self.header else []
+        source, target = (
+            self._number(path, column, names) for column in (self.source_column, self.target_column)
+        )
+        for number, line in lines:
+            fields = line.split("\t")
+            if len(fields) <= max(source, target):
+                raise UserError(
+                    f"line {number} of {path} has {len(fields)} columns, "
+                    f"but column {max(source, target)} (counted from 0) is asked for"
+                )
+            yield Pair(fields[source], fields[target])
+
+    def _number(self, path: Path, column: str, names: list[str]) -> int:
+        if column in names:
+            return names.index(column)
+        if column.isdecimal():
+            return int(column)
+        reason = did_you_mean(column, names) if self.header else "without a header, give its number"
+        raise UserError(f"{path} has no column {column!r}; {reason}")
+
+
+class Jsonl(Table):
+    """One JSON object a line, plain or gzip; line ends inside a text become spaces.
+
+    Args:
+        source: language translated from
+        target: language translated into
+        root: folder of the files
+        train: name of the training file
+        validation: name of the validation file
+        tests: names of the test sets' files; without .jsonl and .gz they name the sets
+        source_field: field of the source side, dotted where it lies deeper
+        target_field: field of the target side, dotted where it lies deeper
+        max_length: longest pair to train on, in pieces a side
+        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        target: str,
+        root: str,
+        train: str,
+        validation: str,
+        tests: list[str],
+        source_field: str,
+        target_field: str,
+        max_length: int,
+        tokenized: bool,
+    ) -> None:
+        super().__init__(
+            source=source,
+            target=target,
+            root=root,
+            train=train,
+            validation=validation,
+            tests=tests,
+            max_length=max_length,
+            tokenized=tokenized,
+        )
+        self.source_field = source_field
+        self.target_field = target_field
+
+    def read(self, split: str) -> Iterator[Pair]:
+        """Stream the two fields of every object."""
+        path = self.path(split)
+        for number, line in enumerate(read_lines(path), start=1):
+            try:
+                record = json.loads(line)
+                yield Pair(_field(record, self.source_field), _field(record, self.target_field))
+            except UserError as error:
+                raise UserError(f"line {number} of {path} {error}") from error
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"line {number} of {path} is not JSON: {error}") from error
+
+
+def _field(record: Any, field: str) -> str:
+    """The text at a dotted name; the error is the end of a sentence about the line."""
+    value = record
+    for key in field.split("."):
+        if not isinstance(value, dict) or key not in value:
+            known = value if isinstance(value, dict) else ()
+            raise UserError(f"has no field {field!r}: at {key!r}, {did_you_mean(key, known)}")
+        value = value[key]
+    if not isinstance(value, str):
+        raise UserError(f"has {type(value).__name__} in the field {field!r}, not text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"has half a character (a lone surrogate) in the field {field!r}"
+        ) from error
+    return one_line(value)
+
+
+def _stem(file: str) -> str:
+    path = Path(file)
+    while path.suffix in EXTENSIONS:
+        path = path.with_suffix("")
+    return path.name

@@ -1,0 +1,133 @@
+"""Scores of a run on its test sets: translate, measure, write down with all that it took."""
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from seq2seq import scores
+from seq2seq.batching import collate, pack
+from seq2seq.errors import UserError
+from seq2seq.models.base import Autoregressive
+from seq2seq.progress import bar, console
+from seq2seq.run import RunFolder, read_lines, write_json, write_lines
+from seq2seq.runtime import commit, machine, versions
+from seq2seq.translate import Translator
+
+
+class Pairs(Protocol):
+    """Ids of both sides, pair by pair."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[Sequence[int], Sequence[int]]: ...
+
+
+@torch.inference_mode()
+def mean_loss(model: Autoregressive, pairs: Pairs, *, batch_tokens: int = 4096) -> float:
+    """Cross-entropy in nats a target token (EOS included), every pair counted, none left out."""
+    device = next(model.parameters()).device
+    lengths = np.array([max(len(s), len(t)) + 1 for s, t in map(pairs.__getitem__, range(len(pairs)))])
+    total, tokens = 0.0, 0
+    for rows in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
+        batch = collate([pairs[row] for row in rows.tolist()]).to(device)
+        total += float(model.loss(batch))
+        tokens += batch.num_tokens
+    return total / tokens
+
+
+def perplexity(loss: float) -> float:
+    """exp of a mean loss, infinite where that overflows."""
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def evaluate(
+    path: str | Path,
+    tests: Sequence[str] = (),
+    *,
+    beam: int | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Translate test sets and write scores.json and hyps/TEST/hypothesis.txt into the run folder.
+
+    Args:
+        path: the run folder.
+        tests: names of test sets; all that the corpus has, if empty (validation only by name).
+        beam: another beam than the run's own.
+        device: where to translate.
+
+    Returns:
+        What was written for each test set, by name.
+
+    Raises:
+        UserError: the run is none or unfinished, or has no such test set.
+    """
+    run = RunFolder.open(path)
+    names = list(tests) or [name for name in run.tests if name != "validation"]
+    if not names:
+        raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
+    folders = {name: run.test(name) for name in names}
+    translator = Translator(run, beam=beam, device=device)
+    done = {name: evaluate_one(translator, folder) for name, folder in folders.items()}
+    write_json(run.path / "scores.json", {**run.scores, **done})
+    return done
+
+
+def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
+    """Translate one test set, write its hypotheses, return its entry of scores.json."""
+    sources, references = read_lines(folder / "source.txt"), read_lines(folder / "reference.txt")
+    if len(sources) != len(references):
+        raise UserError(
+            f"{folder / 'source.txt'} has {len(sources)} lines and reference.txt {len(references)}"
+        )
+    started = time.perf_counter()
+    with bar() as progress:
+        task = progress.add_task(f"translating {folder.name}", total=len(sources), unit="sentences")
+        found = translator.n_best(sources, 1, done=lambda n: progress.advance(task, n))
+    seconds = time.perf_counter() - started
+    if cut := sum(best.cut for best, *_ in found):
+        console.print(f"{cut} translations of {folder.name} were ended by search.max_length")
+    hypotheses = [best.text for best, *_ in found]
+    write_lines(folder / "hypothesis.txt", hypotheses)
+
+    tokenizers, data = translator.tokenizers, translator.run.config["data"]
+    ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
+    info = translator.run.info
+    return {
+        **scores.score(
+            hypotheses,
+            references,
+            tokenized=data.get("tokenized", False),
+            language=data.get("target"),
+        ),
+        "perplexity": {
+            "score": perplexity(mean_loss(translator.model, list(ids))),
+            "unit": "piece",
+        },
+        "seconds": seconds,
+        "sentences_per_second": len(sources) / seconds,
+        "search": {"kind": type(translator.search).__name__, **vars(translator.search)},
+        "test": {
+            "lines": len(sources),
+            "source_sha256": sha256(folder / "source.txt"),
+            "reference_sha256": sha256(folder / "reference.txt"),
+        },
+        "model_sha256": sha256(translator.run.path / "model.safetensors"),
+        "config": translator.run.config,
+        "data": info.get("data"),
+        "seed": info.get("seed"),
+        "versions": versions(),
+        "commit": commit(),
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,131 @@
+"""What a training tells: log.jsonl for machines, run.json for later verbs, lines for people."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+from rich.table import Table
+
+from seq2seq.checkpoints import Validation
+from seq2seq.config import Config
+from seq2seq.evaluate import perplexity
+from seq2seq.progress import console
+from seq2seq.run import FORMAT, write_json
+from seq2seq.runtime import commit, machine, versions
+
+
+class Journal:
+    """The records of one run; silent in every process but the first.
+
+    Args:
+        fabric: the process, and TensorBoard where it is asked for.
+        folder: the run folder.
+        config: the run's configuration.
+        facts: what is known before training: counts, hashes, sizes.
+    """
+
+    def __init__(
+        self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]
+    ) -> None:
+        self.fabric, self.folder, self.speaks = fabric, folder, fabric.is_global_zero
+        self.info = {
+            "format": FORMAT,
+            "name": config.name,
+            "status": "running",
+            "seed": config.seed,
+            **facts,
+            "versions": versions(),
+            "commit": commit(),
+            "machine": machine(),
+            "devices": fabric.world_size,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        self.file = (folder / "log.jsonl").open("a", encoding="utf-8") if self.speaks else None
+        self.update()
+
+    def update(self, **facts: Any) -> None:
+        """Bring run.json up to date."""
+        self.info.update(facts)
+        if self.speaks:
+            write_json(self.folder / "run.json", self.info)
+
+    def log(self, step: int, entry: dict[str, Any]) -> None:
+        """One line of log.jsonl, on disk at once; the same to TensorBoard."""
+        if self.file:
+            self.file.write(json.dumps({"step": step, **entry}) + "\n")
+            self.file.flush()
+        self.fabric.log_dict({k: v for k, v in entry.items() if v is not None}, step=step)
+
+    def say(self, text: str) -> None:
+        """A line for the person who waits."""
+        if self.speaks:
+            console.print(text)
+
+    def introduce(self) -> None:
+        """Say what is about to be trained, on what."""
+        data, model = self.info["data"], self.info["model"]
+        train = data["train"]
+        left_out = [f"{train[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if train[k]]
+        self.say(
+            f"corpus: {train['pairs']:,} pairs {data['source']}-{data['target']}, "
+            f"{train['used']:,} used" + (f" (left out: {', '.join(left_out)})" if left_out else "")
+        )
+        self.say(
+            f"batches: {train['batches']:,} an epoch, {train['padding']:.1%} padding; "
+            f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
+            + (", shared" if model["shared_vocab"] else "")
+        )
+        device, threads = self.fabric.device.type, self.info["machine"]["threads"]
+        where = f"{device}, {threads} threads" if device == "cpu" else device
+        if self.fabric.world_size > 1:
+            where += f", {self.fabric.world_size} processes"
+        self.say(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")
+
+    def found(self, validation: Validation, *, best: bool, minutes: float, seconds: float) -> None:
+        """Tell of a validation."""
+        self.log(
+            validation.step,
+            {
+                "validation_loss": validation.loss,
+                "validation_perplexity": perplexity(validation.loss),
+                "validation_bleu": validation.bleu,
+                "minutes": minutes,
+                "seconds": seconds,
+            },
+        )
+        self.say(
+            f"step {validation.step:>6,}  {minutes:6.1f} min  loss {validation.loss:.3f}  "
+            f"BLEU {validation.bleu:5.2f}{'  best so far' if best else ''}"
+        )
+
+    def close(self) -> None:
+        """Finish the log."""
+        if self.file:
+            self.file.close()
+
+    def summarise(self) -> None:
+        """A table of what came out, and where everything lies."""
+        if not self.speaks:
+            return
+        info, best = self.info, self.info.get("best") or {}
+        table = Table(title=f"{info['name']}: {info['status']}", title_justify="left")
+        for heading in ("steps", "epochs", "minutes", "target tokens/s"):
+            table.add_column(heading, justify="right")
+        table.add_column("kept: step", justify="right")
+        table.add_column("validation loss", justify="right")
+        table.add_column("BLEU (greedy)", justify="right")
+        table.add_row(
+            f"{info['steps']:,}",
+            f"{info['epochs']:.1f}",
+            f"{info['minutes']:.1f}",
+            f"{info['target_tokens_per_second']:,.0f}",
+            str(best.get("step", "-")),
+            f"{best['loss']:.3f}" if best else "-",
+            f"{best['bleu']:.2f}" if best else "-",
+        )
+        console.print(table)
+        console.print(f"wrote {self.folder}/: model.safetensors, config.yaml, run.json, log.jsonl,")
+        console.print("  tokenizers, checkpoints/ and the texts of its test sets in hyps/")
+        console.print(f"next: seq2seq evaluate {self.folder}")

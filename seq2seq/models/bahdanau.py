@@ -1,0 +1,140 @@
+"""RNNsearch: the decoder looks back at the source before every word (Bahdanau et al. 2014)."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seq2seq.attention import AdditiveScore, attend
+from seq2seq.layers import GATES, PARTS, Cell, DeepOutput, Embedding, Kind, Recurrence, linear
+from seq2seq.models.base import Autoregressive, Hidden, Step
+
+
+class Memory(NamedTuple):
+    """The annotations of a source sentence, and what is made of them once."""
+
+    states: Float[Tensor, "batch src enc"]  # h_j, both directions side by side
+    keys: Float[Tensor, "batch src align"]  # U_a h_j
+    mask: Bool[Tensor, "batch src"]
+    first: Float[Tensor, "batch layers width"]  # the backward reading's state at the first word
+
+
+class Moment(NamedTuple):
+    """What one step of the decoder gives to the readout, and to the next step."""
+
+    context: Float[Tensor, "batch enc"]
+    weights: Float[Tensor, "batch src"]
+    state: Float[Tensor, "batch layers width"]
+
+
+class Bahdanau(Autoregressive):
+    """At each word: score every source state against the decoder's last state, read their average.
+
+    Appendix A.2 of the paper: alpha_i = softmax(v tanh(W s_(i-1) + U h_j)), c_i = sum alpha_ij h_j,
+    s_i = GRU([E y_(i-1), c_i], s_(i-1)), s_0 = tanh(W_s h<-_1). The state that the next word is
+    read from is s_i. Only what needs s_(i-1) is inside the loop over target words; the word
+    vectors' input product, the keys and the readout are made for all positions at once.
+
+    Args:
+        cell: gru (the paper's), lstm or tanh
+        embedding: width of the word vectors
+        dim: recurrent units, a direction in the encoder and in the decoder
+        align_dim: units of the alignment model
+        layers: recurrent layers of the encoder and of the decoder
+        readout: the layer before the words, maxout (the paper's) or tanh
+        readout_dim: width of that layer
+        dropout: probability on embeddings, between layers and on the readout
+    """
+
+    def __init__(
+        self,
+        *,
+        source_vocab: int,
+        target_vocab: int,
+        shared_vocab: bool,
+        cell: Kind,
+        embedding: int,
+        dim: int,
+        align_dim: int,
+        layers: int,
+        readout: Literal["maxout", "tanh"],
+        readout_dim: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        gates, parts, enc = GATES[cell] * dim, PARTS[cell] * dim, 2 * dim
+        self.dim = dim
+        self.source = Embedding(source_vocab, embedding, dropout)
+        self.encoder = Recurrence(
+            cell, embedding, dim, layers=layers, dropout=dropout, bidirectional=True
+        )
+        self.bridge = linear(parts, parts)
+        self.score = AdditiveScore(dim, enc, align_dim)
+        self.target = Embedding(target_vocab, embedding, dropout)
+        self.from_word = linear(embedding, gates)
+        self.from_context = linear(enc, gates, bias=False)
+        self.cells = nn.ModuleList(Cell(cell, dim) for _ in range(layers))
+        self.between = nn.ModuleList(linear(dim, gates) for _ in range(layers - 1))
+        self.readout = DeepOutput(
+            readout, dim + embedding + enc, readout_dim, target_vocab, dropout
+        )
+
+    def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
+        """Annotate every source word from both sides, and project the keys once."""
+        states, last = self.encoder.read(self.source(src), mask)
+        return Memory(states, self.score.key(states), mask, last[:, :, 1])
+
+    def start(self, memory: Memory) -> Float[Tensor, "batch layers width"]:
+        """s_0 = tanh(W_s h<-_1), layer by layer."""
+        return self.bridge(memory.first).tanh()
+
+    def advance(
+        self,
+        word: Float[Tensor, "batch gates"],
+        memory: Memory,
+        state: Float[Tensor, "batch layers width"],
+    ) -> Moment:
+        """One pass of the loop: align, read, move the state. `word` is its input product."""
+        query = state[:, -1:, : self.dim]
+        scores = self.score(query, memory.keys)
+        context, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
+        inputs, states = word + self.from_context(context.squeeze(1)), []
+        for i, cell in enumerate(self.cells):
+            states.append(cell(inputs, state[:, i]))
+            if i < len(self.between):
+                inputs = self.between[i](states[-1][:, : self.dim])
+        return Moment(context.squeeze(1), weights.squeeze(1), torch.stack(states, dim=1))
+
+    def hidden(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+    ) -> Hidden:
+        """The loop over target words, then one readout for all of them."""
+        embedded, state = self.target(tgt), self.start(memory)
+        moments = []
+        for word in self.from_word(embedded).unbind(dim=1):
+            moments.append(self.advance(word, memory, state))
+            state = moments[-1].state
+        states = torch.stack([m.state[:, -1, : self.dim] for m in moments], dim=1)
+        contexts = torch.stack([m.context for m in moments], dim=1)
+        seen = torch.stack([m.weights for m in moments], dim=1) if weights else None
+        return Hidden(
+            self.readout(states, embedded, contexts),
+            None if seen is None else seen[:, None, None],
+        )
+
+    def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
+        """Logits of the next word."""
+        return self.readout.words(states)
+
+    def step(
+        self,
+        token: Int[Tensor, " batch"],
+        memory: Memory,
+        state: Float[Tensor, "batch layers width"],
+    ) -> Step:
+        """One word further."""
+        embedded = self.target(token)
+        context, weights, state = self.advance(self.from_word(embedded), memory, state)
+        known = self.readout(state[:, -1, : self.dim], embedded, context)
+        return Step(self.project(known), weights[:, None, None], state)

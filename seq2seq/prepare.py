@@ -1,0 +1,77 @@
+"""From a corpus to what a model trains on: vocabularies, token ids, batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seq2seq.batching import Batch, collate
+from seq2seq.config import TokenizerConfig
+from seq2seq.corpora import Corpus, Encoded, Text, Usable, encode, usable
+from seq2seq.errors import UserError
+from seq2seq.progress import console
+from seq2seq.tokenizer import Tokenizers, seed_sampling
+
+
+def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
+    """Vocabularies of the training text, and of nothing else."""
+    text = corpus.text("train")
+    with console.status("learning the vocabulary"):
+        return Tokenizers.train(
+            text.sources(),
+            text.targets(),
+            shared=settings.shared,
+            kind=settings.kind,
+            vocab_size=settings.vocab_size,
+            character_coverage=settings.character_coverage,
+            normalization=settings.normalization,
+        )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A training text as token ids, and which of its pairs are used."""
+
+    text: Text
+    encoded: Encoded
+    usable: Usable
+    tokenizers: Tokenizers
+    max_length: int
+    sampling: float
+    seed: int
+
+    @classmethod
+    def prepare(
+        cls, corpus: Corpus, tokenizers: Tokenizers, *, sampling: float, seed: int
+    ) -> "Examples":
+        """Encode the training text and leave out what cannot be trained on.
+
+        Raises:
+            UserError: nothing is left.
+        """
+        text = corpus.text("train")
+        encoded = encode(text, tokenizers.source, tokenizers.target)
+        kept = usable(encoded, corpus.max_length)
+        if not len(kept.rows):
+            raise UserError(
+                f"no training pair is left of {len(text):,}: {kept.empty:,} have an empty side, "
+                f"{kept.too_long:,} are longer than data.max_length={corpus.max_length} pieces"
+            )
+        return cls(text, encoded, kept, tokenizers, corpus.max_length, sampling, seed)
+
+    def batch(self, rows: np.ndarray, place: Sequence[int]) -> Batch:
+        """The pairs of these rows; with sampling, `place` (epoch, position) decides the pieces."""
+        if not self.sampling:
+            return collate([self.encoded[row] for row in rows.tolist()])
+        # A stream of its own for every batch, so that resuming needs no state of SentencePiece.
+        seed_sampling(int(np.random.default_rng([self.seed, *place]).integers(2**32)))
+        source, target = self.tokenizers
+        return collate(
+            [
+                (
+                    source.sample(pair.source, self.sampling),
+                    target.sample(pair.target, self.sampling),
+                )
+                for pair in map(self.text.__getitem__, rows.tolist())
+            ]
+        )

@@ -1,0 +1,135 @@
+"""The machine: devices and processes (Lightning Fabric), threads, memory, seeds, versions."""
+
+import ctypes
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+import seq2seq
+from seq2seq.config import TrainerConfig
+from seq2seq.errors import UserError
+
+LIBRARIES = (
+    "torch",
+    "lightning-fabric",
+    "sentencepiece",
+    "sacrebleu",
+    "datasets",
+    "pyarrow",
+    "numpy",
+    "hydra-core",
+    "safetensors",
+)
+
+
+def keep_memory() -> None:
+    """Have glibc keep large buffers instead of giving them back after every use.
+
+    Otherwise each step asks the system for its pages anew, and page faults take a third of the
+    time. Other C libraries are left alone.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # <malloc.h>
+    libc.mallopt(m_mmap_max, 0)
+    libc.mallopt(m_trim_threshold, 2**31 - 1)
+    libc.mallopt(m_top_pad, 256 * 2**20)
+
+
+def launch(settings: TrainerConfig, *, loggers: list[Any] | None = None) -> Fabric:
+    """Start the processes of a run and return this one's handle.
+
+    Raises:
+        UserError: the machine does not have what the settings ask for.
+    """
+    keep_memory()
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    try:
+        fabric = Fabric(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            precision=settings.precision,
+            loggers=loggers,
+        )
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
+            f"trainer.precision={settings.precision} is not to be had here: {reason}"
+        ) from error
+    fabric.launch()
+    return fabric
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device for translating: a GPU where there is one, unless told otherwise.
+
+    Raises:
+        UserError: torch does not know the device, or this machine does not have it.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"there is no device {name!r} here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def versions() -> dict[str, str]:
+    """What the numbers were made with."""
+    found = {"seq2seq": seq2seq.__version__, "python": platform.python_version()}
+    for library in LIBRARIES:
+        found[library] = importlib.metadata.version(library)
+    return found
+
+
+def commit() -> str | None:
+    """The commit of this package's source, `+changes` if edited; None outside a git checkout."""
+    home = Path(__file__).parents[1]
+    if not (home / ".git").exists():  # an installed package inside somebody else's repository
+        return None
+    try:
+        head = git(home, "rev-parse", "HEAD").strip()
+        return head + ("+changes" if git(home, "status", "--porcelain", "--", "seq2seq") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def git(home: Path, *words: str) -> str:
+    """What a git command prints."""
+    return subprocess.run(
+        ["git", "-C", str(home), *words], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def machine() -> dict[str, Any]:
+    """Where the numbers were made: no host name, no user."""
+    found = {
+        "system": platform.system(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,371 @@
+"""The training loop: one for all variants."""
+
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning_fabric import Fabric
+
+from seq2seq import runtime, scores
+from seq2seq.batching import Batch, TokenBatches
+from seq2seq.checkpoints import Checkpoints, Validation
+from seq2seq.config import Config, build
+from seq2seq.corpora import Corpus, encode
+from seq2seq.errors import UserError
+from seq2seq.evaluate import mean_loss
+from seq2seq.journal import Journal
+from seq2seq.optimise import Budget, Schedule, make_optimizer
+from seq2seq.prepare import Examples, learn_tokenizers
+from seq2seq.progress import console, training_bar
+from seq2seq.run import replacing, set_aside, write_lines
+from seq2seq.search import Beam, Search
+from seq2seq.tokenizer import Tokenizers
+from seq2seq.translate import translate
+from seq2seq.weights import build_model, save_weights, set_weights
+
+
+def train(config: Config) -> Path:
+    """Train one model and return its run folder.
+
+    Raises:
+        UserError: the corpus, the configuration or the machine does not allow it, the run folder
+            is taken, or the loss is no longer a number.
+        KeyboardInterrupt: Ctrl-C ended it; the best model so far is in the run folder.
+    """
+    folder = Path(config.runs_dir) / config.name
+    fabric = runtime.launch(
+        config.trainer, loggers=[tensorboard(folder)] if config.train.tensorboard else None
+    )
+    corpus: Corpus = build("data", config.data)
+    search: Search = build("search", config.search)
+    if fabric.is_global_zero:
+        if not config.fresh and folder.exists() and any(folder.iterdir()):
+            raise UserError(
+                f"{folder} already holds a run: choose another name=, or give fresh=true to move "
+                "it aside"
+            )
+        console.print(f"run folder: {folder}")
+        open_folder(folder, config, corpus, learn_tokenizers(corpus, config.tokenizer))
+    fabric.barrier()
+    training = Training(fabric, folder, config, corpus, search)
+    try:
+        training.run()
+    finally:
+        training.journal.close()
+    training.journal.summarise()
+    if training.stop_asked:
+        raise KeyboardInterrupt
+    return folder
+
+
+def open_folder(folder: Path, config: Config, corpus: Corpus, tokenizers: Tokenizers) -> None:
+    """Lay out a new run folder: configuration, vocabularies, and the texts to be translated."""
+    texts = {split: corpus.text(split) for split in corpus.splits if split != "train"}
+    if folder.exists() and any(folder.iterdir()):
+        console.print(f"the older run was moved to {set_aside(folder)}")
+    with replacing(folder / "config.yaml") as file:
+        yaml.safe_dump(dataclasses.asdict(config), file, sort_keys=False, allow_unicode=True)
+    tokenizers.save(folder)
+    for name, text in texts.items():
+        write_lines(folder / "hyps" / name / "source.txt", list(text.sources()))
+        write_lines(folder / "hyps" / name / "reference.txt", list(text.targets()))
+
+
+def tensorboard(folder: Path) -> Any:
+    """A logger of TensorBoard events (an extra)."""
+    try:
+        from lightning_fabric.loggers import TensorBoardLogger
+
+        return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "train.tensorboard=true needs TensorBoard: pip install 'seq2seq[tensorboard]'"
+        ) from error
+
+
+class Training:
+    """A run in progress: everything that changes while it trains."""
+
+    def __init__(
+        self, fabric: Fabric, folder: Path, config: Config, corpus: Corpus, search: Search
+    ) -> None:
+        self.fabric, self.settings = fabric, config.train
+        self.tokenizers = Tokenizers.load(folder)
+        self.examples = Examples.prepare(
+            corpus, self.tokenizers, sampling=config.tokenizer.sampling, seed=config.seed
+        )
+        self.valid_text = corpus.text("validation")
+        self.valid = encode(self.valid_text, self.tokenizers.source, self.tokenizers.target)
+        self.target_language = corpus.target
+        self.greedy = Beam(
+            beam=1,
+            length_penalty=1.0,
+            max_length=search.max_length,
+            length_ratio=search.length_ratio,
+            length_extra=search.length_extra,
+        )
+        self.batches = TokenBatches(
+            self.examples.usable.rows,
+            self.examples.encoded.source_lengths,
+            self.examples.encoded.target_lengths,
+            budget=self.settings.batch_tokens,
+            seed=config.seed,
+            rank=fabric.global_rank,
+            ranks=fabric.world_size,
+        )
+        torch.manual_seed(config.seed)  # every process begins with the same weights
+        self.bare = build_model(config.model, self.tokenizers).to(fabric.device)
+        self.model, self.optimizer = fabric.setup(
+            self.bare, make_optimizer(self.bare.parameters(), self.settings)
+        )
+        self.model.mark_forward_method("loss")
+        torch.manual_seed(config.seed + fabric.global_rank)  # but each drops numbers of its own
+        self.schedule = Schedule(self.settings)
+        self.budget = Budget(
+            self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
+        )
+        self.checkpoints = Checkpoints(
+            folder,
+            by=self.settings.validate_by,
+            count=self.settings.average,
+            of=self.settings.average_of,
+        )
+        self.step, self.target_tokens, self.spent = 0, 0, 0.0
+        self.began, self.validating = time.perf_counter(), 0.0  # seconds
+        self.stop_asked = False
+        self.journal = Journal(fabric, folder, config, self.facts(corpus, config))
+        self.journal.introduce()
+
+    def run(self) -> None:
+        """Train until the budget is spent, patience ends, or somebody asks to stop."""
+        settings, stream = self.settings, iter(self.batches)
+        losses, tokens_heard, mark = [], 0, self.training_seconds
+        with asked_to_stop(self), training_bar(self.journal.speaks) as progress:
+            task = progress.add_task("training", total=1.0, speed=0.0)
+            while True:
+                # 1. set the learning rate
+                rate = self.schedule.rate(self.step + 1, self.spent)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = rate
+
+                # 2. forward and backward, over as many batches as make an update
+                batches = [self.next_batch(stream) for _ in range(settings.accumulate)]
+                tokens = self.over_processes(sum(batch.num_tokens for batch in batches))
+                for i, batch in enumerate(batches, 1):
+                    with self.fabric.no_backward_sync(self.model, enabled=i < len(batches)):
+                        loss = self.model.loss(
+                            batch.to(self.fabric.device), settings.label_smoothing
+                        )
+                        # Processes average their gradients, but the loss is a mean over tokens.
+                        self.fabric.backward(loss * (self.fabric.world_size / tokens))
+                    losses.append(loss.detach())
+
+                # 3. clip and update
+                norm = self.fabric.clip_gradients(
+                    self.model,
+                    self.optimizer,
+                    max_norm=settings.clip_norm or math.inf,
+                    error_if_nonfinite=False,
+                )
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+                self.step += 1
+                self.target_tokens += tokens
+                tokens_heard += tokens
+                self.spent = self.agreed(
+                    self.budget.spent(self.step, self.batches.epochs, self.minutes)
+                )
+
+                # 4. log
+                if self.step % settings.log_every == 0:
+                    speed = tokens_heard / (self.training_seconds - mark)
+                    total = self.over_processes(float(torch.stack(losses).sum()))
+                    self.tell(total / tokens_heard, rate, float(norm), speed)
+                    progress.update(
+                        task, description=f"loss {total / tokens_heard:.3f}", speed=speed
+                    )
+                    losses, tokens_heard, mark = [], 0, self.training_seconds
+                progress.update(task, completed=self.spent)
+
+                # 5. validate, and decide whether to go on
+                stop_asked, over = self.agreed(self.stop_asked), self.spent >= 1
+                if not stop_asked and (over or self.step % settings.validate_every == 0):
+                    over |= self.validate()
+                if stop_asked or over:
+                    break
+        self.finish("interrupted" if stop_asked else "finished")
+
+    def validate(self) -> bool:
+        """Look at the validation set, keep what is worth it; whether patience has ended."""
+        started = time.perf_counter()
+        if self.fabric.is_global_zero:
+            found = self.look()
+            best = self.checkpoints.add(self.bare, found)
+            self.schedule.falls += not best
+            seconds = time.perf_counter() - started
+            self.journal.found(found, best=best, minutes=self.minutes, seconds=seconds)
+            self.journal.update(**self.progress_so_far())
+        self.schedule.falls = self.agreed(self.schedule.falls)
+        self.validating += time.perf_counter() - started
+        patience = self.settings.patience
+        return self.agreed(patience is not None and self.checkpoints.in_vain >= patience)
+
+    def look(self) -> Validation:
+        """Loss and greedy BLEU of the present weights on the whole validation set."""
+        self.bare.eval()
+        loss = mean_loss(self.bare, self.valid, batch_tokens=self.settings.batch_tokens)
+        found = translate(
+            self.bare, self.tokenizers, self.greedy, list(self.valid_text.sources())
+        )
+        bleu = scores.bleu(
+            [best.text for best, *_ in found],
+            list(self.valid_text.targets()),
+            language=self.target_language,
+        )
+        self.bare.train()
+        return Validation(self.step, loss, bleu)
+
+    def finish(self, status: str) -> None:
+        """Leave the best weights in the run folder, averaged where that is asked for and better."""
+        kept = self.checkpoints
+        if self.fabric.is_global_zero:
+            if kept.best is None:
+                save_weights(self.bare, kept.model)
+            elif kept.count > 1 and len(kept.chosen()) > 1:
+                set_weights(self.bare, kept.averaged(), kept.path(kept.chosen()[0]))
+                steps = ", ".join(str(found.step) for found in kept.chosen())
+                found, single = self.look(), kept.best
+                better = found.worth(kept.by) > single.worth(kept.by)
+                self.journal.say(
+                    f"the average of steps {steps} has loss {found.loss:.3f} and BLEU "
+                    f"{found.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
+                )
+                self.journal.update(average={**vars(found), "of": steps, "kept": better})
+                if better:
+                    kept.best = found
+                    save_weights(self.bare, kept.model)
+            self.journal.update(status=status, **self.progress_so_far())
+        self.fabric.barrier()
+
+    # What the loop asks for
+
+    def next_batch(self, stream: Iterator[Any]) -> Batch:
+        """The next batch of this process."""
+        rows = next(stream)
+        return self.examples.batch(
+            rows, (self.batches.epoch, self.batches.position, self.fabric.global_rank)
+        )
+
+    def tell(self, loss: float, rate: float, norm: float, speed: float) -> None:
+        """Log the mean loss since the last time; stop where it is no number."""
+        self.journal.log(
+            self.step,
+            {
+                "epoch": self.batches.epochs,
+                "loss": loss,
+                "learning_rate": rate,
+                "gradient_norm": norm,
+                "tokens_per_second": speed,
+                "minutes": self.minutes,
+            },
+        )
+        if not math.isfinite(loss):
+            self.journal.update(status="failed", **self.progress_so_far())
+            raise UserError(
+                f"the loss is {loss} at step {self.step}: lower train.learning_rate or set "
+                f"train.clip_norm (what was best before is kept in {self.checkpoints.folder})"
+            )
+
+    @property
+    def minutes(self) -> float:
+        """Since training began, validation included."""
+        return (time.perf_counter() - self.began) / 60
+
+    @property
+    def training_seconds(self) -> float:
+        """Since training began, without validation."""
+        return time.perf_counter() - self.began - self.validating
+
+    def progress_so_far(self) -> dict[str, Any]:
+        """What run.json says of the training itself."""
+        best = self.checkpoints.best
+        return {
+            "steps": self.step,
+            "epochs": self.batches.epochs,
+            "minutes": self.minutes,
+            "target_tokens": self.target_tokens,
+            "target_tokens_per_second": self.target_tokens / self.training_seconds,
+            "best": None if best is None else vars(best),
+        }
+
+    def facts(self, corpus: Corpus, config: Config) -> dict[str, Any]:
+        """What run.json says of corpus and model."""
+        used = self.examples.usable
+        return {
+            "parameters": self.bare.parameter_count,
+            "model": {
+                "kind": type(self.bare).__name__,
+                "source_vocab": len(self.tokenizers.source),
+                "target_vocab": len(self.tokenizers.target),
+                "shared_vocab": self.tokenizers.shared,
+            },
+            "tokenizer": {
+                "source": self.tokenizers.source.fingerprint,
+                "target": self.tokenizers.target.fingerprint,
+            },
+            "data": {
+                "source": corpus.source,
+                "target": corpus.target,
+                "train": {
+                    "sha256": self.examples.text.fingerprint,
+                    "pairs": len(self.examples.text),
+                    "used": len(used.rows),
+                    "empty": used.empty,
+                    "too_long": used.too_long,
+                    "batches": len(self.batches),
+                    "padding": self.batches.padding,
+                },
+                "validation": {
+                    "sha256": self.valid_text.fingerprint,
+                    "pairs": len(self.valid_text),
+                },
+            },
+        }
+
+    def agreed(self, value: Any) -> Any:
+        """The first process's word, so that all do the same."""
+        return self.fabric.broadcast(value) if self.fabric.world_size > 1 else value
+
+    def over_processes(self, value: float) -> Any:
+        """The sum over all processes."""
+        if self.fabric.world_size == 1:
+            return value
+        total = self.fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="sum")
+        return type(value)(total)
+
+
+@contextmanager
+def asked_to_stop(training: Training) -> Iterator[None]:
+    """While inside, Ctrl-C asks to stop after the update in progress; a second one stops at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def hear(number: int, frame: Any) -> None:
+        training.stop_asked = True
+        training.journal.say("stopping after this update; Ctrl-C again stops at once")
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,188 @@
+"""Scores: by law, then against the `sacrebleu` command on the same files."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seq2seq import scores
+from seq2seq.errors import UserError
+
+WORDS = "Der Hund , die Katze und das Haus laufen über eine grüne Wiese . (schnell) 3,5 U.S. don't"
+
+
+def corpus(lines: int = 60) -> list[str]:
+    draw = random.Random(1)
+    text = [" ".join(draw.choices(WORDS.split(), k=draw.randint(4, 14))) for _ in range(lines)]
+    # what a reader of lines could trip over: nothing, spaces at the end, breaks inside a line
+    text[3:7] = ["", "Der Hund läuft.  ", "Der\u2028Hund läuft.", "eine Katze\rund ein Hund"]
+    return text
+
+
+def worsen(text: list[str], share: float, seed: int) -> list[str]:
+    draw = random.Random(seed)
+    return [
+        " ".join(draw.choice(WORDS.split()) if draw.random() < share else w for w in line.split())
+        for line in text
+    ]
+
+
+REFERENCES = corpus()
+BASELINE, OTHER = worsen(REFERENCES, 0.2, seed=2), worsen(REFERENCES, 0.25, seed=3)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    for name, text in (("ref", REFERENCES), ("base", BASELINE), ("other", OTHER)):
+        (tmp_path / name).write_text("".join(line + "\n" for line in text), newline="\n")
+    return tmp_path
+
+
+def sacrebleu(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "sacrebleu", "ref", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_a_perfect_translation_has_the_best_scores() -> None:
+    found = scores.score(REFERENCES, REFERENCES, tokenized=True, language="de")
+    best = {"bleu": 100, "bleu_lowercase": 100, "chrf": 100, "ter": 0, "bleu_tokenized": 100}
+    assert {name: value["score"] for name, value in found.items()} == pytest.approx(best)
+
+
+def test_only_a_tokenised_corpus_has_tokenised_bleu() -> None:
+    found = scores.score(BASELINE, REFERENCES, tokenized=False, language="de")
+    assert sorted(found) == ["bleu", "bleu_lowercase", "chrf", "ter"]
+
+
+def test_case_counts_in_one_bleu_only() -> None:
+    shouted = [line.upper() for line in REFERENCES]
+    found = scores.score(shouted, REFERENCES, tokenized=False, language="de")
+    assert found["bleu"]["score"] < 20
+    assert found["bleu_lowercase"]["score"] == pytest.approx(100)
+
+
+def test_scores_and_signatures_are_those_of_the_command(files: Path) -> None:
+    found = scores.score(BASELINE, REFERENCES, tokenized=True, language="de")
+    plain = json.loads(sacrebleu(files, "-i", "base", "-m", "bleu", "chrf", "ter", "-w", "10"))
+    lower = json.loads(sacrebleu(files, "-i", "base", "-lc", "-w", "10"))
+    split = json.loads(sacrebleu(files, "-i", "base", "-tok", "none", "-w", "10"))
+    printed = dict(zip(("bleu", "chrf", "ter"), plain, strict=True))
+    printed |= {"bleu_lowercase": lower, "bleu_tokenized": split}
+    assert found.keys() == printed.keys()
+    for name, value in printed.items():
+        assert found[name]["score"] == pytest.approx(value["score"], abs=1e-9)
+        assert found[name]["signature"] == value["signature"]
+
+
+def test_bleu_while_training_is_bleu() -> None:
+    found = scores.score(BASELINE, REFERENCES, tokenized=False, language="de")
+    assert scores.bleu(BASELINE, REFERENCES, language="de") == found["bleu"]["score"]
+
+
+def test_the_interval_is_that_of_the_command(files: Path) -> None:
+    printed = json.loads(sacrebleu(files, "-i", "base", "-ci", "-w", "10"))
+    mean, half = printed["confidence_mean"], printed["confidence_var"]
+    low, high = scores.interval(BASELINE, REFERENCES, language="de")
+    assert (low, high) == pytest.approx((mean - half, mean + half), abs=1e-6)
+
+
+def test_the_paired_bootstrap_is_that_of_the_command(files: Path) -> None:
+    first, second = scores.paired_bootstrap(BASELINE, [OTHER], REFERENCES, language="de")
+    a, b = json.loads(sacrebleu(files, "-i", "base", "other", "--paired-bs"))
+    for ours, theirs in ((first["bleu"], a["BLEU"]), (second["bleu"], b["BLEU"])):
+        assert ours.score == theirs["score"]
+        assert ours.p == theirs["p_value"]
+        ends = theirs["mean"] - theirs["ci"], theirs["mean"] + theirs["ci"]
+        assert (ours.low, ours.high) == pytest.approx(ends, abs=1e-9)
+    assert first["bleu"].difference is None
+    assert second["bleu"].difference == b["BLEU"]["score"] - a["BLEU"]["score"]
+    assert 0.001 < second["bleu"].p < 1  # a case in which there is something to compute
+
+
+def test_the_paired_bootstrap_of_chrf_is_that_of_the_command(files: Path) -> None:
+    """Read from its table, for the command cannot write chrF's test as JSON."""
+    first, second = scores.paired_bootstrap(BASELINE, [OTHER], REFERENCES, language="de")
+    table = sacrebleu(
+        files, "-i", "base", "other", "-m", "chrf", "--paired-bs", "-w", "4", "-f", "text", "-nc"
+    )
+    printed = [float(number) for number in re.findall(r"\d+\.\d{4}", table.split("Metric sig")[0])]
+    expected = []
+    for found in (first["chrf"], second["chrf"]):
+        middle, half = (found.low + found.high) / 2, (found.high - found.low) / 2
+        expected += [found.score, middle, half]
+    assert printed == pytest.approx([*expected, second["chrf"].p], abs=1e-4)
+    assert second["chrf"].signature in table
+
+
+def test_one_system_alone_has_an_interval_and_no_p() -> None:
+    (alone,) = scores.paired_bootstrap(BASELINE, [], REFERENCES, language="de")
+    assert alone["bleu"].low < alone["bleu"].score < alone["bleu"].high
+    assert alone["bleu"].p is None
+
+
+def test_equal_outputs_are_no_evidence_of_a_difference() -> None:
+    _, same = scores.paired_bootstrap(BASELINE, [BASELINE], REFERENCES, language="de")
+    assert (same["bleu"].difference, same["bleu"].p) == (0, 1)
+
+
+@pytest.mark.parametrize("language", ["zh", "zh-CN", "zho_Hans"])
+def test_chinese_is_split_into_characters(language: str, tmp_path: Path) -> None:
+    hypotheses, references = ["这是一个很好的测试。"], ["这是一个好的测试!"]
+    found = scores.score(hypotheses, references, tokenized=False, language=language)
+    (tmp_path / "ref").write_text(references[0] + "\n", encoding="utf-8")
+    (tmp_path / "hyp").write_text(hypotheses[0] + "\n", encoding="utf-8")
+    options = ["-tok", "zh", "--ter-normalized", "--ter-asian-support"]
+    printed = sacrebleu(tmp_path, "-i", "hyp", *options, "-m", "bleu", "ter", "-w", "10")
+    bleu, ter = json.loads(printed)
+    assert found["bleu"]["score"] == pytest.approx(bleu["score"], abs=1e-9)
+    assert found["bleu"]["signature"] == bleu["signature"]
+    assert found["ter"]["score"] == pytest.approx(ter["score"], abs=1e-9)
+    assert found["ter"]["signature"] == ter["signature"]
+
+
+@pytest.mark.parametrize("language", ["ja", "ko"])
+def test_japanese_and_korean_do_without_their_extras(
+    language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ja", "ko"):
+        tokenizer = pytest.importorskip(f"sacrebleu.tokenizers.tokenizer_{name}_mecab")
+        monkeypatch.setattr(tokenizer, "MeCab", None)
+    found = scores.score(["これはテスト"], ["これがテスト"], tokenized=False, language=language)
+    assert "tok:char" in found["bleu"]["signature"]
+    assert found["bleu"]["score"] > 0
+
+
+@pytest.mark.parametrize("language", ["de", "", None, "tlh"])
+def test_other_languages_are_split_as_by_mteval(language: str | None) -> None:
+    found = scores.score(BASELINE, REFERENCES, tokenized=False, language=language)
+    assert "tok:13a" in found["bleu"]["signature"]
+
+
+def test_tokenised_text_is_warned_of_once_unless_it_is_meant_to_be(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    split = ["ein Hund ."] * 100
+    scores.score(split, split, tokenized=False, language="de")
+    assert sum("forgot to detokenize" in message for message in caplog.messages) == 1
+    caplog.clear()
+    scores.score(split, split, tokenized=True, language="de")
+    scores.bleu(split, split, language="de")
+    assert caplog.messages == []
+
+
+def test_translations_that_do_not_pair_up_are_refused() -> None:
+    with pytest.raises(UserError, match=r"2 translations .* 1 references"):
+        scores.score(["a", "b"], ["a"], tokenized=False, language="de")
+    with pytest.raises(UserError, match=r"1 translations .* 2 references"):
+        scores.bleu(["a"], ["a", "b"], language="de")
+    with pytest.raises(UserError, match=r"1 translations .* 2 references"):
+        scores.paired_bootstrap(["a", "b"], [["a"]], ["a", "b"], language="de")
+
+
+def test_nothing_at_all_is_refused() -> None:
+    with pytest.raises(UserError, match="nothing to score"):
+        scores.interval([], [], language="de")
