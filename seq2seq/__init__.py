@@ -2,7 +2,6 @@
 
 from typing import Any
 
-__version__ = "0.1.0"
 __all__ = ["Translation", "Translator"]
 
 

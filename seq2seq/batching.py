@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.errors import UserError
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids that tokenizer, models and search agree on
 
+Ids = Sequence[int] | NDArray[np.int32]
+
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids, padded on the right. src ends with EOS; tgt_in is BOS + words, tgt_out words + EOS.
+    """Token ids, padded on the right.
 
-    num_tokens counts the real target tokens; it is kept beside the tensors because counting them
-    on a GPU would make the host wait.
+    src is words + EOS, tgt_in BOS + words, tgt_out words + EOS. num_tokens counts the real target
+    tokens, beside the tensors because counting them on a GPU would make the host wait.
     """
 
     src: Int[Tensor, "batch src"]
@@ -40,14 +43,15 @@ class Batch:
         """The same batch on another device; from pinned memory the copy overlaps with work."""
         if device.type == "cpu":
             return self
-        moved = (
-            t.pin_memory().to(device, non_blocking=True)
-            for t in (self.src, self.tgt_in, self.tgt_out)
+        pin = device.type == "cuda"
+        sides = (self.src, self.tgt_in, self.tgt_out)
+        src, tgt_in, tgt_out = (
+            (ids.pin_memory() if pin else ids).to(device, non_blocking=pin) for ids in sides
         )
-        return Batch(*moved, self.num_tokens)
+        return Batch(src, tgt_in, tgt_out, self.num_tokens)
 
 
-def pad(rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch len"]:
+def pad(rows: Sequence[Ids]) -> Int[Tensor, "batch len"]:
     """Rows of ids as one rectangle, filled up with PAD on the right."""
     table = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
     for line, row in zip(table, rows, strict=True):
@@ -55,7 +59,7 @@ def pad(rows: Sequence[Sequence[int]]) -> Int[Tensor, "batch len"]:
     return torch.from_numpy(table)
 
 
-def collate(pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Batch:
+def collate(pairs: Sequence[tuple[Ids, Ids]]) -> Batch:
     """A batch from pairs of ids without BOS or EOS."""
     return Batch(
         src=pad([[*source, EOS] for source, _ in pairs]),
@@ -149,7 +153,9 @@ class TokenBatches:
     def padding(self) -> float:
         """The share of the present epoch's tokens, both sides, that is padding."""
         padded = sum(
-            len(b) * int(side[b].max()) for b in self._batches for side in (self.source, self.target)
+            len(b) * int(side[b].max())
+            for b in self._batches
+            for side in (self.source, self.target)
         )
         return 1 - int(self.source[self.rows].sum() + self.target[self.rows].sum()) / padded
 

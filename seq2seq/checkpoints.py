@@ -1,4 +1,4 @@
-"""What a training keeps: the best weights so far, the checkpoints to average, and which is which."""
+"""What a training keeps: the best weights so far, and the checkpoints to average."""
 
 from dataclasses import dataclass
 from pathlib import Path

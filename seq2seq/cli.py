@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seq2seq.errors import UserError
+from seq2seq.run import RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.config import Config
@@ -55,7 +56,8 @@ def translate(
     run: RunArgument,
     beam: BeamOption = None,
     n_best: Annotated[
-        int, typer.Option("--n-best", min=1, help="lines `NUMBER ||| TEXT ||| SCORE` for each input")
+        int,
+        typer.Option("--n-best", min=1, help="lines `NUMBER ||| TEXT ||| SCORE` for each input"),
     ] = 1,
     max_length: Annotated[
         int | None, typer.Option("--max-length", min=1, help="most pieces of a translation")
@@ -72,11 +74,17 @@ def translate(
     device: DeviceOption = "auto",
 ) -> None:
     """Translate standard input line by line: seq2seq translate RUN < in > out."""
-    from seq2seq.translate import Translator, filter_lines
+    from seq2seq.translate import Translator, filter_lines, run_search, sampling
 
-    translator = Translator(run, beam=beam, max_length=max_length, device=device)
+    folder = RunFolder.open(run)
+    if sample and beam is not None:
+        raise typer.BadParameter("--sample draws, --beam searches: give one of them")
+    if not sample and (temperature, top_k, top_p, seed) != (1.0, 0, 1.0, 1):
+        raise typer.BadParameter("--temperature, --top-k, --top-p and --seed go with --sample")
+    search = run_search(folder, beam=max(beam or 0, n_best) or None, max_length=max_length)
     if sample:
-        translator.sample(temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+        search = sampling(search, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    translator = Translator(folder, search=search, device=device)
     filter_lines(translator, sys.stdin.buffer, sys.stdout.buffer, n_best=n_best)
 
 
@@ -107,6 +115,9 @@ def align(
     lines: Annotated[
         str | None, typer.Option("--lines", help="which, counted from 1, such as 3,17 or 1-5")
     ] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="with --test: read the reference, don't search")
+    ] = False,
     beam: BeamOption = None,
     layer: Annotated[
         int | None, typer.Option(help="decoder layer to read, from 1 (default: second to last)")
@@ -129,6 +140,7 @@ def align(
             target=target,
             test=test,
             lines=lines,
+            reference=reference,
             beam=beam,
             layer=layer,
             head=head,
@@ -141,16 +153,18 @@ def align(
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="evaluated run folders")],
-    out: Annotated[
-        Path, typer.Option("--out", help="folder for report.md and report.json")
-    ] = Path("comparison"),
+    out: Annotated[Path, typer.Option("--out", help="folder for report.md and report.json")] = Path(
+        "comparison"
+    ),
 ) -> None:
     """Put evaluated runs side by side, with intervals and tests against the first."""
-    from seq2seq.compare import compare, render
+    from seq2seq import report
+    from seq2seq.compare import compare
 
-    comparison = compare(runs, out=out)
-    print_table(render(comparison))
-    wrote(out / "report.md", out / "report.json")
+    comparison = compare(runs)
+    written = report.write(comparison, out)
+    print_table(report.render(comparison))
+    wrote(*written)
 
 
 def print_table(table: Any) -> None:

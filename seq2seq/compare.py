@@ -1,44 +1,23 @@
-"""Run folders side by side: a table, `report.md` and `report.json`.
+"""Run folders side by side: what was measured alike, with intervals and tests.
 
 Reads files only and needs no model. What was not measured alike is refused, what cannot be compared
 is marked: a number in a table asks to be compared with its neighbours.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from seq2seq.errors import UserError
 from seq2seq.progress import console
-from seq2seq.run import RunFolder, read_lines, replacing, write_json
+from seq2seq.run import RunFolder, read_lines
 from seq2seq.scores import RESAMPLES, Resampled, paired_bootstrap
-
-SCHEMA = 1  # of report.json; raised when a reader of it would have to change
 
 # Scores are stored unrounded: only a changed file moves them
 TOLERANCE = 1e-6
-
-COLUMNS = {  # as called in the terminal, where 80 columns must do: as called in Markdown
-    "run": "run",
-    "params": "parameters",
-    "min": "training minutes",
-    "tok/s": "target tokens/s",
-    "BLEU": "BLEU",
-    "95 %": "95 % interval",
-    "chrF": "chrF",
-    "ppl": "perplexity per piece",
-    "diff": "difference",
-    "p": "p",
-}
 
 
 @dataclass(frozen=True)
@@ -99,20 +78,17 @@ class Comparison:
     notes: list[str]
 
 
-def compare(paths: Sequence[str | Path], *, out: Path | None = None) -> Comparison:
+def compare(paths: Sequence[str | Path]) -> Comparison:
     """Put runs side by side, on every test set that all of them were scored on.
 
     Args:
         paths: run folders; the first is the baseline.
-        out: folder for report.md and report.json; None writes nothing.
 
     Raises:
-        UserError: `out` is a file; a run is given twice, is unfinished or not evaluated; no test
+        UserError: a run is given twice, is unfinished or not evaluated; no test
             set is shared; runs differ in language direction, test set or signature; or a run's
             files are no longer those that were scored. The sentence names the difference.
     """
-    if out is not None and out.exists() and not out.is_dir():
-        raise UserError(f"the report cannot go to {str(out)!r}: it is a file, not a folder")
     runs = _open(paths)
     source, target = _direction(runs)
     shared = sorted(set.intersection(*(set(run.scores) for run in runs)))
@@ -126,12 +102,7 @@ def compare(paths: Sequence[str | Path], *, out: Path | None = None) -> Comparis
         tests = [_measure(test, runs, target) for test in shared]
     incomparable = _incomparable(runs)
     notes = _notes(runs, shared, incomparable)
-    comparison = Comparison(runs, source, target, tests, incomparable, notes)
-    if out is not None:
-        with replacing(out / "report.md") as file:
-            file.write(markdown(comparison))
-        write_json(out / "report.json", report(comparison))
-    return comparison
+    return Comparison(runs, source, target, tests, incomparable, notes)
 
 
 # --- what may stand side by side ---------------------------------------------------------------
@@ -170,7 +141,7 @@ def _direction(runs: list[Run]) -> tuple[str | None, str | None]:
     """The source and the target language, which may not differ where they are known."""
     known: dict[str, tuple[str, str]] = {}  # "source" or "target" -> language, name of the run
     for run in runs:
-        data = _section(run.folder.config, "data")
+        data = section(run.folder.config, "data")
         for side in ("source", "target"):
             language = data.get(side)
             if not isinstance(language, str):
@@ -209,8 +180,8 @@ def _refuse_difference(test: str, first: Run, run: Run) -> None:
                 f"{test!r} is not the same test set in all runs: its {what} is "
                 f"{ours} in {first.name!r} and {theirs} in {run.name!r}"
             )
-    for metric, ours in _signatures(first.scores[test]).items():
-        theirs = _signatures(run.scores[test]).get(metric, ours)
+    for metric, ours in signatures(first.scores[test]).items():
+        theirs = signatures(run.scores[test]).get(metric, ours)
         if ours != theirs:
             raise UserError(
                 f"{metric} on {test!r} was not measured alike: "
@@ -275,7 +246,7 @@ def _settings(signature: object) -> set[str]:
     return {part for part in parts if part.split(":")[0] not in ("bs", "seed", "version")}
 
 
-def _signatures(stored: dict[str, Any]) -> dict[str, str]:
+def signatures(stored: dict[str, Any]) -> dict[str, str]:
     """The signature of every metric that has one."""
     return {
         metric: str(score["signature"])
@@ -309,7 +280,7 @@ def _search_notes(test: str, runs: list[Run]) -> list[str]:
 
 def _incomparable(runs: list[Run]) -> set[str]:
     """The runs that are not known to cut the target language as the first does."""
-    vocabularies = {run.name: _section(run.folder.info, "tokenizer").get("target") for run in runs}
+    vocabularies = {run.name: section(run.folder.info, "tokenizer").get("target") for run in runs}
     first = vocabularies[runs[0].name]
     return {run.name for run in runs[1:] if first is None or vocabularies[run.name] != first}
 
@@ -327,9 +298,9 @@ def _notes(runs: list[Run], shared: list[str], incomparable: set[str]) -> list[s
         )
     notes += [
         f"\N{DAGGER} Run {run.name} is not known to be trained to its end (status: "
-        f"{text(run.folder.info.get('status'))})."
+        f"{printable(str(run.folder.info.get('status', 'unknown')))})."
         for run in runs
-        if _unfinished(run)
+        if unfinished(run)
     ]
     if incomparable:
         notes.append(
@@ -342,139 +313,15 @@ def _notes(runs: list[Run], shared: list[str], incomparable: set[str]) -> list[s
     return notes
 
 
-def _unfinished(run: Run) -> bool:
+def unfinished(run: Run) -> bool:
+    """Whether the training of a run did not end by itself."""
     return run.folder.info.get("status") != "finished"
 
 
-# --- how it is said -----------------------------------------------------------------------------
-
-
-def render(comparison: Comparison) -> RenderableType:
-    """The tables for a terminal of 80 columns or more; only a run's name may wrap."""
-    parts: list[RenderableType] = []
-    for test in comparison.tests:
-        table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-        for column in COLUMNS:
-            if column == "run":
-                table.add_column(column, overflow="fold", min_width=8)
-            else:
-                table.add_column(column, justify="right", no_wrap=True)
-        for row in _rows(comparison, test):
-            table.add_row(*map(Text, row))
-        parts += [Text(_title(comparison, test), style="bold"), table]
-        notes = [test.resampled[0]["bleu"].signature, *test.notes, ""]
-        parts += map(Text, notes)
-    return Group(*parts, *map(Text, comparison.notes))
-
-
-def markdown(comparison: Comparison) -> str:
-    """The report as GitHub renders it: the tables, how they were measured, and of what."""
-    lines = ["# Comparison", ""]
-    for test in comparison.tests:
-        first = comparison.runs[0]
-        lines += [f"## {_escape(_title(comparison, test))}", ""]
-        lines += _markdown_table(list(COLUMNS.values()), _rows(comparison, test))
-        lines += ["", *(f"- {_escape(note)}" for note in test.notes)]
-        lines += [
-            f"- {side} SHA-256: {_code(first.stored(test.name, 'test', f'{side}_sha256'))}"
-            for side in ("source", "reference")
-        ]
-        lines += [
-            f"- {_escape(printable(metric))}: {_code(signature)}"
-            for metric, signature in _signatures(first.scores[test.name]).items()
-        ]
-        lines += [f"- interval and p: {_code(test.resampled[0]['bleu'].signature)}", ""]
-    lines += ["## How to read it", "", *(f"- {_escape(note)}" for note in comparison.notes), ""]
-    facts = ("seed", "steps", "parameters", "minutes", "status", "commit")
-    lines += ["## Runs", ""]
-    lines += _markdown_table(
-        ["run", *facts, "folder"],
-        [
-            [run.name, *(text(run.folder.info.get(key)) for key in facts), text(run.folder.path)]
-            for run in comparison.runs
-        ],
-    )
-    return "\n".join(lines) + "\n"
-
-
-def report(comparison: Comparison) -> dict[str, Any]:
-    """The report as JSON: all that was stored, and what resampling adds to it."""
-    first = comparison.runs[0]
-    return {
-        "schema": SCHEMA,
-        "source": comparison.source,
-        "target": comparison.target,
-        "runs": [
-            {"name": run.name, "folder": text(run.folder.path), "info": run.folder.info}
-            for run in comparison.runs
-        ],
-        "tests": {
-            test.name: {
-                "test": first.stored(test.name, "test"),
-                "signatures": _signatures(first.scores[test.name]),
-                "results": [
-                    {
-                        "run": run.name,
-                        "scores": run.scores[test.name],
-                        "perplexity_comparable": run.name not in comparison.incomparable,
-                        "bootstrap": {name: value._asdict() for name, value in found.items()},
-                    }
-                    for run, found in zip(comparison.runs, test.resampled, strict=True)
-                ],
-                "notes": test.notes,
-            }
-            for test in comparison.tests
-        },
-        "notes": comparison.notes,
-    }
-
-
-def _title(comparison: Comparison, test: TestSet) -> str:
-    lines = comparison.runs[0].stored(test.name, "test", "lines")
-    return (
-        f"{printable(test.name)}, {lines} lines, "
-        f"{text(comparison.source)} to {text(comparison.target)}"
-    )
-
-
-def _rows(comparison: Comparison, test: TestSet) -> list[list[str]]:
-    """The table of a test set: a row for each run, a string for each of COLUMNS."""
-    rows = []
-    for run, found in zip(comparison.runs, test.resampled, strict=True):
-        info, stored, bleu = run.folder.info, run.scores[test.name], found["bleu"]
-        perplexity = _section(stored, "perplexity").get("score")
-        rows.append(
-            [
-                run.name + ("\N{DAGGER}" if _unfinished(run) else ""),
-                _count(info.get("parameters")),
-                _short(info.get("minutes")),
-                _count(info.get("target_tokens_per_second")),
-                f"{bleu.score:.2f}",
-                f"{bleu.low:.1f}-{bleu.high:.1f}",
-                _number(_section(stored, "chrf").get("score"), ".2f"),
-                _short(perplexity) + ("*" if run.name in comparison.incomparable else ""),
-                _number(bleu.difference, "+.2f"),
-                _number(bleu.p, ".4f"),
-            ]
-        )
-    return rows
-
-
-def _markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
-    """A table whose first column is text and whose others are numbers."""
-    ruler = [":--", *("--:" for _ in head[1:])]
-    body = [[_escape(cell) for cell in row] for row in rows]
-    return [f"| {' | '.join(cells)} |" for cells in (head, ruler, *body)]
-
-
-def _escape(string: str) -> str:
-    """Text that Markdown shows as it is, in a table's cell too."""
-    return re.sub(r"([\\`*_\[\]<>|~&$#])", r"\\\1", string)
-
-
-def _code(value: object) -> str:
-    """A hash or a signature, to be copied as it is."""
-    return f"`{text(value).replace('`', chr(39))}`"
+def section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
+    """A mapping inside a mapping; empty where it is missing or something else."""
+    section = mapping.get(key)
+    return section if isinstance(section, dict) else {}
 
 
 def printable(string: str) -> str:
@@ -482,39 +329,3 @@ def printable(string: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in string
     )
-
-
-def text(value: object) -> str:
-    """A value for reading; "-" where there is none."""
-    return "-" if value is None else printable(str(value))
-
-
-def _section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
-    """A mapping inside a mapping; empty where it is missing or something else."""
-    section = mapping.get(key)
-    return section if isinstance(section, dict) else {}
-
-
-def _number(value: object, form: str) -> str:
-    """A number in the given format; "-" where there is none."""
-    return format(value, form) if isinstance(value, int | float) else "-"
-
-
-def _short(value: object) -> str:
-    """A number in at most seven characters, as 20.04, 123.5 or 1.2e+07; "-" where there is none."""
-    if not isinstance(value, int | float):
-        return "-"
-    for bound, form in ((100, ".2f"), (1000, ".1f"), (1e6, ".0f")):
-        if value < bound:
-            return format(value, form)
-    return format(value, ".1e")
-
-
-def _count(value: object) -> str:
-    """A count in at most six characters, as 950, 12.3k or 45.0M; "-" where there is none."""
-    if not isinstance(value, int | float):
-        return "-"
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= 0.99995 * size:
-            return f"{value / size:.1f}{unit}"
-    return f"{value:.0f}"

@@ -49,7 +49,9 @@ def read(composed: DictConfig) -> Config:
     try:
         plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
-        raise UserError(f"the configuration cannot be resolved: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"the configuration cannot be resolved: {str(error).splitlines()[0]}"
+        ) from error
     return Config.read(plain)
 
 
@@ -70,7 +72,9 @@ def parse(overrides: list[str]) -> list[Override]:
 
 def check_words(overrides: list[str]) -> None:
     """Refuse unknown groups, choices and keys before Hydra does, with the nearest known one."""
-    groups = {folder.name: choices(folder) for folder in config_folder().iterdir() if folder.is_dir()}
+    groups = {
+        folder.name: choices(folder) for folder in config_folder().iterdir() if folder.is_dir()
+    }
     parsed = [o for o in parse(overrides) if not o.get_key_element().startswith("hydra")]
     for override in parsed:
         group = override.key_or_group
@@ -136,7 +140,9 @@ def name_by_what_is_swept(overrides: list[str]) -> list[str]:
         return []
     groups = {folder.name for folder in config_folder().iterdir() if folder.is_dir()}
     base = "${hydra:runtime.choices.data}-${hydra:runtime.choices.model}-${seed}"
-    parts = (f"{k}=${{hydra:runtime.choices.{k}}}" if k in groups else f"{k}=${{{k}}}" for k in swept)
+    parts = (
+        f"{k}=${{hydra:runtime.choices.{k}}}" if k in groups else f"{k}=${{{k}}}" for k in swept
+    )
     return [f'name="{",".join([base, *parts])}"']
 
 
@@ -174,7 +180,9 @@ def help_text(words: list[str]) -> str:
     return "\n".join(lines)
 
 
-def keys(owner: type, section: dict[str, Any], prefix: str, given: tuple[str, ...] = ()) -> list[str]:
+def keys(
+    owner: type, section: dict[str, Any], prefix: str, given: tuple[str, ...] = ()
+) -> list[str]:
     """A line for every key of a section."""
     texts = meanings(owner)
     return [
@@ -189,5 +197,3 @@ def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
         value if isinstance(value, str | bool | None) else "", value
     )
     return f"  {f'{key}={shown}':<42} {meaning} [{describe(kind)}]"
-
-

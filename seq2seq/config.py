@@ -221,9 +221,7 @@ def schema(owner: type, given: tuple[str, ...] = ()) -> dict[str, Any]:
     return {name: hints[name] for name in names if name not in given}
 
 
-def check(
-    owner: type, values: Any, where: str, given: tuple[str, ...] = ()
-) -> dict[str, Any]:
+def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:
     """The keywords for an owner from plain values, each of the type that its schema has.
 
     Args:
@@ -238,7 +236,9 @@ def check(
     prefix = f"{where}." if where else ""
     for key in values:
         if key not in expected and key != "_target_":
-            raise UserError(f"unknown key {prefix + str(key)!r}; {did_you_mean(str(key), expected)}")
+            raise UserError(
+                f"unknown key {prefix + str(key)!r}; {did_you_mean(str(key), expected)}"
+            )
     checked = {}
     for key, kind in expected.items():
         if key not in values or values[key] == "???":
@@ -286,9 +286,12 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
         return value
     elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
-    elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        if kind is float or value == int(value):  # 1e5 is a whole number too
-            return kind(value)
+    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif kind is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif kind is int and isinstance(value, float) and value.is_integer():  # such as 1e5
+        return int(value)
     raise UserError(f"{key}={value} must be {describe(kind)}")
 
 

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from rich.table import Table
 
 from seq2seq import scores
-from seq2seq.batching import collate, pack
+from seq2seq.batching import Ids, collate, pack
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive
 from seq2seq.progress import bar, console
@@ -24,14 +25,16 @@ class Pairs(Protocol):
     """Ids of both sides, pair by pair."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int, /) -> tuple[Sequence[int], Sequence[int]]: ...
+    def __getitem__(self, index: int, /) -> tuple[Ids, Ids]: ...
 
 
 @torch.inference_mode()
 def mean_loss(model: Autoregressive, pairs: Pairs, *, batch_tokens: int = 4096) -> float:
     """Cross-entropy in nats a target token (EOS included), every pair counted, none left out."""
     device = next(model.parameters()).device
-    lengths = np.array([max(len(s), len(t)) + 1 for s, t in map(pairs.__getitem__, range(len(pairs)))])
+    lengths = np.array(
+        [max(len(s), len(t)) + 1 for s, t in map(pairs.__getitem__, range(len(pairs)))]
+    )
     total, tokens = 0.0, 0
     for rows in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
         batch = collate([pairs[row] for row in rows.tolist()]).to(device)
@@ -41,8 +44,8 @@ def mean_loss(model: Autoregressive, pairs: Pairs, *, batch_tokens: int = 4096) 
 
 
 def perplexity(loss: float) -> float:
-    """exp of a mean loss, infinite where that overflows."""
-    return math.exp(loss) if loss < 700 else math.inf
+    """exp of a mean loss, capped where that would overflow (JSON has no infinity)."""
+    return math.exp(min(loss, 700.0))
 
 
 def evaluate(
@@ -125,6 +128,21 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "machine": machine(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def score_table(done: dict[str, Any]) -> Table:
+    """The scores of each test set, a row each."""
+    table = Table()
+    columns = {"bleu": "BLEU", "bleu_lowercase": "lowercased", "bleu_tokenized": "tokenized"}
+    columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "perplexity"}
+    columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
+    table.add_column("test")
+    for head in (*columns.values(), "sentences/s"):
+        table.add_column(head, justify="right")
+    for name, entry in done.items():
+        numbers = [f"{entry[key]['score']:.2f}" if key in entry else "-" for key in columns]
+        table.add_row(name, *numbers, f"{entry['sentences_per_second']:.1f}")
+    return table
 
 
 def sha256(path: Path) -> str:

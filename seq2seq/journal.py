@@ -26,9 +26,7 @@ class Journal:
         facts: what is known before training: counts, hashes, sizes.
     """
 
-    def __init__(
-        self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]
-    ) -> None:
+    def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
         self.fabric, self.folder, self.speaks = fabric, folder, fabric.is_global_zero
         self.info = {
             "format": FORMAT,
@@ -67,7 +65,9 @@ class Journal:
         """Say what is about to be trained, on what."""
         data, model = self.info["data"], self.info["model"]
         train = data["train"]
-        left_out = [f"{train[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if train[k]]
+        left_out = [
+            f"{train[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if train[k]
+        ]
         self.say(
             f"corpus: {train['pairs']:,} pairs {data['source']}-{data['target']}, "
             f"{train['used']:,} used" + (f" (left out: {', '.join(left_out)})" if left_out else "")

@@ -1,4 +1,4 @@
-"""Pieces that more than one variant is built from. Nothing moves here until a second one needs it."""
+"""Pieces that several variants are built from; nothing moves here before a second one needs it."""
 
 from typing import Literal
 
@@ -68,9 +68,7 @@ class Recurrence(nn.Module):
         self, x: Float[Tensor, "batch len inputs"], mask: Bool[Tensor, "batch len"]
     ) -> tuple[Float[Tensor, "batch len both"], Float[Tensor, "batch layers directions width"]]:
         """Run from a zero state over the real positions alone; each direction's last states."""
-        packed = pack_padded_sequence(
-            x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False
-        )
+        packed = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.network(packed)
         padded, _ = pad_packed_sequence(states, batch_first=True, total_length=x.size(1))
         return padded, self._joined(last).unflatten(1, (-1, self.directions))

@@ -18,9 +18,7 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainConfig) ->
         return Adadelta(parameters, lr=rate, rho=rho, eps=settings.eps, weight_decay=decay)
     betas = (settings.betas[0], settings.betas[1])
     kind = AdamW if settings.optimizer == "adamw" else Adam
-    return kind(
-        parameters, lr=rate, betas=betas, eps=settings.eps, weight_decay=decay, fused=True
-    )
+    return kind(parameters, lr=rate, betas=betas, eps=settings.eps, weight_decay=decay, fused=True)
 
 
 @dataclass

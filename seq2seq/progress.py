@@ -1,4 +1,4 @@
-"""What a person sees while waiting: the one console (standard error), bars with speed and time left.
+"""What a person sees while waiting: one console (standard error), bars with speed and time left.
 
 Results go to standard output by `print`; everything else goes through here.
 """
@@ -43,6 +43,7 @@ def bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,  # a log file wants lines, not bars
     )
 
 
@@ -57,7 +58,7 @@ def training_bar(shown: bool) -> Progress:
         console=console,
         transient=True,
         refresh_per_second=2,
-        disable=not shown,
+        disable=not (shown and console.is_terminal),
     )
 
 

@@ -58,7 +58,8 @@ def write_lines(path: Path, lines: list[str]) -> None:
 
 def read_lines(path: Path) -> list[str]:
     r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else."""
-    return path.read_bytes().decode("utf-8").split("\n")[:-1]
+    lines = path.read_bytes().decode("utf-8").split("\n")
+    return lines if lines[-1] else lines[:-1]  # an editor may have left out the last newline
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,12 @@ class RunFolder:
         if not file.is_file():
             return {}
         try:
-            return json.loads(file.read_text("utf-8"))
+            scores = json.loads(file.read_text("utf-8"))
         except ValueError as error:
             raise UserError(f"{file} cannot be read: {error}") from error
+        if not isinstance(scores, dict):
+            raise UserError(f"{file} cannot be read: it is no mapping of test sets")
+        return scores
 
     def test(self, name: str) -> Path:
         """The folder of one test set: source.txt, reference.txt, maybe hypothesis.txt.

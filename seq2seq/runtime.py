@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-import seq2seq
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
 
 LIBRARIES = (
+    "seq2seq",
     "torch",
     "lightning-fabric",
     "sentencepiece",
@@ -81,13 +81,15 @@ def pick_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"there is no device {name!r} here: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"there is no device {name!r} here: {str(error).splitlines()[0]}"
+        ) from error
     return device
 
 
 def versions() -> dict[str, str]:
     """What the numbers were made with."""
-    found = {"seq2seq": seq2seq.__version__, "python": platform.python_version()}
+    found = {"python": platform.python_version()}
     for library in LIBRARIES:
         found[library] = importlib.metadata.version(library)
     return found

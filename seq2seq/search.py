@@ -309,9 +309,7 @@ class Sample(Search):
         for i, length in enumerate(lengths):
             own = sorted(ends[i * n_best : (i + 1) * n_best], key=lambda end: -end.score)
             walked = [(end, *trail.walk(end.time, end.row, length)) for end in own]
-            found.append(
-                [Hypothesis(t, end.log_probability, end.score, a) for end, t, a in walked]
-            )
+            found.append([Hypothesis(t, end.log_probability, end.score, a) for end, t, a in walked])
         return found
 
     def chance(

@@ -82,7 +82,7 @@ def open_folder(folder: Path, config: Config, corpus: Corpus, tokenizers: Tokeni
 def tensorboard(folder: Path) -> Any:
     """A logger of TensorBoard events (an extra)."""
     try:
-        from lightning_fabric.loggers import TensorBoardLogger
+        from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
         return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
     except ModuleNotFoundError as error:
@@ -169,7 +169,7 @@ class Training:
                     losses.append(loss.detach())
 
                 # 3. clip and update
-                norm = self.fabric.clip_gradients(
+                norm: Any = self.fabric.clip_gradients(
                     self.model,
                     self.optimizer,
                     max_norm=settings.clip_norm or math.inf,
@@ -222,9 +222,7 @@ class Training:
         """Loss and greedy BLEU of the present weights on the whole validation set."""
         self.bare.eval()
         loss = mean_loss(self.bare, self.valid, batch_tokens=self.settings.batch_tokens)
-        found = translate(
-            self.bare, self.tokenizers, self.greedy, list(self.valid_text.sources())
-        )
+        found = translate(self.bare, self.tokenizers, self.greedy, list(self.valid_text.sources()))
         bleu = scores.bleu(
             [best.text for best, *_ in found],
             list(self.valid_text.targets()),
@@ -348,13 +346,15 @@ class Training:
         """The sum over all processes."""
         if self.fabric.world_size == 1:
             return value
-        total = self.fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="sum")
+        total: Any = self.fabric.all_reduce(
+            torch.tensor(value, dtype=torch.float64), reduce_op="sum"
+        )
         return type(value)(total)
 
 
 @contextmanager
 def asked_to_stop(training: Training) -> Iterator[None]:
-    """While inside, Ctrl-C asks to stop after the update in progress; a second one stops at once."""
+    """Inside, Ctrl-C asks to stop after the update in progress; a second one stops at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

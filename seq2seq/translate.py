@@ -1,25 +1,29 @@
 """Text in, translations out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seq2seq.batching import EOS, PAD, pack, pad
+from seq2seq.batching import BOS, EOS, PAD, pack, pad
 from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive
+from seq2seq.progress import bar, console
 from seq2seq.run import RunFolder
 from seq2seq.runtime import keep_memory, pick_device
-from seq2seq.search import Beam, Hypothesis, Search
+from seq2seq.search import Beam, Hypothesis, Sample, Search
 from seq2seq.tokenizer import Tokenizers
 from seq2seq.weights import load_model
 
 BATCH_TOKENS = 1024  # of source, padding included: what a beam of five turns into 5,120
+CHUNK = 512  # lines of a stream translated together
 END = "</s>"  # how the end of a sentence is shown
 
 
@@ -77,7 +81,9 @@ def translate(
     return found
 
 
-def present(text: str, hypothesis: Hypothesis, tokenizers: Tokenizers, cap: int) -> Translation:
+def present(
+    text: str, hypothesis: Hypothesis, tokenizers: Tokenizers, cap: int | None = None
+) -> Translation:
     """A hypothesis with its text and pieces."""
     return Translation(
         source=text,
@@ -87,7 +93,7 @@ def present(text: str, hypothesis: Hypothesis, tokenizers: Tokenizers, cap: int)
         source_pieces=[*tokenizers.source.surfaces(text), END],
         target_pieces=[*tokenizers.target.pieces(hypothesis.tokens), END],
         attention=hypothesis.attention,
-        cut=len(hypothesis.tokens) >= cap,
+        cut=cap is not None and len(hypothesis.tokens) >= cap,
     )
 
 
@@ -101,7 +107,6 @@ class Translator:
         run: a run folder, or its path.
         search: how to look for translations; the run's own way if None.
         beam: like the run's own way, but with this beam.
-        max_length: at most this many pieces a translation.
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises:
@@ -114,12 +119,11 @@ class Translator:
         *,
         search: Search | None = None,
         beam: int | None = None,
-        max_length: int | None = None,
         device: str = "auto",
     ) -> None:
         keep_memory()
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
-        self.search = search or run_search(self.run, beam=beam, max_length=max_length)
+        self.search = search or run_search(self.run, beam=beam)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
 
     def __call__(self, texts: Sequence[str], *, attention: bool = False) -> list[Translation]:
@@ -136,7 +140,7 @@ class Translator:
     ) -> list[list[Translation]]:
         """Up to n translations of each text, best first."""
         if isinstance(texts, str):
-            raise UserError("give a list of texts, not one text")
+            raise TypeError("give a list of texts, not one text")
         return translate(
             self.model,
             self.tokenizers,
@@ -152,7 +156,7 @@ class Translator:
         device = next(self.model.parameters()).device
         src = pad([[*self.tokenizers.source.encode([source])[0], EOS]]).to(device)
         hypothesis = force(self.model, src, self.tokenizers.target.encode([target])[0])
-        translation = present(source, hypothesis, self.tokenizers, len(hypothesis.tokens) + 1)
+        translation = present(source, hypothesis, self.tokenizers)
         surfaces = self.tokenizers.target.surfaces(target)
         return replace(translation, text=target, target_pieces=[*surfaces, END])
 
@@ -160,8 +164,6 @@ class Translator:
 @torch.inference_mode()
 def force(model: Autoregressive, src: Tensor, target: Iterable[int]) -> Hypothesis:
     """Score a given target for one source [1 src], EOS included, with all attention."""
-    from seq2seq.batching import BOS
-
     tokens = list(target)
     expected = torch.tensor([*tokens, EOS], device=src.device)
     given = torch.tensor([[BOS, *tokens]], device=src.device)
@@ -170,9 +172,7 @@ def force(model: Autoregressive, src: Tensor, target: Iterable[int]) -> Hypothes
     return Hypothesis(tokens, total, total, None if attention is None else attention[0].cpu())
 
 
-def run_search(
-    run: RunFolder, *, beam: int | None = None, max_length: int | None = None
-) -> Search:
+def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | None = None) -> Search:
     """The search of a run's configuration, with another beam or longest length."""
     search: Search = build("search", run.config.get("search", {}))
     if beam is not None:
@@ -185,3 +185,72 @@ def run_search(
             length_extra=search.length_extra,
         )
     return search if max_length is None else replace(search, max_length=max_length)
+
+
+def sampling(search: Search, *, temperature: float, top_k: int, top_p: float, seed: int) -> Sample:
+    """Draw instead of searching, with the same longest lengths."""
+    return Sample(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        max_length=search.max_length,
+        length_ratio=search.length_ratio,
+        length_extra=search.length_extra,
+    )
+
+
+def filter_lines(
+    translator: Translator, lines: BinaryIO, out: BinaryIO, *, n_best: int = 1
+) -> None:
+    r"""Translate a stream: one line out for each line in, empty ones too, in order.
+
+    A line ends at \n and nowhere else. With n_best above 1 each line in gives up to that many lines
+    `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as Moses and Marian do.
+
+    Raises:
+        UserError: a line is not UTF-8; what came before it has been translated.
+    """
+    trained = translator.run.config.get("data", {}).get("max_length")
+    size = 1 if lines.isatty() else CHUNK
+    with bar() as progress:
+        task = progress.add_task("translating", total=None, unit="lines")
+        for first, texts in chunked(lines, size):
+            groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
+            for number, group in enumerate(groups, first):
+                remark(number + 1, group[0], trained)
+                for found in group:
+                    text = found.text.replace("\n", " ")
+                    line = f"{number} ||| {text} ||| {found.score:.4f}" if n_best > 1 else text
+                    out.write(line.encode() + b"\n")
+            out.flush()
+
+
+def chunked(lines: BinaryIO, size: int) -> Iterator[tuple[int, list[str]]]:
+    """Texts of up to `size` lines, with the number of the first, from 0."""
+    numbered = enumerate(lines)
+    while chunk := list(islice(numbered, size)):
+        texts, bad = [], None
+        for number, raw in chunk:
+            try:
+                texts.append(raw.removesuffix(b"\n").removesuffix(b"\r").decode())
+            except UnicodeDecodeError as error:
+                bad = UserError(f"standard input, line {number + 1}, is not UTF-8: {error.reason}")
+                break
+        yield chunk[0][0], texts
+        if bad:
+            raise bad
+
+
+def remark(line: int, found: Translation, trained: int | None) -> None:
+    """Warn of what is likely to be poor: a source beyond all training, a translation cut off."""
+    pieces = len(found.source_pieces) - 1
+    if trained is not None and pieces > trained:
+        console.print(
+            f"line {line}: {pieces:,} pieces, but the model was trained on at most {trained}"
+        )
+    if found.cut:
+        console.print(
+            f"line {line}: the translation was ended at {len(found.target_pieces) - 1} pieces "
+            "(--max-length and the run's search settings decide)"
+        )

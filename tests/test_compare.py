@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from seq2seq import scores
-from seq2seq.compare import Comparison, compare, markdown, render, report
+from seq2seq.compare import Comparison, compare
 from seq2seq.errors import UserError
+from seq2seq.report import markdown, render, report, write
 from seq2seq.run import write_json, write_lines
 
 SOURCES = [f"dog {n} runs over the green meadow {n % 5} ." for n in range(24)]
@@ -180,7 +181,8 @@ def test_the_markdown_says_how_it_was_measured(pair: tuple[Path, Path]) -> None:
 
 
 def test_the_reports_are_written(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    comparison = compare(pair, out=tmp_path / "new" / "report")
+    comparison = compare(pair)
+    write(comparison, tmp_path / "new" / "report")
     assert (tmp_path / "new/report/report.md").read_text("utf-8") == markdown(comparison)
     written = json.loads((tmp_path / "new/report/report.json").read_text("utf-8"))
     assert written["schema"] == 1
@@ -197,7 +199,7 @@ def test_the_reports_are_written(pair: tuple[Path, Path], tmp_path: Path) -> Non
 def test_a_file_in_the_reports_place_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "report").write_text("mine")
     with pytest.raises(UserError, match="it is a file"):
-        compare(pair, out=tmp_path / "report")
+        write(compare(pair), tmp_path / "report")
 
 
 def test_what_an_old_run_does_not_tell_is_a_dash(tmp_path: Path) -> None:
@@ -282,7 +284,8 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
 )
 def test_hostile_names_are_only_names(tmp_path: Path, name: str) -> None:
     runs = [make_run(tmp_path / name, GOOD), make_run(tmp_path / "b", BAD)]
-    comparison = compare(runs, out=tmp_path / "out")
+    comparison = compare(runs)
+    write(comparison, tmp_path / "out")
     text = markdown(comparison)
     cells = [
         "".join(part.content for part in token.children or [])

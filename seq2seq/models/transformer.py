@@ -54,7 +54,9 @@ class FeedForward(nn.Sequential):
     """Two linear maps with a ReLU between, at each position alone (section 3.3)."""
 
     def __init__(self, dim: int, hidden: int, dropout: float) -> None:
-        super().__init__(nn.Linear(dim, hidden), nn.ReLU(), Dropout(dropout), nn.Linear(hidden, dim))
+        super().__init__(
+            nn.Linear(dim, hidden), nn.ReLU(), Dropout(dropout), nn.Linear(hidden, dim)
+        )
 
 
 class Sizes(NamedTuple):
@@ -71,9 +73,9 @@ class Sizes(NamedTuple):
         """One multi-head attention."""
         return MultiHeadAttention(self.dim, self.heads, self.attention_dropout)
 
-    def residuals(self, count: int) -> nn.ModuleList:
-        """The ways around `count` sublayers."""
-        return nn.ModuleList(Residual(self.dim, self.norm, self.dropout) for _ in range(count))
+    def residual(self) -> Residual:
+        """The way around one sublayer."""
+        return Residual(self.dim, self.norm, self.dropout)
 
 
 class EncoderLayer(nn.Module):
@@ -83,18 +85,18 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.attention = sizes.attention()
         self.feed_forward = FeedForward(sizes.dim, sizes.feed_forward, sizes.dropout)
-        self.residuals = sizes.residuals(2)
+        self.around_attention, self.around_feed_forward = sizes.residual(), sizes.residual()
 
     def forward(
         self, x: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch #queries src"]
     ) -> Float[Tensor, "batch src dim"]:
         """Let every source position read all others."""
-        around_attention, around_feed_forward = self.residuals
-        y = around_attention.enter(x)
+        y = self.around_attention.enter(x)
         keys, values = self.attention.project(y)
         y = self.attention(y, keys, values, mask, weights=False).context
-        x = around_attention.leave(x, y)
-        return around_feed_forward.leave(x, self.feed_forward(around_feed_forward.enter(x)))
+        x = self.around_attention.leave(x, y)
+        y = self.feed_forward(self.around_feed_forward.enter(x))
+        return self.around_feed_forward.leave(x, y)
 
 
 class DecoderLayer(nn.Module):
@@ -104,7 +106,12 @@ class DecoderLayer(nn.Module):
         super().__init__()
         self.to_target, self.to_source = sizes.attention(), sizes.attention()
         self.feed_forward = FeedForward(sizes.dim, sizes.feed_forward, sizes.dropout)
-        self.residuals = sizes.residuals(3)
+        self.around_target, self.around_source = sizes.residual(), sizes.residual()
+        self.around_feed_forward = sizes.residual()
+
+    def remember(self, source: Float[Tensor, "batch src dim"]) -> Past:
+        """Keys and values of an encoded source, made once a sentence."""
+        return Past(*self.to_source.project(source))
 
     def forward(
         self,
@@ -116,15 +123,14 @@ class DecoderLayer(nn.Module):
         weights: bool,
     ) -> tuple[Attended, Past]:
         """The layer's output with its attention to the source, and the past grown by x."""
-        around_target, around_source, around_feed_forward = self.residuals
-        y = around_target.enter(x)
+        y = self.around_target.enter(x)
         new = zip(past, self.to_target.project(y), strict=True)
         past = Past(*(torch.cat(pair, dim=2) for pair in new))
-        x = around_target.leave(x, self.to_target(y, *past, causal, weights=False).context)
-        y, seen = self.to_source(around_source.enter(x), *source, mask, weights=weights)
-        x = around_source.leave(x, y)
-        x = around_feed_forward.leave(x, self.feed_forward(around_feed_forward.enter(x)))
-        return Attended(x, seen), past
+        x = self.around_target.leave(x, self.to_target(y, *past, causal, weights=False).context)
+        y, seen = self.to_source(self.around_source.enter(x), *source, mask, weights=weights)
+        x = self.around_source.leave(x, y)
+        y = self.feed_forward(self.around_feed_forward.enter(x))
+        return Attended(self.around_feed_forward.leave(x, y), seen), past
 
 
 class Transformer(Autoregressive):
@@ -193,7 +199,7 @@ class Transformer(Autoregressive):
             x = layer(x, mask.unsqueeze(1))
         if self.norms:
             x = self.norms[0](x)
-        return Memory(tuple(Past(*layer.to_source.project(x)) for layer in self.decoder), mask)
+        return Memory(tuple(layer.remember(x) for layer in self.decoder), mask)  # type: ignore[operator]
 
     def start(self, memory: Memory) -> tuple[Past, ...]:
         """No target yet."""
@@ -229,9 +235,7 @@ class Transformer(Autoregressive):
         """Logits of the next word, by the target embedding."""
         return F.linear(states, self.target.weight, self.bias)
 
-    def step(
-        self, token: Int[Tensor, " batch"], memory: Memory, state: tuple[Past, ...]
-    ) -> Step:
+    def step(self, token: Int[Tensor, " batch"], memory: Memory, state: tuple[Past, ...]) -> Step:
         """One word further, with keys and values of the earlier ones kept."""
         (states, attention), state = self.run(token.unsqueeze(1), memory, state, weights=True)
         assert attention is not None

@@ -1,0 +1,80 @@
+"""Pictures: the only door to matplotlib."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxtyping import Float
+from matplotlib import font_manager, rc_context
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+from seq2seq.progress import console
+from seq2seq.run import replacing
+
+FORMATS = (".png", ".svg", ".pdf")
+CELL = 0.3  # inches a word
+# Asked in this order for a character that the fonts before lack, if they are installed.
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Arial Unicode MS",
+    "Noto Sans Devanagari",
+    "Noto Sans Symbols2",
+)
+
+
+def heatmap(
+    source: Sequence[str],
+    target: Sequence[str],
+    weights: Float[ndarray, "target source"],
+    path: Path,
+) -> None:
+    """Draw attention as in figure 3 of Bahdanau et al. 2014.
+
+    Source words run across the top, target words down the side; a cell is black at 0 and white
+    at 1. The picture grows with the sentence, so that words keep their size.
+
+    Args:
+        source: words of the columns.
+        target: words of the rows.
+        weights: a row a target word, a column a source word, each from 0 to 1.
+        path: where to; its ending (.png, .svg or .pdf) decides the format.
+    """
+    installed = set(font_manager.get_font_names())
+    fonts = [name for name in FONTS if name in installed]
+    with rc_context({"font.family": fonts, "font.size": 10, "pdf.fonttype": 42}):
+        figure = Figure(figsize=(CELL * len(source), CELL * len(target)), dpi=150)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.imshow(weights, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        axes.xaxis.tick_top()
+        axes.set_xticks(range(len(source)), map(visible, source), rotation=90)
+        axes.set_yticks(range(len(target)), map(visible, target))
+        axes.tick_params(length=2)
+        for label in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
+            label.set_parse_math(False)  # a dollar is a dollar
+        save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all, and say once which characters no font has."""
+    kind = path.suffix.lower().lstrip(".")
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with warnings.catch_warnings(record=True) as caught, replacing(path, "wb") as file:
+        warnings.simplefilter("always")
+        figure.savefig(file, format=kind, bbox_inches="tight", pad_inches=0.1, metadata=undated)
+    if any("missing from font" in str(warning.message) for warning in caught):
+        console.print(
+            f"some characters in {path} are drawn as boxes: no font here has them "
+            "(installing the Noto fonts mends it)"
+        )
+
+
+def visible(word: str) -> str:
+    """A word with a stand-in for every character that would draw nothing."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in word)
