@@ -1,4 +1,4 @@
-"""seq2seq train|translate|evaluate|align|compare: the verbs. What they do lies elsewhere."""
+"""seq2seq train|translate|evaluate|align|compare|bench: the verbs. What they do lies elsewhere."""
 
 import os
 import sys
@@ -165,6 +165,25 @@ def compare(
     written = report.write(comparison, out)
     print_table(report.render(comparison))
     wrote(*written)
+
+
+@app.command()
+def bench(
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL...]", help="all if none")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="where the numbers go as JSON")] = Path(
+        "bench.json"
+    ),
+) -> None:
+    """Measure how fast this machine trains and translates."""
+    from seq2seq.bench import bench, bench_table
+    from seq2seq.run import write_json
+
+    found = bench(models or [])
+    write_json(out, found)
+    print_table(bench_table(found))
+    wrote(out)
 
 
 def print_table(table: Any) -> None:

@@ -95,6 +95,23 @@ def choices(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
+def variants() -> list[str]:
+    """The names of all models."""
+    return choices(config_folder() / "model")
+
+
+def variant(name: str) -> dict[str, Any]:
+    """What a model's YAML says.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    if name not in variants():
+        raise UserError(f"there is no model {name!r}; {did_you_mean(name, variants())}")
+    plain: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / "model" / f"{name}.yaml"))
+    return plain
+
+
 def values(override: Override) -> Iterator[str]:
     """What one word gives: one value, or each of a sweep."""
     if override.is_sweep_override():
