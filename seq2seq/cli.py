@@ -221,3 +221,7 @@ def main() -> None:
     """The `seq2seq` command."""
     with explained():
         app()
+
+
+if __name__ == "__main__":
+    main()
