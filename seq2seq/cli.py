@@ -43,10 +43,13 @@ def train(context: typer.Context) -> None:
         return
 
     def job(config: "Config") -> None:
+        from seq2seq.runtime import first_process
         from seq2seq.train import train
 
         with explained():  # inside, for Hydra would print a traceback
-            print(train(config))
+            folder = train(config)
+        if first_process():
+            print(folder)
 
     compose.run(context.args, job)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -38,9 +39,11 @@ def run(words: list[str], job: Callable[[Config], Any]) -> None:
         words = [*words, *name_by_what_is_swept(overrides)]
 
     def once(composed: DictConfig) -> None:
+        # Further processes of a run are started by Lightning with the words of this one.
+        sys.argv = [sys.argv[0], "train", *HydraConfig.get().overrides.task]
         job(read(composed))
 
-    sys.argv = ["seq2seq train", *words]
+    sys.argv = [sys.argv[0], *words]
     hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(once)()
 
 

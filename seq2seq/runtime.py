@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
@@ -43,8 +44,13 @@ def keep_memory() -> None:
     libc.mallopt(m_top_pad, 256 * 2**20)
 
 
-def launch(settings: TrainerConfig, *, loggers: list[Any] | None = None) -> Fabric:
-    """Start the processes of a run and return this one's handle.
+def first_process() -> bool:
+    """Whether this process is the first of a run, as its launcher says; true where none has."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def fabric(settings: TrainerConfig, *, loggers: list[Any] | None = None) -> Fabric:
+    """The handle to the devices and processes of a run; `launch` it to start them.
 
     Raises:
         UserError: the machine does not have what the settings ask for.
@@ -53,7 +59,7 @@ def launch(settings: TrainerConfig, *, loggers: list[Any] | None = None) -> Fabr
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     try:
-        fabric = Fabric(
+        return Fabric(
             accelerator=settings.accelerator,
             devices=settings.devices,
             precision=settings.precision,
@@ -65,8 +71,6 @@ def launch(settings: TrainerConfig, *, loggers: list[Any] | None = None) -> Fabr
             f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
             f"trainer.precision={settings.precision} is not to be had here: {reason}"
         ) from error
-    fabric.launch()
-    return fabric
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -41,21 +41,29 @@ def train(config: Config) -> Path:
         KeyboardInterrupt: Ctrl-C ended it; the best model so far is in the run folder.
     """
     folder = Path(config.runs_dir) / config.name
-    fabric = runtime.launch(
+    fabric = runtime.fabric(
         config.trainer, loggers=[tensorboard(folder)] if config.train.tensorboard else None
     )
     corpus: Corpus = build("data", config.data)
     search: Search = build("search", config.search)
-    if fabric.is_global_zero:
+    if runtime.first_process():
+        # All that can be refused is refused before there is a folder, and before other processes.
         if not config.fresh and folder.exists() and any(folder.iterdir()):
             raise UserError(
                 f"{folder} already holds a run: choose another name=, or give fresh=true to move "
                 "it aside"
             )
         console.print(f"run folder: {folder}")
-        open_folder(folder, config, corpus, learn_tokenizers(corpus, config.tokenizer))
-    fabric.barrier()
-    training = Training(fabric, folder, config, corpus, search)
+        tokenizers = learn_tokenizers(corpus, config.tokenizer)
+        training = Training(fabric, config, corpus, search, tokenizers)
+        open_folder(folder, config, corpus, tokenizers)
+        fabric.launch()
+        fabric.barrier()
+    else:
+        fabric.launch()
+        fabric.barrier()
+        training = Training(fabric, config, corpus, search, Tokenizers.load(folder))
+    training.begin(folder)
     try:
         training.run()
     finally:
@@ -95,16 +103,20 @@ class Training:
     """A run in progress: everything that changes while it trains."""
 
     def __init__(
-        self, fabric: Fabric, folder: Path, config: Config, corpus: Corpus, search: Search
+        self,
+        fabric: Fabric,
+        config: Config,
+        corpus: Corpus,
+        search: Search,
+        tokenizers: Tokenizers,
     ) -> None:
-        self.fabric, self.settings = fabric, config.train
-        self.tokenizers = Tokenizers.load(folder)
+        self.fabric, self.config, self.settings = fabric, config, config.train
+        self.corpus, self.tokenizers = corpus, tokenizers
         self.examples = Examples.prepare(
-            corpus, self.tokenizers, sampling=config.tokenizer.sampling, seed=config.seed
+            corpus, tokenizers, sampling=config.tokenizer.sampling, seed=config.seed
         )
         self.valid_text = corpus.text("validation")
-        self.valid = encode(self.valid_text, self.tokenizers.source, self.tokenizers.target)
-        self.target_language = corpus.target
+        self.valid = encode(self.valid_text, tokenizers.source, tokenizers.target)
         self.greedy = Beam(
             beam=1,
             length_penalty=1.0,
@@ -118,30 +130,33 @@ class Training:
             self.examples.encoded.target_lengths,
             budget=self.settings.batch_tokens,
             seed=config.seed,
-            rank=fabric.global_rank,
-            ranks=fabric.world_size,
+            ranks=config.trainer.devices,
         )
         torch.manual_seed(config.seed)  # every process begins with the same weights
-        self.bare = build_model(config.model, self.tokenizers).to(fabric.device)
-        self.model, self.optimizer = fabric.setup(
-            self.bare, make_optimizer(self.bare.parameters(), self.settings)
-        )
-        self.model.mark_forward_method("loss")
-        torch.manual_seed(config.seed + fabric.global_rank)  # but each drops numbers of its own
+        self.bare = build_model(config.model, tokenizers)
+        self.optimizer = make_optimizer(self.bare.parameters(), self.settings)
         self.schedule = Schedule(self.settings)
         self.budget = Budget(
             self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
         )
+        self.step, self.target_tokens, self.spent = 0, 0, 0.0
+        self.stop_asked = False
+
+    def begin(self, folder: Path) -> None:
+        """Take this process's place among all, and open the records; the clock starts here."""
+        fabric = self.fabric
+        self.batches.rank, self.batches.ranks = fabric.global_rank, fabric.world_size
+        self.model, self.optimizer = fabric.setup(self.bare, self.optimizer)
+        self.model.mark_forward_method("loss")
+        torch.manual_seed(self.config.seed + fabric.global_rank)  # of dropout: each its own
         self.checkpoints = Checkpoints(
             folder,
             by=self.settings.validate_by,
             count=self.settings.average,
             of=self.settings.average_of,
         )
-        self.step, self.target_tokens, self.spent = 0, 0, 0.0
         self.began, self.validating = time.perf_counter(), 0.0  # seconds
-        self.stop_asked = False
-        self.journal = Journal(fabric, folder, config, self.facts(corpus, config))
+        self.journal = Journal(fabric, folder, self.config, self.facts())
         self.journal.introduce()
 
     def run(self) -> None:
@@ -226,7 +241,7 @@ class Training:
         bleu = scores.bleu(
             [best.text for best, *_ in found],
             list(self.valid_text.targets()),
-            language=self.target_language,
+            language=self.corpus.target,
         )
         self.bare.train()
         return Validation(self.step, loss, bleu)
@@ -304,7 +319,7 @@ class Training:
             "best": None if best is None else vars(best),
         }
 
-    def facts(self, corpus: Corpus, config: Config) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """What run.json says of corpus and model."""
         used = self.examples.usable
         return {
@@ -320,8 +335,8 @@ class Training:
                 "target": self.tokenizers.target.fingerprint,
             },
             "data": {
-                "source": corpus.source,
-                "target": corpus.target,
+                "source": self.corpus.source,
+                "target": self.corpus.target,
                 "train": {
                     "sha256": self.examples.text.fingerprint,
                     "pairs": len(self.examples.text),

@@ -1,0 +1,217 @@
+"""Text to pieces and back."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq.batching import BOS, EOS, PAD, UNK
+from seq2seq.errors import UserError
+from seq2seq.tokenizer import WORD_START, Tokenizer, Tokenizers, seed_sampling
+
+ENGLISH = [
+    "A man is riding a horse.",
+    "Two dogs run over the green grass.",
+    "The cat sat on the mat while the dog ran.",
+]
+GERMAN = [
+    "Ein Mann reitet auf einem Pferd.",
+    "Zwei Hunde laufen über das grüne Gras.",
+    "Die Katze saß auf der Matte, während der Hund lief.",
+]
+LETTERS = sorted(set("".join(ENGLISH + GERMAN)) - {" "})
+TEXTS = st.lists(st.text(LETTERS, min_size=1), max_size=8).map(" ".join)
+KINDS = pytest.mark.parametrize("kind", ["bpe", "unigram"])
+
+
+def learn(texts: list[str], kind: str = "bpe", vocab_size: int = 60, **choices) -> Tokenizer:
+    usual = {"character_coverage": 1.0, "normalization": "identity"}
+    return Tokenizer.train(texts, kind=kind, vocab_size=vocab_size, **usual | choices)
+
+
+def pair(*, shared: bool) -> Tokenizers:
+    return Tokenizers.train(
+        ENGLISH,
+        GERMAN,
+        shared=shared,
+        kind="bpe",
+        vocab_size=60,
+        character_coverage=1.0,
+        normalization="identity",
+    )
+
+
+BOTH = {kind: learn(ENGLISH + GERMAN, kind) for kind in ("bpe", "unigram")}
+SENTENCE = "Zwei Hunde laufen über das grüne Gras."
+
+
+@KINDS
+@given(TEXTS)
+def test_what_is_encoded_comes_back(kind, text):
+    tokenizer = BOTH[kind]
+    (ids,) = tokenizer.encode([text])
+    assert tokenizer.decode(ids) == text
+    assert {PAD, BOS, EOS, UNK}.isdisjoint(ids)
+
+
+@KINDS
+@given(TEXTS)
+def test_pieces_are_the_text_with_its_word_starts_marked(kind, text):
+    tokenizer = BOTH[kind]
+    pieces = tokenizer.pieces(tokenizer.encode([text])[0])
+    assert pieces == tokenizer.surfaces(text)
+    assert "".join(pieces) == "".join(WORD_START + word for word in text.split())
+
+
+@KINDS
+def test_the_vocabulary_has_exactly_the_size_asked_for(kind):
+    assert len(learn(ENGLISH + GERMAN, kind, vocab_size=57)) == 57
+
+
+@KINDS
+def test_training_twice_gives_the_same_model(kind):
+    assert learn(ENGLISH + GERMAN, kind).fingerprint == BOTH[kind].fingerprint
+
+
+def test_the_control_pieces_have_the_agreed_ids():
+    assert BOTH["bpe"].pieces([PAD, BOS, EOS, UNK]) == ["<pad>", "<s>", "</s>", "<unk>"]
+
+
+def test_control_pieces_leave_no_trace_in_the_text():
+    tokenizer = BOTH["bpe"]
+    (ids,) = tokenizer.encode([SENTENCE])
+    assert tokenizer.decode([BOS, *ids, EOS, PAD]) == SENTENCE
+
+
+@KINDS
+def test_a_vocabulary_too_large_is_refused_with_the_largest_possible(kind):
+    with pytest.raises(UserError, match=r"tokenizer\.vocab_size=100000 is more") as refusal:
+        learn(ENGLISH, kind, vocab_size=100_000)
+    largest = int(re.search(r"largest possible is (\d+)", str(refusal.value))[1])
+    assert len(learn(ENGLISH, kind, vocab_size=largest)) == largest
+    with pytest.raises(UserError, match=f"largest possible is {largest}"):
+        learn(ENGLISH, kind, vocab_size=largest + 1)
+
+
+@KINDS
+def test_a_vocabulary_too_small_is_refused_with_what_the_characters_need(kind):
+    needed = len(set("".join(ENGLISH))) + 4  # a space counts as a character
+    message = rf"vocab_size=9 is too small: .* need {needed} .*character_coverage"
+    with pytest.raises(UserError, match=message):
+        learn(ENGLISH, kind, vocab_size=9)
+
+
+@pytest.mark.parametrize("texts", [[], ["", " "]])
+def test_no_text_gives_no_vocabulary(texts):
+    with pytest.raises(UserError, match="could not learn a vocabulary of 60 pieces"):
+        learn(texts)
+
+
+def test_rare_characters_may_be_left_unknown():
+    text = ["aaaa bbbb"] * 100 + ["ö"]
+    covered, uncovered = (
+        learn(text, vocab_size=8, character_coverage=share) for share in (1.0, 0.99)
+    )
+    assert UNK not in covered.encode(["ö"])[0]
+    assert UNK in uncovered.encode(["ö"])[0]
+
+
+def test_normalization_folds_lookalikes_where_asked():
+    folding, exact = (
+        learn([*ENGLISH, "ﬁ fi"], normalization=name) for name in ("nmt_nfkc", "identity")
+    )
+    assert folding.encode(["ﬁ"]) == folding.encode(["fi"])
+    assert exact.encode(["ﬁ"]) != exact.encode(["fi"])
+
+
+@pytest.mark.parametrize("text", ["a😀😀 man 😀", "a\0b", "火 a", "</s> <unk>", "\u2028"])
+def test_an_unknown_character_shows_itself(text):
+    tokenizer = BOTH["bpe"]
+    surfaces, (ids,) = tokenizer.surfaces(text), tokenizer.encode([text])
+    assert len(surfaces) == len(ids)
+    assert "".join(surfaces) == WORD_START + text.replace(" ", WORD_START)
+    assert UNK in ids
+
+
+@KINDS
+def test_the_seed_decides_the_sampled_pieces(kind):
+    draws = []
+    for seed in (1, 1, 2):
+        seed_sampling(seed)
+        draws.append([BOTH[kind].sample(SENTENCE, 0.3) for _ in range(20)])
+    assert draws[0] == draws[1]
+    assert draws[0] != draws[2]
+
+
+@KINDS
+def test_every_sample_spells_the_text(kind):
+    seed_sampling(1)
+    draws = [BOTH[kind].sample(SENTENCE, 0.3) for _ in range(20)]
+    assert {BOTH[kind].decode(ids) for ids in draws} == {SENTENCE}
+    assert len(set(map(tuple, draws))) > 1
+
+
+def test_bpe_without_dropped_merges_is_the_plain_encoding():
+    tokenizer = BOTH["bpe"]
+    assert [tokenizer.sample(SENTENCE, 0.0)] == tokenizer.encode([SENTENCE])
+
+
+def test_saving_and_loading_change_nothing(tmp_path):
+    BOTH["bpe"].save(tmp_path / "tokenizer.model")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.model")
+    assert loaded.fingerprint == BOTH["bpe"].fingerprint
+    assert loaded.encode([SENTENCE]) == BOTH["bpe"].encode([SENTENCE])
+
+
+def test_a_shared_vocabulary_is_one_object_on_both_sides(tmp_path):
+    tokenizers = pair(shared=True)
+    tokenizers.save(tmp_path)
+    loaded = Tokenizers.load(tmp_path)
+    assert tokenizers.shared
+    assert loaded.shared
+    assert loaded.source is loaded.target
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
+
+
+def test_separate_vocabularies_stay_separate(tmp_path):
+    tokenizers = pair(shared=False)
+    tokenizers.save(tmp_path)
+    loaded = Tokenizers.load(tmp_path)
+    assert not loaded.shared
+    assert [side.fingerprint for side in loaded] == [side.fingerprint for side in tokenizers]
+    assert loaded.source.fingerprint != loaded.target.fingerprint
+
+
+def test_each_separate_vocabulary_is_of_its_own_side():
+    source, target = pair(shared=False)
+    assert UNK in source.encode(["ü"])[0]
+    assert UNK not in target.encode(["ü"])[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\0" * 99, BOTH["bpe"].model[:300]])
+def test_a_damaged_model_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"tokenizer\.model is not a SentencePiece model"):
+        Tokenizer.load(path)
+
+
+def test_a_missing_model_is_refused_by_name(tmp_path):
+    with pytest.raises(UserError, match=r"source\.model is missing"):
+        Tokenizers.load(tmp_path)
+
+
+def test_nothing_is_encoded_as_nothing():
+    tokenizer = BOTH["bpe"]
+    assert tokenizer.encode([]) == []
+    assert tokenizer.encode(["", "   "]) == [[], []]
+    assert tokenizer.decode([]) == ""
+    assert tokenizer.surfaces("") == []
+
+
+def test_saving_leaves_one_whole_file(tmp_path: Path):
+    for _ in range(2):
+        BOTH["bpe"].save(tmp_path / "tokenizer.model")
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
