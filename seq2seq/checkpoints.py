@@ -1,25 +1,12 @@
 """What a training keeps: the best weights so far, and the checkpoints to average."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from torch import Tensor, nn
 
+from seq2seq.validate import Validation
 from seq2seq.weights import average, save_weights
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What one look at the validation set found."""
-
-    step: int
-    loss: float  # nats a target piece
-    bleu: float  # greedy
-
-    def worth(self, by: Literal["bleu", "loss"]) -> tuple[float, float]:
-        """The larger the better; the other number decides between equals."""
-        return (self.bleu, -self.loss) if by == "bleu" else (-self.loss, self.bleu)
 
 
 class Checkpoints:

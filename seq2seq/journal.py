@@ -8,12 +8,12 @@ from typing import Any
 from lightning_fabric import Fabric
 from rich.table import Table
 
-from seq2seq.checkpoints import Validation
 from seq2seq.config import Config
 from seq2seq.evaluate import perplexity
 from seq2seq.progress import console
 from seq2seq.run import FORMAT, write_json
 from seq2seq.runtime import commit, machine, versions
+from seq2seq.validate import Validation
 
 
 class Journal:
@@ -101,7 +101,9 @@ class Journal:
         )
 
     def close(self) -> None:
-        """Finish the log."""
+        """Finish the log; a run that nobody called finished has failed."""
+        if self.info["status"] == "running":
+            self.update(status="failed")
         if self.file:
             self.file.close()
 

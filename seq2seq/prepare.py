@@ -28,6 +28,11 @@ def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
         )
 
 
+def heldout(corpus: Corpus) -> dict[str, Text]:
+    """The texts that are translated and scored, by name: validation and every test set."""
+    return {split: corpus.text(split) for split in corpus.splits if split != "train"}
+
+
 @dataclass(frozen=True)
 class Examples:
     """A training text as token ids, and which of its pairs are used."""

@@ -18,10 +18,10 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import yaml
 
@@ -50,7 +50,7 @@ def write_json(path: Path, content: Any) -> None:
         file.write("\n")
 
 
-def write_lines(path: Path, lines: list[str]) -> None:
+def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write a text file of one item a line, whole or not at all."""
     with replacing(path) as file:
         file.writelines(line + "\n" for line in lines)
@@ -144,6 +144,31 @@ class RunFolder:
                 + did_you_mean(name, self.tests)
             )
         return self.path / "hyps" / name
+
+
+class Text(Protocol):
+    """Two sides of as many lines."""
+
+    def sources(self) -> Iterable[str]:
+        """The source side in order."""
+
+    def targets(self) -> Iterable[str]:
+        """The target side in order."""
+
+
+def open_folder(path: Path, config: dict[str, Any], texts: Mapping[str, Text]) -> Path | None:
+    """Lay out a new run folder: its configuration, and the texts that will be translated.
+
+    Returns:
+        Where an older run of this name was moved to; None if there was none.
+    """
+    moved = set_aside(path) if path.exists() and any(path.iterdir()) else None
+    with replacing(path / "config.yaml") as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+    for name, text in texts.items():
+        write_lines(path / "hyps" / name / "source.txt", text.sources())
+        write_lines(path / "hyps" / name / "reference.txt", text.targets())
+    return moved
 
 
 def set_aside(path: Path) -> Path:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.loggers.logger import Logger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from seq2seq.config import TrainerConfig
@@ -49,8 +51,12 @@ def first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def fabric(settings: TrainerConfig, *, loggers: list[Any] | None = None) -> Fabric:
+def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabric:
     """The handle to the devices and processes of a run; `launch` it to start them.
+
+    Args:
+        settings: which devices, how many, and how they compute.
+        tensorboard: a run folder for events of TensorBoard, if they are wanted.
 
     Raises:
         UserError: the machine does not have what the settings ask for.
@@ -63,13 +69,23 @@ def fabric(settings: TrainerConfig, *, loggers: list[Any] | None = None) -> Fabr
             accelerator=settings.accelerator,
             devices=settings.devices,
             precision=settings.precision,
-            loggers=loggers,
+            loggers=None if tensorboard is None else [event_logger(tensorboard)],
         )
     except (RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
             f"trainer.precision={settings.precision} is not to be had here: {reason}"
+        ) from error
+
+
+def event_logger(folder: Path) -> Logger:
+    """A writer of TensorBoard's events (an extra)."""
+    try:
+        return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "train.tensorboard=true needs TensorBoard: pip install 'seq2seq[tensorboard]'"
         ) from error
 
 

@@ -11,24 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from lightning_fabric import Fabric
 
-from seq2seq import runtime, scores
+from seq2seq import runtime
 from seq2seq.batching import Batch, TokenBatches
-from seq2seq.checkpoints import Checkpoints, Validation
+from seq2seq.checkpoints import Checkpoints
 from seq2seq.config import Config, build
-from seq2seq.corpora import Corpus, encode
+from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
-from seq2seq.evaluate import mean_loss
 from seq2seq.journal import Journal
 from seq2seq.optimise import Budget, Schedule, make_optimizer
-from seq2seq.prepare import Examples, learn_tokenizers
+from seq2seq.prepare import Examples, heldout, learn_tokenizers
 from seq2seq.progress import console, training_bar
-from seq2seq.run import replacing, set_aside, write_lines
-from seq2seq.search import Beam, Search
+from seq2seq.run import open_folder
+from seq2seq.search import Search
 from seq2seq.tokenizer import Tokenizers
-from seq2seq.translate import translate
+from seq2seq.validate import Validator
 from seq2seq.weights import build_model, save_weights, set_weights
 
 
@@ -42,7 +40,7 @@ def train(config: Config) -> Path:
     """
     folder = Path(config.runs_dir) / config.name
     fabric = runtime.fabric(
-        config.trainer, loggers=[tensorboard(folder)] if config.train.tensorboard else None
+        config.trainer, tensorboard=folder if config.train.tensorboard else None
     )
     corpus: Corpus = build("data", config.data)
     search: Search = build("search", config.search)
@@ -56,7 +54,9 @@ def train(config: Config) -> Path:
         console.print(f"run folder: {folder}")
         tokenizers = learn_tokenizers(corpus, config.tokenizer)
         training = Training(fabric, config, corpus, search, tokenizers)
-        open_folder(folder, config, corpus, tokenizers)
+        if moved := open_folder(folder, dataclasses.asdict(config), heldout(corpus)):
+            console.print(f"the older run was moved to {moved}")
+        tokenizers.save(folder)
         fabric.launch()
         fabric.barrier()
     else:
@@ -72,31 +72,6 @@ def train(config: Config) -> Path:
     if training.stop_asked:
         raise KeyboardInterrupt
     return folder
-
-
-def open_folder(folder: Path, config: Config, corpus: Corpus, tokenizers: Tokenizers) -> None:
-    """Lay out a new run folder: configuration, vocabularies, and the texts to be translated."""
-    texts = {split: corpus.text(split) for split in corpus.splits if split != "train"}
-    if folder.exists() and any(folder.iterdir()):
-        console.print(f"the older run was moved to {set_aside(folder)}")
-    with replacing(folder / "config.yaml") as file:
-        yaml.safe_dump(dataclasses.asdict(config), file, sort_keys=False, allow_unicode=True)
-    tokenizers.save(folder)
-    for name, text in texts.items():
-        write_lines(folder / "hyps" / name / "source.txt", list(text.sources()))
-        write_lines(folder / "hyps" / name / "reference.txt", list(text.targets()))
-
-
-def tensorboard(folder: Path) -> Any:
-    """A logger of TensorBoard events (an extra)."""
-    try:
-        from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-
-        return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "train.tensorboard=true needs TensorBoard: pip install 'seq2seq[tensorboard]'"
-        ) from error
 
 
 class Training:
@@ -115,15 +90,7 @@ class Training:
         self.examples = Examples.prepare(
             corpus, tokenizers, sampling=config.tokenizer.sampling, seed=config.seed
         )
-        self.valid_text = corpus.text("validation")
-        self.valid = encode(self.valid_text, tokenizers.source, tokenizers.target)
-        self.greedy = Beam(
-            beam=1,
-            length_penalty=1.0,
-            max_length=search.max_length,
-            length_ratio=search.length_ratio,
-            length_extra=search.length_extra,
-        )
+        self.validator = Validator(corpus, tokenizers, search)
         self.batches = TokenBatches(
             self.examples.usable.rows,
             self.examples.encoded.source_lengths,
@@ -222,7 +189,7 @@ class Training:
         """Look at the validation set, keep what is worth it; whether patience has ended."""
         started = time.perf_counter()
         if self.fabric.is_global_zero:
-            found = self.look()
+            found = self.validator.look(self.bare, self.step)
             best = self.checkpoints.add(self.bare, found)
             self.schedule.falls += not best
             seconds = time.perf_counter() - started
@@ -233,19 +200,6 @@ class Training:
         patience = self.settings.patience
         return self.agreed(patience is not None and self.checkpoints.in_vain >= patience)
 
-    def look(self) -> Validation:
-        """Loss and greedy BLEU of the present weights on the whole validation set."""
-        self.bare.eval()
-        loss = mean_loss(self.bare, self.valid, batch_tokens=self.settings.batch_tokens)
-        found = translate(self.bare, self.tokenizers, self.greedy, list(self.valid_text.sources()))
-        bleu = scores.bleu(
-            [best.text for best, *_ in found],
-            list(self.valid_text.targets()),
-            language=self.corpus.target,
-        )
-        self.bare.train()
-        return Validation(self.step, loss, bleu)
-
     def finish(self, status: str) -> None:
         """Leave the best weights in the run folder, averaged where that is asked for and better."""
         kept = self.checkpoints
@@ -255,7 +209,7 @@ class Training:
             elif kept.count > 1 and len(kept.chosen()) > 1:
                 set_weights(self.bare, kept.averaged(), kept.path(kept.chosen()[0]))
                 steps = ", ".join(str(found.step) for found in kept.chosen())
-                found, single = self.look(), kept.best
+                found, single = self.validator.look(self.bare, self.step), kept.best
                 better = found.worth(kept.by) > single.worth(kept.by)
                 self.journal.say(
                     f"the average of steps {steps} has loss {found.loss:.3f} and BLEU "
@@ -291,7 +245,7 @@ class Training:
             },
         )
         if not math.isfinite(loss):
-            self.journal.update(status="failed", **self.progress_so_far())
+            self.journal.update(**self.progress_so_far())
             raise UserError(
                 f"the loss is {loss} at step {self.step}: lower train.learning_rate or set "
                 f"train.clip_norm (what was best before is kept in {self.checkpoints.folder})"
@@ -347,8 +301,8 @@ class Training:
                     "padding": self.batches.padding,
                 },
                 "validation": {
-                    "sha256": self.valid_text.fingerprint,
-                    "pairs": len(self.valid_text),
+                    "sha256": self.validator.text.fingerprint,
+                    "pairs": len(self.validator.text),
                 },
             },
         }

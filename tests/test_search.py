@@ -80,10 +80,10 @@ def log_probability(model: Autoregressive, source: list[int], target: list[int])
 
 def first_word(model: Autoregressive, temperature: float) -> dict[int, float]:
     """The model's own probabilities of the first word of the first sentence."""
+    src = SRC[:1]
     with torch.inference_mode():
-        src = SRC[:1]
         logits = model.decode(torch.tensor([[BOS]]), model.encode(src, src != PAD)).logits[0, 0]
-    logits[[PAD, BOS]] = float("-inf")
+        logits[[PAD, BOS]] = float("-inf")
     return dict(enumerate((logits / temperature).softmax(-1).tolist()))
 
 
