@@ -42,16 +42,17 @@ class Rule:
             UserError: the model has no such layer or head.
         """
         layers, heads = attention.shape[:2]
-        layer = self.layer or max(1, layers - 1)
-        for what, number, count in (("layer", layer, layers), ("head", self.head or 1, heads)):
+        layer = max(1, layers - 1) if self.layer is None else self.layer
+        head = 1 if self.head is None else self.head
+        for what, number, count in (("layer", layer, layers), ("head", head, heads)):
             if not 1 <= number <= count:
                 raise UserError(f"there is no {what} {number}: this model has {count}")
         chosen = attention[layer - 1]
-        matrix = chosen.mean(0) if self.head is None else chosen[self.head - 1]
+        matrix = chosen.mean(0) if self.head is None else chosen[head - 1]
         return matrix.float().numpy(), {
             "layer": layer,
             "layers": layers,
-            "head": self.head or "mean",
+            "head": "mean" if self.head is None else head,
             "heads": heads,
             "row": "the step that predicts the piece",
             "source_pieces": "sum",
@@ -80,8 +81,11 @@ class Alignment:
         """The alignment of one translation that carries its attention.
 
         Raises:
-            UserError: the model has no attention, or not the layer or head of the rule.
+            UserError: the source has no words, or the model no attention, or not the layer or head
+                of the rule.
         """
+        if translation.source_pieces == [END]:
+            raise UserError("an empty sentence has no alignment")
         if translation.attention is None:
             raise UserError(
                 "this model has no attention: it squeezes the source into one vector, so there is "
@@ -170,9 +174,6 @@ def align(
         chosen = {slug(source): (source, target)}
     else:
         chosen = from_test(run, str(test), lines, reference)
-    for given, _ in chosen.values():
-        if not given.strip():
-            raise UserError("an empty sentence has no alignment")
     translator, rule = Translator(run, beam=beam, device=device), Rule(layer, head)
     written = []
     for name, (text, forced) in chosen.items():

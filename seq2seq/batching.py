@@ -18,7 +18,7 @@ from seq2seq.errors import UserError
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids that tokenizer, models and search agree on
 
-Ids = Sequence[int] | NDArray[np.int32]
+Ids = Sequence[int | np.integer[Any]] | NDArray[np.int32]
 
 
 @dataclass(frozen=True)

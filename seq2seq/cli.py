@@ -1,15 +1,12 @@
 """seq2seq train|translate|evaluate|align|compare|bench: the verbs. What they do lies elsewhere."""
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seq2seq.errors import UserError
+from seq2seq.errors import explained
 from seq2seq.run import RunFolder
 
 if TYPE_CHECKING:
@@ -46,8 +43,7 @@ def train(context: typer.Context) -> None:
         from seq2seq.runtime import first_process
         from seq2seq.train import train
 
-        with explained():  # inside, for Hydra would print a traceback
-            folder = train(config)
+        folder = train(config)
         if first_process():
             print(folder)
 
@@ -200,24 +196,6 @@ def wrote(*paths: Path) -> None:
     """Tell where things were written."""
     for path in paths:
         print(f"wrote {path}", file=sys.stderr)
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what a person can cause into one sentence on standard error and an exit status."""
-    try:
-        yield
-    except UserError as error:
-        print(f"seq2seq: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)  # as a shell reports a program ended by Ctrl-C
-    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        print(f"seq2seq: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
-        sys.exit(1)
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """The command line of `seq2seq train`, read by Hydra, with its mistakes explained and its help."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seq2seq import config
 from seq2seq.config import PLUGS, Config, describe, meanings, schema
-from seq2seq.errors import UserError, did_you_mean
+from seq2seq.errors import UserError, did_you_mean, explained
 
 
 def config_folder() -> Path:
@@ -41,7 +43,8 @@ def run(words: list[str], job: Callable[[Config], Any]) -> None:
     def once(composed: DictConfig) -> None:
         # Further processes of a run are started by Lightning with the words of this one.
         sys.argv = [sys.argv[0], "train", *HydraConfig.get().overrides.task]
-        job(read(composed))
+        with explained():  # here, for Hydra would print a traceback
+            job(read(composed))
 
     sys.argv = [sys.argv[0], *words]
     hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(once)()
@@ -90,7 +93,18 @@ def check_words(overrides: list[str]) -> None:
     for override in parsed:
         key = override.key_or_group
         if key not in groups and key not in known_keys and not override.is_delete():
-            raise UserError(f"unknown key {key!r}; {did_you_mean(key, {*known_keys, *groups})}")
+            raise UserError(f"unknown key {key!r}; {hint(key, {*known_keys, *groups})}")
+
+
+def hint(key: str, known: set[str]) -> str:
+    """What an unknown key was likely meant to be: a key of another choice, or a near name."""
+    group, _, inner = key.partition(".")
+    folder = config_folder() / group
+    if inner and folder.is_dir():
+        for choice in choices(folder):
+            if inner in OmegaConf.load(folder / f"{choice}.yaml"):
+                return f"it is a key of {group}={choice}"
+    return f"{did_you_mean(key, known)} (seq2seq train --help lists them)"
 
 
 def choices(folder: Path) -> list[str]:
@@ -212,8 +226,12 @@ def keys(
 
 
 def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
-    """Name and value, then meaning and type."""
-    shown = {None: "null", True: "true", False: "false", "???": "(must be given)"}.get(
-        value if isinstance(value, str | bool | None) else "", value
+    """Name and value, then meaning and type, wrapped to the terminal."""
+    words = {None: "null", True: "true", False: "false", "???": "(must be given)"}
+    shown = words.get(value, value) if isinstance(value, str | bool | None) else value
+    column = f"  {f'{key}={shown}':<38}"
+    first = column if len(column) <= 40 else f"{column}\n{' ' * 40}"
+    width = max(shutil.get_terminal_size((100, 0)).columns, 80)
+    return first + "\n".join(
+        textwrap.wrap(f"{meaning} [{describe(kind)}]", width - 40, subsequent_indent=" " * 40)
     )
-    return f"  {f'{key}={shown}':<42} {meaning} [{describe(kind)}]"

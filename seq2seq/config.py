@@ -184,7 +184,7 @@ class Config:
         return config
 
 
-def at_least(settings: Any, section: str, **bounds: float) -> None:
+def at_least(settings: Any, section: str, **bounds: int | float) -> None:
     """Refuse numbers under their bound; None passes."""
     for key, bound in bounds.items():
         value = getattr(settings, key)
@@ -192,7 +192,7 @@ def at_least(settings: Any, section: str, **bounds: float) -> None:
             raise UserError(f"{section}.{key}={value} must be at least {bound}")
 
 
-def below(settings: Any, section: str, **bounds: float) -> None:
+def below(settings: Any, section: str, **bounds: int | float) -> None:
     """Refuse numbers at or over their bound."""
     for key, bound in bounds.items():
         if getattr(settings, key) >= bound:
@@ -257,7 +257,7 @@ def describe(kind: Any) -> str:
     if get_origin(kind) in (Union, types.UnionType):
         return " or ".join("null" if k is type(None) else describe(k) for k in get_args(kind))
     if get_origin(kind) is list:
-        return f"a list of {describe(get_args(kind)[0])}"
+        return "a list, each " + describe(get_args(kind)[0])
     if get_origin(kind) is dict:
         return "a mapping"
     return NAMES.get(kind, getattr(kind, "__name__", str(kind)))

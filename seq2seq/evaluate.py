@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from seq2seq.runtime import commit, machine, versions
 from seq2seq.translate import Translator
 
 
+@runtime_checkable
 class Pairs(Protocol):
     """Ids of both sides, pair by pair."""
 

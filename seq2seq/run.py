@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, runtime_checkable
 
 import yaml
 
@@ -146,6 +146,7 @@ class RunFolder:
         return self.path / "hyps" / name
 
 
+@runtime_checkable
 class Text(Protocol):
     """Two sides of as many lines."""
 

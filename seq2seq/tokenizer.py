@@ -70,11 +70,14 @@ class Tokenizer:
             UserError: the file is missing or is no SentencePiece model.
         """
         try:
-            return cls(path.read_bytes())
-        except FileNotFoundError as error:
-            raise UserError(f"the tokenizer {path} is missing") from error
+            tokenizer = cls(path.read_bytes())
+            if not len(tokenizer):  # SentencePiece takes no bytes for no model
+                raise RuntimeError
+        except OSError as error:
+            raise UserError(f"the tokenizer {path} cannot be read: {error.strerror}") from error
         except RuntimeError as error:
             raise UserError(f"{path} is not a SentencePiece model") from error
+        return tokenizer
 
     def save(self, path: Path) -> None:
         """Write the model file, which SentencePiece's own tools read as well."""

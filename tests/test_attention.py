@@ -129,9 +129,7 @@ def test_the_fused_kernel_gives_the_same_context(attention, x, source, monkeypat
 
     monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", spy)
     written_out = attention(x, *attention.project(source), MASK)
-    found = attention(
-        x.as_subclass(Elsewhere), *attention.project(source), MASK, weights=False
-    )
+    found = attention(x.as_subclass(Elsewhere), *attention.project(source), MASK, weights=False)
     assert calls == [{"dropout_p": 0.0}]
     assert found.weights is None
     torch.testing.assert_close(found.context.as_subclass(torch.Tensor), written_out.context)

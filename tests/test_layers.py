@@ -29,9 +29,7 @@ def shaken(module: torch.nn.Module) -> torch.nn.Module:
 def test_a_cell_stepped_over_a_sequence_is_a_recurrence(kind):
     whole = shaken(Recurrence(kind, 4, 3, layers=1, dropout=0.0))
     cell, network = Cell(kind, 3), whole.network
-    cell.recurrent.load_state_dict(
-        {"weight": network.weight_hh_l0, "bias": network.bias_hh_l0}
-    )
+    cell.recurrent.load_state_dict({"weight": network.weight_hh_l0, "bias": network.bias_hh_l0})
     x, state = torch.randn(2, 5, 4), torch.randn(2, 3 * PARTS[kind])
     states, last = whole(x, state.unsqueeze(1))
     for t, inputs in enumerate(F.linear(x, network.weight_ih_l0, network.bias_ih_l0).unbind(1)):
@@ -63,11 +61,11 @@ def test_reading_begins_from_a_zero_state(kind):
 
 
 def test_each_direction_ends_where_the_other_begins():
-    layer = shaken(Recurrence("gru", 4, 3, layers=1, dropout=0.0, bidirectional=True))
+    layer = shaken(Recurrence("gru", 4, 3, layers=2, dropout=0.0, bidirectional=True))
     states, last = layer.read(torch.randn(3, 5, 4), MASK)
     for i, n in enumerate(LENGTHS):
-        assert torch.equal(last[i, 0, 0], states[i, n - 1, :3])
-        assert torch.equal(last[i, 0, 1], states[i, 0, 3:])
+        assert torch.equal(last[i, 1, 0], states[i, n - 1, :3])
+        assert torch.equal(last[i, 1, 1], states[i, 0, 3:])
 
 
 @KINDS

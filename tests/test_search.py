@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -92,7 +93,9 @@ def drawn_first(search: Sample, model: Autoregressive) -> Counter[int]:
     return Counter(hypothesis.tokens[0] if hypothesis.tokens else EOS for hypothesis in found)
 
 
-SEARCHES = pytest.mark.parametrize("search", [beam(1), beam(4), sample()], ids=lambda s: str(s)[:11])
+SEARCHES = pytest.mark.parametrize(
+    "search", [beam(1), beam(4), sample()], ids=["greedy", "beam", "sample"]
+)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0])
@@ -108,6 +111,41 @@ def test_a_beam_of_all_translations_ranks_them_as_brute_force_does(model, penalt
         assert {tuple(h.tokens): h.score for h in group} == pytest.approx(scores, abs=1e-4)
         assert tuple(group[0].tokens) == max(scores, key=scores.get)
         assert [h.score for h in group] == sorted((h.score for h in group), reverse=True)
+
+
+def plain_beam(model: Autoregressive, source: list[int], search: Beam) -> dict[tuple, float]:
+    """The docstring of `Beam` for one sentence, hypothesis by hypothesis."""
+    src = torch.tensor([[*source, EOS]])
+    memory, pool, going = model.encode(src, src != PAD), {}, {(): 0.0}
+    for length in range(1, search.max_length + 2):
+        paths = {}
+        for words, total in going.items():
+            logits = model.decode(torch.tensor([[BOS, *words]]), memory).logits[0, -1]
+            for word in (EOS, *WORDS) if length <= search.max_length else (EOS,):
+                paths[*words, word] = total + logits.log_softmax(-1)[word].item()
+        ranked = sorted(paths, key=paths.get, reverse=True)
+        for words in ranked[: search.beam]:
+            if words[-1] == EOS:
+                pool[words[:-1]] = paths[words] / length**search.length_penalty
+        best = sorted(pool, key=pool.get, reverse=True)[: search.beam]
+        pool = {words: pool[words] for words in best}
+        unfinished = [words for words in ranked if words[-1] != EOS][: search.beam]
+        going = {words: paths[words] for words in unfinished}
+        hopes = [paths[words] / length**search.length_penalty for words in unfinished]
+        if len(pool) == search.beam and max(hopes, default=-math.inf) <= min(pool.values()):
+            break
+    return pool
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0])
+def test_beam_search_is_its_description(model, size, penalty):
+    search = beam(size, length_penalty=penalty, max_length=7, length_extra=7)
+    found = search_all(search, model, n_best=size)
+    for source, group in zip(SOURCES, found, strict=True):
+        with torch.inference_mode():
+            expected = plain_beam(model, source, search)
+        assert {tuple(h.tokens): h.score for h in group} == pytest.approx(expected, abs=1e-4)
 
 
 def test_greedy_takes_the_likeliest_word_at_each_step(model):
@@ -153,6 +191,7 @@ def test_n_best_is_the_head_of_the_beam(model):
 
 @SEARCHES
 def test_a_sentence_is_translated_alike_in_any_company(model, search):
+    search = replace(search, max_length=12)
     n_best = getattr(search, "beam", 4)
     together = search_all(search, model, n_best=n_best, attention=True)
     for words, group in zip(SOURCES, together, strict=True):
