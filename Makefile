@@ -40,7 +40,7 @@ demo: $(READY)  ## train the three variants on Multi30k (DATA=folder for a local
 	@$(BIN)/seq2seq compare $(addprefix $(DEMO)/,$(VARIANTS)) --out $(DEMO)/comparison
 
 test: $(READY)  ## run the tests
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 check: $(READY)  ## lint, format, types, import contracts
 	$(BIN)/ruff check .

@@ -9,6 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from seq2seq import scores
@@ -94,7 +96,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         found = translator.n_best(sources, 1, done=lambda n: progress.advance(task, n))
     seconds = time.perf_counter() - started
     if cut := sum(best.cut for best, *_ in found):
-        console.print(f"{cut} translations of {folder.name} were ended by search.max_length")
+        console.print(f"{cut} translations of {folder.name} reached the longest length allowed")
     hypotheses = [best.text for best, *_ in found]
     write_lines(folder / "hypothesis.txt", hypotheses)
 
@@ -133,16 +135,16 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
 
 def score_table(done: dict[str, Any]) -> Table:
     """The scores of each test set, a row each."""
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)  # fits 80 columns
     columns = {"bleu": "BLEU", "bleu_lowercase": "lowercased", "bleu_tokenized": "tokenized"}
-    columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "perplexity"}
+    columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
-    table.add_column("test")
-    for head in (*columns.values(), "sentences/s"):
-        table.add_column(head, justify="right")
+    table.add_column("test", overflow="fold")
+    for head in (*columns.values(), "sent/s"):
+        table.add_column(head, justify="right", no_wrap=True)
     for name, entry in done.items():
         numbers = [f"{entry[key]['score']:.2f}" if key in entry else "-" for key in columns]
-        table.add_row(name, *numbers, f"{entry['sentences_per_second']:.1f}")
+        table.add_row(escape(name), *numbers, f"{entry['sentences_per_second']:.1f}")
     return table
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
+from rich import box
 from rich.table import Table
 
 from seq2seq.config import Config
@@ -112,21 +113,19 @@ class Journal:
         if not self.speaks:
             return
         info, best = self.info, self.info.get("best") or {}
-        table = Table(title=f"{info['name']}: {info['status']}", title_justify="left")
-        for heading in ("steps", "epochs", "minutes", "target tokens/s"):
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+        for heading in ("steps", "epochs", "minutes", "target tokens/s", "best at", "loss", "BLEU"):
             table.add_column(heading, justify="right")
-        table.add_column("kept: step", justify="right")
-        table.add_column("validation loss", justify="right")
-        table.add_column("BLEU (greedy)", justify="right")
         table.add_row(
             f"{info['steps']:,}",
             f"{info['epochs']:.1f}",
             f"{info['minutes']:.1f}",
             f"{info['target_tokens_per_second']:,.0f}",
-            str(best.get("step", "-")),
+            f"step {best['step']:,}" if best else "-",
             f"{best['loss']:.3f}" if best else "-",
             f"{best['bleu']:.2f}" if best else "-",
         )
+        console.print(f"{info['name']}: {info['status']}; the best by validation is kept")
         console.print(table)
         console.print(f"wrote {self.folder}/: model.safetensors, config.yaml, run.json, log.jsonl,")
         console.print("  tokenizers, checkpoints/ and the texts of its test sets in hyps/")

@@ -21,7 +21,8 @@ from rich.text import Text
 
 Item = TypeVar("Item")
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+# No markup: a path or a test set may be called [bold].
+console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class SpeedColumn(ProgressColumn):
@@ -36,7 +37,7 @@ class SpeedColumn(ProgressColumn):
 def bar() -> Progress:
     """A progress bar that shows speed and time left and vanishes when done."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         SpeedColumn(),
@@ -50,7 +51,7 @@ def bar() -> Progress:
 def training_bar(shown: bool) -> Progress:
     """A bar over the share of a training's budget that is spent; set `speed` in tokens a second."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[speed]:,.0f} target tokens/s"),

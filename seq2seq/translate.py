@@ -76,6 +76,8 @@ def translate(
         groups = search(model, src, src != PAD, n_best=n_best, attention=attention)
         caps = search.caps(src != PAD).tolist()
         for i, hypotheses, cap in zip(rows.tolist(), groups, caps, strict=True):
+            if not hypotheses:
+                raise UserError("the model gives no finite scores: its training has diverged")
             found[i] = [present(texts[i], hyp, tokenizers, cap) for hyp in hypotheses]
         done(len(rows))
     return found

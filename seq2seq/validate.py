@@ -1,10 +1,12 @@
 """A look at the validation set while training."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from seq2seq import scores
 from seq2seq.corpora import Corpus, encode
+from seq2seq.errors import UserError
 from seq2seq.evaluate import mean_loss
 from seq2seq.models.base import Autoregressive
 from seq2seq.search import Beam, Search
@@ -50,9 +52,18 @@ class Validator:
         )
 
     def look(self, model: Autoregressive, step: int) -> Validation:
-        """Loss and greedy BLEU of a model; it is left in training mode."""
+        """Loss and greedy BLEU of a model; it is left in training mode.
+
+        Raises:
+            UserError: the loss is not a number, so that nothing can be translated either.
+        """
         model.eval()
         loss = mean_loss(model, self.encoded)
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the validation loss is {loss} at step {step}: lower train.learning_rate or set "
+                "train.clip_norm"
+            )
         found = translate(model, self.tokenizers, self.greedy, list(self.text.sources()))
         bleu = scores.bleu(
             [best.text for best, *_ in found], list(self.text.targets()), language=self.language

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from seq2seq.checkpoints import Checkpoints, Validation
+from seq2seq.checkpoints import Checkpoints
 from seq2seq.errors import UserError
+from seq2seq.validate import Validation
 from seq2seq.weights import average, read_weights, save_weights, set_weights
 
 

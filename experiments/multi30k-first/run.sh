@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Three variants, twenty minutes and one core each, one recipe; then scores and comparison.
+# Three variants, twenty minutes each, one recipe; then scores and comparison.
 # DATA is a local copy of Multi30k's task 1 (raw); without it the corpus is fetched.
 # RUNS is where the run folders go, SEQ2SEQ the command.
 set -euo pipefail
@@ -9,7 +9,7 @@ seq2seq=${SEQ2SEQ:-seq2seq}
 
 for model in transformer bahdanau rnn; do
   $seq2seq train model=$model name=$model runs_dir="$runs" seed=1 ${DATA:+data.root="$DATA"} \
-    trainer.threads=1 train.max_epochs=null train.max_minutes=20 train.schedule=cosine train.validate_every=300
+    train.max_epochs=null train.max_minutes=20 train.schedule=cosine train.warmup_steps=200 train.validate_every=300
   $seq2seq evaluate "$runs/$model"
 done
 
