@@ -33,11 +33,10 @@ def run(words: list[str], job: Callable[[Config], Any]) -> None:
     Raises:
         UserError: a word, key or value is wrong; the message names it and the nearest valid one.
     """
-    own_folder = any(word.startswith(("--config-", "-cn", "-cd", "-cp")) for word in words)
-    overrides = [word for word in words if not word.startswith("-")]
-    if not own_folder:  # with folders of the user's own, Hydra itself must say what is wrong
+    flags = {word for word in words if word.startswith("-")}
+    if flags <= {"-m", "--multirun"}:  # with others, such as --config-dir, Hydra must judge itself
+        overrides = [word for word in words if word not in flags]
         check_words(overrides)
-    if not any(override.key_or_group == "name" for override in parse(overrides)):
         words = [*words, *name_by_what_is_swept(overrides)]
 
     def once(composed: DictConfig) -> None:
@@ -86,7 +85,7 @@ def check_words(overrides: list[str]) -> None:
         group = override.key_or_group
         if group in groups:
             for value in values(override):
-                if value not in groups[group]:
+                if value not in (*groups[group], "None"):
                     known = did_you_mean(value, groups[group])
                     raise UserError(f"there is no {group} {value!r}; {known}")
     known_keys = set(keys_of(parsed, groups))
@@ -139,7 +138,7 @@ def values(override: Override) -> Iterator[str]:
 
 def keys_of(parsed: list[Override], groups: dict[str, list[str]]) -> Iterator[str]:
     """Every dotted key that some choice among these words makes valid."""
-    chosen = [o for o in parsed if o.key_or_group in groups]
+    chosen = [o for o in parsed if o.key_or_group in groups and o.value() is not None]
     yield from dotted(compose([f"{o.key_or_group}={next(values(o))}" for o in chosen]))
     for override in chosen:
         for value in values(override):
@@ -164,13 +163,10 @@ def compose(overrides: list[str]) -> DictConfig:
 
 def name_by_what_is_swept(overrides: list[str]) -> list[str]:
     """With -m, have a run's name tell its swept values, so that no two share a folder."""
-    named = ("model", "data", "seed")
-    swept = [
-        o.key_or_group
-        for o in parse(overrides)
-        if o.is_sweep_override() and o.key_or_group not in named
-    ]
-    if not swept:
+    parsed = parse(overrides)
+    told = ("model", "data", "seed")
+    swept = [o.key_or_group for o in parsed if o.is_sweep_override() and o.key_or_group not in told]
+    if not swept or any(o.key_or_group == "name" for o in parsed):
         return []
     groups = {folder.name for folder in config_folder().iterdir() if folder.is_dir()}
     base = "${hydra:runtime.choices.data}-${hydra:runtime.choices.model}-${seed}"

@@ -1,7 +1,14 @@
 """One torch thread (three times faster for models this small) and a cache of the test's own."""
 
+import io
 import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,3 +26,119 @@ def real_corpora() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real corpora are not here ({folder.parent.name}/{folder.name} is absent)")
     return folder
+
+
+# --- a corpus with a known answer, and the command line ------------------------------------------
+
+SLOTS = [
+    {"two": "zwei", "three": "drei", "five": "fünf"},
+    {"cats": "Katzen", "dogs": "Hunde", "girls": "Mädchen", "birds": "Vögel"},
+    {"see": "sehen", "hear": "hören", "like": "mögen"},
+    {"trees": "Bäume", "cars": "Autos", "songs": "Lieder"},
+    {"": "", "today": "heute"},
+]
+SMALL = {
+    "rnn": "model.dim=32 model.embedding=32 model.readout_dim=32 model.dropout=0",
+    "bahdanau": (
+        "model.dim=32 model.embedding=32 model.align_dim=32 model.readout_dim=32 model.dropout=0"
+    ),
+    "transformer": (
+        "model.dim=32 model.heads=2 model.encoder_layers=1 model.decoder_layers=2 "
+        "model.feed_forward=64 model.dropout=0 model.attention_dropout=0"
+    ),
+}
+QUICK = (
+    "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
+    "train.batch_tokens=200 train.learning_rate=1e-2 train.warmup_steps=20 train.log_every=1 "
+    "train.label_smoothing=0"
+)
+
+
+class Answer(NamedTuple):
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+    def must_refuse(self, *parts: str) -> None:
+        """Check for exit status 1, no output, and one sentence that has all these parts."""
+        lines = [line for line in self.err.splitlines() if not line.startswith("run folder: ")]
+        assert self.status == 1, self
+        assert self.out == "", self
+        assert len(lines) == 1 and lines[0].startswith("seq2seq: "), self
+        assert [part for part in parts if part not in lines[0]] == [], lines[0]
+
+
+def write_split(folder: Path, split: str, pairs: Iterable[tuple[str, str]]) -> None:
+    for language, lines in zip(("en", "de"), zip(*pairs, strict=True), strict=True):
+        (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+@pytest.fixture(scope="session")
+def phrases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of 216 word-by-word pairs in files; `heart` is twelve of them."""
+    words = [zip(*choice, strict=True) for choice in product(*(slot.items() for slot in SLOTS))]
+    pairs = [tuple(" ".join(filter(None, side)) for side in sides) for sides in words]
+    random.Random(1).shuffle(pairs)
+    folder = tmp_path_factory.mktemp("phrases")
+    write_split(folder, "validation", pairs[:20])
+    write_split(folder, "test", pairs[20:40])
+    write_split(folder, "train", pairs[40:])
+    write_split(folder, "heart", pairs[-12:])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(phrases: Path) -> Callable[..., list[str]]:
+    """The words after `seq2seq train` for a tiny run of a model, with more words at the end."""
+
+    def words(model: str, *more: str) -> list[str]:
+        corpus = ["data=files", f"data.root={phrases}", "data.source=en", "data.target=de"]
+        return [*corpus, f"model={model}", *SMALL[model].split(), *QUICK.split(), *more]
+
+    return words
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Answer]:
+    """The `seq2seq` command in this process, in an empty working directory."""
+    from seq2seq.cli import main  # not above: the shape hook must come before any import
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object, stdin: str | bytes = b"") -> Answer:
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "argv", ["seq2seq", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        capsys.readouterr()
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        return Answer(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.Popen[str]]:
+    """The `seq2seq` command in a process of its own, with pipes."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def start(*words: object, cwd: Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "seq2seq.cli", *map(str, words)],
+            cwd=cwd,
+            env={**os.environ, "SEQ2SEQ_CACHE": str(cache), "COLUMNS": "200"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    return start

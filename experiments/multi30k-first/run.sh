@@ -8,8 +8,8 @@ runs=${RUNS:-$here/runs}
 seq2seq=${SEQ2SEQ:-seq2seq}
 
 for model in transformer bahdanau rnn; do
-  $seq2seq train model=$model name=$model runs_dir="$runs" seed=1 ${DATA:+data.root="$DATA"} \
-    train.max_epochs=null train.max_minutes=20 train.schedule=cosine train.warmup_steps=200 train.validate_every=300
+  $seq2seq train experiment=multi30k-first model=$model name=$model runs_dir="$runs" seed=1 \
+    ${DATA:+data.root="$DATA"}
   $seq2seq evaluate "$runs/$model"
 done
 

@@ -1,0 +1,253 @@
+"""What may be configured, what is refused and with which sentence. Nothing here trains for long."""
+
+import json
+import os
+import sys
+
+import pytest
+
+from seq2seq import compose
+from seq2seq.compose import choices, config_folder, variants
+from seq2seq.config import GIVEN, PLUGS, Config, build, locate, meanings, schema
+from seq2seq.errors import UserError
+
+GROUPS = ("data", "model", "search", "train")
+CHOICES = [(group, name) for group in GROUPS for name in choices(config_folder() / group)]
+MANDATORY = ["data.source=en", "data.target=de"]
+PLACES = {"files": "data.root=here", "tsv": "data.root=here", "jsonl": "data.root=here"}
+PLACES |= {"hub": "data.path=here", "multi30k": "data.root=here"}
+
+
+def read(*words: str) -> Config:
+    return compose.read(compose.compose(["name=run", *words]))
+
+
+# --- refused with one sentence ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("train.max_step=3", ["'train.max_step'", "did you mean 'train.max_steps'?"]),
+        ("trian.max_steps=3", ["'trian.max_steps'", "did you mean 'train.max_steps'?"]),
+        ("model=bahdanu", ["no model 'bahdanu'", "did you mean 'bahdanau'?"]),
+        ("data=multi30", ["no data 'multi30'", "did you mean 'multi30k'?"]),
+        ("search=bem", ["no search 'bem'", "did you mean 'beam'?"]),
+        ("train=adma", ["no train 'adma'", "did you mean 'adam'?"]),
+        ("model=zzz", ["no model 'zzz'", "bahdanau, rnn, transformer"]),
+        ("mdoel=rnn", ["'mdoel'", "did you mean 'model'?"]),
+        ("model.heads=2", ["'model.heads'", "model=transformer"]),
+        ("+new.key=1", ["'new.key'"]),
+        ("+train.new=1", ["'train.new'"]),
+        ("model=[", ["'model=['", "key=value"]),
+        ("rnn", ["'rnn'", "key=value"]),
+    ],
+)
+def test_an_unknown_word_is_named_with_the_nearest_known_one(command, word, parts):
+    command("train", word).must_refuse(*parts)
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("train.max_steps=abc", ["train.max_steps=abc", "a whole number"]),
+        ("train.batch_tokens=1.5", ["train.batch_tokens=1.5", "a whole number"]),
+        ("train.batch_tokens=true", ["train.batch_tokens=True", "a whole number"]),
+        ("train.batch_tokens=null", ["train.batch_tokens=None", "a whole number"]),
+        ("seed=x", ["seed=x", "a whole number"]),
+        ("tokenizer.shared=3", ["tokenizer.shared=3", "true or false"]),
+        ("train.learning_rate=fast", ["train.learning_rate=fast", "a number"]),
+        ("train.betas=0.9", ["train.betas=0.9", "a list"]),
+        ("train.betas=[a,b]", ["train.betas[0]=a", "a number"]),
+        ("train=3", ["no train '3'"]),
+        ("model.cell=gro", ["model.cell=gro", "did you mean 'gru'?"]),
+        ("model.dim=wide", ["model.dim=wide", "a whole number"]),
+        ("trainer.precision=33", ["trainer.precision=33", "32-true"]),
+        ("trainer.accelerator=cdua", ["trainer.accelerator=cdua", "did you mean 'cuda'?"]),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_the_right_one(command, word, parts):
+    command("train", word).must_refuse(*parts)
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("train.label_smoothing=1.5", ["train.label_smoothing=1.5", "below 1"]),
+        ("train.batch_tokens=0", ["train.batch_tokens=0", "at least 2"]),
+        ("train.accumulate=0", ["train.accumulate=0", "at least 1"]),
+        ("train.max_steps=0", ["train.max_steps=0", "at least 1"]),
+        ("train.learning_rate=-1", ["train.learning_rate=-1", "at least 0"]),
+        ("train.betas=[0.9]", ["train.betas=[0.9]", "two numbers"]),
+        ("train.betas=[0.9,1]", ["train.betas=[0.9, 1.0]", "below 1"]),
+        ("tokenizer.vocab_size=4", ["tokenizer.vocab_size=4", "at least 5"]),
+        ("tokenizer.sampling=1", ["tokenizer.sampling=1", "below 1"]),
+        ("trainer.devices=0", ["trainer.devices=0", "at least 1"]),
+        ("seed=-1", ["seed=-1", "negative"]),
+        ("name=a/b", ["name='a/b'", "runs_dir"]),
+        ("name=..", ["name='..'"]),
+        ("name=''", ["name=''"]),
+        ("train.max_epochs=null", ["train.max_steps", "train.max_epochs", "train.max_minutes"]),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_bound(command, word, parts):
+    command("train", word).must_refuse(*parts)
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["data=files"], ["data.source must be given"]),
+        (["data=files", *MANDATORY], ["data.root must be given", "folder of the files"]),
+        (["data=hub", *MANDATORY], ["data.path must be given"]),
+        (["data=files", *MANDATORY, "data.root=1", "data.target=${no}"], ["resolve"]),
+        (["model=rnn", "model.heads=2"], ["'model.heads'", "model=transformer"]),
+        (["~train.max_steps"], ["train.max_steps"]),
+        (["-m", "model=rnn,bahdanu"], ["no model 'bahdanu'"]),
+    ],
+)
+def test_words_that_do_not_fit_together_are_refused(command, words, parts):
+    command("train", *words).must_refuse(*parts)
+
+
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("model._target_=os.system", "os.system is refused"),
+        ("data._target_=builtins.eval", "builtins.eval is refused"),
+        ("search._target_=this.s", "this.s is refused"),
+        ("model._target_=seq2seq.models", "is refused"),
+        ("model._target_=seq2seq.search.Beam", "is refused"),
+        ("model._target_=seq2seq.models..os", "is refused"),
+        ("model._target_=seq2seq.models.rnn.Nope", "does not exist"),
+        ("model._target_=seq2seq.models.nope.RNN", "does not exist"),
+        ("model._target_=seq2seq.models.rnn.torch", "cannot be built"),
+        ("model._target_=seq2seq.models.base.Seq2Seq", "cannot be built"),
+    ],
+)
+def test_a_foreign_class_is_refused_before_anything_is_imported(command, word, part):
+    command("train", word).must_refuse(word.split("=")[0], part)
+    assert "this" not in sys.modules
+
+
+def test_a_class_inside_the_package_that_is_no_plug_in_is_refused():
+    with pytest.raises(UserError, match="model"):
+        read("data.root=here", "model._target_=seq2seq.models.rnn.Memory")
+
+
+# --- read ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_every_choice_fits_its_schema(group, name):
+    data = name if group == "data" else "multi30k"
+    config = read(f"data={data}", *MANDATORY, PLACES[data], f"{group}={name}")
+    if group in PLUGS and group != "model":
+        build(group, getattr(config, group))
+
+
+def test_numbers_are_read_by_type_and_not_by_spelling():
+    train = read("train.max_steps=1e3", "train.eps=1", "train.learning_rate=1e-3").train
+    assert (train.max_steps, train.eps, train.learning_rate) == (1000, 1.0, 1e-3)
+    assert isinstance(train.max_steps, int) and isinstance(train.eps, float)
+
+
+def test_a_number_as_a_name_is_text():
+    assert read("name=007").name == "7" or read("name='007'").name == "007"
+
+
+def test_the_default_name_tells_corpus_model_and_seed(command):
+    answer = command("train", "data.root=/absent", "model=rnn", "seed=3")
+    assert "run folder: runs/multi30k-rnn-3\n" in answer.err
+
+
+# --- help ---------------------------------------------------------------------------------------
+
+
+def plugs() -> list[object]:
+    """The class behind every choice of every plug point."""
+    return [
+        pytest.param(group, locate(group, compose.compose([f"{group}={name}"])[group]._target_))
+        for group, name in CHOICES
+        if group in PLUGS
+    ]
+
+
+@pytest.mark.parametrize(("group", "owner"), plugs())
+def test_every_key_of_a_plug_in_has_a_meaning(group, owner):
+    assert schema(owner, GIVEN.get(group, ())).keys() <= meanings(owner).keys()
+
+
+def test_every_other_key_has_a_meaning():
+    assert schema(Config).keys() == meanings(Config).keys()
+    for section in ("tokenizer", "train", "trainer"):
+        owner = schema(Config)[section]
+        assert schema(owner).keys() == meanings(owner).keys()
+
+
+def test_help_lists_every_group_choice_and_key(command):
+    answer = command("train", "--help")
+    assert (answer.status, answer.err) == (0, "")
+    for group in GROUPS:
+        assert f"{' | '.join(choices(config_folder() / group))}\n" in answer.out
+    for name, section in schema(Config).items():
+        keys = [name] if name not in ("tokenizer", "train", "trainer") else schema(section)
+        prefix = "" if keys == [name] else f"{name}."
+        assert [key for key in keys if f"\n  {prefix}{key}=" not in answer.out] in ([], [name])
+
+
+@pytest.mark.parametrize("name", variants())
+def test_help_shows_the_keys_of_the_chosen_model(command, name):
+    owner = locate("model", compose.variant(name)["_target_"])
+    out = command("train", f"model={name}", "--help").out
+    assert f"model: the variant, {owner.__name__}" in out
+    for key in schema(owner, GIVEN["model"]):
+        assert f"\n  model.{key}=" in out
+
+
+def test_help_of_a_choice_that_must_be_told_more_still_helps(command):
+    answer = command("train", "data=files", "-h")
+    assert answer.status == 0
+    assert "data.root=(must be given)" in answer.out
+
+
+def test_help_of_an_unknown_choice_is_refused(command):
+    command("train", "model=rn", "--help").must_refuse("did you mean 'rnn'?")
+
+
+# --- sweeps and the working directory -----------------------------------------------------------
+
+
+def names(answer) -> list[str]:
+    return [line.removeprefix("runs/") for line in answer.out.splitlines()]
+
+
+def test_a_sweep_over_models_trains_each_in_a_folder_of_its_own(command, tiny, tmp_path):
+    words = [word for word in tiny("rnn", "train.max_steps=1") if not word.startswith("model")]
+    answer = command("train", "-m", "model=rnn,bahdanau", "model.dim=8", "seed=2", *words)
+    assert answer.status == 0, answer
+    assert names(answer) == ["files-rnn-2", "files-bahdanau-2"]
+    kinds = [json.loads((tmp_path / f"runs/{name}/run.json").read_text()) for name in names(answer)]
+    assert [info["model"]["kind"] for info in kinds] == ["RNN", "Bahdanau"]
+
+
+@pytest.mark.parametrize("swept", ["model.cell=gru,tanh", "train=adam,adadelta"])
+def test_a_sweep_over_any_key_gives_each_run_a_name_of_its_own(command, tiny, swept):
+    answer = command("train", "-m", *tiny("rnn", "train.max_steps=1", swept))
+    assert answer.status == 0, answer
+    key, values = swept.split("=")
+    assert names(answer) == [f"files-rnn-1,{key}={value}" for value in values.split(",")]
+
+
+def test_a_flag_may_stand_anywhere(command, tiny):
+    answer = command("train", "model=rnn", "-m", *tiny("rnn", "train.max_steps=1", "seed=1,2")[1:])
+    assert names(answer) == ["files-rnn-1", "files-rnn-2"]
+
+
+def test_hydra_leaves_nothing_behind_and_the_working_directory_alone(command, tiny, tmp_path):
+    answer = command("train", *tiny("rnn", "train.max_steps=1"))
+    assert answer.out == "runs/files-rnn-1\n"
+    assert os.getcwd() == str(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["files-rnn-1"]
+    assert not list(tmp_path.rglob(".hydra"))
