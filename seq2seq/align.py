@@ -14,8 +14,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from seq2seq import plot
+from seq2seq.disk import read_lines, write_json
 from seq2seq.errors import UserError
-from seq2seq.run import RunFolder, read_lines, write_json
+from seq2seq.run import RunFolder
 from seq2seq.tokenizer import WORD_START
 from seq2seq.translate import END, Translation, Translator
 

@@ -177,7 +177,7 @@ def bench(
 ) -> None:
     """Measure how fast this machine trains and translates."""
     from seq2seq.bench import bench, bench_table
-    from seq2seq.run import write_json
+    from seq2seq.disk import write_json
 
     found = bench(models or [])
     write_json(out, found)

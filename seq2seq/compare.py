@@ -11,9 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from seq2seq.disk import read_lines
 from seq2seq.errors import UserError
 from seq2seq.progress import console
-from seq2seq.run import RunFolder, read_lines
+from seq2seq.run import RunFolder
 from seq2seq.scores import RESAMPLES, Resampled, paired_bootstrap
 
 # Scores are stored unrounded: only a changed file moves them

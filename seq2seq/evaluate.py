@@ -15,10 +15,11 @@ from rich.table import Table
 
 from seq2seq import scores
 from seq2seq.batching import Ids, collate, pack
+from seq2seq.disk import read_lines, write_json, write_lines
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive
 from seq2seq.progress import bar, console
-from seq2seq.run import RunFolder, read_lines, write_json, write_lines
+from seq2seq.run import RunFolder
 from seq2seq.runtime import commit, machine, versions
 from seq2seq.translate import Translator
 

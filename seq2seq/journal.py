@@ -10,9 +10,10 @@ from rich import box
 from rich.table import Table
 
 from seq2seq.config import Config
+from seq2seq.disk import write_json
 from seq2seq.evaluate import perplexity
 from seq2seq.progress import console
-from seq2seq.run import FORMAT, write_json
+from seq2seq.run import FORMAT
 from seq2seq.runtime import commit, machine, versions
 from seq2seq.validate import Validation
 

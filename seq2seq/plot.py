@@ -9,8 +9,8 @@ from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from seq2seq.disk import replacing
 from seq2seq.progress import console
-from seq2seq.run import replacing
 
 FORMATS = (".png", ".svg", ".pdf")
 CELL = 0.3  # inches a word

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from seq2seq.compare import Comparison, TestSet, printable, section, signatures, unfinished
+from seq2seq.disk import replacing, write_json
 from seq2seq.errors import UserError
-from seq2seq.run import replacing, write_json
 
 SCHEMA = 1  # of report.json; raised when a reader of it would have to change
 

@@ -14,52 +14,19 @@
 Nothing in it can run code: safetensors, JSON, YAML, text.
 """
 
-import contextlib
 import json
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import yaml
 
+from seq2seq.disk import replacing, write_lines
 from seq2seq.errors import UserError, did_you_mean
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
-
-
-@contextlib.contextmanager
-def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a new file that takes the place of `path` only once it is whole and on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    with partial.open(mode, **text) as file:  # type: ignore[call-overload]
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    with replacing(path) as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file of one item a line, whole or not at all."""
-    with replacing(path) as file:
-        file.writelines(line + "\n" for line in lines)
-
-
-def read_lines(path: Path) -> list[str]:
-    r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else."""
-    lines = path.read_bytes().decode("utf-8").split("\n")
-    return lines if lines[-1] else lines[:-1]  # an editor may have left out the last newline
 
 
 @dataclass(frozen=True)

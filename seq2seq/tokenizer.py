@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 import sentencepiece
 
 from seq2seq.batching import BOS, EOS, PAD, UNK
+from seq2seq.disk import replacing
 from seq2seq.errors import UserError
-from seq2seq.run import replacing
 
 WORD_START = "▁"  # SentencePiece's mark for a space before a piece
 

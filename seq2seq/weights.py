@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from seq2seq.config import build
+from seq2seq.disk import replacing
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive
-from seq2seq.run import RunFolder, replacing
+from seq2seq.run import RunFolder
 from seq2seq.tokenizer import Tokenizers
 
 

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from seq2seq import scores
 from seq2seq.compare import Comparison, compare
+from seq2seq.disk import write_json, write_lines
 from seq2seq.errors import UserError
 from seq2seq.report import markdown, render, report, write
-from seq2seq.run import write_json, write_lines
 
 SOURCES = [f"dog {n} runs over the green meadow {n % 5} ." for n in range(24)]
 REFERENCES = [f"der Hund {n} läuft über die grüne Wiese {n % 5} ." for n in range(24)]

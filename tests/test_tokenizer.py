@@ -199,7 +199,7 @@ def test_a_damaged_model_is_refused_by_name(tmp_path, content):
 
 
 def test_a_missing_model_is_refused_by_name(tmp_path):
-    with pytest.raises(UserError, match=r"source\.model is missing"):
+    with pytest.raises(UserError, match=r"source\.model cannot be read: No such file"):
         Tokenizers.load(tmp_path)
 
 

@@ -5,10 +5,10 @@ import os
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import IO, TypeVar
-from uuid import uuid4
 
 import pyarrow as pa
 
+from seq2seq import disk
 from seq2seq.errors import UserError
 from seq2seq.progress import bar
 
@@ -25,29 +25,19 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file that takes the place of `path` only once it is whole and on disk.
-
-    Its name is its own until then, so that two runs at once do not write into each other's file.
+    """Open a new file of the cache that takes its place only once it is whole and on disk.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("xb") as file:
+        with disk.replacing(path, "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror or error} "
             "(the environment variable SEQ2SEQ_CACHE moves the cache)"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def stored(

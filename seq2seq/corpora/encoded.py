@@ -42,7 +42,7 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.source_lengths)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    def __getitem__(self, index: int, /) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         if not 0 <= index < len(self):
             raise IndexError(f"pair {index} of {len(self)}")
         return self._source[index], self._target[index]

@@ -4,9 +4,9 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from difflib import get_close_matches
+from io import BufferedIOBase
 from itertools import zip_longest
 from pathlib import Path
-from typing import IO, cast
 
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError, did_you_mean
@@ -69,11 +69,11 @@ def one_line(text: str) -> str:
     return text.replace("\r\n", " ").replace("\n", " ")
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> BufferedIOBase:
     """Open a file, unpacked where its content (not its name) is gzip."""
     with path.open("rb") as file:
         packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")
+    return gzip.open(path) if packed else path.open("rb")
 
 
 def missing(path: Path) -> UserError:

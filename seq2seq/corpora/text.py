@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from seq2seq.corpora.cache import cache_folder, chunks, counted, stored
@@ -51,7 +52,7 @@ class Text:
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int) -> Pair:
+    def __getitem__(self, index: int | np.int64) -> Pair:
         if not 0 <= index < self._length:
             raise IndexError(f"pair {index} of {self._length}")
         batch, row = divmod(int(index), self._size)
