@@ -27,16 +27,17 @@ BeamOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")]
 
 
-@app.command(
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    add_help_option=False,
-)
-def train(context: typer.Context) -> None:
+# Unknown options are words too: Hydra's own, such as -m and --cfg.
+@app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+def train(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")] = None,
+) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists every key)."""
     from seq2seq import compose
 
-    if {"-h", "--help"} & set(context.args):
-        print(compose.help_text(context.args))
+    words = words or []
+    if {"-h", "--help"} & set(words):
+        print(compose.help_text(words))
         return
 
     def job(config: "Config") -> None:
@@ -47,7 +48,7 @@ def train(context: typer.Context) -> None:
         if first_process():
             print(folder)
 
-    compose.run(context.args, job)
+    compose.run(words, job)
 
 
 @app.command()

@@ -37,20 +37,21 @@ def run(words: list[str], job: Callable[[Config], Any]) -> None:
     if flags <= {"-m", "--multirun"}:  # with others, such as --config-dir, Hydra must judge itself
         overrides = [word for word in words if word not in flags]
         check_words(overrides)
-        words = [*words, *name_by_what_is_swept(overrides)]
+        words = [*flags, *overrides, *name_by_what_is_swept(overrides)]
 
-    def once(composed: DictConfig) -> None:
-        # Further processes of a run are started by Lightning with the words of this one.
-        sys.argv = [sys.argv[0], "train", *HydraConfig.get().overrides.task]
+    def once(composed: Any) -> None:
         with explained():  # here, for Hydra would print a traceback
-            job(read(composed))
+            config = read(composed)
+            # Further processes of a run are started by Lightning with the words of this one.
+            sys.argv = [sys.argv[0], "train", *HydraConfig.get().overrides.task]
+            job(config)
 
     sys.argv = [sys.argv[0], *words]
     hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(once)()
 
 
-def read(composed: DictConfig) -> Config:
-    """A typed configuration from what Hydra composed."""
+def read(composed: Any) -> Config:
+    """A typed configuration from what Hydra composed (a DictConfig)."""
     try:
         plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
@@ -91,7 +92,9 @@ def check_words(overrides: list[str]) -> None:
     known_keys = set(keys_of(parsed, groups))
     for override in parsed:
         key = override.key_or_group
-        if key not in groups and key not in known_keys and not override.is_delete():
+        if override.is_delete():
+            raise UserError(f"{key} cannot be left out; give it a value (null is no limit)")
+        if key not in groups and key not in known_keys:
             raise UserError(f"unknown key {key!r}; {hint(key, {*known_keys, *groups})}")
 
 

@@ -311,7 +311,7 @@ class Training:
         """The first process's word, so that all do the same."""
         return self.fabric.broadcast(value) if self.fabric.world_size > 1 else value
 
-    def over_processes(self, value: float) -> Any:
+    def over_processes(self, value: int | float) -> Any:
         """The sum over all processes."""
         if self.fabric.world_size == 1:
             return value

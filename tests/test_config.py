@@ -1,8 +1,8 @@
 """What may be configured, what is refused and with which sentence. Nothing here trains for long."""
 
 import json
-import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +14,7 @@ from seq2seq.errors import UserError
 GROUPS = ("data", "model", "search", "train")
 CHOICES = [(group, name) for group in GROUPS for name in choices(config_folder() / group)]
 MANDATORY = ["data.source=en", "data.target=de"]
-PLACES = {name: "data.root=here" for name in ("files", "tsv", "jsonl")} | {"hub": "data.path=here"}
+PLACES = dict.fromkeys(("files", "tsv", "jsonl"), "data.root=here") | {"hub": "data.path=here"}
 
 
 def read(*words: str) -> Config:
@@ -253,7 +253,7 @@ def test_a_flag_may_stand_anywhere(command, tiny):
 def test_hydra_leaves_nothing_behind_and_the_working_directory_alone(command, tiny, tmp_path):
     answer = command("train", *tiny("rnn", "train.max_steps=1"))
     assert answer.out == "runs/files-rnn-1\n"
-    assert os.getcwd() == str(tmp_path)
+    assert Path.cwd() == tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["files-rnn-1"]
     assert not list(tmp_path.rglob(".hydra"))
