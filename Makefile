@@ -30,8 +30,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## train the three variants on Multi30k (DATA=folder for a local copy), compare, draw
 	@echo "Multi30k en-de, $(MINUTES) minutes a variant (MINUTES=...), into $(DEMO)/"
 	@for model in $(VARIANTS); do \
-	  $(BIN)/seq2seq train model=$$model name=$$model runs_dir=$(DEMO) fresh=true \
-	    train.max_minutes=$(MINUTES) $(if $(DATA),data.root='$(DATA)') && \
+	  $(BIN)/seq2seq train experiment=multi30k-first model=$$model name=$$model runs_dir=$(DEMO) \
+	    fresh=true train.max_minutes=$(MINUTES) $(if $(DATA),data.root='$(DATA)') && \
 	  $(BIN)/seq2seq evaluate $(DEMO)/$$model --test test_2016_flickr || exit 1; \
 	done
 	@for model in $(filter-out rnn,$(VARIANTS)); do \

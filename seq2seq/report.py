@@ -84,7 +84,7 @@ def markdown(comparison: Comparison) -> str:
     lines += _markdown_table(
         ["run", *facts, "folder"],
         [
-            [run.name, *(text(run.folder.info.get(key)) for key in facts), text(run.folder.path)]
+            [run.name, *(_fact(run.folder.info.get(key)) for key in facts), text(run.folder.path)]
             for run in comparison.runs
         ],
     )
@@ -174,6 +174,11 @@ def _code(value: object) -> str:
 def text(value: object) -> str:
     """A value for reading; "-" where there is none."""
     return "-" if value is None else printable(str(value))
+
+
+def _fact(value: object) -> str:
+    """A value of run.json for reading: whole numbers whole, others to two places."""
+    return f"{value:.2f}" if isinstance(value, float) else text(value)
 
 
 def _number(value: object, form: str) -> str:

@@ -1,6 +1,5 @@
 """One torch thread (three times faster for models this small) and a cache of the test's own."""
 
-import io
 import os
 import random
 import subprocess
@@ -8,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 import pytest
@@ -102,7 +102,7 @@ def tiny(phrases: Path) -> Callable[..., list[str]]:
 
 @pytest.fixture
 def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Answer]:
     """The `seq2seq` command in this process, in an empty working directory."""
     from seq2seq.cli import main  # not above: the shape hook must come before any import
@@ -110,16 +110,18 @@ def command(
     monkeypatch.chdir(tmp_path)
 
     def run(*words: object, stdin: str | bytes = b"") -> Answer:
-        given = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr(sys, "argv", ["seq2seq", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        capsys.readouterr()
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        return Answer(status, *capsys.readouterr())
+        with TemporaryFile("w+", encoding="utf-8") as lines:
+            lines.buffer.write(stdin.encode() if isinstance(stdin, str) else stdin)
+            lines.seek(0)
+            monkeypatch.setattr(sys, "stdin", lines)
+            monkeypatch.setattr(sys, "argv", ["seq2seq", *map(str, words)])
+            capfd.readouterr()
+            try:
+                main()
+                status = 0
+            except SystemExit as end:
+                status = end.code or 0
+        return Answer(status, *capfd.readouterr())
 
     return run
 

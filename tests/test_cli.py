@@ -488,7 +488,8 @@ def test_a_spoilt_corpus_is_refused_and_leaves_no_folder(command, tiny, phrases,
 def test_a_refused_name_is_free_once_the_corpus_is_mended(command, tiny, phrases, tmp_path):
     corpus = Path(shutil.copytree(phrases, tmp_path / "corpus"))
     words = ["train", *tiny("rnn", f"data.root={corpus}", "train.max_steps=1", "name=again")]
-    command(*words).must_refuse(*unequal(corpus))
+    parts = unequal(corpus)
+    command(*words).must_refuse(*parts)
     shutil.copytree(phrases, corpus, dirs_exist_ok=True)
     assert command(*words).out == "runs/again\n"
 
