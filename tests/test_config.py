@@ -47,6 +47,8 @@ def refused(*words: str) -> str:
         ("~train.max_steps", ["train.max_steps"]),
         ("model=[", ["'model=['", "key=value"]),
         ("rnn", ["'rnn'", "key=value"]),
+        ("model=rnn,bahdanau", ["model=rnn,bahdanau", "-m"]),
+        ("train.max_steps=1,2", ["train.max_steps=1,2", "-m"]),
         ("data.target=${no}", ["'no'"]),
         ("data=files", ["data.source must be given", "language translated from"]),
         ("train.max_steps=abc", ["train.max_steps=abc", "a whole number"]),

@@ -274,13 +274,16 @@ def test_ctrl_c_before_the_first_validation_keeps_what_there_is(process, tiny, t
     assert len(Translator(tmp_path / "runs/cut")(["two cats see trees"])) == 1
 
 
-def test_two_processes_train_one_run(process, tiny, tmp_path):
-    words = ["trainer.devices=2", "train.max_steps=6", "train.validate_every=3", "name=both"]
-    started = process("train", *tiny("rnn", *words), cwd=tmp_path)
+def test_two_processes_make_the_updates_of_one_with_twice_the_batches(process, fit, tiny, tmp_path):
+    words = ["train=adadelta", "trainer.precision=64-true", "train.max_steps=6"]
+    words += ["train.validate_every=3", f"runs_dir={tmp_path}"]
+    started = process("train", *tiny("rnn", *words, "trainer.devices=2", "name=two"), cwd=tmp_path)
     out, err = started.communicate()
-    run = tmp_path / "runs" / "both"
-    assert (out, started.returncode) == ("runs/both\n", 0), err
-    assert info(run)["devices"] == 2 and info(run)["steps"] == 6
-    assert list(log(run, "validation_loss")) == [3, 6]
-    assert [path.name for path in run.parent.iterdir()] == ["both"]
-    assert len(Translator(run)(["two cats see trees"])) == 1
+    two, one = tmp_path / "two", fit("rnn", *words, "train.accumulate=2", name="one")
+    assert (out, started.returncode) == (f"{two}\n", 0), err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+    assert info(two)["devices"] == 2 and info(two)["steps"] == 6
+    assert info(two)["target_tokens"] == info(one)["target_tokens"]
+    for key in ("loss", "gradient_norm", "validation_loss", "epoch"):
+        assert log(two, key) == pytest.approx(log(one, key))
+    torch.testing.assert_close(weights(two), weights(one))
