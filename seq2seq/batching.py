@@ -21,7 +21,7 @@ PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids that tokenizer, models and search agr
 Ids = Sequence[int | np.integer[Any]] | NDArray[np.int32]
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning rebuilds it field by field for trainer.precision=64-true
 class Batch:
     """Token ids, padded on the right.
 

@@ -36,7 +36,7 @@ def run(words: list[str], job: Callable[[Config], Any]) -> None:
     flags = {word for word in words if word.startswith("-")}
     if flags <= {"-m", "--multirun"}:  # with others, such as --config-dir, Hydra must judge itself
         overrides = [word for word in words if word not in flags]
-        check_words(overrides)
+        check_words(overrides, sweeps=bool(flags))
         words = [*flags, *overrides, *name_by_what_is_swept(overrides)]
 
     def once(composed: Any) -> None:
@@ -76,13 +76,19 @@ def parse(overrides: list[str]) -> list[Override]:
     return parsed
 
 
-def check_words(overrides: list[str]) -> None:
+def check_words(overrides: list[str], *, sweeps: bool = True) -> None:
     """Refuse unknown groups, choices and keys before Hydra does, with the nearest known one."""
     groups = {
         folder.name: choices(folder) for folder in config_folder().iterdir() if folder.is_dir()
     }
     parsed = [o for o in parse(overrides) if not o.get_key_element().startswith("hydra")]
     for override in parsed:
+        if override.is_sweep_override() and not sweeps:
+            word = override.input_line
+            raise UserError(
+                f"{word} gives several values: add -m to train one run for each, or write "
+                "key=[a,b] for a list"
+            )
         group = override.key_or_group
         if group in groups:
             for value in values(override):
