@@ -1,6 +1,6 @@
 """From a corpus to what a model trains on: vocabularies, token ids, batches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from seq2seq.batching import Batch, collate
 from seq2seq.config import TokenizerConfig
 from seq2seq.corpora import Corpus, Encoded, Text, Usable, encode, usable
 from seq2seq.errors import UserError
+from seq2seq.gold import Gold
 from seq2seq.progress import console
 from seq2seq.tokenizer import Tokenizers, seed_sampling
 
@@ -31,6 +32,12 @@ def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
 def heldout(corpus: Corpus) -> dict[str, Text]:
     """The texts that are translated and scored, by name: validation and every test set."""
     return {split: corpus.text(split) for split in corpus.splits if split != "train"}
+
+
+def golds(corpus: Corpus) -> dict[str, Iterable[Gold]]:
+    """The word alignments of those texts, where the corpus knows them."""
+    found = {split: corpus.gold(split) for split in corpus.splits if split != "train"}
+    return {split: gold for split, gold in found.items() if gold is not None}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@
       model.safetensors      the best weights so far: present as soon as there is something to keep
       checkpoints/           weights of single steps, for averaging
       log.jsonl              one line a log interval and a validation
-      hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated
+      hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated;
+                             gold.*.txt where the corpus knows the word alignment
       scores.json            {TEST: {bleu: {score, signature}, ...}}
       align/                 heatmaps and matrices
 
@@ -25,6 +26,7 @@ import yaml
 
 from seq2seq.disk import replacing, write_lines
 from seq2seq.errors import UserError, did_you_mean
+from seq2seq.gold import Gold, write_gold
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
 
@@ -124,8 +126,13 @@ class Text(Protocol):
         """The target side in order."""
 
 
-def open_folder(path: Path, config: dict[str, Any], texts: Mapping[str, Text]) -> Path | None:
-    """Lay out a new run folder: its configuration, and the texts that will be translated.
+def open_folder(
+    path: Path,
+    config: dict[str, Any],
+    texts: Mapping[str, Text],
+    golds: Mapping[str, Iterable[Gold]],
+) -> Path | None:
+    """Lay out a new run folder: its configuration, and what will be translated and aligned.
 
     Returns:
         Where an older run of this name was moved to; None if there was none.
@@ -136,6 +143,8 @@ def open_folder(path: Path, config: dict[str, Any], texts: Mapping[str, Text]) -
     for name, text in texts.items():
         write_lines(path / "hyps" / name / "source.txt", text.sources())
         write_lines(path / "hyps" / name / "reference.txt", text.targets())
+    for name, gold in golds.items():
+        write_gold(path / "hyps" / name, gold)
     return moved
 
 

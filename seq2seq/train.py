@@ -21,7 +21,7 @@ from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
 from seq2seq.journal import Journal
 from seq2seq.optimise import Budget, Schedule, make_optimizer
-from seq2seq.prepare import Examples, heldout, learn_tokenizers
+from seq2seq.prepare import Examples, golds, heldout, learn_tokenizers
 from seq2seq.progress import console, training_bar
 from seq2seq.run import open_folder
 from seq2seq.search import Search
@@ -54,7 +54,8 @@ def train(config: Config) -> Path:
         console.print(f"run folder: {folder}")
         tokenizers = learn_tokenizers(corpus, config.tokenizer)
         training = Training(fabric, config, corpus, search, tokenizers)
-        if moved := open_folder(folder, dataclasses.asdict(config), heldout(corpus)):
+        layout = dataclasses.asdict(config), heldout(corpus), golds(corpus)
+        if moved := open_folder(folder, *layout):
             console.print(f"the older run was moved to {moved}")
         tokenizers.save(folder)
         fabric.launch()

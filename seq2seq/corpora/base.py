@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from seq2seq.corpora.text import Pair, Text, fingerprint
 from seq2seq.errors import UserError, did_you_mean
+from seq2seq.gold import Gold
 
 __all__ = ["Corpus", "Pair", "Text", "by_name"]
 
@@ -62,6 +63,10 @@ class Corpus(ABC):
     @abstractmethod
     def where(self, split: str) -> str:
         """The files or the dataset that hold the split, as a message names them."""
+
+    def gold(self, split: str) -> Iterable[Gold] | None:
+        """Word alignments of the split, pair by pair; None where the corpus has none."""
+        return None
 
     def part(self, split: str) -> str:
         """What holds the split, as it was given to the constructor.
