@@ -140,11 +140,9 @@ def align(
             translation = translator([sentence.source], attention=True)[0]
         else:
             (translation,) = translator.force([(sentence.source, sentence.target)])
-        # Without gold the question is where the model looked as it wrote each word, `</s>` too.
-        drawn = rule if sentence.gold else replace(rule, shift=bool(rule.shift))
         alignment = Alignment.of(
             translation,
-            drawn,
+            rule,
             translator.tokenizers,
             forced=sentence.target is not None,
             gold=sentence.gold,

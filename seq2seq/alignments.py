@@ -44,7 +44,7 @@ class Cut(NamedTuple):
     def pool(
         self, attention: Float[ndarray, "*any rows src"]
     ) -> Float[ndarray, "*any token_rows src_tokens"]:
-        """Attention between tokens, `</s>` last: no row has it under a shift, but a column always."""
+        """Attention between tokens; `</s>` is the last column, and the last row unless shifted."""
         return pool(attention, self.source, self.target)
 
 

@@ -29,11 +29,11 @@ class Rule:
         layer: decoder layer, from 1, or the mean of all. None is the one before the last, which
             Garg et al. (2019) found to align best in a Transformer; a single layer is the only one.
         head: attention head, from 1, or the mean of all (Garg et al. 2019).
-        shift: read a piece at the row at which it is fed in, one below the row that predicts it,
-            as Chen et al. (2020) do; `</s>` is never fed in and has no row then. None does so where
-            there are several layers. A single layer of recurrent attention is read at the row that
-            predicts, as Bahdanau et al. (2014) draw it: there the row below has not yet seen the
-            piece that is fed in.
+        shift: read a piece at the row at which it is fed in, one below the row that predicts it;
+            `</s>` is never fed in and has no row then. Chen et al. (2020) found this to align
+            better in lower layers of deep Transformers; Bahdanau et al. (2014) and Garg et al.
+            (2019) read the row that predicts. Which is right is a property of the model, and a
+            wrong offset costs more than any other choice: measure it.
         end: whether `</s>` may be what a word looks at most, which leaves the word without a link
             (keep), or is left out of the choice (drop), or is left out and the other words' shares
             made to sum to one (renormalise).
@@ -42,7 +42,7 @@ class Rule:
 
     layer: int | Literal["mean"] | None = None
     head: int | Literal["mean"] = "mean"
-    shift: bool | None = None
+    shift: bool = False
     end: Literal["keep", "drop", "renormalise"] = "drop"
     threshold: float | None = None
 
@@ -55,11 +55,7 @@ class Rule:
         for what, number, count in (("layer", self.layer, layers), ("head", self.head, heads)):
             if isinstance(number, int) and not 1 <= number <= count:
                 raise UserError(f"there is no {what} {number}: this model has {count}")
-        return replace(
-            self,
-            layer=max(1, layers - 1) if self.layer is None else self.layer,
-            shift=layers > 1 if self.shift is None else self.shift,
-        )
+        return self if self.layer else replace(self, layer=max(1, layers - 1))
 
     def read(self, attention: Float[Tensor, "layers heads tgt src"]) -> Float[ndarray, "rows src"]:
         """The chosen matrix over pieces; with a shift it has no row for `</s>`.

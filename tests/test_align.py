@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ from test_translate import ENGLISH, GERMAN, make_run
 
 from seq2seq import plot
 from seq2seq.align import align, numbers, slug
+from seq2seq.alignments import RULE
+from seq2seq.disk import write_json
 from seq2seq.errors import UserError
 from seq2seq.gold import Gold, Links, write_gold
+from seq2seq.reading import Rule
 from seq2seq.translate import END, Translator
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
@@ -110,8 +114,10 @@ def test_a_word_unknown_to_the_vocabulary_is_drawn_as_written(run, tmp_path):
     assert found["target_words"] == ["ein", "火", "Mann", END]
 
 
-def test_with_gold_the_words_are_its_tokens_and_the_rule_the_one_that_is_scored(run, tmp_path):
+@pytest.mark.parametrize("shift", [False, True])
+def test_with_gold_the_words_are_its_tokens_and_the_links_are_outlined(run, tmp_path, shift):
     copy = Path(shutil.copytree(run, tmp_path / "run"))
+    write_json(copy / RULE, {"rule": asdict(Rule(shift=shift))})
     link = Links(frozenset({(0, 0)}), frozenset({(1, 2)}))
     empty = Gold([], [], Links(frozenset()))
     cut = Gold(["a", "man", "rid", "es", "a", "horse"], GERMAN[0].split(), link)
@@ -119,10 +125,9 @@ def test_with_gold_the_words_are_its_tokens_and_the_rule_the_one_that_is_scored(
     asked = {"test": "test", "lines": "1", "reference": True, "device": "cpu"}
     picture, matrix = align(copy, **asked, out=tmp_path / "x.svg")
     found = json.loads(matrix.read_text("utf-8"))
+    assert found["rule"]["shift"] == shift
     assert found["source_words"] == [*cut.source, END]
-    shifted = found["rule"]["shift"]
-    assert shifted == (found["rule"]["layers"] > 1)
-    assert found["target_words"] == [*cut.target, *([] if shifted else [END])]
+    assert found["target_words"] == [*cut.target, *([] if shift else [END])]
     np.testing.assert_allclose(np.sum(found["weights"], axis=1), 1, rtol=1e-5)
     plain = align(run, **asked, out=tmp_path / "plain.svg")[0]
     outlines = [path.read_text("utf-8").count(plot.OUTLINE) for path in (picture, plain)]

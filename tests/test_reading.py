@@ -110,8 +110,8 @@ def test_pooled_rows_still_sum_to_one(source, target, seed):
 def test_the_layer_before_the_last_and_all_heads_are_read_unless_told(layers, layer):
     attention = torch.rand(layers, 4, 3, 5)
     expected = attention[layer - 1].mean(0).numpy()
-    np.testing.assert_allclose(Rule(shift=False).read(attention), expected, rtol=1e-6)
-    assert Rule().resolve(layers, 4) == Rule(layer, "mean", shift=layers > 1)
+    np.testing.assert_allclose(Rule().read(attention), expected, rtol=1e-6)
+    assert Rule().resolve(layers, 4) == Rule(layer, "mean", shift=False)
 
 
 @pytest.mark.parametrize("layer", [1, 3, "mean"])
@@ -121,7 +121,7 @@ def test_a_chosen_layer_and_head_are_read(layer, head):
     layers = slice(None) if layer == "mean" else slice(layer - 1, layer)
     heads = slice(None) if head == "mean" else slice(head - 1, head)
     expected = attention[layers, heads].mean((0, 1)).numpy()
-    np.testing.assert_allclose(Rule(layer, head, shift=False).read(attention), expected, rtol=1e-5)
+    np.testing.assert_allclose(Rule(layer, head).read(attention), expected, rtol=1e-5)
 
 
 def test_a_shift_reads_the_row_at_which_a_piece_is_fed_in():
