@@ -1,71 +1,29 @@
-"""From attention over pieces to an alignment of words, drawn and written down.
-
-A model returns every matrix it has; which of them is read, and how pieces become words, is decided
-here and stored beside the result.
-"""
+"""Heatmaps of single sentences, with their matrices beside them."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
-from torch import Tensor
 
 from seq2seq import plot
+from seq2seq.alignments import Cut, chosen_rule
 from seq2seq.disk import read_lines, write_json
 from seq2seq.errors import UserError
+from seq2seq.gold import Gold, Links, read_gold
+from seq2seq.reading import Rule, words
 from seq2seq.run import RunFolder
-from seq2seq.tokenizer import WORD_START
+from seq2seq.tokenizer import Tokenizers
 from seq2seq.translate import END, Translation, Translator
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Which matrix of a model is read as its alignment.
-
-    layer and head count from 1. Without a layer the one before the last is read, and without a head
-    the mean of all, which Garg et al. (2019) found to align best in a Transformer. A word's row is
-    that of the step which predicts it; a word is the sum of its source pieces and the mean of its
-    target pieces.
-    """
-
-    layer: int | None = None
-    head: int | None = None
-
-    def read(
-        self, attention: Float[Tensor, "layers heads tgt src"]
-    ) -> tuple[Float[ndarray, "tgt src"], dict[str, object]]:
-        """The chosen matrix over pieces, and a record of the choice.
-
-        Raises:
-            UserError: the model has no such layer or head.
-        """
-        layers, heads = attention.shape[:2]
-        layer = max(1, layers - 1) if self.layer is None else self.layer
-        head = 1 if self.head is None else self.head
-        for what, number, count in (("layer", layer, layers), ("head", head, heads)):
-            if not 1 <= number <= count:
-                raise UserError(f"there is no {what} {number}: this model has {count}")
-        chosen = attention[layer - 1]
-        matrix = chosen.mean(0) if self.head is None else chosen[head - 1]
-        return matrix.float().numpy(), {
-            "layer": layer,
-            "layers": layers,
-            "head": "mean" if self.head is None else head,
-            "heads": heads,
-            "row": "the step that predicts the piece",
-            "source_pieces": "sum",
-            "target_pieces": "mean",
-        }
 
 
 @dataclass(frozen=True)
 class Alignment:
     """Words of both sides, `</s>` last, and how much each target word looked at each source word.
 
-    weights has a row a target word and a column a source word; every row sums to one.
+    weights has a row a target word and a column a source word; every row sums to one. A rule that
+    reads the row at which a word is fed in has none for `</s>`, which is never fed in.
     """
 
     source: str
@@ -78,8 +36,16 @@ class Alignment:
     log_probability: float
 
     @classmethod
-    def of(cls, translation: Translation, rule: Rule, *, forced: bool) -> "Alignment":
-        """The alignment of one translation that carries its attention.
+    def of(
+        cls,
+        translation: Translation,
+        rule: Rule,
+        tokenizers: Tokenizers,
+        *,
+        forced: bool,
+        gold: Gold | None = None,
+    ) -> "Alignment":
+        """The alignment of one translation that carries its attention, of gold's tokens if given.
 
         Raises:
             UserError: the source has no words, or the model no attention, or not the layer or head
@@ -92,42 +58,30 @@ class Alignment:
                 "this model has no attention: it squeezes the source into one vector, so there is "
                 "nothing to draw"
             )
-        pieces, record = rule.read(translation.attention)
-        source, target = words(translation.source_pieces), words(translation.target_pieces)
+        layers, heads = translation.attention.shape[:2]
+        rule = rule.resolve(layers, heads)
+        pair = gold or Gold(
+            words(translation.source_pieces), words(translation.target_pieces), Links(frozenset())
+        )
+        weights = Cut.of(translation, pair, tokenizers).pool(rule.read(translation.attention))
         return cls(
             source=translation.source,
             target=translation.text,
-            source_words=[word for word, _ in source],
-            target_words=[word for word, _ in target],
-            weights=merge(pieces, source, target).tolist(),
-            rule=record,
+            source_words=[*pair.source, END],
+            target_words=[*pair.target, END][: len(weights)],
+            weights=weights.tolist(),
+            rule={**asdict(rule), "layers": layers, "heads": heads},
             forced=forced,
             log_probability=translation.log_probability,
         )
 
 
-def words(pieces: list[str]) -> list[tuple[str, slice]]:
-    """Words with the pieces that make them up; `</s>` is a word of its own."""
-    starts = [
-        i
-        for i, piece in enumerate(pieces)
-        if i == 0 or piece.startswith(WORD_START) or piece == END
-    ]
-    ends = [*starts[1:], len(pieces)]
-    return [
-        ("".join(pieces[start:end]).replace(WORD_START, ""), slice(start, end))
-        for start, end in zip(starts, ends, strict=True)
-    ]
+class Sentence(NamedTuple):
+    """What is to be drawn: a source, its target unless that is to be found, and their gold."""
 
-
-def merge(
-    pieces: Float[ndarray, "tgt src"],
-    source: list[tuple[str, slice]],
-    target: list[tuple[str, slice]],
-) -> Float[ndarray, "tgt_words src_words"]:
-    """Sum over the pieces of a source word, mean over those of a target word: rows stay at one."""
-    columns = np.stack([pieces[:, span].sum(1) for _, span in source], axis=1)
-    return np.stack([columns[span].mean(0) for _, span in target])
+    source: str
+    target: str | None = None
+    gold: Gold | None = None
 
 
 def align(
@@ -154,8 +108,8 @@ def align(
         lines: which of them, counted from 1, such as 3,17 or 1-5.
         reference: read the references of the test set instead of searching.
         beam: another beam than the run's own.
-        layer: decoder layer to read, from 1.
-        head: attention head to read, from 1.
+        layer: decoder layer to read, from 1; else the run's rule decides.
+        head: attention head to read, from 1; else the run's rule decides.
         out: the picture, .png, .svg or .pdf; with several sentences their numbers are added.
         device: where to translate.
 
@@ -172,40 +126,55 @@ def align(
         raise UserError("--lines and --reference go with --test NAME")
     run = RunFolder.open(path)
     if source is not None:
-        chosen = {slug(source): (source, target)}
+        chosen = {slug(source): Sentence(source, target)}
     else:
         chosen = from_test(run, str(test), lines, reference)
-    translator, rule = Translator(run, beam=beam, device=device), Rule(layer, head)
+    translator, rule = Translator(run, beam=beam, device=device), chosen_rule(run)
+    if layer is not None:
+        rule = replace(rule, layer=layer)
+    if head is not None:
+        rule = replace(rule, head=head)
     written = []
-    for name, (text, forced) in chosen.items():
-        if forced is None:
-            translation = translator([text], attention=True)[0]
+    for name, sentence in chosen.items():
+        if sentence.target is None:
+            translation = translator([sentence.source], attention=True)[0]
         else:
-            translation = translator.force(text, forced)
-        alignment = Alignment.of(translation, rule, forced=forced is not None)
+            (translation,) = translator.force([(sentence.source, sentence.target)])
+        alignment = Alignment.of(
+            translation,
+            rule,
+            translator.tokenizers,
+            forced=sentence.target is not None,
+            gold=sentence.gold,
+        )
         picture = out or run.path / "align" / f"{name}.png"
         if out is not None and len(chosen) > 1:
             picture = out.with_name(f"{out.stem}-{name}{out.suffix}")
         matrix = picture.with_suffix(".json")
         plot.heatmap(
-            alignment.source_words, alignment.target_words, np.array(alignment.weights), picture
+            alignment.source_words,
+            alignment.target_words,
+            np.array(alignment.weights),
+            picture,
+            gold=sentence.gold and sentence.gold.links,
         )
         write_json(matrix, {"run": run.name, **asdict(alignment)})
         written += [picture, matrix]
     return written
 
 
-def from_test(
-    run: RunFolder, test: str, lines: str | None, reference: bool
-) -> dict[str, tuple[str, str | None]]:
-    """Source and reference (or None) of the chosen lines of a test set, by a name for each."""
+def from_test(run: RunFolder, test: str, lines: str | None, reference: bool) -> dict[str, Sentence]:
+    """The chosen lines of a test set, by a name for each; gold goes with the references."""
     folder = run.test(test)
     sources, references = (read_lines(folder / f"{side}.txt") for side in ("source", "reference"))
     if lines is None:
         raise UserError(f"say which lines of {test}, such as --lines 3,17 (it has {len(sources)})")
+    chosen = numbers(lines, len(sources))
+    if not reference:
+        return {f"{test}-{n}": Sentence(sources[n - 1]) for n in chosen}
+    golds = dict(enumerate(read_gold(folder) or [], 1))
     return {
-        f"{test}-{number}": (sources[number - 1], references[number - 1] if reference else None)
-        for number in numbers(lines, len(sources))
+        f"{test}-{n}": Sentence(sources[n - 1], references[n - 1], golds.get(n)) for n in chosen
     }
 
 

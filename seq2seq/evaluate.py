@@ -13,7 +13,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from seq2seq import breakdown, scores
+from seq2seq import alignments, breakdown, scores
 from seq2seq.batching import Ids, collate, pack
 from seq2seq.disk import read_lines, write_json, write_lines
 from seq2seq.errors import UserError
@@ -109,6 +109,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     info = translator.run.info
     language, agreements = data.get("target"), read_agreements(folder)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
+    aligned = alignments.measure(translator, folder)
     return {
         **scores.score(
             hypotheses,
@@ -119,6 +120,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "exact_match": breakdown.exact_match(hypotheses, references),
         "by_length": breakdown.by_length(sources, hypotheses, references, language=language),
         **({"agreement": agreeing} if agreeing else {}),
+        **({"alignment": aligned} if aligned else {}),
         "perplexity": {
             "score": perplexity(mean_loss(translator.model, list(ids))),
             "unit": "piece",

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from jaxtyping import Float
 from matplotlib import font_manager, rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy import ndarray
 
 from seq2seq.disk import replacing
+from seq2seq.gold import Links
 from seq2seq.progress import console
 
 FORMATS = (".png", ".svg", ".pdf")
 CELL = 0.3  # inches a word
+OUTLINE = "#e0740a"  # neither black nor white, in grey print too
 # Asked in this order for a character that the fonts before lack, if they are installed.
 FONTS = (
     "DejaVu Sans",
@@ -34,6 +38,8 @@ def heatmap(
     target: Sequence[str],
     weights: Float[ndarray, "target source"],
     path: Path,
+    *,
+    gold: Links | None = None,
 ) -> None:
     """Draw attention as in figure 3 of Bahdanau et al. 2014.
 
@@ -45,6 +51,7 @@ def heatmap(
         target: words of the rows.
         weights: a row a target word, a column a source word, each from 0 to 1.
         path: where to; its ending (.png, .svg or .pdf) decides the format.
+        gold: links to outline, the sure ones with a full line, the possible ones with a dashed one.
     """
     installed = set(font_manager.get_font_names())
     fonts = [name for name in FONTS if name in installed]
@@ -58,7 +65,17 @@ def heatmap(
         axes.tick_params(length=2)
         for label in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
             label.set_parse_math(False)  # a dollar is a dollar
+        outline(axes, gold or Links(frozenset()))
         save(figure, path)
+
+
+def outline(axes: Axes, gold: Links) -> None:
+    """Mark the cells of a heatmap that a person linked."""
+    for links, line in ((gold.sure, "solid"), (gold.possible, (0, (1.5, 1.5)))):
+        for i, j in links:
+            box = Rectangle((i - 0.42, j - 0.42), 0.84, 0.84, fill=False, ls=line, lw=1.4)
+            box.set_edgecolor(OUTLINE)
+            axes.add_patch(box)
 
 
 def save(figure: Figure, path: Path) -> None:

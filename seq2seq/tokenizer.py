@@ -107,6 +107,10 @@ class Tokenizer:
         """The pieces of a text as written: an unknown character shows itself, not `<unk>`."""
         return self._pieces.encode(text, out_type=str)
 
+    def normalize(self, texts: Sequence[str]) -> list[str]:
+        """The texts as they are before they are cut into pieces, spaces as WORD_START."""
+        return self._pieces.normalize(list(texts))
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The pieces behind ids, word starts marked by WORD_START."""
         return [self._pieces.id_to_piece(int(i)) for i in ids]

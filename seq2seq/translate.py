@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from seq2seq.batching import BOS, EOS, PAD, pack, pad
+from seq2seq.batching import EOS, PAD, collate, pack, pad
 from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive
@@ -24,6 +25,7 @@ from seq2seq.weights import load_model
 
 BATCH_TOKENS = 1024  # of source, padding included: what a beam of five turns into 5,120
 CHUNK = 512  # lines of a stream translated together
+FORCED = 128  # pairs of a stream read together, and all their attention held
 END = "</s>"  # how the end of a sentence is shown
 
 
@@ -153,25 +155,47 @@ class Translator:
             done=done,
         )
 
-    def force(self, source: str, target: str) -> Translation:
-        """The given target as a translation: the model reads it, and says where it looks."""
-        device = next(self.model.parameters()).device
-        src = pad([[*self.tokenizers.source.encode([source])[0], EOS]]).to(device)
-        hypothesis = force(self.model, src, self.tokenizers.target.encode([target])[0])
-        translation = present(source, hypothesis, self.tokenizers)
-        surfaces = self.tokenizers.target.surfaces(target)
-        return replace(translation, text=target, target_pieces=[*surfaces, END])
+    def force(self, pairs: Iterable[tuple[str, str]]) -> Iterator[Translation]:
+        """Given targets as translations, in order: the model reads them, and says where it looks.
+
+        The pairs are streamed: what was yielded is forgotten.
+        """
+        pairs = iter(pairs)
+        while chunk := list(islice(pairs, FORCED)):
+            yield from force(self.model, self.tokenizers, chunk)
 
 
 @torch.inference_mode()
-def force(model: Autoregressive, src: Tensor, target: Iterable[int]) -> Hypothesis:
-    """Score a given target for one source [1 src], EOS included, with all attention."""
-    tokens = list(target)
-    expected = torch.tensor([*tokens, EOS], device=src.device)
-    given = torch.tensor([[BOS, *tokens]], device=src.device)
-    logits, attention = model.decode(given, model.encode(src, src != PAD))
-    total = float(logits[0].log_softmax(-1).gather(1, expected.unsqueeze(1)).sum())
-    return Hypothesis(tokens, total, total, None if attention is None else attention[0].cpu())
+def force(
+    model: Autoregressive, tokenizers: Tokenizers, pairs: Sequence[tuple[str, str]]
+) -> list[Translation]:
+    """Score the given targets, with all attention; pairs of like length are read together."""
+    device = next(model.parameters()).device
+    sides = list(zip(*pairs, strict=True))
+    source_ids, target_ids = (
+        tokenizer.encode(texts) for tokenizer, texts in zip(tokenizers, sides, strict=True)
+    )
+    ids = list(zip(source_ids, target_ids, strict=True))
+    lengths = np.array([max(map(len, pair)) + 1 for pair in ids])
+    found: dict[int, Translation] = {}
+    for rows in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
+        batch = collate([ids[row] for row in rows.tolist()]).to(device)
+        logits, attention = model(batch)
+        losses = cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none")
+        totals = losses.sum(1).neg().tolist()
+        for i, row in enumerate(rows.tolist()):
+            source, target = (len(side) + 1 for side in ids[row])
+            found[row] = Translation(
+                source=pairs[row][0],
+                text=pairs[row][1],
+                score=totals[i],
+                log_probability=totals[i],
+                source_pieces=[*tokenizers.source.surfaces(pairs[row][0]), END],
+                target_pieces=[*tokenizers.target.surfaces(pairs[row][1]), END],
+                attention=None if attention is None else attention[i, :, :, :target, :source].cpu(),
+                cut=False,
+            )
+    return [found[row] for row in range(len(pairs))]
 
 
 def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | None = None) -> Search:

@@ -1,28 +1,24 @@
-"""From pieces to words, and to pictures."""
+"""Sentences as pictures with their matrices."""
 
 import json
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from test_translate import ENGLISH, GERMAN, make_run
 
 from seq2seq import plot
-from seq2seq.align import Alignment, Rule, align, merge, numbers, slug, words
+from seq2seq.align import align, numbers, slug
+from seq2seq.alignments import RULE
+from seq2seq.disk import write_json
 from seq2seq.errors import UserError
-from seq2seq.translate import END, Translation, Translator
+from seq2seq.gold import Gold, Links, write_gold
+from seq2seq.reading import Rule
+from seq2seq.translate import END, Translator
 
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
-PIECES = st.lists(st.sampled_from(["▁", "▁a", "b", "火", "▁▁", "😀"]), max_size=12)
-
-
-def translated(
-    source_pieces: list[str], target_pieces: list[str], attention: torch.Tensor | None
-) -> Translation:
-    return Translation("a", "b", -1.0, -2.0, source_pieces, target_pieces, attention, False)
 
 
 @pytest.fixture(scope="module", params=["bahdanau", "transformer"])
@@ -33,109 +29,6 @@ def run(request, tmp_path_factory) -> Path:
     (test / "source.txt").write_text("".join(line + "\n" for line in [*ENGLISH, ""]))
     (test / "reference.txt").write_text("".join(line + "\n" for line in [*GERMAN, ""]))
     return folder
-
-
-def spelt(pieces: list[str]) -> list[str]:
-    return [word for word, _ in words(pieces)]
-
-
-def test_a_word_begins_at_its_mark_and_the_end_stands_alone():
-    found = words(["▁Mar", "ie", "▁ran", "!", "</s>"])
-    spans = [slice(0, 2), slice(2, 4), slice(4, 5)]
-    assert found == list(zip(["Marie", "ran!", "</s>"], spans, strict=True))
-
-
-@pytest.mark.parametrize(
-    ("pieces", "expected"),
-    [
-        (["</s>"], ["</s>"]),
-        (["▁", "我", "喜欢", "▁", "猫", "</s>"], ["我喜欢", "猫", "</s>"]),
-        (["我", "喜欢", "</s>"], ["我喜欢", "</s>"]),
-        (["▁a", "😀", "</s>"], ["a😀", "</s>"]),
-        (["▁", "</s>"], ["", "</s>"]),
-        (["▁a", "</", "s", ">", "</s>"], ["a</s>", "</s>"]),
-    ],
-)
-def test_pieces_without_a_mark_belong_to_the_word_before(pieces, expected):
-    assert spelt(pieces) == expected
-
-
-@given(PIECES)
-def test_words_lose_no_piece_and_no_letter(pieces):
-    pieces = [*pieces, END]
-    found = words(pieces)
-    assert [piece for _, span in found for piece in pieces[span]] == pieces
-    assert "".join(word for word, _ in found) == "".join(pieces).replace("▁", "")
-    assert spelt(pieces)[-1] == END
-
-
-def test_source_pieces_are_summed_and_target_pieces_averaged():
-    source, target = words(["▁a", "b", "▁c", "</s>"]), words(["▁x", "y", "</s>"])
-    pieces = np.array([[0.1, 0.2, 0.3, 0.4], [0.3, 0.3, 0.2, 0.2], [0.0, 0.1, 0.0, 0.9]])
-    expected = [[0.45, 0.25, 0.3], [0.1, 0.0, 0.9]]
-    np.testing.assert_allclose(merge(pieces, source, target), expected)
-
-
-@given(PIECES, PIECES, st.integers(0, 100))
-def test_merged_rows_still_sum_to_one(source, target, seed):
-    source, target = [*source, END], [*target, END]
-    weights = np.random.default_rng(seed).dirichlet(np.ones(len(source)), size=len(target))
-    merged = merge(weights, words(source), words(target))
-    assert merged.shape == (len(words(target)), len(words(source)))
-    np.testing.assert_allclose(merged.sum(1), 1)
-
-
-@pytest.mark.parametrize(("layers", "layer"), [(1, 1), (2, 1), (3, 2), (6, 5)])
-def test_the_layer_before_the_last_and_all_heads_are_read_unless_told(layers, layer):
-    attention = torch.rand(layers, 4, 3, 5)
-    matrix, record = Rule().read(attention)
-    np.testing.assert_allclose(matrix, attention[layer - 1].mean(0))
-    assert (record["layer"], record["head"]) == (layer, "mean")
-    assert (record["layers"], record["heads"]) == (layers, 4)
-
-
-@pytest.mark.parametrize("layer", [1, 2, 3])
-@pytest.mark.parametrize("head", [1, 4])
-def test_a_chosen_layer_and_head_are_read(layer, head):
-    attention = torch.rand(3, 4, 3, 5)
-    matrix, record = Rule(layer, head).read(attention)
-    np.testing.assert_array_equal(matrix, attention[layer - 1, head - 1])
-    assert (record["layer"], record["head"]) == (layer, head)
-
-
-@pytest.mark.parametrize("number", [-1, 0, 5])
-@pytest.mark.parametrize(("what", "count"), [("layer", 3), ("head", 4)])
-def test_a_layer_or_head_that_is_not_there_is_refused(what, count, number):
-    with pytest.raises(UserError, match=f"there is no {what} {number}: this model has {count}"):
-        Rule(**{what: number}).read(torch.rand(3, 4, 3, 5))
-
-
-def test_a_planted_monotone_alignment_comes_out_on_the_diagonal():
-    pieces = ["▁Mar", "ie", "▁ran", "▁a", "way", "!", END]
-    found = Alignment.of(
-        translated(pieces, pieces, torch.eye(7).expand(1, 1, 7, 7)), Rule(), forced=False
-    )
-    assert found.source_words == found.target_words == ["Marie", "ran", "away!", END]
-    np.testing.assert_allclose(found.weights, np.eye(4))
-
-
-def test_a_row_is_of_the_step_that_predicts_its_word():
-    attention = torch.eye(3)[[1, 0, 2]].expand(1, 1, 3, 3)
-    found = Alignment.of(
-        translated(["▁eins", "▁zwei", END], ["▁two", "▁one", END], attention), Rule(), forced=True
-    )
-    looked_at = [found.source_words[int(np.argmax(row))] for row in found.weights]
-    assert dict(zip(found.target_words, looked_at, strict=True)) == {
-        "two": "zwei",
-        "one": "eins",
-        END: END,
-    }
-    assert (found.forced, found.log_probability) == (True, -2.0)
-
-
-def test_a_model_without_attention_has_nothing_to_draw():
-    with pytest.raises(UserError, match="this model has no attention"):
-        Alignment.of(translated(["▁a", END], ["▁b", END], None), Rule(), forced=False)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +112,26 @@ def test_a_word_unknown_to_the_vocabulary_is_drawn_as_written(run, tmp_path):
     found = json.loads(align(run, **asked, out=tmp_path / "x.png")[1].read_text("utf-8"))
     assert found["source_words"] == ["a", "😀", "man", END]
     assert found["target_words"] == ["ein", "火", "Mann", END]
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_with_gold_the_words_are_its_tokens_and_the_links_are_outlined(run, tmp_path, shift):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    write_json(copy / RULE, {"rule": asdict(Rule(shift=shift))})
+    link = Links(frozenset({(0, 0)}), frozenset({(1, 2)}))
+    empty = Gold([], [], Links(frozenset()))
+    cut = Gold(["a", "man", "rid", "es", "a", "horse"], GERMAN[0].split(), link)
+    write_gold(copy / "hyps" / "test", [cut, empty, empty, empty])
+    asked = {"test": "test", "lines": "1", "reference": True, "device": "cpu"}
+    picture, matrix = align(copy, **asked, out=tmp_path / "x.svg")
+    found = json.loads(matrix.read_text("utf-8"))
+    assert found["rule"]["shift"] == shift
+    assert found["source_words"] == [*cut.source, END]
+    assert found["target_words"] == [*cut.target, *([] if shift else [END])]
+    np.testing.assert_allclose(np.sum(found["weights"], axis=1), 1, rtol=1e-5)
+    plain = align(run, **asked, out=tmp_path / "plain.svg")[0]
+    outlines = [path.read_text("utf-8").count(plot.OUTLINE) for path in (picture, plain)]
+    assert outlines == [2, 0]
 
 
 @pytest.mark.parametrize(

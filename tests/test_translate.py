@@ -213,7 +213,7 @@ def test_a_translation_that_the_cap_has_ended_is_marked_as_cut(one, weight, piec
 
 def test_a_forced_target_is_scored_as_the_model_scores_it(translator):
     source, target = ENGLISH[0], GERMAN[0]
-    found = translator.force(source, target)
+    (found,) = translator.force([(source, target)])
     tokenizers = translator.tokenizers
     pair = tokenizers.source.encode([source])[0], tokenizers.target.encode([target])[0]
     with torch.inference_mode():
@@ -225,7 +225,7 @@ def test_a_forced_target_is_scored_as_the_model_scores_it(translator):
 
 
 def test_a_forced_target_shows_its_unknown_characters(one):
-    found = one.force("a man 😀", "ein 火 Mann")
+    (found,) = one.force([("a man 😀", "ein 火 Mann")])
     assert UNK in one.tokenizers.target.encode(["火"])[0]
     assert "火" in found.target_pieces
     assert "😀" in found.source_pieces
@@ -234,9 +234,29 @@ def test_a_forced_target_shows_its_unknown_characters(one):
 
 @pytest.mark.parametrize(("source", "target"), [("", "ein Mann"), ("a man", ""), ("", "")])
 def test_an_empty_side_may_be_forced(translator, source, target):
-    found = translator.force(source, target)
+    (found,) = translator.force([(source, target)])
     assert found.log_probability < 0
     assert found.source_pieces[-1] == found.target_pieces[-1] == END
+
+
+def test_order_and_company_change_no_forced_target(translator, monkeypatch):
+    monkeypatch.setattr("seq2seq.translate.FORCED", 3)
+    pairs = [*zip(ENGLISH, GERMAN, strict=True), ("", "ein"), ("a", ""), ("a man", "ein Mann")]
+    found = list(translator.force(iter(pairs)))
+    assert [(one.source, one.text) for one in found] == pairs
+    for pair, together in zip(pairs, found, strict=True):
+        (alone,) = translator.force([pair])
+        assert together.log_probability == pytest.approx(alone.log_probability, abs=1e-4)
+        if alone.attention is not None:
+            torch.testing.assert_close(together.attention, alone.attention, atol=1e-5, rtol=1e-4)
+
+
+def test_forced_targets_are_read_as_they_are_asked_for(one, monkeypatch):
+    monkeypatch.setattr("seq2seq.translate.FORCED", 2)
+    taken = []
+    pairs = (taken.append(i) or ("a man", "ein Mann") for i in range(9))
+    next(one.force(pairs))
+    assert taken == [0, 1]
 
 
 def test_a_sentence_of_five_thousand_words_is_translated(one):
