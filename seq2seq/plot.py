@@ -1,7 +1,8 @@
 """Pictures: the only door to matplotlib."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 from jaxtyping import Float
@@ -16,6 +17,8 @@ from seq2seq.gold import Links
 from seq2seq.progress import console
 
 FORMATS = (".png", ".svg", ".pdf")
+# Okabe and Ito's colours, told apart by the colour-blind; markers tell them apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 CELL = 0.3  # inches a word
 OUTLINE = "#e0740a"  # neither black nor white, in grey print too
 # Asked in this order for a character that the fonts before lack, if they are installed.
@@ -31,6 +34,12 @@ FONTS = (
     "Noto Sans Devanagari",
     "Noto Sans Symbols2",
 )
+
+
+def fonts() -> list[str]:
+    """Those of FONTS that are installed."""
+    installed = set(font_manager.get_font_names())
+    return [name for name in FONTS if name in installed]
 
 
 def heatmap(
@@ -53,9 +62,7 @@ def heatmap(
         path: where to; its ending (.png, .svg or .pdf) decides the format.
         gold: links to outline, the sure ones with a full line, the possible ones with a dashed one.
     """
-    installed = set(font_manager.get_font_names())
-    fonts = [name for name in FONTS if name in installed]
-    with rc_context({"font.family": fonts, "font.size": 10, "pdf.fonttype": 42}):
+    with rc_context({"font.family": fonts(), "font.size": 10, "pdf.fonttype": 42}):
         figure = Figure(figsize=(CELL * len(source), CELL * len(target)), dpi=150)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.imshow(weights, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
@@ -76,6 +83,37 @@ def outline(axes: Axes, gold: Links) -> None:
             box = Rectangle((i - 0.42, j - 0.42), 0.84, 0.84, fill=False, ls=line, lw=1.4)
             box.set_edgecolor(OUTLINE)
             axes.add_patch(box)
+
+
+def curves(
+    series: Mapping[str, Mapping[str, float]], path: Path, *, x: str, y: str, top: float = 100
+) -> None:
+    """Draw a line for each system along places on an axis, from 0 to `top`.
+
+    Args:
+        series: values by the names of their places, by system; a system may lack places.
+        path: where to; its ending decides the format.
+        x: what the places are.
+        y: what the values are.
+        top: the largest value that could be.
+    """
+    places = list(dict.fromkeys(place for values in series.values() for place in values))
+    with rc_context({"font.family": fonts(), "font.size": 10, "pdf.fonttype": 42}):
+        figure = Figure(figsize=(6, 3.6), dpi=150)
+        axes = figure.add_subplot()
+        for (name, values), colour, marker in zip(
+            series.items(), cycle(COLOURS), cycle("osD^vPX"), strict=False
+        ):
+            at = [places.index(place) for place in values]
+            axes.plot(at, list(values.values()), marker=marker, color=colour, label=name)
+        axes.set_xticks(range(len(places)), places)
+        axes.set_ylim(0, top * 1.02)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+        save(figure, path)
 
 
 def save(figure: Figure, path: Path) -> None:
