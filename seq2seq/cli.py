@@ -1,4 +1,4 @@
-"""seq2seq train|translate|evaluate|align|compare|bench: the verbs. What they do lies elsewhere."""
+"""The verbs: train, translate, evaluate, align, compare, demo, bench. What they do lies elsewhere."""
 
 import sys
 from pathlib import Path
@@ -165,6 +165,20 @@ def compare(
     written = report.write(comparison, out)
     print_table(report.render(comparison))
     wrote(*written)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="folder of everything it makes")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="of all three runs")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="move an older demo aside")] = False,
+) -> None:
+    """Train the three variants on the built-in corpus, compare them, draw what they see."""
+    from seq2seq.demo import demo
+
+    wrote(*demo(out, seed=seed, fresh=fresh))
 
 
 @app.command()
