@@ -1,4 +1,4 @@
-"""The verbs: train, translate, evaluate, align, compare, demo, bench. What they do lies elsewhere."""
+"""The verbs: train, translate, evaluate, align, compare, demo, bench; their work lies elsewhere."""
 
 import sys
 from pathlib import Path
