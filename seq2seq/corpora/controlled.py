@@ -41,7 +41,7 @@ EXAMPLES = (  # what turns round; what nests; what stands before the verb
         "LE/12 chien/13 a/14? sauté/14 ./15",
     ),
     (
-        "the/1 girl/2 did/3? not/4 see/3 him/5 ./6",
+        "the/1 girl/2 did/3?,4? not/4 see/3 him/5 ./6",
         "LA/1 fille/2 ne/4 le/5 a/3? pas/4 vu/3 ./6",
     ),
 )

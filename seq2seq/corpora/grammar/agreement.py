@@ -198,7 +198,7 @@ def english_group(
     base, third, past, done = (f"{form}/v" for form in verb.english)
     words = "".join(f"{word}/n " for word in negation.split())
     present = third if subject.third_singular else base
-    do = "does/v?" if subject.third_singular else "do/v?"
+    do = "does/v?,n?" if subject.third_singular else "do/v?,n?"
     if modal:
         name = modal.english[0]
         if name == "can":
@@ -213,7 +213,7 @@ def english_group(
     if tense == "pluperfect":
         return f"had/h {words}{done}"
     if negation == "not":
-        return f"{'did/v?' if tense == 'past' else do} not/n {base}"
+        return f"{'did/v?,n?' if tense == 'past' else do} not/n {base}"
     return words + (past if tense == "past" else present)
 
 
