@@ -169,6 +169,9 @@ def compare(
 
 @app.command()
 def demo(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="for all three trainings")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="folder of everything it makes")] = Path(
         "runs/demo"
     ),
@@ -178,7 +181,7 @@ def demo(
     """Train the three variants on the built-in corpus, compare them, draw what they see."""
     from seq2seq.demo import demo
 
-    wrote(*demo(out, seed=seed, fresh=fresh))
+    wrote(*demo(out, words or [], seed=seed, fresh=fresh))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The demonstration: three variants on the built-in corpus, and in words what they show."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,22 +38,23 @@ class Shown:
     heatmaps: list[Path]
 
 
-def demo(out: Path, *, seed: int, fresh: bool) -> list[Path]:
+def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> list[Path]:
     """Train, score, draw and compare the three variants; return the paths to look at.
 
     Called again, it goes on where it stopped.
 
     Args:
         out: the folder that everything goes to.
+        words: KEY=VALUE for all three trainings.
         seed: of all three runs.
         fresh: begin again, and move what is there aside.
     """
     began, shown = time.perf_counter(), []
-    for number, (name, words) in enumerate(VARIANTS.items(), 1):
+    for number, (name, sizes) in enumerate(VARIANTS.items(), 1):
         with titled(f"{number} of {len(VARIANTS)}: {name}{rest(began, number)}"):
             common = ["experiment=demo", f"model={name}", f"name={name}", f"runs_dir={out}"]
             common += [f"seed={seed}", f"fresh={str(fresh).lower()}"]
-            folder = train(compose.config([*common, *words]))
+            folder = train(compose.config([*common, *sizes, *words]))
             scores = evaluate(folder, TESTS)
             heatmaps = []
             if "alignment" in scores["test"]:
@@ -155,5 +157,5 @@ def of_distance(one: Shown) -> list[str]:
 
 def moves(first: float, last: float) -> str:
     """From one number to another, in words."""
-    way = "falls" if last < first - 3 else "rises" if last > first + 3 else "stays"
+    way = "falls" if last < first - 3 else "rises" if last > first + 3 else "hardly moves"
     return f"{way} from {first:.1f} to {last:.1f}"

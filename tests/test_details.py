@@ -12,7 +12,13 @@ from seq2seq.run import RunFolder
 
 def buckets(*bleus: float, lines: int = 50) -> list[dict[str, Any]]:
     return [
-        {"from": 10 * i + 1, "to": 10 * i + 10, "lines": lines, "bleu": float(bleu), "exact_match": 0.0}
+        {
+            "from": 10 * i + 1,
+            "to": 10 * i + 10,
+            "lines": lines,
+            "bleu": float(bleu),
+            "exact_match": 0.0,
+        }
         for i, bleu in enumerate(bleus)
     ]
 

@@ -123,7 +123,7 @@ class Grammar:
         """One of the items, each as likely."""
         return items[int(self._draw() * len(items))]
 
-    def weighed(self, **weights: float) -> str:
+    def weighed(self, **weights: int | float) -> str:
         """One of the names, as likely as it weighs."""
         ends = list(accumulate(weights.values()))
         return list(weights)[bisect(ends, self._draw() * ends[-1])]
