@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import demo, scores
+from seq2seq import demo, details, scores
 from seq2seq.corpora import controlled
 from seq2seq.demo import VARIANTS, moves
 
@@ -21,16 +21,23 @@ TINY = {
     ],
 }
 QUICK = (
-    *("data.pairs=60", "tokenizer.vocab_size=180", "train.max_steps=2", "train.validate_every=2"),
+    *(
+        "data.pairs=60",
+        "data.max_distance=3",
+        "tokenizer.vocab_size=180",
+        "train.max_steps=2",
+        "train.validate_every=2",
+    ),
     *("search.max_length=20", "trainer.accelerator=cpu"),
 )
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controlled, "HELD_OUT", 25)
-    monkeypatch.setattr(controlled, "EACH_LONG", 20)
-    monkeypatch.setattr(controlled, "EACH_DISTANCE", 5)
+    monkeypatch.setattr(controlled, "HELD_OUT", 8)
+    monkeypatch.setattr(controlled, "EACH_LONG", 2)
+    monkeypatch.setattr(controlled, "EACH_DISTANCE", 2)
+    monkeypatch.setattr(details, "FEWEST", 1)
     monkeypatch.setattr(demo, "VARIANTS", TINY)
     monkeypatch.setattr(scores, "RESAMPLES", 20)
 
