@@ -163,7 +163,8 @@ def verb_group(
     Args:
         verb: the verb.
         subject: what it agrees with.
-        tense: present, past (passé composé; imparfait of a state), future or pluperfect; with a modal the modal's.
+        tense: present, past (passé composé, imparfait of a state), future or pluperfect; with a
+            modal the modal's.
         negation: not, never, no longer, or nothing.
         clitic: an object pronoun.
         ahead: gender and number (feminine, plural) of a direct object that came before, as in a

@@ -122,7 +122,7 @@ class Grammar:
         """One of the items, each as likely."""
         return items[int(self._draw() * len(items))]
 
-    def weighed(self, **weights: float) -> str:
+    def weighed(self, **weights: float | int) -> str:
         """One of the names, as likely as it weighs."""
         ends = list(accumulate(weights.values()))
         return list(weights)[bisect(ends, self._draw() * ends[-1])]
@@ -196,8 +196,9 @@ class Grammar:
         if self.chance(0.2):
             return self.choose(PRONOUNS)
         kind = self.weighed(person=10, animal=7, name=3, transport=1, organisation=2)
-        one = self.noun_phrase((kind,))
-        if kind in ("transport", "organisation") or not self.spend(3, 0.15):
+        two = kind not in ("transport", "organisation") and self.spend(3, 0.15)
+        one = self.noun_phrase((kind,), short=two)  # the king near the hen and the cow: who is?
+        if not two:
             return one
         other = self.noun_phrase((kind,), short=True)
         if other.phrase.source[-1] == one.phrase.source[-1]:
