@@ -16,16 +16,7 @@ from seq2seq.progress import console, titled
 from seq2seq.run import RunFolder
 from seq2seq.train import train
 
-VARIANTS = {  # of two to three million parameters each
-    "rnn": ["model.dim=256", "model.embedding=128", "model.readout_dim=256"],
-    "bahdanau": [
-        *("model.dim=128", "model.embedding=128", "model.align_dim=128", "model.readout_dim=256")
-    ],
-    "transformer": [
-        *("model.encoder_layers=2", "model.decoder_layers=2", "model.feed_forward=512"),
-        "model.attention_dropout=0",
-    ],
-}
+VARIANTS = ("rnn", "bahdanau", "transformer")  # experiment=demo-NAME has their sizes
 TESTS = ("test", "test_long", "test_agreement")
 
 
@@ -50,11 +41,10 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
         fresh: begin again, and move what is there aside.
     """
     began, shown = time.perf_counter(), []
-    for number, (name, sizes) in enumerate(VARIANTS.items(), 1):
+    for number, name in enumerate(VARIANTS, 1):
         with titled(f"{number} of {len(VARIANTS)}: {name}{rest(began, number)}"):
-            common = ["experiment=demo", f"model={name}", f"name={name}", f"runs_dir={out}"]
-            common += [f"seed={seed}", f"fresh={str(fresh).lower()}"]
-            folder = train(compose.config([*common, *sizes, *words]))
+            own = [f"experiment=demo-{name}", f"name={name}", f"runs_dir={out}", f"seed={seed}"]
+            folder = train(compose.config([*own, f"fresh={str(fresh).lower()}", *words]))
             scores = evaluate(folder, TESTS)
             heatmaps = []
             if "alignment" in scores["test"]:

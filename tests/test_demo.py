@@ -6,29 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import demo, details, scores
+from seq2seq import details, scores
 from seq2seq.corpora import controlled
 from seq2seq.demo import VARIANTS, moves
 
-TINY = {
-    "rnn": ["model.dim=8", "model.embedding=8", "model.readout_dim=8"],
-    "bahdanau": [
-        *("model.dim=8", "model.embedding=8", "model.align_dim=8", "model.readout_dim=8"),
-    ],
-    "transformer": [
-        *("model.dim=8", "model.heads=2", "model.feed_forward=8"),
-        *("model.encoder_layers=2", "model.decoder_layers=2"),
-    ],
-}
 QUICK = (
-    *(
-        "data.pairs=60",
-        "data.max_distance=3",
-        "tokenizer.vocab_size=180",
-        "train.max_steps=2",
-        "train.validate_every=2",
-    ),
-    *("search.max_length=20", "trainer.accelerator=cpu"),
+    *("data.pairs=60", "data.max_distance=3", "tokenizer.vocab_size=180", "train.max_steps=2"),
+    *("model.dim=16", "train.validate_every=2", "search.max_length=20", "trainer.accelerator=cpu"),
 )
 
 
@@ -38,7 +22,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controlled, "EACH_LONG", 2)
     monkeypatch.setattr(controlled, "EACH_DISTANCE", 2)
     monkeypatch.setattr(details, "FEWEST", 1)
-    monkeypatch.setattr(demo, "VARIANTS", TINY)
     monkeypatch.setattr(scores, "RESAMPLES", 20)
 
 
@@ -50,17 +33,13 @@ def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -
     assert len(pictures) == len(set(pictures)) == 3 + 2 * 3  # length twice, agreement; 2 x heatmaps
     for name in [*pictures, "comparison/report.md"]:
         assert (Path("shown") / name).is_file(), name
-    for name in TINY:
+    for name in VARIANTS:
         stored = json.loads(Path(f"shown/{name}/scores.json").read_text("utf-8"))
         assert f"| {name} |" in page
         assert f"{stored['test']['bleu']['score']:.1f}" in page
         assert ("alignment" in stored["test"]) == (name != "rnn")
-    assert [f"{i} of 3: {name}" in told.err for i, name in enumerate(TINY, 1)] == [True] * 3
+    assert [f"{i} of 3: {name}" in told.err for i, name in enumerate(VARIANTS, 1)] == [True] * 3
     assert "wrote shown/report.md" in told.err
-
-
-def test_the_variants_of_the_demo_are_those_there_are() -> None:
-    assert list(VARIANTS) == ["rnn", "bahdanau", "transformer"]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,11 @@ DIRECT = (
     Clitic("her", "la", direct=True, feminine=True),
     Clitic("them", "les", direct=True, plural=True),
 )
-INDIRECT = (Clitic("him", "lui", direct=False), Clitic("them", "leur", direct=False))
+INDIRECT = (
+    Clitic("him", "lui", direct=False),
+    Clitic("her", "lui", direct=False, feminine=True),
+    Clitic("them", "leur", direct=False, plural=True),
+)
 
 
 def possessive(owner: Nominal, owned: Noun, plural: bool) -> tuple[str, str]:
@@ -159,7 +163,8 @@ def verb_group(
     Args:
         verb: the verb.
         subject: what it agrees with.
-        tense: present, past (passé composé), future or pluperfect; with a modal the modal's.
+        tense: present, past (passé composé, imparfait of a state), future or pluperfect; with a
+            modal the modal's.
         negation: not, never, no longer, or nothing.
         clitic: an object pronoun.
         ahead: gender and number (feminine, plural) of a direct object that came before, as in a
@@ -224,6 +229,8 @@ def french_forms(
     if tense in ("present", "future"):
         forms = verb.present if tense == "present" else verb.future
         return [f"{forms[subject.person]}/v"]
+    if tense == "past" and verb.imperfect:
+        return [f"{verb.imperfect[subject.person]}/v"]
     auxiliary = (BE if verb.with_etre else HAVE)[tense == "pluperfect"][subject.person]
     agrees = (subject.feminine, subject.plural) if verb.with_etre else ahead or (False, False)
     mark = "/h" if tense == "pluperfect" else "/v?"

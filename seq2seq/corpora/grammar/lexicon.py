@@ -22,6 +22,9 @@ WITH_ETRE = {
 }
 WITH_ETRE |= {"rentrer", "revenir", "retourner"}
 
+# The verbs of a state, whose English simple past is an imparfait: she knew, elle savait.
+STATES = {"aimer", "détester", "connaître", "savoir", "croire", "penser", "espérer", "habiter"}
+
 
 def data_folder() -> Path:
     """The lexicon: inside an installed package, beside it in a checkout."""
@@ -73,6 +76,14 @@ class Verb:
     def with_etre(self) -> bool:
         """Whether the past is formed with être, so that the participle agrees with the subject."""
         return self.reflexive or self.infinitive in WITH_ETRE
+
+    @property
+    def imperfect(self) -> tuple[str, ...] | None:
+        """The imparfait by PERSONS, of the verbs of a state; None for all others."""
+        if self.infinitive not in STATES:
+            return None
+        stem = self.present[2].removesuffix("ons")
+        return tuple(stem + end for end in ("ais", "ait", "ions", "aient"))
 
 
 class Compound(NamedTuple):

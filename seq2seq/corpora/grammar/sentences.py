@@ -41,32 +41,33 @@ IN, AT = ("in/1", "dans/1"), ("at/1", "à/1")
 ON, UNDER = ("on/1", "sur/1"), ("under/1", "sous/1")
 
 # Where what can be: a preposition, then the classes of nouns behind it.
-LANDMARKS = ((NEAR, ("landmark", "name")), (BEHIND, ("landmark",)), (IN_FRONT, ("landmark",)))
+LANDMARKS = ((NEAR, ("landmark",)), (BEHIND, ("landmark",)), (IN_FRONT, ("landmark",)))
 BEINGS = (
     *LANDMARKS,
-    (NEAR, ("person", "animal", "vehicle")),
+    (NEAR, ("person", "name", "animal", "vehicle")),
     (NEXT_TO, ("person", "name", "animal", "landmark")),
     (BEHIND, ("person", "name", "vehicle")),
     (IN, ("inside",)),
-    (AT, ("public",)),
-    (ON, ("surface",)),
     (UNDER, ("cover",)),
 )
-THINGS = (
-    (IN, ("container", "inside")),
-    (ON, ("surface",)),
-    (UNDER, ("cover",)),
-    (BEHIND, ("furniture", "part")),
-    (NEAR, ("furniture", "part", "name", "person")),
-    (NEXT_TO, ("furniture", "object")),
+FURNITURE = (
+    (IN, ("inside",)),
+    (BEHIND, ("furniture", "side")),
+    (NEAR, ("furniture", "side", "name", "person")),
+    (NEXT_TO, ("furniture", "side")),
 )
+THINGS = (*FURNITURE, (IN, ("container",)), (ON, ("surface",)), (UNDER, ("cover",)))
 WHERE = {
-    **dict.fromkeys(("person", "animal", "name"), BEINGS),
-    **dict.fromkeys(("object", "food", "furniture"), THINGS),
+    "person": (*BEINGS, (AT, ("public",)), (ON, ("seat",))),
+    "animal": (*BEINGS, (ON, ("surface",))),
+    **dict.fromkeys(("object", "food"), THINGS),
+    "furniture": FURNITURE,
     **dict.fromkeys(("building", "landmark", "vehicle"), LANDMARKS),
 }
 OF = {"part": ("building",), "picture": ("person", "name", "building"), "ruler": ("realm",)}
-OWNED = frozenset({"object", "food", "furniture", "vehicle", "kin", "animal", "building", "text"})
+OWNED = frozenset({"object", "food", "furniture", "own", "kin", "animal", "home", "text"})
+PERSON = frozenset({"person"})
+GETTING = frozenset({"acheter", "choisir", "emprunter", "recevoir", "trouver"})
 JOINTS = ((",/1 and/2", ",/1 et/2"), (",/1 but/2", ",/1 mais/2"), ("because/1", "parce/1 que/1"))
 AGREEMENTS = tuple((feminine, plural) for plural in (False, True) for feminine in (False, True))
 BEFORE_VOWEL = {"beau": "BEAU", "nouveau": "NOUVEAU", "vieux": "VIEUX"}  # see phrase.py
@@ -103,14 +104,12 @@ class Grammar:
         self.tense: Tense = "past"
         self._fitting: dict[tuple[frozenset[str], str], list[Adjective]] = {}
         self.last: tuple[bool, bool] | None = None  # gender and number of the last noun drawn
+        self.drawn: set[str] = set()  # the nouns of this sentence, which rarely come twice
         self.nouns: dict[str, list[Noun]] = {}
         for noun in lexicon.nouns:
             for kind in sorted(noun.classes):
                 self.nouns.setdefault(kind, []).append(noun)
-        self.verbs: dict[tuple[str, str], list[Verb]] = {}
-        for verb in lexicon.verbs:
-            for kind in sorted(verb.subjects):
-                self.verbs.setdefault((kind, verb.frame), []).append(verb)
+        self._doable: dict[tuple[frozenset[str], str], list[Verb]] = {}
         self.modals = [lexicon.verb(english, french) for english, french in MODALS.items()]
 
     # --- chance ---
@@ -143,6 +142,7 @@ class Grammar:
 
     def sentence(self, room: int) -> Phrase:
         """A sentence of about `room` English words, before French words meet."""
+        self.drawn.clear()
         tense: Tense = self.weighed(past=5, present=3, future=2)  # type: ignore[assignment]
         where = (
             self.weighed(none=8, first=1.2, last=1.2 if room < 12 else 0) if room > 4 else "none"
@@ -169,7 +169,7 @@ class Grammar:
         self.left = room - 4
         if tense in ("present", "past") and self.spend(4, 0.1):
             speaker = self.noun_phrase(("person", "name"), short=True)
-            verb = self.choose(self.verbs["person", "that"])
+            verb = self.choose(self.doable(PERSON, "that"))
             said = verb_group(verb, speaker, tense)
             fact = self.fact("pluperfect" if tense == "past" else self.choose(("past", "present")))
             return rule(
@@ -196,8 +196,9 @@ class Grammar:
         if self.chance(0.2):
             return self.choose(PRONOUNS)
         kind = self.weighed(person=10, animal=7, name=3, transport=1, organisation=2)
-        one = self.noun_phrase((kind,))
-        if kind in ("transport", "organisation") or not self.spend(3, 0.15):
+        two = kind not in ("transport", "organisation") and self.spend(3, 0.15)
+        one = self.noun_phrase((kind,), short=two)  # the king near the hen and the cow: who is?
+        if not two:
             return one
         other = self.noun_phrase((kind,), short=True)
         if other.phrase.source[-1] == one.phrase.source[-1]:
@@ -213,32 +214,36 @@ class Grammar:
             k for k in ("person", "animal", "transport", "organisation") if k in subject.kinds
         )
         if kind == "organisation":
-            return self.acting(subject, tense, kind)
+            return self.acting(subject, tense)
         if kind == "transport":
             return self.choose((self.moving, self.being))(subject, tense, kind)
         how = self.weighed(acting=9, moving=6, going=2, giving=2 * (kind == "person"), being=5)
-        ways = (self.acting, self.moving, self.going, self.giving, self.being)
-        return next(way for way in ways if way.__name__ == how)(subject, tense, kind)
+        if how == "acting":
+            return self.acting(subject, tense)
+        if how == "going":
+            return self.going(subject, tense)
+        if how == "giving":
+            return self.giving(subject, tense)
+        return (self.moving if how == "moving" else self.being)(subject, tense, kind)
 
-    def acting(self, subject: Nominal, tense: Tense, kind: str) -> Phrase:
+    def acting(self, subject: Nominal, tense: Tense) -> Phrase:
         """Subject, verb, object."""
-        verb = self.choose(self.verbs[kind, "object"])
+        verb = self.choose(self.doable(subject.kinds, "object"))
         if "person" in verb.objects and self.chance(0.25):
             return self.group(verb, subject, tense, clitic=self.choose(DIRECT))
         negation = self.negation(tense)
-        thing = self.noun_phrase(sorted(verb.objects), owner=subject, negated=negation == "not")
+        thing = self.noun_phrase(sorted(verb.objects), owner=subject, negated=bool(negation))
         doing = self.group(verb, subject, tense, negation=negation)
         return rule("{doing} {thing}", "{doing} {thing}", doing=doing, thing=thing.phrase)
 
     def two_actions(self, subject: Nominal) -> Phrase:
         """Two actions on one object, a pronoun the second time: found an apple and ate it."""
-        first = self.choose(
-            [v for v in self.verbs["person", "object"] if v.objects & {"object", "food"}]
-        )
-        thing = self.noun_phrase(sorted(first.objects & {"object", "food"}), owner=subject)
-        verbs = [
-            v for v in self.verbs["person", "object"] if v.objects & thing.kinds and v != first
-        ]
+        actions = self.doable(PERSON, "object")
+        first = self.choose([v for v in actions if v.infinitive in GETTING])
+        kinds = sorted(first.objects & {"object", "food"})
+        # Nothing behind the noun, or the second verb might belong to its relative clause.
+        thing = self.noun_phrase(kinds, owner=subject, short=True)
+        verbs = [v for v in actions if v.objects & thing.kinds and v.infinitive not in GETTING]
         letters = "les" if thing.plural else "la" if thing.feminine else "le"
         it = Clitic("them" if thing.plural else "it", letters, True, thing.feminine, thing.plural)
         return rule(
@@ -251,23 +256,27 @@ class Grammar:
 
     def moving(self, subject: Nominal, tense: Tense, kind: str) -> Phrase:
         """A verb without an object, perhaps how, perhaps where."""
-        frame = self.weighed(alone=1, motion=kind != "transport", voice=kind == "person")
-        doing = self.group(self.choose(self.verbs[kind, frame]), subject, tense)
+        frames = ("alone", "motion", "voice")
+        frame = self.weighed(**{f: bool(self.doable(subject.kinds, f)) for f in frames})
+        verb = self.choose(self.doable(subject.kinds, frame))
+        doing = self.group(verb, subject, tense)
         if frame != "alone" and self.spend(1, 0.35):
             how = rule(*self.choose(self.lexicon.adverbs[frame]))
             doing = rule("{doing} {how}", "{doing} {how}", doing=doing, how=how)
-        if kind != "transport" and self.spend(3, 0.4):
-            place = self.place("person")
+        if kind != "transport" and verb.objects and self.spend(3, 0.4):
+            inside = sorted(verb.objects - {"place"})
+            place = self.preposed(IN, inside) if inside else self.place(kind)
             return rule("{doing} {place}", "{doing} {place}", doing=doing, place=place)
         return doing
 
-    def going(self, subject: Nominal, tense: Tense, kind: str) -> Phrase:
+    def going(self, subject: Nominal, tense: Tense) -> Phrase:
         """To a place, from it, or at home in it."""
         frames = [("to", "à"), ("from", "de"), ("in", "dans")]
-        english, french = self.choose([f for f in frames if (kind, f[0]) in self.verbs])
-        verb = self.choose(self.verbs[kind, english])
+        english, french = self.choose([f for f in frames if self.doable(subject.kinds, f[0])])
+        verb = self.choose(self.doable(subject.kinds, english))
         self.left -= 3
-        place = self.noun_phrase(sorted(verb.objects), only="" if english == "in" else "definite")
+        only = "" if english == "in" else "definite"
+        place = self.noun_phrase(sorted(verb.objects), only=only, singular=True)
         return rule(
             f"{{doing}} {english}/1 {{place}}",
             f"{{doing}} {french}/1 {{place}}",
@@ -275,12 +284,12 @@ class Grammar:
             place=place.phrase,
         )
 
-    def giving(self, subject: Nominal, tense: Tense, kind: str) -> Phrase:
+    def giving(self, subject: Nominal, tense: Tense) -> Phrase:
         """Somebody gets something."""
-        verb = self.choose(self.verbs[kind, "give"])
+        verb = self.choose(self.doable(subject.kinds, "give"))
         negation = self.negation(tense)
         thing = self.noun_phrase(
-            sorted(verb.objects), owner=subject, negated=negation == "not", short=True
+            sorted(verb.objects), owner=subject, negated=bool(negation), short=True
         )
         if self.chance(0.5):
             clitic = self.choose(INDIRECT)
@@ -302,7 +311,7 @@ class Grammar:
         if how in ("state", "quality"):
             return self.described(subject, be, "state" if how == "state" else "after")
         self.left -= 3
-        where = self.place("building" if kind == "transport" else "person")
+        where = self.place("building" if kind == "transport" else kind)
         if how == "place":
             return rule("{be} {where}", "{be} {where}", be=be, where=where)
         english, french = self.choose((("sitting", "assis"), ("lying", "allongé")))
@@ -359,6 +368,7 @@ class Grammar:
         negated: bool = False,
         only: str = "",
         short: bool = False,
+        singular: bool = False,
     ) -> Nominal:
         """A noun with all that belongs to it.
 
@@ -368,9 +378,13 @@ class Grammar:
             negated: it is the object of a negated verb, where un and des become de.
             only: the kind of determiner; any if empty.
             short: nothing behind the noun.
+            singular: one only.
         """
         noun = self.choose(self.nouns[self.choose(kinds)])
-        plural = "name" not in noun.classes and self.chance(0.3)
+        if noun.french[0] in self.drawn:
+            noun = self.choose(self.nouns[self.choose(kinds)])
+        self.drawn.add(noun.french[0])
+        plural = not (singular or noun.classes & {"name", "parent"}) and self.chance(0.3)
         self.last = noun.feminine, plural
         if "name" in noun.classes:
             name = rule(f"{noun.english[0]}/1", f"{noun.french[0]}/1")
@@ -391,7 +405,7 @@ class Grammar:
             english, french = possessive(owner, noun, plural)
             front, back = f"{english}/1", f"{french}/1"
         elif kind == "count":
-            front, back = self.count()
+            front, back = self.count(negated)
         else:
             front, back = determiner(kind, noun, plural, inner, before=before, negated=negated)
         phrase = rule(f"{front} {{inner}}", f"{back} {{inner}}", inner=inner)
@@ -412,11 +426,10 @@ class Grammar:
         self.last = owner.feminine, owner.plural
         return Nominal(phrase, noun.feminine, plural, noun.classes)
 
-    def count(self) -> tuple[str, str]:
-        """How many."""
-        english, french = self.choose(
-            (*NUMERALS.items(), ("several", "plusieurs"), ("many", "beaucoup"))
-        )
+    def count(self, negated: bool) -> tuple[str, str]:
+        """How many; a negated verb takes no `several`."""
+        vague = (("many", "beaucoup"), ("several", "plusieurs"))
+        english, french = self.choose((*NUMERALS.items(), *vague[: 1 if negated else 2]))
         return f"{english}/1", f"{french}/1" + " de/1?" * (english == "many")
 
     def inner(self, noun: Noun, plural: bool) -> tuple[Phrase, bool]:
@@ -470,6 +483,15 @@ class Grammar:
             ]
         return self._fitting[key]
 
+    def doable(self, kinds: frozenset[str], frame: str) -> list[Verb]:
+        """The verbs of this frame whose subject may be of one of these classes."""
+        key = (kinds, frame)
+        if key not in self._doable:
+            self._doable[key] = [
+                verb for verb in self.lexicon.verbs if verb.frame == frame and verb.subjects & kinds
+            ]
+        return self._doable[key]
+
     # --- what stands behind a noun ---
 
     def modified(self, nominal: Nominal) -> Nominal:
@@ -481,19 +503,19 @@ class Grammar:
         return replace(nominal, phrase=phrase)
 
     def behind(self, nominal: Nominal) -> Phrase:
-        """Of what, where, with what on; and who or which does what."""
-        phrase = Phrase()
+        """Of what, where, with what on, or who or which does what.
+
+        Never two of them: which noun the second belongs to could not be seen in English.
+        """
         kind = next((kind for kind in OF if kind in nominal.kinds), "")
         if kind and self.spend(3, 0.4):
-            phrase = self.preposed(("of/1", "de/1"), OF[kind])
-        elif (where := self.located(nominal)) and self.spend(3, 0.2):
-            phrase = self.place(where)
-        elif "person" in nominal.kinds and self.spend(3, 0.06):
-            phrase = self.preposed(("with/1", "à/1"), ("clothing",), only="definite")
-        if self.spend(5, 0.35):
-            clause = self.relative(nominal)
-            phrase = rule("{a} {b}", "{a} {b}", a=phrase, b=clause)
-        return phrase
+            return self.preposed(("of/1", "de/1"), OF[kind])
+        if (where := self.located(nominal)) and self.spend(3, 0.2):
+            return self.place(where)
+        alone = "person" in nominal.kinds and not nominal.plural
+        if alone and self.spend(3, 0.06):
+            return self.preposed(("with/1", "à/1"), ("worn",), only="definite", singular=True)
+        return self.relative(nominal) if self.spend(5, 0.35) else Phrase()
 
     def located(self, nominal: Nominal) -> str:
         """The kind of places where something of these classes is; empty where none makes sense."""
@@ -502,14 +524,20 @@ class Grammar:
     def place(self, kind: str) -> Phrase:
         """Where somebody or something is."""
         preposition, kinds = self.choose(WHERE[kind])
-        return self.preposed(preposition, kinds, only="definite" if preposition == AT else "")
+        only = "definite" if preposition == AT else ""
+        return self.preposed(preposition, kinds, only=only, singular=preposition in (AT, IN))
 
     def preposed(
-        self, preposition: tuple[str, str], kinds: Sequence[str], *, only: str = ""
+        self,
+        preposition: tuple[str, str],
+        kinds: Sequence[str],
+        *,
+        only: str = "",
+        singular: bool = False,
     ) -> Phrase:
         """A preposition and its noun phrase."""
         english, french = preposition
-        noun = self.noun_phrase(kinds, only=only).phrase
+        noun = self.noun_phrase(kinds, only=only, singular=singular).phrase
         return rule(f"{english} {{noun}}", f"{french} {{noun}}", noun=noun)
 
     def relative(self, nominal: Nominal) -> Phrase:
@@ -517,7 +545,7 @@ class Grammar:
         outer: Tense = self.tense
         tense: Tense = "past" if outer in ("past", "pluperfect") else "present"
         person = "person" in nominal.kinds
-        verbs = [v for v in self.verbs["person", "object"] if v.objects & nominal.kinds]
+        verbs = [v for v in self.doable(PERSON, "object") if v.objects & nominal.kinds]
         doing = bool(nominal.kinds & {"person", "animal", "transport", "organisation"})
         ways = {
             "doing": 3.0 * doing,
@@ -542,8 +570,9 @@ class Grammar:
             phrase = rule(f"{words} {order}", f"que/1 {order}", agent=agent.phrase, clause=clause)
         elif how == "where":
             agent = self.agent()
-            verb = self.choose((*self.verbs["person", "in"], *self.verbs["person", "motion"]))
-            clause = verb_group(verb, agent, tense)
+            done = (verb for verb in self.doable(PERSON, "motion") if "place" in verb.objects)
+            at_home = self.doable(PERSON, "in") if "home" in nominal.kinds else ()
+            clause = verb_group(self.choose((*at_home, *done)), agent, tense)
             order = "{agent} {clause}"
             phrase = rule(f"where/1 {order}", f"où/1 {order}", agent=agent.phrase, clause=clause)
         else:
@@ -568,6 +597,7 @@ class Grammar:
         the subject in gender or number, and what agrees must occur only once.
         """
         self.tense, self.left = "past", 0
+        self.drawn.clear()
         kind = self.weighed(person=5, animal=3, transport=1)
         subject = self.noun_phrase((kind,), short=True)
         own, self.last = (subject.feminine, subject.plural), None
@@ -583,7 +613,8 @@ class Grammar:
         distance = len(between.source) + bool(also)
         english = None
         if also or self.chance(0.5):
-            verbs = [v for v in self.verbs[kind, "alone"] if v.with_etre and not v.reflexive]
+            alone = self.doable(subject.kinds, "alone")
+            verbs = [v for v in alone if v.with_etre and not v.reflexive]
             verb = self.choose(verbs)
             words = verb_group(verb, subject, "past", often=also)
             forms = {at: participle(verb.participle, *at) for at in AGREEMENTS}
