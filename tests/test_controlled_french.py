@@ -37,8 +37,8 @@ DETERMINERS = {
     **{word: {(M, S)} for word in ("le", "un", "du", "au", "ce", "cet")},
     **{word: {(F, S)} for word in ("la", "une", "cette", "ma", "sa")},
     **{word: {(M, S), (F, S)} for word in ("l'", "chaque", "notre", "leur", "mon", "son")},
-    **dict.fromkeys(listed("les des aux ces mes ses nos leurs plusieurs"), {(M, P), (F, P)}),
-    **dict.fromkeys(listed("deux trois quatre cinq six sept huit dix"), {(M, P), (F, P)}),
+    **{word: {(M, P), (F, P)} for word in listed("les des aux ces mes ses nos leurs plusieurs")},
+    **{word: {(M, P), (F, P)} for word in listed("deux trois quatre cinq six sept huit dix")},
     **dict.fromkeys(("de", "d'"), ANY),
 }
 PRONOUNS = {"je": (M, S), "j'": (M, S), "il": (M, S), "elle": (F, S), "nous": (M, P), "ils": (M, P)}
@@ -400,6 +400,7 @@ def test_the_reader_finds_every_wrong_determiner(golds):
             before = gold.target[j - 1] if j > 1 else ""
             if j in reading(gold) and before in OTHER and not vowel(noun):
                 found = objections(spoiled(gold, j - 1, OTHER[before]))
-                assert f"determiner: {OTHER[before]} {noun}" in found, (gold.target, found)
+                # "de la" becomes "de le" where the noun is part of a compound.
+                assert {f"determiner: {OTHER[before]} {noun}", "no contraction: de le"} & {*found}
                 tried += 1
     assert tried > 100
