@@ -68,7 +68,7 @@ def parse(overrides: list[str]) -> list[Override]:
     for word in overrides:
         try:
             parsed.append(parser.parse_override(word))
-        except HydraException as error:
+        except (HydraException, ValueError) as error:  # ValueError: a number of 5,000 digits
             raise UserError(
                 f"cannot read {word!r}: write key=value, and quote what the shell or Hydra would "
                 "take apart, as in 'name=\"a, b\"'"

@@ -15,7 +15,6 @@
 Nothing in it can run code: safetensors, JSON, YAML, text.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import yaml
 from seq2seq.disk import replacing, write_lines
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.gold import Gold, write_gold
+from seq2seq.stranger import read_json, read_yaml, stay_inside
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
 
@@ -58,16 +58,19 @@ class RunFolder:
                     f"{str(path)!r} is not a run folder: it has no {name} "
                     "(give the folder that `seq2seq train` printed first, runs/NAME)"
                 )
-        try:
-            config = yaml.safe_load((path / "config.yaml").read_text("utf-8"))
-            info = json.loads((path / "run.json").read_text("utf-8"))
-        except (yaml.YAMLError, ValueError) as error:
-            raise UserError(f"{str(path)!r} cannot be read: {error}") from error
-        if not isinstance(config, dict) or not isinstance(info, dict):
-            raise UserError(f"{str(path)!r} cannot be read: config.yaml or run.json is no mapping")
-        if info.get("format", FORMAT) > FORMAT:
+        stay_inside(path)
+        config, info = read_yaml(path / "config.yaml"), read_json(path / "run.json")
+        for section in ("data", "model", "search"):
+            if not isinstance(config.setdefault(section, {}), dict):
+                raise UserError(f"{path / 'config.yaml'} cannot be used: {section} is no mapping")
+        written = info.get("format", FORMAT)
+        if not isinstance(written, int):
+            raise UserError(f"{path / 'run.json'} cannot be used: its format is no number")
+        if written > FORMAT:
+            versions = info.get("versions")
+            version = versions.get("seq2seq") if isinstance(versions, dict) else None
             raise UserError(
-                f"{str(path)!r} was written by seq2seq {info.get('versions', {}).get('seq2seq')}, "
+                f"{str(path)!r} was written by seq2seq {version}, "
                 "newer than this one: upgrade to read it"
             )
         if not (path / "model.safetensors").is_file():
@@ -93,12 +96,9 @@ class RunFolder:
         file = self.path / "scores.json"
         if not file.is_file():
             return {}
-        try:
-            scores = json.loads(file.read_text("utf-8"))
-        except ValueError as error:
-            raise UserError(f"{file} cannot be read: {error}") from error
-        if not isinstance(scores, dict):
-            raise UserError(f"{file} cannot be read: it is no mapping of test sets")
+        scores = read_json(file)
+        if not all(isinstance(entry, dict) for entry in scores.values()):
+            raise UserError(f"{file} cannot be used: a test set's entry is no mapping")
         return scores
 
     def test(self, name: str) -> Path:

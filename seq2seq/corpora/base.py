@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from seq2seq.corpora.lines import Place, Told
 from seq2seq.corpora.text import Pair, Text, fingerprint
@@ -46,6 +47,8 @@ class Corpus(ABC):
         self.tokenized = tokenized
         self._parts = {"train": train, "validation": validation}
         for name, part in tests.items():
+            if name in ("", "..") or Path(name).name != name:  # it names a folder of the run
+                raise UserError(f"a test set cannot be called {name!r}, which is no plain name")
             if self._parts.setdefault(name, part) != part:
                 raise UserError(f"a test set cannot be called {name!r}, which names another split")
 

@@ -128,7 +128,7 @@ class Tsv(Table):
     def _number(self, path: Path, column: str, names: list[str]) -> int:
         if column in names:
             return names.index(column)
-        if column.isdecimal():
+        if column.isdecimal() and len(column) < 10:
             return int(column)
         reason = did_you_mean(column, names) if self.header else "without a header, give its number"
         raise UserError(f"{path} has no column {column!r}; {reason}")
