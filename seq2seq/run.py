@@ -23,12 +23,16 @@ from typing import Any, Protocol, runtime_checkable
 
 import yaml
 
+from seq2seq.config import coerce
 from seq2seq.disk import replacing, write_lines
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.gold import Gold, write_gold
 from seq2seq.stranger import read_json, read_yaml, stay_inside
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
+
+# What later verbs read of a corpus's configuration; the corpus itself they never open.
+READ_OF_DATA = {"source": str, "target": str, "max_length": int, "tokenized": bool}
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,11 @@ class RunFolder:
         stay_inside(path)
         config, info = read_yaml(path / "config.yaml"), read_json(path / "run.json")
         for section in ("data", "model", "search"):
-            if not isinstance(config.setdefault(section, {}), dict):
-                raise UserError(f"{path / 'config.yaml'} cannot be used: {section} is no mapping")
-        written = info.get("format", FORMAT)
-        if not isinstance(written, int):
-            raise UserError(f"{path / 'run.json'} cannot be used: its format is no number")
+            coerce(config.setdefault(section, {}), dict[str, Any], section)
+        for key, kind in READ_OF_DATA.items():
+            if config["data"].get(key) is not None:
+                coerce(config["data"][key], kind, f"data.{key}")
+        written = coerce(info.get("format", FORMAT), int, "format")
         if written > FORMAT:
             versions = info.get("versions")
             version = versions.get("seq2seq") if isinstance(versions, dict) else None
