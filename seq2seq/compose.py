@@ -90,9 +90,9 @@ def check_words(overrides: list[str], *, sweeps: bool = True) -> None:
                 "key=[a,b] for a list"
             )
         group = override.key_or_group
-        if group in groups:
+        if group in groups and not override.is_delete():
             for value in values(override):
-                if value not in (*groups[group], "None"):
+                if value not in groups[group]:
                     known = did_you_mean(value, groups[group])
                     raise UserError(f"there is no {group} {value!r}; {known}")
     known_keys = set(keys_of(parsed, groups))
@@ -102,6 +102,12 @@ def check_words(overrides: list[str], *, sweeps: bool = True) -> None:
             raise UserError(f"{key} cannot be left out; give it a value (null is no limit)")
         if key not in groups and key not in known_keys:
             raise UserError(f"unknown key {key!r}; {hint(key, {*known_keys, *groups})}")
+    if not any(override.is_sweep_override() for override in parsed):
+        try:
+            compose(overrides)
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            reason = str(error).split("\n")[0]
+            raise UserError(f"the configuration cannot be composed: {reason}") from error
 
 
 def hint(key: str, known: set[str]) -> str:
@@ -167,7 +173,7 @@ def compose(overrides: list[str]) -> DictConfig:
     """The configuration for these words, without running anything."""
     folder = str(config_folder())
     with hydra.initialize_config_dir(folder, version_base="1.3"):
-        return hydra.compose("train", [word.lstrip("+") for word in overrides])
+        return hydra.compose("train", overrides)
 
 
 def name_by_what_is_swept(overrides: list[str]) -> list[str]:
