@@ -288,7 +288,7 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
         return str(value)
     elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
         if not abs(value) < 1 << 63:  # nor is any that is infinite, or nan
-            raise UserError(f"{key} must be {describe(kind)}, of at most 64 bits")
+            raise UserError(f"{key}={value} must be {describe(kind)}, finite, of at most 64 bits")
         if kind is float or value == int(value):  # 1e5 is whole as well
             return kind(value)
     raise UserError(f"{key}={value} must be {describe(kind)}")

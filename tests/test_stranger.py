@@ -289,6 +289,13 @@ def test_sizes_are_held_against_the_file_before_memory_is_taken(
     assert any(part in said for part in ("of another model", "cannot be built", "model: dim ("))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_new_model_that_no_memory_holds_is_refused(runs, name):
+    tokenizers = Tokenizers.load(runs[name])
+    with pytest.raises(UserError, match="a model of these sizes cannot be built: "):
+        build_model(MODELS[name] | {"dim": 10**12}, tokenizers)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
