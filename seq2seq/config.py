@@ -287,8 +287,8 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
     elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
     elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        if not abs(value) < 1 << 63:  # nor is any that is infinite, or nan
-            raise UserError(f"{key}={value} must be {describe(kind)}, finite, of at most 64 bits")
+        if not abs(value) < (1 << 63 if kind is int else 1e300):  # nan and infinity too
+            raise UserError(f"{key}={value} must be {describe(kind)}, finite and of 64 bits")
         if kind is float or value == int(value):  # 1e5 is whole as well
             return kind(value)
     raise UserError(f"{key}={value} must be {describe(kind)}")
