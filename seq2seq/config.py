@@ -286,12 +286,11 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
         return value
     elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
-    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    elif kind is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    elif kind is int and isinstance(value, float) and value.is_integer():  # such as 1e5
-        return int(value)
+    elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) < (1 << 63 if kind is int else 1e300):  # nan and infinity too
+            raise UserError(f"{key}={value} must be {describe(kind)}, finite and of 64 bits")
+        if kind is float or value == int(value):  # 1e5 is whole as well
+            return kind(value)
     raise UserError(f"{key}={value} must be {describe(kind)}")
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+from seq2seq.errors import UserError
+
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
@@ -43,6 +45,15 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def read_lines(path: Path) -> list[str]:
-    r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else."""
-    lines = path.read_bytes().decode("utf-8").split("\n")
+    r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else.
+
+    Raises:
+        UserError: it is not UTF-8; the sentence names the line.
+    """
+    content = path.read_bytes()
+    try:
+        lines = content.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path} is not UTF-8 at line {line}: {error.reason}") from error
     return lines if lines[-1] else lines[:-1]  # an editor may have left out the last newline

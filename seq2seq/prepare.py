@@ -1,13 +1,13 @@
 """From a corpus to what a model trains on: vocabularies, token ids, batches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from seq2seq.batching import Batch, collate
 from seq2seq.config import TokenizerConfig
-from seq2seq.corpora import Corpus, Encoded, Text, Usable, encode, usable
+from seq2seq.corpora import Corpus, Encoded, Text, Usable, encode, overlaps, usable
 from seq2seq.errors import UserError
 from seq2seq.gold import Gold
 from seq2seq.progress import console
@@ -32,6 +32,12 @@ def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
 def heldout(corpus: Corpus) -> dict[str, Text]:
     """The texts that are translated and scored, by name: validation and every test set."""
     return {split: corpus.text(split) for split in corpus.splits if split != "train"}
+
+
+def tell_overlap(train: Text, texts: Mapping[str, Text]) -> None:
+    """Say which of those texts have sentences that are trained on: their scores tell less."""
+    for overlap in overlaps(train, texts):
+        console.print(f"overlap: {overlap}")
 
 
 def golds(corpus: Corpus) -> dict[str, Iterable[Gold]]:

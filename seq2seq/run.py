@@ -15,7 +15,6 @@
 Nothing in it can run code: safetensors, JSON, YAML, text.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,11 +23,16 @@ from typing import Any, Protocol, runtime_checkable
 
 import yaml
 
+from seq2seq.config import coerce
 from seq2seq.disk import replacing, write_lines
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.gold import Gold, write_gold
+from seq2seq.stranger import read_json, read_yaml, stay_inside
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
+
+# What later verbs read of a corpus's configuration; the corpus itself they never open.
+READ_OF_DATA = {"source": str, "target": str, "max_length": int, "tokenized": bool}
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,19 @@ class RunFolder:
                     f"{str(path)!r} is not a run folder: it has no {name} "
                     "(give the folder that `seq2seq train` printed first, runs/NAME)"
                 )
-        try:
-            config = yaml.safe_load((path / "config.yaml").read_text("utf-8"))
-            info = json.loads((path / "run.json").read_text("utf-8"))
-        except (yaml.YAMLError, ValueError) as error:
-            raise UserError(f"{str(path)!r} cannot be read: {error}") from error
-        if not isinstance(config, dict) or not isinstance(info, dict):
-            raise UserError(f"{str(path)!r} cannot be read: config.yaml or run.json is no mapping")
-        if info.get("format", FORMAT) > FORMAT:
+        stay_inside(path)
+        config, info = read_yaml(path / "config.yaml"), read_json(path / "run.json")
+        for section in ("data", "model", "search"):
+            coerce(config.setdefault(section, {}), dict[str, Any], section)
+        for key, kind in READ_OF_DATA.items():
+            if config["data"].get(key) is not None:
+                coerce(config["data"][key], kind, f"data.{key}")
+        written = coerce(info.get("format", FORMAT), int, "format")
+        if written > FORMAT:
+            versions = info.get("versions")
+            version = versions.get("seq2seq") if isinstance(versions, dict) else None
             raise UserError(
-                f"{str(path)!r} was written by seq2seq {info.get('versions', {}).get('seq2seq')}, "
+                f"{str(path)!r} was written by seq2seq {version}, "
                 "newer than this one: upgrade to read it"
             )
         if not (path / "model.safetensors").is_file():
@@ -93,12 +100,9 @@ class RunFolder:
         file = self.path / "scores.json"
         if not file.is_file():
             return {}
-        try:
-            scores = json.loads(file.read_text("utf-8"))
-        except ValueError as error:
-            raise UserError(f"{file} cannot be read: {error}") from error
-        if not isinstance(scores, dict):
-            raise UserError(f"{file} cannot be read: it is no mapping of test sets")
+        scores = read_json(file)
+        if not all(isinstance(entry, dict) for entry in scores.values()):
+            raise UserError(f"{file} cannot be used: a test set's entry is no mapping")
         return scores
 
     def test(self, name: str) -> Path:

@@ -88,8 +88,20 @@ class Tokenizer:
         return len(self._pieces)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, without BOS or EOS."""
-        return self._pieces.encode(list(texts))
+        """Ids of each text, without BOS or EOS.
+
+        Raises:
+            UserError: a text is none, for it has half a character.
+        """
+        try:
+            return self._pieces.encode(list(texts))
+        except TypeError as error:
+            for number, text in enumerate(texts, start=1):
+                if any("\ud800" <= character <= "\udfff" for character in text):
+                    raise UserError(
+                        f"text {number} has half a character (a lone surrogate): {text[:80]!a}"
+                    ) from error
+            raise
 
     def sample(self, text: str, strength: float) -> list[int]:
         """One random segmentation: BPE-dropout (Provilkov et al. 2020) or subword regularisation.

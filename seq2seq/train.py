@@ -21,7 +21,7 @@ from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
 from seq2seq.journal import Journal
 from seq2seq.optimise import Budget, Schedule, make_optimizer
-from seq2seq.prepare import Examples, golds, heldout, learn_tokenizers
+from seq2seq.prepare import Examples, golds, heldout, learn_tokenizers, tell_overlap
 from seq2seq.progress import console, training_bar
 from seq2seq.run import open_folder
 from seq2seq.search import Search
@@ -55,6 +55,7 @@ def train(config: Config) -> Path:
         tokenizers = learn_tokenizers(corpus, config.tokenizer)
         training = Training(fabric, config, corpus, search, tokenizers)
         layout = dataclasses.asdict(config), heldout(corpus), golds(corpus)
+        tell_overlap(training.examples.text, layout[1])
         if moved := open_folder(folder, *layout):
             console.print(f"the older run was moved to {moved}")
         tokenizers.save(folder)

@@ -13,6 +13,7 @@ from seq2seq.disk import replacing
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive
 from seq2seq.run import RunFolder
+from seq2seq.sizes import check_sizes
 from seq2seq.tokenizer import Tokenizers
 
 
@@ -66,14 +67,22 @@ def average(paths: Sequence[Path]) -> dict[str, Tensor]:
 
 
 def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregressive:
-    """A fresh model of the configured variant with the tokenizers' vocabulary sizes."""
-    model: Autoregressive = build(
-        "model",
-        section,
-        source_vocab=len(tokenizers.source),
-        target_vocab=len(tokenizers.target),
-        shared_vocab=tokenizers.shared,
-    )
+    """A fresh model of the configured variant with the tokenizers' vocabulary sizes.
+
+    Raises:
+        UserError: the variant refuses its settings, or nobody could hold it in memory.
+    """
+    try:
+        model: Autoregressive = build(
+            "model",
+            section,
+            source_vocab=len(tokenizers.source),
+            target_vocab=len(tokenizers.target),
+            shared_vocab=tokenizers.shared,
+        )
+    except (RuntimeError, TypeError, MemoryError) as error:  # as torch says it of large sizes
+        reason = str(error).split("\n")[0]
+        raise UserError(f"a model of these sizes cannot be built: {reason}") from error
     return model
 
 
@@ -86,7 +95,9 @@ def load_model(
         UserError: a file of the run is missing, damaged or of another model.
     """
     tokenizers = Tokenizers.load(run.path)
-    model = build_model(run.config.get("model", {}), tokenizers)
     file = run.path / "model.safetensors"
+    section = run.config.get("model", {})
+    check_sizes(lambda: build_model(section, tokenizers), file)
+    model = build_model(section, tokenizers)
     set_weights(model, read_weights(file), file)
     return model.to(device or torch.device("cpu")).eval(), tokenizers

@@ -215,3 +215,8 @@ def test_saving_leaves_one_whole_file(tmp_path: Path):
     for _ in range(2):
         BOTH["bpe"].save(tmp_path / "tokenizer.model")
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
+
+
+def test_half_a_character_is_named():
+    with pytest.raises(UserError, match=r"text 2 has half a character .*'a \\ud83d'"):
+        BOTH["bpe"].encode(["a \u2028", "a \ud83d"])
