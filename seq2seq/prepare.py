@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,3 +88,13 @@ class Examples:
                 for pair in map(self.text.__getitem__, rows.tolist())
             ]
         )
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of the training text."""
+        return {
+            "sha256": self.text.fingerprint,
+            "pairs": len(self.text),
+            "used": len(self.usable.rows),
+            "empty": self.usable.empty,
+            "too_long": self.usable.too_long,
+        }
