@@ -35,7 +35,7 @@ def only_writer(folder: Path) -> Iterator[None]:
         if free and owner and owner["host"] == here:
             console.print(f"process {owner['pid']} died while it trained {folder}: taking over")
         elif owner or free is False:
-            raise UserError(refusal(path, owner, here if free is False else None))
+            raise UserError(refusal(path, owner, certain=free is False))
         file.truncate(0)
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         json.dump({"host": here, "pid": os.getpid(), "since": now}, file)
@@ -74,12 +74,12 @@ def owner_of(file: IO[str]) -> dict[str, Any] | None:
         return None
 
 
-def refusal(path: Path, owner: dict[str, Any] | None, here: str | None) -> str:
+def refusal(path: Path, owner: dict[str, Any] | None, *, certain: bool) -> str:
     """Why a folder cannot be trained into, and what to do."""
-    who = (
-        f"process {owner['pid']} on {owner['host']} since {owner['since']}" if owner else "another"
-    )
+    who = "another process"
+    if owner:
+        who = f"process {owner['pid']} on {owner['host']} since {owner['since']}"
     advice = "wait for it, stop it, or choose another name="
-    if here is None:
+    if not certain:
         advice += f"; if it is dead, delete {path}"
     return f"{path.parent} is being trained by {who}: {advice}"

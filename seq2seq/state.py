@@ -103,7 +103,7 @@ class Saves:
 
 def tensors_of(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     """Weights, and what the optimizer remembers of each, by name."""
-    found = {f"weights.{name}": parameter for name, parameter in model.named_parameters()}
+    found: dict[str, Tensor] = {f"weights.{name}": p for name, p in model.named_parameters()}
     for index, memory in optimizer.state_dict()["state"].items():
         found |= {f"optimizer.{index}.{name}": tensor for name, tensor in memory.items()}
     return found

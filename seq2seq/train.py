@@ -125,7 +125,7 @@ class Training:
         """Train until the budget is spent, patience ends, or somebody asks to stop."""
         now, settings, learner = self.now, self.settings, self.learner
         with self.signals, training_bar(self.journal.speaks) as bar:
-            task = bar.add_task("training", total=1.0, completed=now.spent, speed=0.0)
+            task = bar.add_task("training", total=1.0, speed=0.0)
             while True:
                 # 1. validate where it is time
                 if looked := self.validation_due():
@@ -277,9 +277,7 @@ class Training:
         self.saved = self.now.seconds
         self.began = time.perf_counter() - self.saved
         if self.now.step:
-            self.now.spent = runtime.agreed(
-                self.fabric, self.share()
-            )  # of a budget that may differ
+            self.now.spent = runtime.agreed(self.fabric, self.share())  # the budget may differ
         if not self.fabric.is_global_zero:
             return
         self.journal.cut(save.facts["logs"] if save else {})
