@@ -110,10 +110,9 @@ class Learner:
         """What to do about a batch for which there is no memory."""
         pairs, source = batch.src.shape
         return (
-            f"out of memory on a batch of {pairs} pairs, {source} x {batch.tgt_out.shape[1]} "
-            f"pieces at most: lower train.batch_tokens={self.settings.batch_tokens} (train.accumulate "
-            f"makes up for it) or data.max_length={self.corpus.max_length}, and go on with "
-            "resume=force"
+            f"out of memory on {pairs} pairs of up to {source} and {batch.tgt_out.shape[1]} pieces: "
+            f"lower train.batch_tokens={self.settings.batch_tokens} (train.accumulate makes up for "
+            f"it) or data.max_length={self.corpus.max_length}, and go on with resume=force"
         )
 
     def update(self, loss: float) -> float | None:

@@ -7,9 +7,11 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from seq2seq.disk import room_for
 from seq2seq.errors import UserError
 from seq2seq.progress import console
 
@@ -37,9 +39,9 @@ def only_writer(folder: Path) -> Iterator[None]:
         elif owner or free is False:
             raise UserError(refusal(path, owner, certain=free is False))
         file.truncate(0)
-        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        json.dump({"host": here, "pid": os.getpid(), "since": now}, file)
-        file.flush()
+        me = {"host": here, "pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        with room_for(path):
+            file.write(json.dumps(me).encode())
         try:
             yield
         finally:
@@ -47,10 +49,10 @@ def only_writer(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def take(path: Path) -> tuple[IO[str], bool | None]:
+def take(path: Path) -> tuple[FileIO, bool | None]:
     """The lock file, and whether nobody had it; None where the file system has no locks."""
     while True:
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+b", buffering=0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -64,7 +66,7 @@ def take(path: Path) -> tuple[IO[str], bool | None]:
         file.close()
 
 
-def owner_of(file: IO[str]) -> dict[str, Any] | None:
+def owner_of(file: FileIO) -> dict[str, Any] | None:
     """Who wrote the lock file; None where nobody has, or not to the end."""
     file.seek(0)
     try:
