@@ -64,8 +64,8 @@ def sync_folder(path: Path) -> None:
 
 
 def drop_partial(folder: Path) -> None:
-    """Remove the unfinished files that a killed process left behind in a folder."""
-    for partial in folder.glob(".*.partial"):
+    """Remove the unfinished files that a killed process left behind anywhere in a folder."""
+    for partial in folder.rglob(".*.partial"):
         partial.unlink(missing_ok=True)
 
 

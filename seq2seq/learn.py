@@ -108,11 +108,11 @@ class Learner:
 
     def too_large(self, batch: Batch) -> str:
         """What to do about a batch for which there is no memory."""
-        pairs, source = batch.src.shape
+        (pairs, source), target = batch.src.shape, batch.tgt_out.shape[1]
         return (
-            f"out of memory on {pairs} pairs of up to {source} and {batch.tgt_out.shape[1]} pieces: "
-            f"lower train.batch_tokens={self.settings.batch_tokens} (train.accumulate makes up for "
-            f"it) or data.max_length={self.corpus.max_length}, and go on with resume=force"
+            f"out of memory on {pairs} pairs of up to {source} and {target} pieces: lower "
+            f"train.batch_tokens={self.settings.batch_tokens} (train.accumulate makes up for it) "
+            f"or data.max_length={self.corpus.max_length}, and go on with resume=force"
         )
 
     def update(self, loss: float) -> float | None:

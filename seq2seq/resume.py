@@ -12,6 +12,7 @@ import yaml
 from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.lock import LOCK
+from seq2seq.weights import read_tensors
 
 # Keys that change nothing of what is learned, and why.
 HARMLESS = {
@@ -50,7 +51,7 @@ Changes = dict[str, tuple[Any, Any]]
 class Earlier:
     """A run that has begun.
 
-    changes: the keys whose values are others now, with the old value and the new one.
+    changes: the keys with another value now that may matter, each with the old and the new one.
     """
 
     folder: Path
@@ -59,9 +60,14 @@ class Earlier:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is left to do: it is finished and no end was moved."""
-        moved = self.changes.keys() - HARMLESS.keys()
-        return self.info.get("status") == "finished" and not moved
+        """Whether nothing is left to do: it is finished, its model is whole, no end was moved."""
+        if self.info.get("status") != "finished" or self.changes:
+            return False
+        try:
+            read_tensors(self.folder / "model.safetensors")
+        except UserError:
+            return False
+        return True
 
 
 def earlier(folder: Path, config: Config) -> Earlier | None:
@@ -105,9 +111,10 @@ def info_of(folder: Path) -> dict[str, Any]:
 
 
 def differences(stored: Any, given: Any) -> Changes:
-    """The keys of a stored configuration whose values are others now."""
+    """The keys of a stored configuration whose values are others now, but for harmless ones."""
     then, now = dict(flat(stored)), dict(flat(given))
-    return {key: (then[key], now.get(key)) for key in then if then[key] != now.get(key)}
+    keys = [key for key in then if key not in HARMLESS and then[key] != now.get(key)]
+    return {key: (then[key], now.get(key)) for key in keys}
 
 
 def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -124,9 +131,7 @@ def refuse(folder: Path, changes: Changes, config: Config) -> None:
     other = "choose another name=, or begin again with fresh=true (the old run is moved aside)"
     if fixed := {key: changes[key] for key in changes if key in FIXED}:
         raise UserError(f"{folder} was begun with {told(fixed)}, which cannot change: {other}")
-    free = {*HARMLESS, *ENDS}
-    if config.train.schedule == "cosine":
-        free -= {*ENDS[:3]}
+    free = {*ENDS} if config.train.schedule != "cosine" else {"train.patience"}
     odd = {key: changes[key] for key in changes if key not in free}
     if not odd or config.resume == "force":
         return

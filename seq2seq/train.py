@@ -133,6 +133,8 @@ class Training:
 
                 # 2. save, and stop when all is spent or somebody asks
                 asked, over = runtime.agreed(self.fabric, (self.signals.number, self.is_over()))
+                if asked:
+                    self.journal.say("asked to stop: saving (a second signal stops at once)")
                 if looked or asked or self.seconds - self.saved >= 60 * settings.save_every:
                     self.save()
                 if asked or over:
@@ -281,8 +283,7 @@ class Training:
         if not self.fabric.is_global_zero:
             return
         self.journal.cut(save.facts["logs"] if save else {})
-        for folder in (self.checkpoints.folder, *self.checkpoints.folder.glob("*/")):
-            drop_partial(folder)
+        drop_partial(self.checkpoints.folder)
         if save and earlier:
             self.checkpoints.restore(save.facts["checkpoints"], warn=self.journal.say)
             self.journal.go_on(earlier, self.progress_so_far())

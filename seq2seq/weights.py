@@ -46,7 +46,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if label is None:  # written by somebody else
         return tensors, {}
     if label["sha256"] != digest(tensors, label["facts"]):
-        raise UserError(f"{path} is damaged: its checksum is not that of its content")
+        raise UserError(
+            f"{path} is damaged: its checksum is not that of its content (the command that trained "
+            "it can write it anew)"
+        )
     return tensors, label["facts"]
 
 

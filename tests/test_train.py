@@ -10,24 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq import compose
 from seq2seq.errors import UserError
-from seq2seq.train import train
 from seq2seq.translate import Translator
 from seq2seq.weights import average, read_weights
 
 HEART = ["data.train=heart", "data.validation=heart", "tokenizer.vocab_size=70"]
-
-
-@pytest.fixture
-def fit(tiny, tmp_path):
-    """Train a tiny model in this process; its run folder."""
-
-    def run(model: str, *words: str, name: str = "run") -> Path:
-        more = [f"runs_dir={tmp_path}", f"name={name}", *words]
-        return train(compose.read(compose.compose(tiny(model, *more))))
-
-    return run
 
 
 def info(run: Path) -> dict:
@@ -141,7 +128,7 @@ def test_patience_ends_a_training(fit):
 
 
 def test_a_loss_that_is_no_number_is_refused_with_the_remedy(fit):
-    with pytest.raises(UserError, match=r"loss is nan at step \d+: lower train.learning_rate"):
+    with pytest.raises(UserError, match=r"no number in 10 updates in a row.*train.learning_rate"):
         fit("rnn", "train.learning_rate=1e30", "train.clip_norm=0", "train.max_steps=50")
 
 
