@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from seq2seq.corpora import Corpus, Encoded, Text, Usable, encode, usable
 from seq2seq.errors import UserError
 from seq2seq.gold import Gold
 from seq2seq.progress import console
-from seq2seq.tokenizer import Tokenizers, seed_sampling
+from seq2seq.tokenizer import Tokenizers
 
 
 def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
@@ -76,14 +77,14 @@ class Examples:
         """The pairs of these rows; with sampling, `place` (epoch, position) decides the pieces."""
         if not self.sampling:
             return collate([self.encoded[row] for row in rows.tolist()])
-        # A stream of its own for every batch, so that resuming needs no state of SentencePiece.
-        seed_sampling(int(np.random.default_rng([self.seed, *place]).integers(2**32)))
+        # A stream of its own for every batch, so that resuming needs no generator's state.
+        chance = Random(int(np.random.default_rng([self.seed, *place]).integers(2**63)))
         source, target = self.tokenizers
         return collate(
             [
                 (
-                    source.sample(pair.source, self.sampling),
-                    target.sample(pair.target, self.sampling),
+                    source.sample(pair.source, self.sampling, chance),
+                    target.sample(pair.target, self.sampling, chance),
                 )
                 for pair in map(self.text.__getitem__, rows.tolist())
             ]
