@@ -36,8 +36,8 @@ MODELS = {
 RECIPE = (
     "data=files data.source=en data.target=de data.tests=[] tokenizer.vocab_size=90 "
     "tokenizer.sampling=0.1 model.dropout=0.2 search.max_length=8 search.length_ratio=0 "
-    "train.batch_tokens=200 train.accumulate=2 train.max_epochs=null train.max_steps=40 "
-    "train.validate_every=10 train.log_every=3 train.average=3 train.patience=40 "
+    "train.batch_tokens=200 train.accumulate=2 train.max_epochs=null train.max_steps=20 "
+    "train.validate_every=5 train.log_every=3 train.average=3 train.patience=40 "
     "train.save_every=0.005 trainer.accelerator=cpu trainer.threads=1"
 )
 SCHEDULES = ("inverse_sqrt", "cosine", "plateau")
