@@ -52,7 +52,6 @@ class Journal:
             "machine": machine(),
             "devices": fabric.world_size,
         }
-        self.update()
 
     def update(self, **facts: Any) -> None:
         """Bring run.json up to date."""

@@ -71,9 +71,7 @@ def train(config: Config) -> Path:
         (moved / LOCK).unlink()
         console.print(f"the older run was moved to {moved}")
     with only_writer(folder):
-        if earlier:
-            write_config(folder, dataclasses.asdict(config))
-        else:
+        if not earlier:
             resume.refuse_a_begun_run(folder)
             tokenizers.save(folder)
             lay_out(folder, dataclasses.asdict(config), heldout(corpus), golds(corpus))
@@ -114,8 +112,8 @@ class Training:
         self.saves = Saves(folder)
         self.journal = Journal(self.fabric, folder, self.config, self.facts())
         self.journal.introduce()
+        self.go_back(earlier)
         try:
-            self.go_back(earlier)
             self.run()
         finally:
             self.journal.close()
@@ -269,7 +267,11 @@ class Training:
         self.checkpoints.prune()
 
     def go_back(self, earlier: Earlier | None) -> None:
-        """Be where the newest save was, or at the beginning; the clock runs from here."""
+        """Be where the newest save was, or at the beginning; the clock runs from here.
+
+        Raises:
+            UserError: no save can be gone on from; nothing in the run folder has changed then.
+        """
         save = self.saves.read(warn=self.journal.say)
         if save:
             self.learner.restore(save)
@@ -284,10 +286,12 @@ class Training:
             return
         self.journal.cut(save.facts["logs"] if save else {})
         drop_partial(self.checkpoints.folder)
+        write_config(self.checkpoints.folder, dataclasses.asdict(self.config))
         if save and earlier:
             self.checkpoints.restore(save.facts["checkpoints"], warn=self.journal.say)
             self.journal.go_on(earlier, self.progress_so_far())
         else:
+            self.journal.update()
             self.save()
 
     @property

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -112,7 +113,9 @@ class Forked:
     """A training in a copy of this process, as if its command had been given in another shell."""
 
     def __init__(self, work: Callable[[], object]) -> None:
-        self.pid = os.fork()
+        with warnings.catch_warnings():  # of threads, which Python 3.12 fears for; they do nothing
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
         if not self.pid:
             status = 99
             try:
@@ -363,6 +366,16 @@ def test_what_is_forced_is_done_and_noted(fit, doomed):
     rates = [entry.get("learning_rate") for entry in lines(run / "log.jsonl")]
     assert [rate == 0 for rate in rates if rate is not None] == [False] * 4 + [True] * 4
     assert info(run)["resumed"][0]["changes"]["train.learning_rate"] == [0.01, 0.0]
+
+
+def test_what_cannot_be_forced_leaves_the_run_as_it_was(fit, doomed, tmp_path):
+    assert doomed(Learner, "update", 5, "rnn", *BRIEF, OFTEN)
+    run = tmp_path / "run"
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"the save is of another model: .* is \[\d+, 32\], not"):
+        fit("rnn", *BRIEF, "model.embedding=16", "resume=force")
+    before.pop(run / LOCK)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_other_text_under_the_same_name_is_refused_unless_forced(fit, doomed, phrases, tmp_path):
