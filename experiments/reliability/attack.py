@@ -10,8 +10,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import seq2seq.train  # noqa: F401  imported here, so that no copy of this process has to
 from seq2seq.cli import main
@@ -24,7 +27,7 @@ KILL, WRITE, TERM = "SIGKILL at a random time", "SIGKILL during a write", "SIGTE
 CUT, FLIP = "newest save cut off after a SIGKILL", "one bit of the newest save turned over"
 FULL = "file system full"
 FAULTS = {KILL: 67, WRITE: 33, TERM: 20, CUT: 15, FLIP: 15, FULL: 15}
-A_RUN = 6  # faults that one run has to bear
+A_RUN = 12  # faults that one run has to bear
 MODELS = {
     "rnn": "model.dim=64 model.embedding=64 model.readout_dim=64",
     "bahdanau": "model.dim=64 model.embedding=64 model.align_dim=64 model.readout_dim=64",
@@ -36,8 +39,8 @@ MODELS = {
 RECIPE = (
     "data=files data.source=en data.target=de data.tests=[] tokenizer.vocab_size=90 "
     "tokenizer.sampling=0.1 model.dropout=0.2 search.max_length=8 search.length_ratio=0 "
-    "train.batch_tokens=200 train.accumulate=2 train.max_epochs=null train.max_steps=20 "
-    "train.validate_every=5 train.log_every=3 train.average=3 train.patience=40 "
+    "train.batch_tokens=200 train.accumulate=2 train.max_epochs=null train.max_steps=12 "
+    "train.validate_every=3 train.log_every=2 train.average=3 train.patience=40 "
     "train.save_every=0.005 trainer.accelerator=cpu trainer.threads=1"
 )
 SCHEDULES = ("inverse_sqrt", "cosine", "plateau")
@@ -59,11 +62,28 @@ def write_corpus(folder: Path) -> None:
             (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in side))
 
 
-def start(words: list[str], said: Path) -> int:
-    """Give the command in a copy of this process, where nothing has to be imported again."""
+def start(words: list[str], said: Path, *, deadly: int = 0, wait: float = 0.0) -> int:
+    """Give the command in a copy of this process, where nothing has to be imported again.
+
+    Args:
+        words: after `seq2seq train`.
+        said: the file that gets what it says.
+        deadly: the number of the tensor file, from 1, at whose writing it dies; 0 is none.
+        wait: seconds from the opening of that file until death.
+    """
     if process := os.fork():
         return process
-    status = 99
+    status, opened = 99, Path.open
+
+    def watched(path: Path, *args: Any, **kwargs: Any) -> Any:
+        nonlocal deadly
+        if ".safetensors." in path.name and path.suffix == ".partial":
+            deadly -= 1
+            if deadly == 0:
+                Timer(wait, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return opened(path, *args, **kwargs)
+
+    Path.open = watched  # type: ignore[method-assign]
     try:
         with said.open("a") as file:
             os.dup2(file.fileno(), 1)
@@ -113,21 +133,23 @@ class Run:
 
     def bear(self, fault: str) -> str | None:
         """Go on under a fault; the fault that it really was, None if the run came to its end."""
+        if fault == WRITE:
+            deadly, wait = self.chance.randint(1, 8), self.chance.uniform(0, 0.003)
+            process = start(self.words, self.said, deadly=deadly, wait=wait)
+            if ended(process, wait=True) == 0:
+                return None
+            return WRITE if self.unfinished() else KILL
         process = start(self.words, self.said)
         until = time.perf_counter() + self.chance.uniform(0.02, 0.7) * self.seconds
-        while time.perf_counter() < until or (fault == WRITE and not self.unfinished()):
-            if (status := ended(process, wait=False)) is not None:
-                assert status == 0, self.said.read_text()
+        while time.perf_counter() < until:
+            if ended(process, wait=False) is not None:
                 return None
-            if fault != WRITE:
-                time.sleep(0.001)
+            time.sleep(0.01)
         os.kill(process, signal.SIGTERM if fault == TERM else signal.SIGKILL)
         status = ended(process, wait=True)
         if fault == TERM:
             return None if status == 0 else TERM
-        if fault in (CUT, FLIP):
-            return self.damage(fault)
-        return WRITE if self.unfinished() else KILL
+        return self.damage(fault) if fault in (CUT, FLIP) else KILL
 
     def unfinished(self) -> bool:
         """Whether a save, a checkpoint or the model is being written."""
@@ -173,8 +195,8 @@ def resize(disk: Path, size: str) -> None:
     subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
 
 
-def attack(place: Path, faults: dict[str, int], seed: int) -> dict[str, Counter[str]]:
-    """Spread the faults over runs of every variant; how many of each were survived, and lost."""
+def attack(place: Path, faults: dict[str, int], seed: int) -> Iterator[dict[str, Counter[str]]]:
+    """Spread the faults over runs of every variant; the counts after each run."""
     chance = random.Random(seed)
     corpus, disk = place / "corpus", place / "disk"
     for folder in (corpus, disk):
@@ -221,9 +243,9 @@ def attack(place: Path, faults: dict[str, int], seed: int) -> dict[str, Counter[
         print(f"{run.folder.name}: {len(borne)} faults {end}; {len(deck) + full} left", flush=True)
         if end == "survived":
             shutil.rmtree(run.folder)
+        yield counts
     if disk.is_mount():
         subprocess.run(["umount", disk], check=True)
-    return counts
 
 
 def mounted(disk: Path) -> bool:
@@ -256,6 +278,6 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SEQ2SEQ_CACHE"] = f"{folder}/cache"
         faults = {fault: max(1, round(n * options.share)) for fault, n in FAULTS.items()}
-        counts = attack(Path(folder), faults, options.seed)
-    report(counts, options.seed, (time.perf_counter() - began) / 60)
+        for counts in attack(Path(folder), faults, options.seed):
+            report(counts, options.seed, (time.perf_counter() - began) / 60)
     sys.exit(counts["lost"].total() > 0)
