@@ -5,8 +5,10 @@
       run.json               what was measured while training, of what data, with which versions
       source.model           the SentencePiece models; one `tokenizer.model` where they are shared
       model.safetensors      the best weights so far: present as soon as there is something to keep
-      checkpoints/           weights of single steps, for averaging
-      log.jsonl              one line a log interval and a validation
+      checkpoints/           weights of single steps: the best, and those for averaging
+      state/                 what training goes on from: its newest save and the one before
+      log.jsonl              one line a log interval and a validation: what a seed repeats
+      clock.jsonl            minutes and speed at the same steps: what it does not
       hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated;
                              gold.*.txt where the corpus knows the word alignment
       scores.json            {TEST: {bleu: {score, signature}, ...}}
@@ -130,26 +132,25 @@ class Text(Protocol):
         """The target side in order."""
 
 
-def open_folder(
+def lay_out(
     path: Path,
     config: dict[str, Any],
     texts: Mapping[str, Text],
     golds: Mapping[str, Iterable[Gold]],
-) -> Path | None:
-    """Lay out a new run folder: its configuration, and what will be translated and aligned.
-
-    Returns:
-        Where an older run of this name was moved to; None if there was none.
-    """
-    moved = set_aside(path) if path.exists() and any(path.iterdir()) else None
-    with replacing(path / "config.yaml") as file:
-        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+) -> None:
+    """Write what a run begins with: its configuration, and what will be translated and aligned."""
     for name, text in texts.items():
         write_lines(path / "hyps" / name / "source.txt", text.sources())
         write_lines(path / "hyps" / name / "reference.txt", text.targets())
     for name, gold in golds.items():
         write_gold(path / "hyps" / name, gold)
-    return moved
+    write_config(path, config)  # last: with it the folder is a run
+
+
+def write_config(path: Path, config: dict[str, Any]) -> None:
+    """Write config.yaml into a run folder."""
+    with replacing(path / "config.yaml") as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
 
 
 def set_aside(path: Path) -> Path:

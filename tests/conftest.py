@@ -154,6 +154,19 @@ def tiny(phrases: Path) -> Callable[..., list[str]]:
 
 
 @pytest.fixture
+def fit(tiny: Callable[..., list[str]], tmp_path: Path) -> Callable[..., Path]:
+    """Train a tiny model in this process; its run folder."""
+    from seq2seq import compose  # not above: the shape hook must come before any import
+    from seq2seq.train import train
+
+    def run(model: str, *words: str, name: str = "run") -> Path:
+        more = [f"runs_dir={tmp_path}", f"name={name}", *words]
+        return train(compose.read(compose.compose(tiny(model, *more))))
+
+    return run
+
+
+@pytest.fixture
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Answer]:
