@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.lock import LOCK
+from seq2seq.stranger import read_json, read_yaml
 from seq2seq.weights import read_tensors
 
 # Keys that change nothing of what is learned, and why.
@@ -86,11 +85,7 @@ def earlier(folder: Path, config: Config) -> Earlier | None:
                 "fresh=true to move it aside"
             )
         return None
-    try:
-        stored = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{folder / 'config.yaml'} cannot be read: {error}") from error
-    changes = differences(stored, dataclasses.asdict(config))
+    changes = differences(read_yaml(folder / "config.yaml"), dataclasses.asdict(config))
     refuse(folder, changes, config)
     found = Earlier(folder, info_of(folder), changes)
     if not found.over and "model.safetensors" in names and "state" not in names:
@@ -104,10 +99,9 @@ def earlier(folder: Path, config: Config) -> Earlier | None:
 def info_of(folder: Path) -> dict[str, Any]:
     """What run.json says; nothing where it is damaged, for training writes it anew."""
     try:
-        info = json.loads((folder / "run.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / "run.json")
+    except (OSError, UserError):
         return {}
-    return info if isinstance(info, dict) else {}
 
 
 def differences(stored: Any, given: Any) -> Changes:
