@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from seq2seq.errors import explained
+from seq2seq.goldfiles import Form
 from seq2seq.run import RunFolder
 
 if TYPE_CHECKING:
@@ -119,18 +120,72 @@ def align(
         bool, typer.Option("--reference", help="with --test: read the reference, don't search")
     ] = False,
     beam: BeamOption = None,
+    text: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--text", metavar="SOURCE TARGET", help="two files of tokens for --gold"),
+    ] = None,
+    gold: Annotated[
+        Path | None, typer.Option("--gold", help="links to score against, of --test or --text")
+    ] = None,
+    gold_format: Annotated[
+        Form, typer.Option("--gold-format", help="links i-j from 0, from 1, or a line a link")
+    ] = "pharaoh",
+    back: Annotated[
+        Path | None, typer.Option("--back", help="a run of the other direction, to combine with")
+    ] = None,
+    rule: Annotated[
+        Literal["run", "default", "auto"],
+        typer.Option(help="the run's choice; the default; or pick the best here as its choice"),
+    ] = "run",
     layer: Annotated[
-        int | None, typer.Option(help="decoder layer to read, from 1 (default: second to last)")
+        str | None, typer.Option(help="decoder layer, from 1, or mean (default: second to last)")
     ] = None,
     head: Annotated[
-        int | None, typer.Option(help="attention head to read, from 1 (default: mean of all)")
+        str | None, typer.Option(help="attention head, from 1, or mean (default: mean)")
+    ] = None,
+    shift: Annotated[
+        bool | None,
+        typer.Option("--shift/--no-shift", help="read the row at which a token is fed in"),
+    ] = None,
+    end: Annotated[
+        Literal["keep", "drop", "renormalise"] | None,
+        typer.Option(help="may a token be linked to </s>, that is to nothing (default: drop)"),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="link all shares from here on, not the most")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw where a model looked: translate a sentence (or read the given translation)."""
+    """Draw where a model looked, or score a whole text against gold links.
+
+    With --source or --lines a sentence is drawn. With --test NAME, or --text, alone, every layer,
+    head and row is scored against gold, beside the diagonal and a statistical aligner.
+    """
+    from seq2seq.alignments import changed, chosen_rule
+    from seq2seq.reading import Rule
+
+    own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
+    read = changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
+    if source is None and lines is None and (test or text or gold):
+        from seq2seq.judge import judge
+
+        table, written = judge(
+            run,
+            test=test,
+            texts=text,
+            gold=gold,
+            form=gold_format,
+            rule=read,
+            pick=rule == "auto",
+            back=back,
+            device=device,
+        )
+        print_table(table)
+        wrote(*written)
+        return
     from seq2seq.align import align
 
     wrote(
@@ -142,8 +197,7 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            layer=layer,
-            head=head,
+            rule=read,
             out=out,
             device=device,
         )

@@ -1,7 +1,7 @@
 """Cut the corpora of this experiment into files that `data=files` reads.
 
-    python prepare.py greek SOURCE_FOLDER OUT     nt.{grc,eng,align}.gz -> {train,validation,test}.*
-    python prepare.py hansards NEWS HANSARDS OUT  train, validation and test in the style of Hansards
+    python prepare.py greek GREEK_NT OUT
+    python prepare.py hansards NEWS_EN_FR HANSARDS_DEV OUT
 
 Of the Greek New Testament every 16th verse is a test verse and every 32nd one a validation verse.
 The Hansards tokens are lowercased here; in their French an elided word is written out (l' as le,
