@@ -1,4 +1,4 @@
-"""seq2seq train|translate|evaluate|align|compare|bench: the verbs. What they do lies elsewhere."""
+"""The verbs: seq2seq train, translate, evaluate, align, ... What they do lies elsewhere."""
 
 import sys
 from pathlib import Path
@@ -12,6 +12,8 @@ from seq2seq.run import RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.config import Config
+
+Kind = Literal["runs", "heads", "lines", "steps"]
 
 app = typer.Typer(
     name="seq2seq",
@@ -154,6 +156,10 @@ def align(
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="link all shares from here on, not the most")
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="write the links of all pairs: .align, .jsonl or .npz"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
     ] = None,
@@ -161,14 +167,21 @@ def align(
 ) -> None:
     """Draw where a model looked, or score a whole text against gold links.
 
-    With --source or --lines a sentence is drawn. With --test NAME, or --text, alone, every layer,
-    head and row is scored against gold, beside the diagonal and a statistical aligner.
+    With --source or --lines a sentence is drawn. With --test or --text alone every layer, head and
+    row is scored against gold, beside the diagonal and a statistical aligner; with --export the
+    alignments of the text are written instead.
     """
     from seq2seq.alignments import changed, chosen_rule
     from seq2seq.reading import Rule
 
     own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
     read = changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
+    if export is not None:
+        from seq2seq.export import export_text
+
+        export_text(run, test=test, texts=text, rule=read, out=export, device=device)
+        wrote(export)
+        return
     if source is None and lines is None and (test or text or gold):
         from seq2seq.judge import judge
 
@@ -198,6 +211,47 @@ def align(
             reference=reference,
             beam=beam,
             rule=read,
+            out=out,
+            device=device,
+        )
+    )
+
+
+@app.command()
+def plot(
+    kind: Annotated[
+        Kind,
+        typer.Argument(help="runs side by side, all heads, lines between words, training steps"),
+    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders, runs/NAME")],
+    source: Annotated[str | None, typer.Option("--source", help="a sentence to translate")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="its translation, to be read instead of searched")
+    ] = None,
+    test: Annotated[str | None, typer.Option("--test", help="take a line of this test set")] = None,
+    line: Annotated[int | None, typer.Option("--line", help="which, counted from 1")] = None,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="with --test: read the reference, outline its gold")
+    ] = False,
+    beam: BeamOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw figures of one sentence: several runs, all heads, lines, or the course of training."""
+    from seq2seq.figures import figure
+
+    wrote(
+        figure(
+            kind,
+            runs,
+            source=source,
+            target=target,
+            test=test,
+            line=line,
+            reference=reference,
+            beam=beam,
             out=out,
             device=device,
         )
