@@ -27,6 +27,17 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, 
 BeamOption = Annotated[
     int | None, typer.Option("--beam", min=1, help="hypotheses kept; the run's own by default")
 ]
+SourceOption = Annotated[str | None, typer.Option("--source", help="a sentence to translate")]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", help="its translation, to be read instead of searched")
+]
+TestOption = Annotated[str | None, typer.Option("--test", help="take lines of this test set")]
+ReferenceOption = Annotated[
+    bool, typer.Option("--reference", help="with --test: read the reference, don't search")
+]
+PictureOption = Annotated[
+    Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")]
 
 
@@ -110,17 +121,13 @@ def evaluate(
 @app.command()
 def align(
     run: RunArgument,
-    source: Annotated[str | None, typer.Option("--source", help="a sentence to translate")] = None,
-    target: Annotated[
-        str | None, typer.Option("--target", help="its translation, to be read instead of searched")
-    ] = None,
-    test: Annotated[str | None, typer.Option("--test", help="take lines of this test set")] = None,
+    source: SourceOption = None,
+    target: TargetOption = None,
+    test: TestOption = None,
     lines: Annotated[
         str | None, typer.Option("--lines", help="which, counted from 1, such as 3,17 or 1-5")
     ] = None,
-    reference: Annotated[
-        bool, typer.Option("--reference", help="with --test: read the reference, don't search")
-    ] = False,
+    reference: ReferenceOption = False,
     beam: BeamOption = None,
     text: Annotated[
         tuple[Path, Path] | None,
@@ -160,9 +167,7 @@ def align(
         Path | None,
         typer.Option("--export", help="write the links of all pairs: .align, .jsonl or .npz"),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
-    ] = None,
+    out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Draw where a model looked, or score a whole text against gold links.
@@ -224,19 +229,13 @@ def plot(
         typer.Argument(help="runs side by side, all heads, lines between words, training steps"),
     ],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders, runs/NAME")],
-    source: Annotated[str | None, typer.Option("--source", help="a sentence to translate")] = None,
-    target: Annotated[
-        str | None, typer.Option("--target", help="its translation, to be read instead of searched")
-    ] = None,
-    test: Annotated[str | None, typer.Option("--test", help="take a line of this test set")] = None,
+    source: SourceOption = None,
+    target: TargetOption = None,
+    test: TestOption = None,
     line: Annotated[int | None, typer.Option("--line", help="which, counted from 1")] = None,
-    reference: Annotated[
-        bool, typer.Option("--reference", help="with --test: read the reference, outline its gold")
-    ] = False,
+    reference: ReferenceOption = False,
     beam: BeamOption = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
-    ] = None,
+    out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Draw figures of one sentence: several runs, all heads, lines, or the course of training."""
