@@ -1,7 +1,7 @@
 """Heatmaps of single sentences, with their matrices beside them."""
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,8 +93,7 @@ def align(
     lines: str | None = None,
     reference: bool = False,
     beam: int | None = None,
-    layer: int | None = None,
-    head: int | None = None,
+    rule: Rule | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Path]:
@@ -108,8 +107,7 @@ def align(
         lines: which of them, counted from 1, such as 3,17 or 1-5.
         reference: read the references of the test set instead of searching.
         beam: another beam than the run's own.
-        layer: decoder layer to read, from 1; else the run's rule decides.
-        head: attention head to read, from 1; else the run's rule decides.
+        rule: how attention is read; the run's own choice, or the default, if None.
         out: the picture, .png, .svg or .pdf; with several sentences their numbers are added.
         device: where to translate.
 
@@ -129,11 +127,7 @@ def align(
         chosen = {slug(source): Sentence(source, target)}
     else:
         chosen = from_test(run, str(test), lines, reference)
-    translator, rule = Translator(run, beam=beam, device=device), chosen_rule(run)
-    if layer is not None:
-        rule = replace(rule, layer=layer)
-    if head is not None:
-        rule = replace(rule, head=head)
+    translator, rule = Translator(run, beam=beam, device=device), rule or chosen_rule(run)
     written = []
     for name, sentence in chosen.items():
         if sentence.target is None:

@@ -1,17 +1,18 @@
 """How well a run's attention finds the links of a test set that has gold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jaxtyping import Float
 from numpy import ndarray
+from torch import Tensor
 
 from seq2seq.disk import read_lines
 from seq2seq.errors import UserError
 from seq2seq.gold import Gold, read_gold
-from seq2seq.links import Tally
+from seq2seq.links import Found, Tally
 from seq2seq.progress import track
 from seq2seq.reading import Rule, pool, shares
 from seq2seq.run import RunFolder
@@ -20,6 +21,51 @@ from seq2seq.tokenizer import Tokenizers
 from seq2seq.translate import Translation, Translator
 
 RULE = Path("align") / "rule.json"  # in a run folder: the rule that a development set chose
+
+
+class GoldSet(NamedTuple):
+    """A text as a model reads it, and its gold, pair by pair."""
+
+    name: str
+    texts: list[tuple[str, str]]
+    golds: list[Gold]
+
+    @classmethod
+    def of_test(cls, folder: Path) -> "GoldSet | None":
+        """The text of a test set with the gold beside it; None where there is no gold.
+
+        Raises:
+            UserError: the gold is damaged, or is not of this test set.
+        """
+        golds = read_gold(folder)
+        if golds is None:
+            return None
+        texts = read_texts(folder / "source.txt", folder / "reference.txt")
+        if len(texts) != len(golds):
+            raise UserError(f"{folder} has {len(texts)} pairs and the gold of {len(golds)}")
+        return cls(folder.name, texts, golds)
+
+    def turned(self) -> "GoldSet":
+        """The same for a model of the other direction."""
+        return GoldSet(
+            self.name,
+            [(target, source) for source, target in self.texts],
+            [Gold(gold.target, gold.source, gold.links.turned()) for gold in self.golds],
+        )
+
+
+def read_texts(source: Path, target: Path) -> list[tuple[str, str]]:
+    """The pairs of two files.
+
+    Raises:
+        UserError: they are of different lengths.
+    """
+    sides = read_lines(source), read_lines(target)
+    if len(sides[0]) != len(sides[1]):
+        raise UserError(
+            f"{source} has {len(sides[0])} lines and {target} {len(sides[1])}: they must be pairs"
+        )
+    return list(zip(*sides, strict=True))
 
 
 class Cut(NamedTuple):
@@ -47,6 +93,11 @@ class Cut(NamedTuple):
         """Attention between tokens; `</s>` is the last column, and the last row unless shifted."""
         return pool(attention, self.source, self.target)
 
+    def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> Found:
+        """What a rule reads between the tokens."""
+        weights = self.pool(rule.read(attention))
+        return rule.links(weights[: self.target.shape[1] - 1])
+
 
 def measure(
     translator: Translator, folder: Path, rule: Rule | None = None
@@ -66,46 +117,35 @@ def measure(
     Raises:
         UserError: the gold is not of this test set, or the model has no such layer or head.
     """
-    golds = read_gold(folder)
-    if golds is None:
+    gold_set = GoldSet.of_test(folder)
+    if gold_set is None:
         return None
     rule, tally, unmatched = rule or chosen_rule(translator.run), Tally(), 0
-    for translation, gold in forced(translator, folder, golds):
+    for translation, gold, cut in forced(translator, gold_set):
         if translation.attention is None:
             return None
         rule = rule.resolve(*translation.attention.shape[:2])
-        cut = Cut.of(translation, gold, translator.tokenizers)
-        weights = cut.pool(rule.read(translation.attention))[: len(gold.target)]
-        tally += Tally.of(rule.links(weights), gold.links)
+        tally += Tally.of(cut.links(translation.attention, rule), gold.links)
         unmatched += cut.unmatched
     return {
         **tally.scores(),
         "links": tally.links,
         "sure": tally.sure,
-        "possible": sum(len(gold.links.possible) for gold in golds),
+        "possible": sum(len(gold.links.possible) for gold in gold_set.golds),
         "unmatched": unmatched,
-        "pairs": len(golds),
+        "pairs": len(gold_set.golds),
         "rule": asdict(rule),
     }
 
 
-def forced(
-    translator: Translator, folder: Path, golds: Sequence[Gold]
-) -> Iterator[tuple[Translation, Gold]]:
-    """The references of a test set as the model reads them, beside their gold.
-
-    Raises:
-        UserError: text and gold are not of the same number of pairs.
-    """
-    sources, references = (read_lines(folder / f"{side}.txt") for side in ("source", "reference"))
-    if not len(sources) == len(references) == len(golds):
-        raise UserError(
-            f"{folder} has {len(sources)} sources, {len(references)} references and the gold of "
-            f"{len(golds)} pairs: there must be as many of each"
-        )
-    read = translator.force(zip(sources, references, strict=True))
-    pairs = zip(read, golds, strict=True)
-    return track(pairs, f"aligning {folder.name}", total=len(golds), unit="pairs")
+def forced(translator: Translator, gold_set: GoldSet) -> Iterator[tuple[Translation, Gold, Cut]]:
+    """The targets of a text as the model reads them, with their gold and how it lies in them."""
+    read = translator.force(gold_set.texts)
+    pairs = zip(read, gold_set.golds, strict=True)
+    for translation, gold in track(
+        pairs, f"aligning {gold_set.name}", total=len(gold_set.golds), unit="pairs"
+    ):
+        yield translation, gold, Cut.of(translation, gold, translator.tokenizers)
 
 
 def chosen_rule(run: RunFolder) -> Rule:
@@ -123,3 +163,36 @@ def chosen_rule(run: RunFolder) -> Rule:
         raise UserError(
             f"{file} cannot be read as a rule: {error} (delete it to read by the default rule)"
         ) from error
+
+
+def changed(
+    rule: Rule,
+    *,
+    layer: str | None,
+    head: str | None,
+    shift: bool | None,
+    end: Literal["keep", "drop", "renormalise"] | None,
+    threshold: float | None,
+) -> Rule:
+    """A rule with what was asked for in place of its own; None asks for nothing.
+
+    Raises:
+        UserError: layer or head is neither a number nor `mean`.
+    """
+    return Rule(
+        layer=rule.layer if layer is None else number("layer", layer),
+        head=rule.head if head is None else number("head", head),
+        shift=rule.shift if shift is None else shift,
+        end=end or rule.end,
+        threshold=rule.threshold if threshold is None else threshold,
+    )
+
+
+def number(what: str, text: str) -> int | Literal["mean"]:
+    """A layer or head by its number, or the mean of all."""
+    if text == "mean":
+        return "mean"
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"--{what} {text}: give a number from 1, or mean") from None

@@ -1,16 +1,19 @@
-"""The verbs: check, train, translate, evaluate, align, compare, demo, bench. No logic here."""
+"""The verbs: seq2seq check, train, translate, evaluate, align, ... No logic here."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from seq2seq.errors import explained
+from seq2seq.goldfiles import Form
 from seq2seq.run import RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.config import Config
+
+Kind = Literal["runs", "heads", "lines", "steps"]
 
 app = typer.Typer(
     name="seq2seq",
@@ -23,6 +26,17 @@ app = typer.Typer(
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, runs/NAME")]
 BeamOption = Annotated[
     int | None, typer.Option("--beam", min=1, help="hypotheses kept; the run's own by default")
+]
+SourceOption = Annotated[str | None, typer.Option("--source", help="a sentence to translate")]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", help="its translation, to be read instead of searched")
+]
+TestOption = Annotated[str | None, typer.Option("--test", help="take lines of this test set")]
+ReferenceOption = Annotated[
+    bool, typer.Option("--reference", help="with --test: read the reference, don't search")
+]
+PictureOption = Annotated[
+    Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")]
 
@@ -132,30 +146,89 @@ def evaluate(
 @app.command()
 def align(
     run: RunArgument,
-    source: Annotated[str | None, typer.Option("--source", help="a sentence to translate")] = None,
-    target: Annotated[
-        str | None, typer.Option("--target", help="its translation, to be read instead of searched")
-    ] = None,
-    test: Annotated[str | None, typer.Option("--test", help="take lines of this test set")] = None,
+    source: SourceOption = None,
+    target: TargetOption = None,
+    test: TestOption = None,
     lines: Annotated[
         str | None, typer.Option("--lines", help="which, counted from 1, such as 3,17 or 1-5")
     ] = None,
-    reference: Annotated[
-        bool, typer.Option("--reference", help="with --test: read the reference, don't search")
-    ] = False,
+    reference: ReferenceOption = False,
     beam: BeamOption = None,
+    text: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--text", metavar="SOURCE TARGET", help="two files of tokens for --gold"),
+    ] = None,
+    gold: Annotated[
+        Path | None, typer.Option("--gold", help="links to score against, of --test or --text")
+    ] = None,
+    gold_format: Annotated[
+        Form, typer.Option("--gold-format", help="links i-j from 0, from 1, or a line a link")
+    ] = "pharaoh",
+    back: Annotated[
+        Path | None, typer.Option("--back", help="a run of the other direction, to combine with")
+    ] = None,
+    rule: Annotated[
+        Literal["run", "default", "auto"],
+        typer.Option(help="the run's choice; the default; or pick the best here as its choice"),
+    ] = "run",
     layer: Annotated[
-        int | None, typer.Option(help="decoder layer to read, from 1 (default: second to last)")
+        str | None, typer.Option(help="decoder layer, from 1, or mean (default: second to last)")
     ] = None,
     head: Annotated[
-        int | None, typer.Option(help="attention head to read, from 1 (default: mean of all)")
+        str | None, typer.Option(help="attention head, from 1, or mean (default: mean)")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
+    shift: Annotated[
+        bool | None,
+        typer.Option("--shift/--no-shift", help="read the row at which a token is fed in"),
     ] = None,
+    end: Annotated[
+        Literal["keep", "drop", "renormalise"] | None,
+        typer.Option(help="may a token be linked to </s>, that is to nothing (default: drop)"),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="link all shares from here on, not the most")
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="write the links of all pairs: .align, .jsonl or .npz"),
+    ] = None,
+    out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw where a model looked: translate a sentence (or read the given translation)."""
+    """Draw where a model looked, or score a whole text against gold links.
+
+    With --source or --lines a sentence is drawn. With --test or --text alone every layer, head and
+    row is scored against gold, beside the diagonal and a statistical aligner; with --export the
+    alignments of the text are written instead.
+    """
+    from seq2seq.alignments import changed, chosen_rule
+    from seq2seq.reading import Rule
+
+    own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
+    read = changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
+    if export is not None:
+        from seq2seq.export import export_text
+
+        export_text(run, test=test, texts=text, rule=read, out=export, device=device)
+        wrote(export)
+        return
+    if source is None and lines is None and (test or text or gold):
+        from seq2seq.judge import judge
+
+        table, written = judge(
+            run,
+            test=test,
+            texts=text,
+            gold=gold,
+            form=gold_format,
+            rule=read,
+            pick=rule == "auto",
+            back=back,
+            device=device,
+        )
+        print_table(table)
+        wrote(*written)
+        return
     from seq2seq.align import align
 
     wrote(
@@ -167,8 +240,42 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            layer=layer,
-            head=head,
+            rule=read,
+            out=out,
+            device=device,
+        )
+    )
+
+
+@app.command()
+def plot(
+    kind: Annotated[
+        Kind,
+        typer.Argument(help="runs side by side, all heads, lines between words, training steps"),
+    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders, runs/NAME")],
+    source: SourceOption = None,
+    target: TargetOption = None,
+    test: TestOption = None,
+    line: Annotated[int | None, typer.Option("--line", help="which, counted from 1")] = None,
+    reference: ReferenceOption = False,
+    beam: BeamOption = None,
+    out: PictureOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw figures of one sentence: several runs, all heads, lines, or the course of training."""
+    from seq2seq.figures import figure
+
+    wrote(
+        figure(
+            kind,
+            runs,
+            source=source,
+            target=target,
+            test=test,
+            line=line,
+            reference=reference,
+            beam=beam,
             out=out,
             device=device,
         )

@@ -55,7 +55,8 @@ class Rule:
         for what, number, count in (("layer", self.layer, layers), ("head", self.head, heads)):
             if isinstance(number, int) and not 1 <= number <= count:
                 raise UserError(f"there is no {what} {number}: this model has {count}")
-        return self if self.layer else replace(self, layer=max(1, layers - 1))
+        layer = max(1, layers - 1) if self.layer is None else self.layer
+        return replace(self, layer=1 if layers == 1 else layer, head=1 if heads == 1 else self.head)
 
     def read(self, attention: Float[Tensor, "layers heads tgt src"]) -> Float[ndarray, "rows src"]:
         """The chosen matrix over pieces; with a shift it has no row for `</s>`.

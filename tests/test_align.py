@@ -148,8 +148,8 @@ def test_with_gold_the_words_are_its_tokens_and_the_links_are_outlined(run, tmp_
         ({"test": "test", "lines": "4"}, "an empty sentence has no alignment"),
         ({"source": " "}, "an empty sentence has no alignment"),
         ({"source": "\u200b"}, "an empty sentence has no alignment"),
-        ({"source": "a", "layer": 9}, "there is no layer 9"),
-        ({"source": "a", "head": 9}, "there is no head 9"),
+        ({"source": "a", "rule": Rule(layer=9)}, "there is no layer 9"),
+        ({"source": "a", "rule": Rule(head=9)}, "there is no head 9"),
     ],
 )
 def test_a_choice_that_does_not_fit_is_refused(run, asked, message):

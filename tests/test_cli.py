@@ -364,6 +364,42 @@ def test_what_cannot_be_aligned_is_refused(command, run, words, parts):
     command("align", run, *words).must_refuse(*parts)
 
 
+def test_a_test_set_is_scored_against_gold_and_the_best_reading_is_kept(command, copy, tmp_path):
+    """The corpus is word by word, so the gold is the diagonal."""
+    sources = (copy / "hyps/test/source.txt").read_text("utf-8").splitlines()
+    gold = tmp_path / "links.txt"
+    gold.write_text(
+        "".join(" ".join(f"{i}-{i}" for i in range(len(s.split()))) + "\n" for s in sources)
+    )
+    answer = command("align", copy, "--test", "test", "--gold", gold, "--rule", "auto")
+    assert answer.status == 0, answer
+    assert "AER at the row that predicts a token" in answer.out
+    assert "the diagonal" in answer.out and "0.000" in answer.out  # the diagonal is the gold
+    best = min(
+        reading["aer"] for reading in read_json(copy / "align/test.readings.json")["readings"]
+    )
+    assert f"*{best:.3f}" in answer.out
+    assert read_json(copy / "align/rule.json")["aer"] == best
+    gold.write_text("0-0\n1:1\n" + "\n" * (len(sources) - 2))
+    again = command("align", copy, "--test", "test", "--gold", gold)
+    again.must_refuse("links.txt, line 2", "'1:1'")
+
+
+def test_all_links_of_a_test_set_are_written(command, run, tmp_path):
+    out = tmp_path / "test.align"
+    answer = command("align", run, "--test", "test", "--export", out)
+    assert answer.status == 0 and f"wrote {out}" in answer.err
+    assert len(out.read_text("ascii").splitlines()) == 20
+
+
+def test_a_figure_of_all_heads_is_drawn(command, run, tmp_path):
+    out = tmp_path / "heads.pdf"
+    words = ["plot", "heads", run, "--test", "test", "--line", "2", "--out", out]
+    assert command(*words).status == 0
+    assert out.read_bytes().startswith(b"%PDF")
+    command(*words[:5]).must_refuse("--line")
+
+
 def test_a_model_without_attention_says_so(command, tiny):
     assert command("train", *tiny("rnn", "train.max_steps=1", "name=plain")).status == 0
     command("align", "runs/plain", "--source", "two cats").must_refuse("has no attention")

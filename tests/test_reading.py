@@ -114,6 +114,10 @@ def test_the_layer_before_the_last_and_all_heads_are_read_unless_told(layers, la
     assert Rule().resolve(layers, 4) == Rule(layer, "mean", shift=False)
 
 
+def test_the_only_layer_and_the_only_head_are_their_own_mean():
+    assert Rule("mean", "mean").resolve(1, 1) == Rule(1, 1) == Rule().resolve(1, 1)
+
+
 @pytest.mark.parametrize("layer", [1, 3, "mean"])
 @pytest.mark.parametrize("head", [1, 4, "mean"])
 def test_a_chosen_layer_and_head_are_read(layer, head):
