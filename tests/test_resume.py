@@ -569,8 +569,8 @@ def test_a_line_is_added_whole_or_not_at_all(small_disk):
 
 
 @pytest.fixture
-def endless(fit, tmp_path) -> Iterator[Forked]:
-    """A training that has made ten updates and goes on; its run is `run`."""
+def endless(fit, tmp_path, capfd) -> Iterator[Forked]:
+    """A training that has made ten updates and goes on; its run is `run`, its words are capfd's."""
     words = ["train.max_steps=1000000", "train.validate_every=1000000", SELDOM]
     training = Forked(lambda: fit("rnn", *words))
     training.wait_for(tmp_path / "run/log.jsonl", '"step": 10,')

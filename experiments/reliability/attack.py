@@ -11,9 +11,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from io import FileIO
 from itertools import product
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import seq2seq.train  # noqa: F401  imported here, so that no copy of this process has to
@@ -39,8 +39,8 @@ MODELS = {
 RECIPE = (
     "data=files data.source=en data.target=de data.tests=[] tokenizer.vocab_size=90 "
     "tokenizer.sampling=0.1 model.dropout=0.2 search.max_length=8 search.length_ratio=0 "
-    "train.batch_tokens=200 train.accumulate=2 train.max_epochs=null train.max_steps=12 "
-    "train.validate_every=3 train.log_every=2 train.average=3 train.patience=40 "
+    "train.batch_tokens=200 train.accumulate=2 train.max_epochs=null train.max_steps=8 "
+    "train.validate_every=2 train.log_every=1 train.average=3 train.patience=40 "
     "train.save_every=0.005 trainer.accelerator=cpu trainer.threads=1"
 )
 SCHEDULES = ("inverse_sqrt", "cosine", "plateau")
@@ -62,28 +62,40 @@ def write_corpus(folder: Path) -> None:
             (folder / f"{split}.{language}").write_text("".join(f"{line}\n" for line in side))
 
 
-def start(words: list[str], said: Path, *, deadly: int = 0, wait: float = 0.0) -> int:
+class Torn(FileIO):
+    """A file in whose writing the process dies, when a share of the content is on its way."""
+
+    share = 0.0
+
+    def write(self, content: Any) -> int:
+        """Write a part, and no more."""
+        super().write(content[: int(len(content) * self.share)])
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+
+def start(words: list[str], said: Path, *, deadly: int = 0, share: float = 0.0) -> int:
     """Give the command in a copy of this process, where nothing has to be imported again.
 
     Args:
         words: after `seq2seq train`.
         said: the file that gets what it says.
-        deadly: the number of the tensor file, from 1, at whose writing it dies; 0 is none.
-        wait: seconds from the opening of that file until death.
+        deadly: the number of the tensor file, from 1, in whose writing it dies; 0 is none.
+        share: of that file that is written before.
     """
     if process := os.fork():
         return process
-    status, opened = 99, Path.open
+    status, opened, Torn.share = 99, Path.open, share
 
     def watched(path: Path, *args: Any, **kwargs: Any) -> Any:
         nonlocal deadly
-        if ".safetensors." in path.name and path.suffix == ".partial":
-            deadly -= 1
-            if deadly == 0:
-                Timer(wait, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        deadly -= ".safetensors." in path.name and path.suffix == ".partial"
+        if deadly == 0 and path.suffix == ".partial":
+            return Torn(path, "w")
         return opened(path, *args, **kwargs)
 
-    Path.open = watched  # type: ignore[method-assign]
+    if deadly:
+        Path.open = watched  # type: ignore[method-assign]
     try:
         with said.open("a") as file:
             os.dup2(file.fileno(), 1)
@@ -134,11 +146,12 @@ class Run:
     def bear(self, fault: str) -> str | None:
         """Go on under a fault; the fault that it really was, None if the run came to its end."""
         if fault == WRITE:
-            deadly, wait = self.chance.randint(1, 8), self.chance.uniform(0, 0.003)
-            process = start(self.words, self.said, deadly=deadly, wait=wait)
+            deadly, share = self.chance.randint(1, 8), self.chance.random()
+            process = start(self.words, self.said, deadly=deadly, share=share)
             if ended(process, wait=True) == 0:
                 return None
-            return WRITE if self.unfinished() else KILL
+            assert self.unfinished()
+            return WRITE
         process = start(self.words, self.said)
         until = time.perf_counter() + self.chance.uniform(0.02, 0.7) * self.seconds
         while time.perf_counter() < until:
