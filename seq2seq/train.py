@@ -65,6 +65,9 @@ def train(config: Config) -> Path:
     training = Training(fabric, config, corpus, search, tokenizers)
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
+    else:
+        texts = heldout(corpus)
+        tell_overlap(training.learner.examples.text, texts)
     if config.fresh and folder.is_dir() and any(folder.iterdir()):
         with only_writer(folder):
             moved = set_aside(folder)
@@ -74,8 +77,6 @@ def train(config: Config) -> Path:
         if not earlier:
             resume.refuse_a_begun_run(folder)
             tokenizers.save(folder)
-            texts = heldout(corpus)
-            tell_overlap(training.learner.examples.text, texts)
             lay_out(folder, dataclasses.asdict(config), texts, golds(corpus))
         fabric.launch()
         fabric.barrier()
