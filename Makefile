@@ -5,12 +5,6 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
-# make demo DATA=folder MINUTES=5
-DATA    ?=
-MINUTES ?= 4
-DEMO    := runs/demo
-VARIANTS := rnn bahdanau transformer
-
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench clean
 
@@ -27,17 +21,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[dev,tensorboard]'
 	@touch $@
 
-demo: $(READY)  ## train the three variants on Multi30k (DATA=folder for a local copy), compare, draw
-	@echo "Multi30k en-de, $(MINUTES) minutes a variant (MINUTES=...), into $(DEMO)/"
-	@for model in $(VARIANTS); do \
-	  $(BIN)/seq2seq train experiment=multi30k-first model=$$model name=$$model runs_dir=$(DEMO) \
-	    fresh=true train.max_minutes=$(MINUTES) $(if $(DATA),data.root='$(DATA)') && \
-	  $(BIN)/seq2seq evaluate $(DEMO)/$$model --test test_2016_flickr || exit 1; \
-	done
-	@for model in $(filter-out rnn,$(VARIANTS)); do \
-	  $(BIN)/seq2seq align $(DEMO)/$$model --test test_2016_flickr --lines 1,7 || exit 1; \
-	done
-	@$(BIN)/seq2seq compare $(addprefix $(DEMO)/,$(VARIANTS)) --out $(DEMO)/comparison
+demo: $(READY)  ## train three variants on the built-in corpus, compare them, draw what they see
+	$(BIN)/seq2seq demo
 
 test: $(READY)  ## run the tests
 	$(BIN)/pytest -q -n auto --dist loadfile

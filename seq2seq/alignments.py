@@ -12,8 +12,8 @@ from torch import Tensor
 
 from seq2seq.disk import read_lines
 from seq2seq.errors import UserError
-from seq2seq.gold import Gold, Links, read_gold
-from seq2seq.links import Found, Tally, flip
+from seq2seq.gold import Gold, read_gold
+from seq2seq.links import Found, Tally
 from seq2seq.progress import track
 from seq2seq.reading import Rule, pool, shares
 from seq2seq.run import RunFolder
@@ -50,10 +50,7 @@ class GoldSet(NamedTuple):
         return GoldSet(
             self.name,
             [(target, source) for source, target in self.texts],
-            [
-                Gold(target, source, Links(flip(links.sure), flip(links.possible)))
-                for source, target, links in self.golds
-            ],
+            [Gold(gold.target, gold.source, gold.links.turned()) for gold in self.golds],
         )
 
 

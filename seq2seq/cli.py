@@ -1,4 +1,4 @@
-"""The verbs: seq2seq train, translate, evaluate, align, ... What they do lies elsewhere."""
+"""The verbs: train, translate, evaluate, align, plot, compare, demo; their work lies elsewhere."""
 
 import sys
 from pathlib import Path
@@ -272,6 +272,23 @@ def compare(
     written = report.write(comparison, out)
     print_table(report.render(comparison))
     wrote(*written)
+
+
+@app.command()
+def demo(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="for all three trainings")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="folder of everything it makes")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(min=0, help="of all three runs")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="move an older demo aside")] = False,
+) -> None:
+    """Train the three variants on the built-in corpus, compare them, draw what they see."""
+    from seq2seq.demo import demo
+
+    wrote(*demo(out, words or [], seed=seed, fresh=fresh))
 
 
 @app.command()

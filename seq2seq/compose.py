@@ -15,8 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seq2seq import config
-from seq2seq.config import PLUGS, Config, describe, meanings, schema
+from seq2seq.config import GIVEN, PLUGS, Config, describe, locate, meanings, schema
 from seq2seq.errors import UserError, did_you_mean, explained
 
 
@@ -48,6 +47,16 @@ def run(words: list[str], job: Callable[[Config], Any]) -> None:
 
     sys.argv = [sys.argv[0], *words]
     hydra.main(version_base="1.3", config_path=str(config_folder()), config_name="train")(once)()
+
+
+def config(words: list[str]) -> Config:
+    """The configuration that command-line words say, without Hydra's running anything.
+
+    Raises:
+        UserError: a word, key or value is wrong; the message names it and the nearest valid one.
+    """
+    check_words(words, sweeps=False)
+    return read(compose(words))
 
 
 def read(composed: Any) -> Config:
@@ -207,9 +216,9 @@ def help_text(words: list[str]) -> str:
     for name, kind in schema(Config).items():
         section = composed[name]
         if name in PLUGS:
-            owner = config.locate(name, section["_target_"])
+            owner = locate(name, section["_target_"])
             lines += ["", f"{name}: {top[name]}, {owner.__name__}"]
-            lines += keys(owner, section, f"{name}.", config.GIVEN.get(name, ()))
+            lines += keys(owner, section, f"{name}.", GIVEN.get(name, ()))
         elif isinstance(section, dict):
             lines += ["", f"{name}: {top[name]}"]
             lines += keys(kind, section, f"{name}.")

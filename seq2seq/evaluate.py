@@ -13,15 +13,18 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from seq2seq import scores
+from seq2seq import alignments, breakdown, scores
 from seq2seq.batching import Ids, collate, pack
 from seq2seq.disk import read_lines, write_json, write_lines
 from seq2seq.errors import UserError
+from seq2seq.gold import read_agreements
 from seq2seq.models.base import Autoregressive
 from seq2seq.progress import bar, console
 from seq2seq.run import RunFolder
 from seq2seq.runtime import commit, machine, versions
 from seq2seq.translate import Translator
+
+UNSCORED = ("validation", "examples")  # what training looked at; a handful of sentences to draw
 
 
 @runtime_checkable
@@ -63,7 +66,7 @@ def evaluate(
 
     Args:
         path: the run folder.
-        tests: names of test sets; all that the corpus has, if empty (validation only by name).
+        tests: names of test sets; all that the corpus has, if empty (UNSCORED only by name).
         beam: another beam than the run's own.
         device: where to translate.
 
@@ -74,7 +77,7 @@ def evaluate(
         UserError: the run is none or unfinished, or has no such test set.
     """
     run = RunFolder.open(path)
-    names = list(tests) or [name for name in run.tests if name != "validation"]
+    names = list(tests) or [name for name in run.tests if name not in UNSCORED]
     if not names:
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
@@ -104,13 +107,20 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
     info = translator.run.info
+    language, agreements = data.get("target"), read_agreements(folder)
+    agreeing = agreements and breakdown.agreement(hypotheses, agreements)
+    aligned = alignments.measure(translator, folder)
     return {
         **scores.score(
             hypotheses,
             references,
             tokenized=data.get("tokenized", False),
-            language=data.get("target"),
+            language=language,
         ),
+        "exact_match": breakdown.exact_match(hypotheses, references),
+        "by_length": breakdown.by_length(sources, hypotheses, references, language=language),
+        **({"agreement": agreeing} if agreeing else {}),
+        **({"alignment": aligned} if aligned else {}),
         "perplexity": {
             "score": perplexity(mean_loss(translator.model, list(ids))),
             "unit": "piece",
@@ -137,8 +147,9 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
 def score_table(done: dict[str, Any]) -> Table:
     """The scores of each test set, a row each."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)  # fits 80 columns
-    columns = {"bleu": "BLEU", "bleu_lowercase": "lowercased", "bleu_tokenized": "tokenized"}
-    columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl"}
+    columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
+    columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
+    columns |= {"agreement": "agree"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
     table.add_column("test", overflow="fold")
     for head in (*columns.values(), "sent/s"):

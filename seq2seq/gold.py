@@ -17,6 +17,7 @@ from seq2seq.errors import UserError
 Link = tuple[int, int]
 
 FILES = ("gold.source.txt", "gold.reference.txt", "gold.links.txt")  # beside a test set's text
+AGREEMENT = "gold.agreement.tsv"
 
 
 class Links(NamedTuple):
@@ -40,17 +41,36 @@ class Links(NamedTuple):
             found[match[2]].add(from_base(int(match[1]), int(match[3]), base))
         return cls(frozenset(found["-"]), frozenset(found["?"] - found["-"]))
 
+    def turned(self) -> "Links":
+        """The same links from the target to the source."""
+        return Links(*(frozenset((j, i) for i, j in links) for links in self))
+
     def __str__(self) -> str:
         marked = [(i, j, "-") for i, j in self.sure] + [(i, j, "?") for i, j in self.possible]
         return " ".join(f"{i}{mark}{j}" for i, j, mark in sorted(marked))
 
 
+class Agreement(NamedTuple):
+    """A target word that must agree with another some way off.
+
+    Attributes:
+        distance: words of English between the two.
+        right: the form that agrees.
+        wrong: the forms that agree with something else.
+    """
+
+    distance: int
+    right: str
+    wrong: tuple[str, ...]
+
+
 class Gold(NamedTuple):
-    """One pair cut into tokens, and the links between them."""
+    """One pair cut into tokens, the links between them, and maybe an agreement to look at."""
 
     source: list[str]
     target: list[str]
     links: Links
+    agreement: Agreement | None = None
 
 
 def write_gold(folder: Path, golds: Iterable[Gold]) -> None:
@@ -59,6 +79,8 @@ def write_gold(folder: Path, golds: Iterable[Gold]) -> None:
     write_lines(folder / FILES[0], (" ".join(gold.source) for gold in golds))
     write_lines(folder / FILES[1], (" ".join(gold.target) for gold in golds))
     write_lines(folder / FILES[2], (str(gold.links) for gold in golds))
+    if any(gold.agreement for gold in golds):
+        write_lines(folder / AGREEMENT, (agreement_line(gold.agreement) for gold in golds))
 
 
 def read_gold(folder: Path) -> list[Gold] | None:
@@ -86,6 +108,45 @@ def read_gold(folder: Path) -> list[Gold] | None:
             raise UserError(f"{paths[2]}, line {number}: {error}") from error
         golds.append(gold)
     return golds
+
+
+def agreement_line(agreement: Agreement | None) -> str:
+    """Distance, right form and wrong forms between tabs; empty where nothing agrees."""
+    if agreement is None:
+        return ""
+    return "\t".join([str(agreement.distance), agreement.right, *agreement.wrong])
+
+
+def parse_agreement(line: str) -> Agreement | None:
+    """Read what `agreement_line` wrote.
+
+    Raises:
+        ValueError: it is something else; the message says what.
+    """
+    distance, *forms = line.split("\t")
+    if not line:
+        return None
+    if not distance.isdecimal() or len(forms) < 2:
+        raise ValueError(f"{line!r} is not a distance, the right form and wrong ones between tabs")
+    return Agreement(int(distance), forms[0], tuple(forms[1:]))
+
+
+def read_agreements(folder: Path) -> list[Agreement | None] | None:
+    """The agreements beside a test set's text, a line a pair; None where there are none.
+
+    Raises:
+        UserError: a line is not one; the message names file and line.
+    """
+    path = folder / AGREEMENT
+    if not path.is_file():
+        return None
+    found = []
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            found.append(parse_agreement(line))
+        except ValueError as error:
+            raise UserError(f"{path}, line {number}: {error}") from error
+    return found
 
 
 def from_base(i: int, j: int, base: int) -> Link:

@@ -4,6 +4,8 @@ Results go to standard output by `print`; everything else goes through here.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from rich.console import Console
@@ -34,10 +36,24 @@ class SpeedColumn(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} {task.fields.get('unit', 'it')}/s")
 
 
+_title: ContextVar[str] = ContextVar("title", default="")
+
+
+@contextmanager
+def titled(title: str) -> Iterator[None]:
+    """Inside, every bar begins with this title (no braces): which of several tasks it is of."""
+    token = _title.set(f"{title}  " if console.is_terminal else "")
+    console.print(title)
+    try:
+        yield
+    finally:
+        _title.reset(token)
+
+
 def bar() -> Progress:
     """A progress bar that shows speed and time left and vanishes when done."""
     return Progress(
-        TextColumn("{task.description}", markup=False),
+        TextColumn(_title.get() + "{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         SpeedColumn(),
@@ -51,7 +67,7 @@ def bar() -> Progress:
 def training_bar(shown: bool) -> Progress:
     """A bar over the share of a training's budget that is spent; set `speed` in tokens a second."""
     return Progress(
-        TextColumn("{task.description}", markup=False),
+        TextColumn(_title.get() + "{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[speed]:,.0f} target tokens/s"),

@@ -1,6 +1,7 @@
 """A comparison as people read it: tables in the terminal, `report.md`, and `report.json`."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from seq2seq import details
 from seq2seq.compare import Comparison, TestSet, printable, section, signatures, unfinished
 from seq2seq.disk import replacing, write_json
 from seq2seq.errors import UserError
@@ -30,17 +32,18 @@ COLUMNS = {  # as called in the terminal, where 80 columns must do: as called in
 
 
 def write(comparison: Comparison, out: Path) -> list[Path]:
-    """Write report.md and report.json into a folder and return their paths.
+    """Write report.md, report.json and the figures into a folder and return their paths.
 
     Raises:
         UserError: `out` is a file.
     """
     if out.exists() and not out.is_dir():
         raise UserError(f"the report cannot go to {str(out)!r}: it is a file, not a folder")
+    drawn = details.figures(comparison, out)
     with replacing(out / "report.md") as file:
-        file.write(markdown(comparison))
+        file.write(markdown(comparison, drawn))
     write_json(out / "report.json", report(comparison))
-    return [out / "report.md", out / "report.json"]
+    return [out / "report.md", out / "report.json", *drawn]
 
 
 def render(comparison: Comparison) -> RenderableType:
@@ -56,18 +59,36 @@ def render(comparison: Comparison) -> RenderableType:
         for row in _rows(comparison, test):
             table.add_row(*map(Text, row))
         parts += [Text(_title(comparison, test), style="bold"), table]
+        for title, head, rows in details.tables(comparison, test):
+            finer = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+            finer.add_column(head[0], overflow="fold", min_width=8)
+            for column in head[1:]:
+                finer.add_column(column, justify="right", overflow="fold")
+            for row in rows:
+                finer.add_row(*map(Text, row))
+            parts += [Text(title), finer]
         notes = [test.resampled[0]["bleu"].signature, *test.notes, ""]
         parts += map(Text, notes)
     return Group(*parts, *map(Text, comparison.notes))
 
 
-def markdown(comparison: Comparison) -> str:
-    """The report as GitHub renders it: the tables, how they were measured, and of what."""
+def markdown(comparison: Comparison, drawn: Sequence[Path] = ()) -> str:
+    """The report as GitHub renders it: the tables, how they were measured, and of what.
+
+    Args:
+        comparison: what is reported.
+        drawn: pictures beside the report, each shown with the test set that its name ends in.
+    """
     lines = ["# Comparison", ""]
     for test in comparison.tests:
         first = comparison.runs[0]
         lines += [f"## {_escape(_title(comparison, test))}", ""]
         lines += _markdown_table(list(COLUMNS.values()), _rows(comparison, test))
+        for title, head, rows in details.tables(comparison, test):
+            lines += ["", f"{_escape(title)}:", "", *_markdown_table(head, rows)]
+        for picture in drawn:
+            if picture.stem.partition("-")[2] == test.name:
+                lines += ["", f"![{picture.stem}]({picture.name})"]
         lines += ["", *(f"- {_escape(note)}" for note in test.notes)]
         lines += [
             f"- {side} SHA-256: {_code(first.stored(test.name, 'test', f'{side}_sha256'))}"

@@ -223,7 +223,7 @@ def test_an_unknown_test_set_is_refused_with_the_nearest_one(command, run):
 def test_tokenized_bleu_is_measured_where_the_corpus_is_tokenised(command, tiny):
     words = tiny("rnn", "train.max_steps=1", "data.tokenized=true", "name=tok")
     assert command("train", *words).status == 0
-    assert "tokenized" in command("evaluate", "runs/tok").out
+    assert "tokens" in command("evaluate", "runs/tok").out
     assert (
         "tok:none" in read_json(Path("runs/tok/scores.json"))["test"]["bleu_tokenized"]["signature"]
     )

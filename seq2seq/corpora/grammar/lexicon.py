@@ -1,0 +1,251 @@
+"""The words of the controlled corpus in all their forms, read from data/controlled/*.tsv."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+PERSONS = ("je", "il", "nous", "ils")  # the order of French forms
+
+# The verbs whose past is formed with être; reflexive verbs are the others.
+WITH_ETRE = {
+    "aller",
+    "venir",
+    "arriver",
+    "partir",
+    "entrer",
+    "sortir",
+    "rester",
+    "tomber",
+    "mourir",
+}
+WITH_ETRE |= {"rentrer", "revenir", "retourner"}
+
+# The verbs of a state, whose English simple past is an imparfait: she knew, elle savait.
+STATES = {"aimer", "détester", "connaître", "savoir", "croire", "penser", "espérer", "habiter"}
+
+
+def data_folder() -> Path:
+    """The lexicon: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).parents[2]
+    installed = package / "data" / "controlled"
+    return installed if installed.is_dir() else package.parent / "data" / "controlled"
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A noun: singular and plural of both languages, gender, classes of meaning."""
+
+    english: tuple[str, str]
+    french: tuple[str, str]
+    feminine: bool
+    classes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Adjective:
+    """An adjective: its French forms are (masculine, feminine), (their plurals)."""
+
+    english: str
+    french: tuple[tuple[str, str], tuple[str, str]]
+    places: frozenset[str]
+    classes: frozenset[str]
+
+    def form(self, *, feminine: bool, plural: bool) -> str:
+        """The form that agrees."""
+        return self.french[plural][feminine]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb: English base, third person, past, participle; French by person."""
+
+    english: tuple[str, str, str, str]
+    particle: str  # up in "wake up"; empty for most
+    infinitive: str
+    present: tuple[str, ...]  # by PERSONS
+    future: tuple[str, ...]
+    participle: str
+    reflexive: bool
+    frame: str
+    subjects: frozenset[str]
+    objects: frozenset[str]
+
+    @property
+    def with_etre(self) -> bool:
+        """Whether the past is formed with être, so that the participle agrees with the subject."""
+        return self.reflexive or self.infinitive in WITH_ETRE
+
+    @property
+    def imperfect(self) -> tuple[str, ...] | None:
+        """The imparfait by PERSONS, of the verbs of a state; None for all others."""
+        if self.infinitive not in STATES:
+            return None
+        stem = self.present[2].removesuffix("ons")
+        return tuple(stem + end for end in ("ais", "ait", "ions", "aient"))
+
+
+class Compound(NamedTuple):
+    """A word before an English noun that French puts behind it: gold, en or."""
+
+    english: str
+    french: tuple[str, ...]
+    heads: frozenset[str]
+
+
+class Lexicon:
+    """All words, by file.
+
+    Args:
+        folder: where the files are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._english = {row[0]: (row[0], row[1], row[2], row[3]) for row in self._rows("english")}
+        self._french = {row[0]: tuple(row[1:]) for row in self._rows("french")}
+
+    def _rows(self, name: str) -> Iterator[list[str]]:
+        for line in (self.folder / f"{name}.tsv").read_text("utf-8").splitlines():
+            if not line.startswith("#"):
+                yield line.split("\t")
+
+    @cached_property
+    def nouns(self) -> list[Noun]:
+        """Common nouns and names; a name has the class `name` and no plural."""
+        return [
+            Noun(
+                numbers(english, english_plural),
+                numbers(french, french_plural),
+                gender == "f",
+                classes(kinds),
+            )
+            for english, french, gender, kinds in self._rows("nouns")
+        ]
+
+    @cached_property
+    def adjectives(self) -> list[Adjective]:
+        """Adjectives with their place."""
+        return [
+            Adjective(english, adjective_forms(french), classes(places), classes(kinds))
+            for english, french, places, kinds in self._rows("adjectives")
+        ]
+
+    @cached_property
+    def verbs(self) -> list[Verb]:
+        """Verbs with what they go with."""
+        return [self.verb(*row) for row in self._rows("verbs")]
+
+    @cached_property
+    def compounds(self) -> list[Compound]:
+        """Words before an English noun that are a phrase behind the French one."""
+        return [
+            Compound(english, tuple(french.split("_")), classes(heads))
+            for english, french, heads in self._rows("compounds")
+        ]
+
+    @cached_property
+    def adverbs(self) -> dict[str, list[tuple[str, str]]]:
+        """Both sides of every adverb, as patterns of a rule, by kind."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for english, french, kind in self._rows("adverbs"):
+            pair = (english.replace("_", " "), french.replace("_", " "))
+            if "/" not in english:
+                pair = (f"{english}/1", f"{french}/1")
+            found.setdefault(kind, []).append(pair)
+        return found
+
+    def verb(
+        self, english: str, french: str, frame: str = "", subjects: str = "", objects: str = ""
+    ) -> Verb:
+        """A verb in all its forms."""
+        base, _, particle = english.partition("_")
+        reflexive = french.startswith(("se_", "s_"))
+        infinitive = french.split("_")[-1]
+        present, future, participle = self.conjugated(infinitive)
+        return Verb(
+            self._english.get(base) or english_verb(base),
+            particle,
+            infinitive,
+            present,
+            future,
+            participle,
+            reflexive,
+            frame,
+            classes(subjects),
+            classes(objects),
+        )
+
+    def conjugated(self, infinitive: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        """Present and future by PERSONS, and the participle (Bescherelle's models 6, 19 and 53)."""
+        if infinitive in self._french:
+            *present, future, participle = self._french[infinitive]
+        else:
+            stem, ending = infinitive[:-2], infinitive[-2:]
+            soft = {"g": stem + "e", "c": stem[:-1] + "ç"}.get(stem[-1], stem)
+            future = infinitive.removesuffix("e") + "a"
+            if ending == "er":
+                present = [stem + "e", stem + "e", soft + "ons", stem + "ent"]
+                participle = stem + "é"
+            elif ending == "ir":
+                present = [stem + end for end in ("is", "it", "issons", "issent")]
+                participle = stem + "i"
+            else:
+                present = [stem + end for end in ("s", "", "ons", "ent")]
+                participle = stem + "u"
+        stem = future.removesuffix("a")
+        return tuple(present), tuple(stem + end for end in ("ai", "a", "ons", "ont")), participle
+
+
+def classes(text: str) -> frozenset[str]:
+    """Names split by commas; - is none."""
+    return frozenset(text.split(",")) - {"-", ""}
+
+
+def numbers(text: str, plural: Callable[[str], str]) -> tuple[str, str]:
+    """Singular and plural, the latter by rule where it is not given."""
+    singular, _, given = text.partition("/")
+    return singular, given or plural(singular)
+
+
+def english_plural(noun: str) -> str:
+    """The regular plural."""
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return noun + "es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + "s"
+
+
+def french_plural(noun: str) -> str:
+    """The regular plural."""
+    if noun.endswith(("s", "x", "z")):
+        return noun
+    return noun + ("x" if noun.endswith(("eau", "eu")) else "s")
+
+
+def adjective_forms(text: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Masculine and feminine, and the plural of both, by rule where they are not given."""
+    masculine, *given = text.split("/")
+    feminine = given[0] if given else masculine if masculine[-1] == "e" else masculine + "e"
+    plural = given[1] if len(given) > 1 else french_plural(masculine)
+    return (masculine, feminine), (plural, feminine + "s")
+
+
+def english_verb(base: str) -> tuple[str, str, str, str]:
+    """A regular verb."""
+    third = english_plural(base)
+    if base.endswith("e"):
+        past = base + "d"
+    elif base.endswith("y") and base[-2] not in "aeiou":
+        past = base[:-1] + "ied"
+    else:
+        past = base + "ed"
+    return base, third, past, past
+
+
+def article(word: str) -> str:
+    """`a` or `an`, by the sound of the next word."""
+    sounded = word[0].lower() in "aeiou" or word.startswith("hon")
+    return "an" if sounded and not word.startswith(("Eu", "uni", "use")) else "a"
