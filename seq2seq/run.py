@@ -12,7 +12,8 @@
       hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated;
                              gold.*.txt where the corpus knows the word alignment
       scores.json            {TEST: {bleu: {score, signature}, ...}}
-      align/                 heatmaps and matrices
+      align/                 heatmaps and matrices, every reading against gold, and rule.json,
+                             how attention is to be read where a development set has decided it
 
 Nothing in it can run code: safetensors, JSON, YAML, text.
 """
