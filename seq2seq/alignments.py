@@ -1,6 +1,5 @@
 """How well a run's attention finds the links of a test set that has gold."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from seq2seq.links import Found, Tally
 from seq2seq.progress import track
 from seq2seq.reading import Rule, pool, shares
 from seq2seq.run import RunFolder
+from seq2seq.stranger import read_json
 from seq2seq.tokenizer import Tokenizers
 from seq2seq.translate import Translation, Translator
 
@@ -158,8 +158,8 @@ def chosen_rule(run: RunFolder) -> Rule:
     if not file.is_file():
         return Rule()
     try:
-        return replace(Rule(), **json.loads(file.read_text("utf-8"))["rule"])
-    except (ValueError, TypeError, KeyError) as error:
+        return replace(Rule(), **read_json(file)["rule"])
+    except (UserError, TypeError, KeyError) as error:
         raise UserError(
             f"{file} cannot be read as a rule: {error} (delete it to read by the default rule)"
         ) from error

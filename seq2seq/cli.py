@@ -1,4 +1,4 @@
-"""The verbs: train, translate, evaluate, align, plot, compare, demo; their work lies elsewhere."""
+"""The verbs: seq2seq check, train, translate, evaluate, align, ... No logic here."""
 
 import sys
 from pathlib import Path
@@ -41,11 +41,36 @@ PictureOption = Annotated[
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")]
 
 
+Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
 # Unknown options are words too: Hydra's own, such as -m and --cfg.
-@app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
-def train(
-    words: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")] = None,
-) -> None:
+hydra_command = app.command(
+    add_help_option=False, context_settings={"ignore_unknown_options": True}
+)
+
+
+@hydra_command
+def check(words: Words = None) -> None:
+    """Read a corpus without training: what is wrong, and where (takes the words of train)."""
+    from seq2seq import compose
+
+    words = words or []
+    if {"-h", "--help"} & set(words):
+        print(compose.check_help(words))
+        return
+
+    def job(config: "Config") -> None:
+        from seq2seq.check import check, findings_table
+
+        found = check(config)
+        print_table(findings_table(found))
+        if any(split.refusals for split in found):
+            sys.exit(1)
+
+    compose.run(words, job)
+
+
+@hydra_command
+def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists every key)."""
     from seq2seq import compose
 

@@ -210,10 +210,7 @@ def _texts(test: str, run: Run) -> tuple[list[str], list[str]]:
     output = folder / "hypothesis.txt"
     if not output.is_file():
         raise UserError(f"{output} is missing: {run.again}")
-    try:
-        hypotheses, references = read_lines(output), read_lines(folder / "reference.txt")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{folder} holds a text that is not UTF-8: {error}") from error
+    hypotheses, references = read_lines(output), read_lines(folder / "reference.txt")
     if len(hypotheses) != len(references):
         raise UserError(
             f"{output} has {len(hypotheses)} lines and the reference {len(references)}: {run.again}"

@@ -1,4 +1,4 @@
-"""The command line of `seq2seq train`, read by Hydra, with its mistakes explained and its help."""
+"""The words of `seq2seq train` and `check`, read by Hydra; their mistakes explained, their help."""
 
 import shutil
 import sys
@@ -77,7 +77,7 @@ def parse(overrides: list[str]) -> list[Override]:
     for word in overrides:
         try:
             parsed.append(parser.parse_override(word))
-        except HydraException as error:
+        except (HydraException, ValueError) as error:  # ValueError: a number of 5,000 digits
             raise UserError(
                 f"cannot read {word!r}: write key=value, and quote what the shell or Hydra would "
                 "take apart, as in 'name=\"a, b\"'"
@@ -99,9 +99,9 @@ def check_words(overrides: list[str], *, sweeps: bool = True) -> None:
                 "key=[a,b] for a list"
             )
         group = override.key_or_group
-        if group in groups:
+        if group in groups and not override.is_delete():
             for value in values(override):
-                if value not in (*groups[group], "None"):
+                if value not in groups[group]:
                     known = did_you_mean(value, groups[group])
                     raise UserError(f"there is no {group} {value!r}; {known}")
     known_keys = set(keys_of(parsed, groups))
@@ -111,6 +111,12 @@ def check_words(overrides: list[str], *, sweeps: bool = True) -> None:
             raise UserError(f"{key} cannot be left out; give it a value (null is no limit)")
         if key not in groups and key not in known_keys:
             raise UserError(f"unknown key {key!r}; {hint(key, {*known_keys, *groups})}")
+    if not any(override.is_sweep_override() for override in parsed):
+        try:
+            compose(overrides)
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            reason = str(error).split("\n")[0]
+            raise UserError(f"the configuration cannot be composed: {reason}") from error
 
 
 def hint(key: str, known: set[str]) -> str:
@@ -176,7 +182,7 @@ def compose(overrides: list[str]) -> DictConfig:
     """The configuration for these words, without running anything."""
     folder = str(config_folder())
     with hydra.initialize_config_dir(folder, version_base="1.3"):
-        return hydra.compose("train", [word.lstrip("+") for word in overrides])
+        return hydra.compose("train", overrides)
 
 
 def name_by_what_is_swept(overrides: list[str]) -> list[str]:
@@ -196,9 +202,7 @@ def name_by_what_is_swept(overrides: list[str]) -> list[str]:
 
 def help_text(words: list[str]) -> str:
     """What can be configured: groups with their choices, keys with type, value and meaning."""
-    overrides = [word for word in words if not word.startswith("-")]
-    check_words(overrides)
-    composed: Any = OmegaConf.to_container(compose(overrides), resolve=False)
+    composed = composed_for_help(words)
     composed["name"] = "DATA-MODEL-SEED"
     lines = [
         "usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
@@ -216,9 +220,7 @@ def help_text(words: list[str]) -> str:
     for name, kind in schema(Config).items():
         section = composed[name]
         if name in PLUGS:
-            owner = locate(name, section["_target_"])
-            lines += ["", f"{name}: {top[name]}, {owner.__name__}"]
-            lines += keys(owner, section, f"{name}.", GIVEN.get(name, ()))
+            lines += ["", *plug_keys(name, section)]
         elif isinstance(section, dict):
             lines += ["", f"{name}: {top[name]}"]
             lines += keys(kind, section, f"{name}.")
@@ -226,6 +228,41 @@ def help_text(words: list[str]) -> str:
             lines.append(entry(name, section, kind, top[name]))
     lines += ["", "seq2seq train GROUP=CHOICE --help shows the keys of another choice."]
     return "\n".join(lines)
+
+
+def check_help(words: list[str]) -> str:
+    """What `seq2seq check` does, and the keys of the chosen corpus."""
+    lines = [
+        "usage: seq2seq check data=CHOICE [KEY=VALUE ...]",
+        "",
+        "Read a corpus from end to end without training, and tell what is odd in it: how",
+        "often, and in which lines first. Takes the words of seq2seq train; those about",
+        "other things than data change nothing. Exit status: 0 where there is nothing but",
+        "remarks, 1 where a training would be refused. What depends on the vocabulary,",
+        "such as which pairs are too long in pieces, is left to a training.",
+        "",
+        f"  data=  {' | '.join(choices(config_folder() / 'data'))}",
+        "",
+        *plug_keys("data", composed_for_help(words)["data"]),
+        "",
+        "seq2seq check data=CHOICE --help shows the keys of another choice.",
+    ]
+    return "\n".join(lines)
+
+
+def composed_for_help(words: list[str]) -> dict[str, Any]:
+    """The configuration that words give so far, interpolations shown as they are written."""
+    overrides = [word for word in words if not word.startswith("-")]
+    check_words(overrides)
+    composed: Any = OmegaConf.to_container(compose(overrides), resolve=False)
+    return composed
+
+
+def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
+    """A plug point, the class chosen for it, and its keys."""
+    owner = locate(name, section["_target_"])
+    title = f"{name}: {meanings(Config)[name]}, {owner.__name__}"
+    return [title, *keys(owner, section, f"{name}.", GIVEN.get(name, ()))]
 
 
 def keys(
@@ -246,6 +283,4 @@ def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
     column = f"  {f'{key}={shown}':<38}"
     first = column if len(column) <= 40 else f"{column}\n{' ' * 40}"
     width = max(shutil.get_terminal_size((100, 0)).columns, 80)
-    return first + "\n".join(
-        textwrap.wrap(f"{meaning} [{describe(kind)}]", width - 40, subsequent_indent=" " * 40)
-    )
+    return first + f"\n{' ' * 40}".join(textwrap.wrap(f"{meaning} [{describe(kind)}]", width - 40))

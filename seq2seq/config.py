@@ -73,6 +73,8 @@ class TrainConfig:
         average: checkpoints to average at the end; 1 is none
         average_of: average the last ones or the best ones
         log_every: updates between lines of log.jsonl
+        save_every: minutes between saves of the whole state; one is also made at every validation
+        max_skipped: stop after so many updates in a row whose loss or gradient was no number
         tensorboard: also write TensorBoard events into the run folder
     """
 
@@ -97,6 +99,8 @@ class TrainConfig:
     average: int
     average_of: Literal["last", "best"]
     log_every: int
+    save_every: float
+    max_skipped: int
     tensorboard: bool
 
     def __post_init__(self) -> None:
@@ -104,6 +108,7 @@ class TrainConfig:
         at_least(self, "train", average=1, log_every=1, warmup_steps=0, clip_norm=0, weight_decay=0)
         at_least(self, "train", max_steps=1, max_epochs=1, max_minutes=0, label_smoothing=0)
         at_least(self, "train", learning_rate=0, eps=0, plateau_factor=0)
+        at_least(self, "train", save_every=0, max_skipped=1)
         below(self, "train", label_smoothing=1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"train.betas={self.betas} must be two numbers from 0 to below 1")
@@ -142,7 +147,9 @@ class Config:
         name: the run goes to runs_dir/NAME
         runs_dir: where runs go
         fresh: move an older run of this name aside and begin again
+        resume: exact goes on with an older run if nothing changed that matters, force in any case
         seed: decides initial weights, order of batches, dropout and sampling
+        deterministic: the same command gives the same weights, on a GPU as far as torch can
         data: the corpus
         tokenizer: text to pieces
         model: the variant
@@ -154,7 +161,9 @@ class Config:
     name: str
     runs_dir: str
     fresh: bool
+    resume: Literal["exact", "force"]
     seed: int
+    deterministic: bool
     data: dict[str, Any]
     tokenizer: TokenizerConfig
     model: dict[str, Any]
@@ -286,12 +295,11 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
         return value
     elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
-    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    elif kind is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    elif kind is int and isinstance(value, float) and value.is_integer():  # such as 1e5
-        return int(value)
+    elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
+        if not abs(value) < (1 << 63 if kind is int else 1e300):  # nan and infinity too
+            raise UserError(f"{key}={value} must be {describe(kind)}, finite and of 64 bits")
+        if kind is float or value == int(value):  # 1e5 is whole as well
+            return kind(value)
     raise UserError(f"{key}={value} must be {describe(kind)}")
 
 

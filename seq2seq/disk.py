@@ -1,6 +1,7 @@
 """Files that are whole or not there at all."""
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -8,25 +9,64 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+from seq2seq.errors import UserError
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a new file that takes the place of `path` only once it is whole and on disk.
 
     Its name is its own until then, so that two processes never write into each other's file.
+
+    Raises:
+        UserError: the disk is full; what was at `path` before is still there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        with partial.open(mode, **text) as file:  # type: ignore[call-overload]
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with room_for(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open(mode, **text) as file:  # type: ignore[call-overload]
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+@contextlib.contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Say in one sentence that the disk is full while `path` is written inside."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise UserError(
+            f"no space is left on the disk for {path}: make room and give the same command again "
+            "(what was written before is whole)"
+        ) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Have a folder's names on disk too, so that a power cut does not undo a renaming."""
+    with contextlib.suppress(OSError):  # some systems cannot open or sync a folder
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def drop_partial(folder: Path) -> None:
+    """Remove the unfinished files that a killed process left behind anywhere in a folder."""
+    for partial in folder.rglob(".*.partial"):
+        partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -42,7 +82,43 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
         file.writelines(line + "\n" for line in lines)
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a text file, whole or not at all.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    content = f"{line}\n".encode()
+    with room_for(path), path.open("ab", buffering=0) as file:
+        before = file.tell()
+        if file.write(content) < len(content):
+            file.truncate(before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def cut(path: Path, length: int) -> None:
+    """Keep the first bytes of a file, which is made if it is not there."""
+    path.touch()
+    os.truncate(path, min(length, path.stat().st_size))
+
+
+def length_on_disk(path: Path) -> int:
+    """The bytes of a file, none of which a power cut can take any more."""
+    with room_for(path), path.open("rb+") as file:
+        os.fsync(file.fileno())
+        return path.stat().st_size
+
+
 def read_lines(path: Path) -> list[str]:
-    r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else."""
-    lines = path.read_bytes().decode("utf-8").split("\n")
+    r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else.
+
+    Raises:
+        UserError: it is not UTF-8; the sentence names the line.
+    """
+    content = path.read_bytes()
+    try:
+        lines = content.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path} is not UTF-8 at line {line}: {error.reason}") from error
     return lines if lines[-1] else lines[:-1]  # an editor may have left out the last newline

@@ -94,6 +94,8 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         raise UserError(
             f"{folder / 'source.txt'} has {len(sources)} lines and reference.txt {len(references)}"
         )
+    if not sources:
+        raise UserError(f"{folder / 'source.txt'} has no lines")
     started = time.perf_counter()
     with bar() as progress:
         task = progress.add_task(f"translating {folder.name}", total=len(sources), unit="sentences")

@@ -1,7 +1,12 @@
-"""What a training tells: log.jsonl for machines, run.json for later verbs, lines for people."""
+"""What a training tells: logs for machines, run.json for later verbs, lines for people.
+
+log.jsonl has what the same command gives again, byte for byte; what a clock decides is in
+clock.jsonl, at the same steps.
+"""
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +15,17 @@ from rich import box
 from rich.table import Table
 
 from seq2seq.config import Config
-from seq2seq.disk import write_json
+from seq2seq.disk import append_line, cut, length_on_disk, write_json
+from seq2seq.errors import UserError
 from seq2seq.evaluate import perplexity
 from seq2seq.progress import console
+from seq2seq.resume import Earlier, told
 from seq2seq.run import FORMAT
 from seq2seq.runtime import commit, machine, versions
 from seq2seq.validate import Validation
+
+LOGS = ("log.jsonl", "clock.jsonl")
+STAMP = "%Y-%m-%dT%H:%M:%S%z"
 
 
 class Journal:
@@ -35,15 +45,13 @@ class Journal:
             "name": config.name,
             "status": "running",
             "seed": config.seed,
+            "started": time.strftime(STAMP),
             **facts,
             "versions": versions(),
             "commit": commit(),
             "machine": machine(),
             "devices": fabric.world_size,
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
-        self.file = (folder / "log.jsonl").open("a", encoding="utf-8") if self.speaks else None
-        self.update()
 
     def update(self, **facts: Any) -> None:
         """Bring run.json up to date."""
@@ -51,12 +59,38 @@ class Journal:
         if self.speaks:
             write_json(self.folder / "run.json", self.info)
 
-    def log(self, step: int, entry: dict[str, Any]) -> None:
-        """One line of log.jsonl, on disk at once; the same to TensorBoard."""
-        if self.file:
-            self.file.write(json.dumps({"step": step, **entry}) + "\n")
-            self.file.flush()
-        self.fabric.log_dict({k: v for k, v in entry.items() if v is not None}, step=step)
+    def log(self, step: int, entry: dict[str, Any], clock: dict[str, Any]) -> None:
+        """One line of each log, given to the system at once; the same to TensorBoard."""
+        for name, found in zip(LOGS, (entry, clock), strict=True):
+            if self.speaks:
+                append_line(self.folder / name, json.dumps({"step": step, **found}))
+            self.fabric.log_dict({k: v for k, v in found.items() if v is not None}, step=step)
+
+    def cut(self, lengths: dict[str, int]) -> None:
+        """Drop what the logs tell of a time after the save that training goes on from."""
+        for name in LOGS:
+            cut(self.folder / name, lengths.get(name, 0))
+
+    def go_on(self, earlier: Earlier, progress: dict[str, Any]) -> None:
+        """Say where an earlier process stopped, and note it in run.json."""
+        changes = {key: list(values) for key, values in earlier.changes.items()}
+        again = {
+            "step": progress["steps"],
+            "at": time.strftime(STAMP),
+            "commit": commit(),
+            "changes": changes,
+        }
+        self.info["started"] = earlier.info.get("started", self.info["started"])
+        self.update(**progress, resumed=[*earlier.info.get("resumed", []), again])
+        self.say(
+            f"going on at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
+            f"{progress['minutes']:.1f} min"
+            + (f", with other values than before: {told(earlier.changes)}" if changes else "")
+        )
+
+    def lengths(self) -> dict[str, int]:
+        """Bytes of each log, all of them on disk."""
+        return {name: length_on_disk(self.folder / name) for name in LOGS}
 
     def say(self, text: str) -> None:
         """A line for the person who waits."""
@@ -93,9 +127,8 @@ class Journal:
                 "validation_loss": validation.loss,
                 "validation_perplexity": perplexity(validation.loss),
                 "validation_bleu": validation.bleu,
-                "minutes": minutes,
-                "seconds": seconds,
             },
+            {"minutes": minutes, "validation_seconds": seconds},
         )
         self.say(
             f"step {validation.step:>6,}  {minutes:6.1f} min  loss {validation.loss:.3f}  "
@@ -103,11 +136,10 @@ class Journal:
         )
 
     def close(self) -> None:
-        """Finish the log; a run that nobody called finished has failed."""
-        if self.info["status"] == "running":
-            self.update(status="failed")
-        if self.file:
-            self.file.close()
+        """A run that nobody called finished has failed."""
+        with suppress(UserError):  # a full disk, of which somebody has been told
+            if self.info["status"] == "running":
+                self.update(status="failed")
 
     def summarise(self) -> None:
         """A table of what came out, and where everything lies."""
@@ -129,5 +161,7 @@ class Journal:
         console.print(f"{info['name']}: {info['status']}; the best by validation is kept")
         console.print(table)
         console.print(f"wrote {self.folder}/: model.safetensors, config.yaml, run.json, log.jsonl,")
-        console.print("  tokenizers, checkpoints/ and the texts of its test sets in hyps/")
+        console.print("  clock.jsonl, tokenizers, checkpoints/, state/, and the test sets in hyps/")
+        if info["status"] == "interrupted":
+            console.print("the same command goes on where it stopped")
         console.print(f"next: seq2seq evaluate {self.folder}")

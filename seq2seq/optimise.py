@@ -10,15 +10,17 @@ from torch.optim import Adadelta, Adam, AdamW, Optimizer
 from seq2seq.config import TrainConfig
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], settings: TrainConfig) -> Optimizer:
-    """The optimizer that the settings name."""
+def make_optimizer(
+    parameters: Iterable[nn.Parameter], settings: TrainConfig, *, fused: bool = True
+) -> Optimizer:
+    """The optimizer that the settings name; a fused one cannot have scaled gradients clipped."""
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "adadelta":
         rho = settings.betas[0]
         return Adadelta(parameters, lr=rate, rho=rho, eps=settings.eps, weight_decay=decay)
     betas = (settings.betas[0], settings.betas[1])
     kind = AdamW if settings.optimizer == "adamw" else Adam
-    return kind(parameters, lr=rate, betas=betas, eps=settings.eps, weight_decay=decay, fused=True)
+    return kind(parameters, lr=rate, betas=betas, eps=settings.eps, weight_decay=decay, fused=fused)
 
 
 @dataclass

@@ -165,12 +165,6 @@ def lines(panel: Panel, path: Path) -> None:
                     axes.text(y, x, word, ha=left, va="center")
 
 
-def centres(sizes: Sequence[float], length: float) -> list[float]:
-    """The middles of boxes of these sizes, put side by side in the middle of a length."""
-    ends = (length - sum(sizes)) / 2 + np.cumsum(sizes)
-    return (ends - np.array(sizes) / 2).tolist()
-
-
 def curves(
     series: Mapping[str, Mapping[str, float]], path: Path, *, x: str, y: str, top: float = 100
 ) -> None:
@@ -199,6 +193,12 @@ def curves(
         axes.grid(axis="y", linewidth=0.5, alpha=0.5)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
+
+
+def centres(sizes: Sequence[float], length: float) -> list[float]:
+    """The middles of boxes of these sizes, put side by side in the middle of a length."""
+    ends = (length - sum(sizes)) / 2 + np.cumsum(sizes)
+    return (ends - np.array(sizes) / 2).tolist()
 
 
 @contextmanager

@@ -1,17 +1,19 @@
 """From a corpus to what a model trains on: vocabularies, token ids, batches."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
+from typing import Any
 
 import numpy as np
 
 from seq2seq.batching import Batch, collate
 from seq2seq.config import TokenizerConfig
-from seq2seq.corpora import Corpus, Encoded, Text, Usable, encode, usable
+from seq2seq.corpora import Corpus, Encoded, Text, Usable, encode, overlaps, usable
 from seq2seq.errors import UserError
 from seq2seq.gold import Gold
 from seq2seq.progress import console
-from seq2seq.tokenizer import Tokenizers, seed_sampling
+from seq2seq.tokenizer import Tokenizers
 
 
 def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
@@ -32,6 +34,12 @@ def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
 def heldout(corpus: Corpus) -> dict[str, Text]:
     """The texts that are translated and scored, by name: validation and every test set."""
     return {split: corpus.text(split) for split in corpus.splits if split != "train"}
+
+
+def tell_overlap(train: Text, texts: Mapping[str, Text]) -> None:
+    """Say which of those texts have sentences that are trained on: their scores tell less."""
+    for overlap in overlaps(train, texts):
+        console.print(f"overlap: {overlap}")
 
 
 def golds(corpus: Corpus) -> dict[str, Iterable[Gold]]:
@@ -75,15 +83,25 @@ class Examples:
         """The pairs of these rows; with sampling, `place` (epoch, position) decides the pieces."""
         if not self.sampling:
             return collate([self.encoded[row] for row in rows.tolist()])
-        # A stream of its own for every batch, so that resuming needs no state of SentencePiece.
-        seed_sampling(int(np.random.default_rng([self.seed, *place]).integers(2**32)))
+        # A stream of its own for every batch, so that resuming needs no generator's state.
+        chance = Random(int(np.random.default_rng([self.seed, *place]).integers(2**63)))
         source, target = self.tokenizers
         return collate(
             [
                 (
-                    source.sample(pair.source, self.sampling),
-                    target.sample(pair.target, self.sampling),
+                    source.sample(pair.source, self.sampling, chance),
+                    target.sample(pair.target, self.sampling, chance),
                 )
                 for pair in map(self.text.__getitem__, rows.tolist())
             ]
         )
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of the training text."""
+        return {
+            "sha256": self.text.fingerprint,
+            "pairs": len(self.text),
+            "used": len(self.usable.rows),
+            "empty": self.usable.empty,
+            "too_long": self.usable.too_long,
+        }

@@ -5,8 +5,10 @@
       run.json               what was measured while training, of what data, with which versions
       source.model           the SentencePiece models; one `tokenizer.model` where they are shared
       model.safetensors      the best weights so far: present as soon as there is something to keep
-      checkpoints/           weights of single steps, for averaging
-      log.jsonl              one line a log interval and a validation
+      checkpoints/           weights of single steps: the best, and those for averaging
+      state/                 what training goes on from: its newest save and the one before
+      log.jsonl              one line a log interval and a validation: what a seed repeats
+      clock.jsonl            minutes and speed at the same steps: what it does not
       hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated;
                              gold.*.txt where the corpus knows the word alignment
       scores.json            {TEST: {bleu: {score, signature}, ...}}
@@ -16,7 +18,6 @@
 Nothing in it can run code: safetensors, JSON, YAML, text.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,11 +26,16 @@ from typing import Any, Protocol, runtime_checkable
 
 import yaml
 
+from seq2seq.config import coerce
 from seq2seq.disk import replacing, write_lines
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.gold import Gold, write_gold
+from seq2seq.stranger import read_json, read_yaml, stay_inside
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
+
+# What later verbs read of a corpus's configuration; the corpus itself they never open.
+READ_OF_DATA = {"source": str, "target": str, "max_length": int, "tokenized": bool}
 
 
 @dataclass(frozen=True)
@@ -59,16 +65,19 @@ class RunFolder:
                     f"{str(path)!r} is not a run folder: it has no {name} "
                     "(give the folder that `seq2seq train` printed first, runs/NAME)"
                 )
-        try:
-            config = yaml.safe_load((path / "config.yaml").read_text("utf-8"))
-            info = json.loads((path / "run.json").read_text("utf-8"))
-        except (yaml.YAMLError, ValueError) as error:
-            raise UserError(f"{str(path)!r} cannot be read: {error}") from error
-        if not isinstance(config, dict) or not isinstance(info, dict):
-            raise UserError(f"{str(path)!r} cannot be read: config.yaml or run.json is no mapping")
-        if info.get("format", FORMAT) > FORMAT:
+        stay_inside(path)
+        config, info = read_yaml(path / "config.yaml"), read_json(path / "run.json")
+        for section in ("data", "model", "search"):
+            coerce(config.setdefault(section, {}), dict[str, Any], section)
+        for key, kind in READ_OF_DATA.items():
+            if config["data"].get(key) is not None:
+                coerce(config["data"][key], kind, f"data.{key}")
+        written = coerce(info.get("format", FORMAT), int, "format")
+        if written > FORMAT:
+            versions = info.get("versions")
+            version = versions.get("seq2seq") if isinstance(versions, dict) else None
             raise UserError(
-                f"{str(path)!r} was written by seq2seq {info.get('versions', {}).get('seq2seq')}, "
+                f"{str(path)!r} was written by seq2seq {version}, "
                 "newer than this one: upgrade to read it"
             )
         if not (path / "model.safetensors").is_file():
@@ -94,12 +103,9 @@ class RunFolder:
         file = self.path / "scores.json"
         if not file.is_file():
             return {}
-        try:
-            scores = json.loads(file.read_text("utf-8"))
-        except ValueError as error:
-            raise UserError(f"{file} cannot be read: {error}") from error
-        if not isinstance(scores, dict):
-            raise UserError(f"{file} cannot be read: it is no mapping of test sets")
+        scores = read_json(file)
+        if not all(isinstance(entry, dict) for entry in scores.values()):
+            raise UserError(f"{file} cannot be used: a test set's entry is no mapping")
         return scores
 
     def test(self, name: str) -> Path:
@@ -127,26 +133,25 @@ class Text(Protocol):
         """The target side in order."""
 
 
-def open_folder(
+def lay_out(
     path: Path,
     config: dict[str, Any],
     texts: Mapping[str, Text],
     golds: Mapping[str, Iterable[Gold]],
-) -> Path | None:
-    """Lay out a new run folder: its configuration, and what will be translated and aligned.
-
-    Returns:
-        Where an older run of this name was moved to; None if there was none.
-    """
-    moved = set_aside(path) if path.exists() and any(path.iterdir()) else None
-    with replacing(path / "config.yaml") as file:
-        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+) -> None:
+    """Write what a run begins with: its configuration, and what will be translated and aligned."""
     for name, text in texts.items():
         write_lines(path / "hyps" / name / "source.txt", text.sources())
         write_lines(path / "hyps" / name / "reference.txt", text.targets())
     for name, gold in golds.items():
         write_gold(path / "hyps" / name, gold)
-    return moved
+    write_config(path, config)  # last: with it the folder is a run
+
+
+def write_config(path: Path, config: dict[str, Any]) -> None:
+    """Write config.yaml into a run folder."""
+    with replacing(path / "config.yaml") as file:
+        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
 
 
 def set_aside(path: Path) -> Path:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.logger import Logger
@@ -77,6 +78,54 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabri
             f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
             f"trainer.precision={settings.precision} is not to be had here: {reason}"
         ) from error
+
+
+def repeat_exactly(wanted: bool) -> None:
+    """Have torch choose the operations that give the same bits every time, or the fastest.
+
+    An operation that has none of the first kind, as some on a GPU, is used all the same, and torch
+    warns of it by name.
+    """
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA is first used
+    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    # It would cost, and decide nothing: no code here reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def chance(seed: int, *place: int) -> None:
+    """Begin the stream of chance that belongs to a seed and a place in training.
+
+    With a stream for each update there is no generator whose state would have to be saved.
+    """
+    torch.manual_seed(int(np.random.default_rng([seed, *place]).integers(2**63)))
+
+
+def gradient_scaler(fabric: Fabric) -> Any:
+    """What keeps small gradients from vanishing in 16-mixed precision; None in any other."""
+    return getattr(fabric.strategy.precision, "scaler", None)
+
+
+def agreed(fabric: Fabric, value: Any) -> Any:
+    """The first process's word, so that all do the same."""
+    return fabric.broadcast(value) if fabric.world_size > 1 else value
+
+
+def total(fabric: Fabric, value: int | float) -> Any:
+    """The sum over all processes."""
+    if fabric.world_size == 1:
+        return value
+    found: Any = fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="sum")
+    return type(value)(found)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the machine itself, has no room left for a tensor."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )
 
 
 def event_logger(folder: Path) -> Logger:

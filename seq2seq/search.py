@@ -18,6 +18,8 @@ from seq2seq.batching import BOS, EOS, PAD
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive, select
 
+LONGEST = 100_000  # pieces of a translation, and
+WIDEST = 1_000  # hypotheses of a beam: a stored configuration must not ask for all memory
 FORBIDDEN = [PAD, BOS]  # never part of a translation
 
 
@@ -88,6 +90,8 @@ class Search(ABC):
         for name in ("max_length", "length_ratio", "length_extra"):
             if getattr(self, name) < (1 if name == "max_length" else 0):
                 raise UserError(f"search.{name} is {getattr(self, name)}, too small")
+        if self.max_length > LONGEST:
+            raise UserError(f"search.max_length is {self.max_length}; it is at most {LONGEST}")
 
     def caps(self, mask: Bool[Tensor, "batch src"]) -> Int[Tensor, " batch"]:
         """The longest translation of each sentence in pieces, by its own length alone."""
@@ -130,6 +134,8 @@ class Beam(Search):
         super().__post_init__()
         if self.beam < 1:
             raise UserError(f"search.beam is {self.beam}; it must be at least 1")
+        if self.beam > WIDEST:
+            raise UserError(f"search.beam is {self.beam}; it is at most {WIDEST}")
 
     @torch.inference_mode()
     def __call__(

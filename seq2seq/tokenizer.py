@@ -1,11 +1,13 @@
 """Text to pieces and back: the only door to SentencePiece."""
 
+import functools
 import hashlib
 import io
 import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from random import Random
 from typing import Literal, NamedTuple
 
 import sentencepiece
@@ -13,6 +15,7 @@ import sentencepiece
 from seq2seq.batching import BOS, EOS, PAD, UNK
 from seq2seq.disk import replacing
 from seq2seq.errors import UserError
+from seq2seq.sampling import draw_path, drop_merges
 
 WORD_START = "▁"  # SentencePiece's mark for a space before a piece
 
@@ -88,16 +91,45 @@ class Tokenizer:
         return len(self._pieces)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, without BOS or EOS."""
-        return self._pieces.encode(list(texts))
+        """Ids of each text, without BOS or EOS.
 
-    def sample(self, text: str, strength: float) -> list[int]:
+        Raises:
+            UserError: a text is none, for it has half a character.
+        """
+        try:
+            return self._pieces.encode(list(texts))
+        except TypeError as error:
+            for number, text in enumerate(texts, start=1):
+                if any("\ud800" <= character <= "\udfff" for character in text):
+                    raise UserError(
+                        f"text {number} has half a character (a lone surrogate): {text[:80]!a}"
+                    ) from error
+            raise
+
+    def sample(self, text: str, strength: float, chance: Random) -> list[int]:
         """One random segmentation: BPE-dropout (Provilkov et al. 2020) or subword regularisation.
 
         `strength` is the dropped share of merges for BPE, the inverse temperature for unigram
-        (Kudo 2018). Draws come from SentencePiece's generator; see `seed_sampling`.
+        (Kudo 2018).
         """
-        return self._pieces.encode(text, enable_sampling=True, alpha=strength, nbest_size=-1)
+        cut = drop_merges if self._merges else draw_path
+        pieces = cut(self._pieces.normalize(text), self._scores, strength, chance)
+        ids = [self._pieces.piece_to_id(piece) for piece in pieces]
+        # Like SentencePiece: unknown characters in a row are one unknown piece.
+        return [
+            i for i, before in zip(ids, [None, *ids], strict=False) if (i, before) != (UNK, UNK)
+        ]
+
+    @functools.cached_property
+    def _scores(self) -> dict[str, float]:
+        """Of every piece but the control ones."""
+        numbers = range(UNK + 1, len(self))
+        return {self._pieces.id_to_piece(i): self._pieces.get_score(i) for i in numbers}
+
+    @functools.cached_property
+    def _merges(self) -> bool:
+        """Whether this is BPE, which SentencePiece does not tell: its scores are ranks."""
+        return all(score.is_integer() for score in self._scores.values())
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids; control pieces leave no trace."""
@@ -129,11 +161,6 @@ def explain(message: str, vocab_size: int) -> str:
             f"need {needed[2]} (or lower tokenizer.character_coverage)"
         )
     return f"SentencePiece could not learn a vocabulary of {vocab_size} pieces: {message}"
-
-
-def seed_sampling(seed: int) -> None:
-    """Begin the stream of `Tokenizer.sample` anew (one stream a thread, inside SentencePiece)."""
-    sentencepiece.set_random_generator_seed(seed % 2**32)
 
 
 class Tokenizers(NamedTuple):

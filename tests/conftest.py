@@ -1,4 +1,8 @@
-"""One torch thread (three times faster for models this small) and a cache of the test's own."""
+"""One torch thread (three times faster for models this small) and a cache of the test's own.
+
+Hypothesis tries a few dozen examples a test, the same ones each time. SEQ2SEQ_EXAMPLES=10000 tries
+that many, new ones each time: `SEQ2SEQ_EXAMPLES=10000 pytest tests/test_fuzz.py`.
+"""
 
 import json
 import os
@@ -12,6 +16,17 @@ from tempfile import TemporaryFile
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+EXAMPLES = os.environ.get("SEQ2SEQ_EXAMPLES")
+settings.register_profile(
+    "seq2seq",
+    deadline=None,  # machines are shared
+    max_examples=int(EXAMPLES or 40),
+    derandomize=EXAMPLES is None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("seq2seq")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -136,6 +151,19 @@ def tiny(phrases: Path) -> Callable[..., list[str]]:
         return [*corpus, f"model={model}", *SMALL[model].split(), *QUICK.split(), *more]
 
     return words
+
+
+@pytest.fixture
+def fit(tiny: Callable[..., list[str]], tmp_path: Path) -> Callable[..., Path]:
+    """Train a tiny model in this process; its run folder."""
+    from seq2seq import compose  # not above: the shape hook must come before any import
+    from seq2seq.train import train
+
+    def run(model: str, *words: str, name: str = "run") -> Path:
+        more = [f"runs_dir={tmp_path}", f"name={name}", *words]
+        return train(compose.read(compose.compose(tiny(model, *more))))
+
+    return run
 
 
 @pytest.fixture

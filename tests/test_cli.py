@@ -160,14 +160,15 @@ def test_the_stored_configuration_trains_the_same_run_again(run):
     assert seq2seq.config.Config.read(stored).train.max_steps == 120
 
 
-def test_a_taken_name_is_refused_and_fresh_moves_the_old_run_aside(command, tiny, tmp_path):
+def test_another_seed_is_refused_and_fresh_moves_the_old_run_aside(command, tiny, tmp_path):
     words = ["train", *tiny("rnn", "name=one", "train.max_steps=1")]
     assert command(*words).status == 0
     weights = (tmp_path / "runs/one/model.safetensors").read_bytes()
     command(*words, "seed=2").must_refuse("runs/one", "fresh=true", "name=")
     assert command(*words, "seed=2", "fresh=true").out == "runs/one\n"
-    [old] = (tmp_path / "runs").glob("one.*")
+    [old], new = (tmp_path / "runs").glob("one.*"), tmp_path / "runs/one"
     assert (old / "model.safetensors").read_bytes() == weights
+    assert {path.name for path in old.iterdir()} == {path.name for path in new.iterdir()}
     assert (tmp_path / "runs/one/model.safetensors").read_bytes() != weights
 
 

@@ -1,15 +1,21 @@
 """Text to pieces and back."""
 
+import math
 import re
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seq2seq.batching import BOS, EOS, PAD, UNK
 from seq2seq.errors import UserError
-from seq2seq.tokenizer import WORD_START, Tokenizer, Tokenizers, seed_sampling
+from seq2seq.sampling import draw_path, drop_merges
+from seq2seq.tokenizer import WORD_START, Tokenizer, Tokenizers
 
 ENGLISH = [
     "A man is riding a horse.",
@@ -139,23 +145,60 @@ def test_an_unknown_character_shows_itself(text):
 def test_the_seed_decides_the_sampled_pieces(kind):
     draws = []
     for seed in (1, 1, 2):
-        seed_sampling(seed)
-        draws.append([BOTH[kind].sample(SENTENCE, 0.3) for _ in range(20)])
+        chance = Random(seed)
+        draws.append([BOTH[kind].sample(SENTENCE, 0.3, chance) for _ in range(20)])
     assert draws[0] == draws[1]
     assert draws[0] != draws[2]
 
 
 @KINDS
 def test_every_sample_spells_the_text(kind):
-    seed_sampling(1)
-    draws = [BOTH[kind].sample(SENTENCE, 0.3) for _ in range(20)]
+    chance = Random(1)
+    draws = [BOTH[kind].sample(SENTENCE, 0.3, chance) for _ in range(20)]
     assert {BOTH[kind].decode(ids) for ids in draws} == {SENTENCE}
     assert len(set(map(tuple, draws))) > 1
 
 
-def test_bpe_without_dropped_merges_is_the_plain_encoding():
-    tokenizer = BOTH["bpe"]
-    assert [tokenizer.sample(SENTENCE, 0.0)] == tokenizer.encode([SENTENCE])
+@given(TEXTS)
+@example(SENTENCE)
+@example("a😀😀 man 😀 ▁ x")
+def test_without_chance_a_sample_is_the_plain_encoding(text):
+    for kind, strength in (("bpe", 0.0), ("unigram", 1e5)):  # no merge dropped; the best path
+        assert [BOTH[kind].sample(text, strength, Random(1))] == BOTH[kind].encode([text])
+
+
+def test_with_every_merge_dropped_there_are_only_characters():
+    assert drop_merges("▁two▁cats", {"▁t": -1.0, "wo": -2.0}, 1.0, Random(1)) == list("▁two▁cats")
+
+
+def test_merges_are_dropped_at_the_share_asked_for():
+    chance, scores = Random(1), {"ab": -1.0}
+    kept = sum(drop_merges("ab", scores, 0.3, chance) == ["ab"] for _ in range(2000))
+    assert kept / 2000 == pytest.approx(0.7, abs=0.05)
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 0.5, 1.0])
+def test_paths_are_drawn_in_proportion_to_their_probability_to_a_power(sharpness):
+    scores = {"a": -1.0, "b": -1.5, "ab": -2.0, "ba": -1.2, "aba": -3.5}
+    paths = [["aba"], ["ab", "a"], ["a", "ba"], ["a", "b", "a"]]
+    weights = [math.exp(sharpness * sum(map(scores.get, path))) for path in paths]
+    chance, draws = Random(1), Counter()
+    for _ in range(4000):
+        draws[tuple(draw_path("aba", scores, sharpness, chance))] += 1
+    found = [draws[tuple(path)] / 4000 for path in paths]
+    assert found == pytest.approx([weight / sum(weights) for weight in weights], abs=0.04)
+
+
+def test_samples_are_the_same_in_every_process(tmp_path):
+    BOTH["bpe"].save(tmp_path / "tokenizer.model")
+    program = (
+        "import sys; from pathlib import Path; from random import Random; "
+        "from seq2seq.tokenizer import Tokenizer; "
+        "print(Tokenizer.load(Path(sys.argv[1])).sample(sys.argv[2], 0.5, Random(3)))"
+    )
+    words = [sys.executable, "-c", program, tmp_path / "tokenizer.model", SENTENCE]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{BOTH['bpe'].sample(SENTENCE, 0.5, Random(3))}\n"
 
 
 def test_saving_and_loading_change_nothing(tmp_path):
@@ -215,3 +258,8 @@ def test_saving_leaves_one_whole_file(tmp_path: Path):
     for _ in range(2):
         BOTH["bpe"].save(tmp_path / "tokenizer.model")
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
+
+
+def test_half_a_character_is_named():
+    with pytest.raises(UserError, match=r"text 2 has half a character .*'a \\ud83d'"):
+        BOTH["bpe"].encode(["a \u2028", "a \ud83d"])

@@ -10,24 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq import compose
 from seq2seq.errors import UserError
-from seq2seq.train import train
 from seq2seq.translate import Translator
 from seq2seq.weights import average, read_weights
 
 HEART = ["data.train=heart", "data.validation=heart", "tokenizer.vocab_size=70"]
-
-
-@pytest.fixture
-def fit(tiny, tmp_path):
-    """Train a tiny model in this process; its run folder."""
-
-    def run(model: str, *words: str, name: str = "run") -> Path:
-        more = [f"runs_dir={tmp_path}", f"name={name}", *words]
-        return train(compose.read(compose.compose(tiny(model, *more))))
-
-    return run
 
 
 def info(run: Path) -> dict:
@@ -141,7 +128,7 @@ def test_patience_ends_a_training(fit):
 
 
 def test_a_loss_that_is_no_number_is_refused_with_the_remedy(fit):
-    with pytest.raises(UserError, match=r"loss is nan at step \d+: lower train.learning_rate"):
+    with pytest.raises(UserError, match=r"no number in 10 updates in a row.*train.learning_rate"):
         fit("rnn", "train.learning_rate=1e30", "train.clip_norm=0", "train.max_steps=50")
 
 
@@ -253,23 +240,23 @@ def test_ctrl_c_keeps_the_best_model_so_far(process, tiny, tmp_path):
     out, err = started.communicate()
     run = tmp_path / "runs" / "cut"
     assert (started.returncode, out) == (130, ""), err
-    assert "stopping after this update" in err and "Traceback" not in err
+    assert "asked to stop" in err and "Traceback" not in err
     assert info(run)["status"] == "interrupted" and info(run)["steps"] >= 10
     best = info(run)["best"]
     assert log(run, "validation_loss")[best["step"]] == best["loss"]
     assert len(Translator(run)(["two cats see trees"])) == 1
 
 
-def test_ctrl_c_before_the_first_validation_keeps_what_there_is(process, tiny, tmp_path):
+def test_sigterm_before_the_first_validation_keeps_what_there_is(process, tiny, tmp_path):
     words = tiny("rnn", "name=cut", "train.max_steps=1000000", "train.validate_every=1000000")
     started = process("train", *words, cwd=tmp_path)
     records = tmp_path / "runs/cut/log.jsonl"
     while not records.is_file() or not records.read_text():
         assert started.poll() is None
         time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(signal.SIGTERM)
     _, err = started.communicate()
-    assert started.returncode == 130, err
+    assert started.returncode == 143, err
     assert info(tmp_path / "runs/cut")["best"] is None
     assert len(Translator(tmp_path / "runs/cut")(["two cats see trees"])) == 1
 
@@ -277,10 +264,13 @@ def test_ctrl_c_before_the_first_validation_keeps_what_there_is(process, tiny, t
 def test_two_processes_make_the_updates_of_one_with_twice_the_batches(process, fit, tiny, tmp_path):
     words = ["train=adadelta", "trainer.precision=64-true", "train.max_steps=6"]
     words += ["train.validate_every=3", f"runs_dir={tmp_path}"]
-    started = process("train", *tiny("rnn", *words, "trainer.devices=2", "name=two"), cwd=tmp_path)
-    out, err = started.communicate()
     two, one = tmp_path / "two", fit("rnn", *words, "train.accumulate=2", name="one")
-    assert (out, started.returncode) == (f"{two}\n", 0), err
+    for steps in (3, 6):  # the second time they go on
+        more = ["trainer.devices=2", "name=two", f"train.max_steps={steps}"]
+        started = process("train", *tiny("rnn", *words, *more), cwd=tmp_path)
+        out, err = started.communicate()
+        assert (out, started.returncode) == (f"{two}\n", 0), err
+    assert "going on at step 3" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
     assert info(two)["devices"] == 2 and info(two)["steps"] == 6
     assert info(two)["target_tokens"] == info(one)["target_tokens"]

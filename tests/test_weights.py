@@ -130,6 +130,8 @@ def keep(folder, scores, *, by="bleu", count=1, of="last") -> Checkpoints:
     checkpoints = Checkpoints(folder, by=by, count=count, of=of)
     for step, (loss, bleu) in enumerate(scores, 1):
         checkpoints.add(filled(step), Validation(step, loss, bleu))
+        checkpoints.prune()  # as each save of the training's state does
+    checkpoints.prune()
     return checkpoints
 
 
@@ -173,8 +175,19 @@ def test_add_says_whether_it_was_the_best(tmp_path):
 def test_the_last_checkpoints_stay_on_disk_and_no_others(tmp_path, count):
     checkpoints = keep(tmp_path, SCORES, count=count)
     expected = list(range(6 - count, 6))
-    assert steps_on_disk(tmp_path) == expected
+    assert steps_on_disk(tmp_path) == sorted({*expected, 4})  # the best
     assert value(checkpoints.averaged()) == pytest.approx(sum(expected) / count)
+
+
+def test_what_the_save_before_needs_stays_on_disk(tmp_path):
+    checkpoints = keep(tmp_path, SCORES[:4], count=2)
+    assert steps_on_disk(tmp_path) == [3, 4]
+    checkpoints.add(filled(5), Validation(5, *SCORES[4]))
+    assert steps_on_disk(tmp_path) == [3, 4, 5]  # nothing is deleted before there is a new save
+    checkpoints.prune()
+    assert steps_on_disk(tmp_path) == [3, 4, 5]
+    checkpoints.prune()
+    assert steps_on_disk(tmp_path) == [4, 5]
 
 
 @pytest.mark.parametrize("by", ["bleu", "loss"])

@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
+from seq2seq.corpora.lines import Place, Told
 from seq2seq.corpora.text import Pair, Text, fingerprint
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.gold import Gold
@@ -45,6 +47,8 @@ class Corpus(ABC):
         self.tokenized = tokenized
         self._parts = {"train": train, "validation": validation}
         for name, part in tests.items():
+            if name in ("", "..") or Path(name).name != name:  # it names a folder of the run
+                raise UserError(f"a test set cannot be called {name!r}, which is no plain name")
             if self._parts.setdefault(name, part) != part:
                 raise UserError(f"a test set cannot be called {name!r}, which names another split")
 
@@ -63,6 +67,17 @@ class Corpus(ABC):
     @abstractmethod
     def where(self, split: str) -> str:
         """The files or the dataset that hold the split, as a message names them."""
+
+    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+        """Like `read`, but `told` hears of every defect, and where it returns, reading goes on.
+
+        Nothing is skipped: a pair that `read` refuses comes as well as it can be read.
+        """
+        return self.read(split)
+
+    def place(self, split: str, row: int, side: int) -> Place:
+        """Where one side of a pair lies; rows count from 0, the source is side 0."""
+        return Place(split, row + 1)
 
     def gold(self, split: str) -> Iterable[Gold] | None:
         """Word alignments of the split, pair by pair; None where the corpus has none."""
@@ -90,8 +105,12 @@ class Corpus(ABC):
         """
         text = Text.store(self.fingerprint(split), self.read(split), what=f"reading {split}")
         if not len(text):
-            raise UserError(f"{split} is empty: there are no lines in {self.where(split)}")
+            raise self.without_lines(split)
         return text
+
+    def without_lines(self, split: str) -> UserError:
+        """What to raise for a split that holds nothing."""
+        return UserError(f"{split} is empty: there are no lines in {self.where(split)}")
 
 
 def by_name(parts: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:

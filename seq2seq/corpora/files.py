@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.lines import missing, read_pairs
+from seq2seq.corpora.lines import Place, Told, missing, read_pairs, refuse
 from seq2seq.errors import UserError
 
 
@@ -52,7 +52,15 @@ class Files(Corpus):
 
     def read(self, split: str) -> Iterator[Pair]:
         """Stream line i of one side with line i of the other."""
-        return read_pairs(*self.paths(split))
+        return self.survey(split, refuse)
+
+    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+        """The same, as far as both files go."""
+        return read_pairs(*self.paths(split), told)
+
+    def place(self, split: str, row: int, side: int) -> Place:
+        """The line in the side's own file."""
+        return Place(self.paths(split)[side].name, row + 1)
 
     def where(self, split: str) -> str:
         """Both files."""

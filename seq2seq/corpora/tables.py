@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.lines import one_line, read_lines
+from seq2seq.corpora.lines import Defect, Place, Told, one_line, read_lines, refuse
 from seq2seq.errors import UserError, did_you_mean
 
 EXTENSIONS = {".gz", ".tsv", ".txt", ".jsonl", ".json"}
@@ -45,6 +45,14 @@ class Table(Corpus):
     def where(self, split: str) -> str:
         """The file."""
         return str(self.path(split))
+
+    def read(self, split: str) -> Iterator[Pair]:
+        """Stream the two sides of every line."""
+        return self.survey(split, refuse)
+
+    def place(self, split: str, row: int, side: int) -> Place:
+        """The line, which holds both sides."""
+        return Place(self.path(split).name, row + 1)
 
 
 class Tsv(Table):
@@ -93,27 +101,34 @@ class Tsv(Table):
         self.target_column = target_column
         self.header = header
 
-    def read(self, split: str) -> Iterator[Pair]:
-        """Stream the two columns of every line but the header."""
+    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+        """Stream the two columns of every line but the header; without both they are empty."""
         path = self.path(split)
-        lines = enumerate(read_lines(path), start=1)
+        lines = enumerate(read_lines(path, told), start=1)
         names = next(lines, (1, ""))[1].split("\t") if self.header else []
         source, target = (
             self._number(path, column, names) for column in (self.source_column, self.target_column)
         )
         for number, line in lines:
             fields = line.split("\t")
-            if len(fields) <= max(source, target):
-                raise UserError(
-                    f"line {number} of {path} has {len(fields)} columns, "
-                    f"but column {max(source, target)} (counted from 0) is asked for"
-                )
-            yield Pair(fields[source], fields[target])
+            if len(fields) > max(source, target):
+                yield Pair(fields[source], fields[target])
+                continue
+            sentence = (
+                f"line {number} of {path} has {len(fields)} columns, "
+                f"but column {max(source, target)} (counted from 0) is asked for"
+            )
+            told(Defect("too few columns", Place(path.name, number), UserError(sentence)))
+            yield Pair("", "")
+
+    def place(self, split: str, row: int, side: int) -> Place:
+        """The line, with the header before it."""
+        return Place(self.path(split).name, row + 1 + self.header)
 
     def _number(self, path: Path, column: str, names: list[str]) -> int:
         if column in names:
             return names.index(column)
-        if column.isdecimal():
+        if column.isdecimal() and len(column) < 10:
             return int(column)
         reason = did_you_mean(column, names) if self.header else "without a header, give its number"
         raise UserError(f"{path} has no column {column!r}; {reason}")
@@ -162,17 +177,21 @@ class Jsonl(Table):
         self.source_field = source_field
         self.target_field = target_field
 
-    def read(self, split: str) -> Iterator[Pair]:
-        """Stream the two fields of every object."""
+    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+        """Stream the two fields of every object; where they cannot be had they are empty."""
         path = self.path(split)
-        for number, line in enumerate(read_lines(path), start=1):
+        for number, line in enumerate(read_lines(path, told), start=1):
             try:
                 record = json.loads(line)
-                yield Pair(_field(record, self.source_field), _field(record, self.target_field))
-            except UserError as error:
-                raise UserError(f"line {number} of {path} {error}") from error
+                pair = Pair(_field(record, self.source_field), _field(record, self.target_field))
             except (ValueError, RecursionError) as error:
-                raise UserError(f"line {number} of {path} is not JSON: {error}") from error
+                known = isinstance(error, UserError)
+                kind = "no such text" if known else "not JSON"
+                reason = f"{error}" if known else f"is not JSON: {error}"
+                sentence = f"line {number} of {path} {reason}"
+                told(Defect(kind, Place(path.name, number), UserError(sentence)))
+                pair = Pair("", "")
+            yield pair
 
 
 def _field(record: Any, field: str) -> str:

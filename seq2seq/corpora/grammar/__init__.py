@@ -1,5 +1,8 @@
-"""English and French from one grammar: words (lexicon), what agrees (agreement), rules with their
-links (phrase), and sentences drawn at random (sentences)."""
+"""English and French from one grammar.
+
+Words (lexicon), what agrees (agreement), rules with their links (phrase), chance, noun phrases
+(nouns) and sentences.
+"""
 
 from seq2seq.corpora.grammar.lexicon import Lexicon, data_folder
 from seq2seq.corpora.grammar.phrase import Phrase, french, gold, rule, text

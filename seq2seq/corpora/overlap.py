@@ -1,0 +1,126 @@
+"""The same text twice: inside a split, and across splits, found by hashes in bounded memory.
+
+A text is known by Python's own hash of it, 64 bits under a key that each process draws anew. Among
+n different texts, some two of them then look equal with a probability of about n^2 / 2^65: one in
+370,000 for ten million lines.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq.corpora.cache import chunks, counted
+from seq2seq.corpora.text import Pair, Text
+
+Hashes = NDArray[np.int64]
+
+MOST = 1 << 25  # hashes that `Seen` keeps: 256 MiB
+
+
+def hashes(items: Sequence[object]) -> Hashes:
+    """A hash of each, the same for equal ones within this process."""
+    return np.fromiter(map(hash, items), np.int64, len(items))
+
+
+def both(pairs: Iterable[Pair]) -> tuple[Hashes, Hashes]:
+    """The hashes of pairs and of their sources, those with an empty side left out."""
+    pairs = [pair for pair in pairs if pair.source and pair.target]
+    return hashes(pairs), hashes([pair.source for pair in pairs])
+
+
+class Seen:
+    """Hashes met so far, 8 bytes each, in sorted runs of ever doubling length.
+
+    After MOST of them no more are added: the later ones are still looked for among the first.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[Hashes] = []
+        self.count = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether what is met now is no longer remembered."""
+        return self.count >= MOST
+
+    def repeated(self, batch: Hashes) -> NDArray[np.bool_]:
+        """Which of these were met before, in this batch or an earlier one; then remember them."""
+        found = np.ones(len(batch), dtype=np.bool_)
+        new, first = np.unique(batch, return_index=True)
+        found[first] = False
+        for run in self._runs:
+            found |= member(batch, run)
+        if not self.full:
+            self.count += len(new)
+            while self._runs and len(self._runs[-1]) <= len(new):
+                new = np.concatenate([self._runs.pop(), new])
+                new.sort(kind="stable")  # which merges runs that are sorted already
+            self._runs.append(new)
+        return found
+
+
+def member(these: Hashes, known: Hashes) -> NDArray[np.bool_]:
+    """Which of these are in a sorted array."""
+    if not len(known):
+        return np.zeros(len(these), dtype=np.bool_)
+    places = np.searchsorted(known, these).clip(max=len(known) - 1)
+    return np.asarray(known[places] == these)
+
+
+class Shared:
+    """Which pairs and which sources of a held-out split are met in another; 18 bytes a pair.
+
+    Args:
+        pairs: hashes of the held-out pairs.
+        sources: hashes of their source sides, in the same order.
+    """
+
+    def __init__(self, pairs: Hashes, sources: Hashes) -> None:
+        self._own = pairs, sources
+        self._met = np.zeros(len(pairs), dtype=np.bool_), np.zeros(len(pairs), dtype=np.bool_)
+
+    def meet(self, pairs: Hashes, sources: Hashes) -> None:
+        """Look at a batch of the other split."""
+        for own, met, other in zip(self._own, self._met, (pairs, sources), strict=True):
+            met |= member(own, np.unique(other))
+
+    @property
+    def pairs(self) -> NDArray[np.intp]:
+        """Which were met with both sides."""
+        return np.flatnonzero(self._met[0])
+
+    @property
+    def sources(self) -> NDArray[np.intp]:
+        """Which were met with their source side, but never with both."""
+        return np.flatnonzero(self._met[1] & ~self._met[0])
+
+
+class Overlap(NamedTuple):
+    """How much of a held-out split stands in the training text too."""
+
+    split: str
+    lines: int
+    pairs: int
+    sources: int  # beyond those pairs
+
+    def __str__(self) -> str:
+        return (
+            f"{self.pairs:,} of the {self.lines:,} pairs of {self.split} are also trained on, and "
+            f"{self.sources:,} more of its sources, translated otherwise"
+        )
+
+
+def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
+    """What held-out splits share with the training text, those that share nothing left out."""
+    shared = {split: Shared(*both(text)) for split, text in heldout.items()}
+    batches = counted(chunks(train), "looking for overlap", total=len(train))
+    for batch in map(both, batches):
+        for one in shared.values():
+            one.meet(*batch)
+    found = [
+        Overlap(split, len(heldout[split]), len(one.pairs), len(one.sources))
+        for split, one in shared.items()
+    ]
+    return [one for one in found if one.pairs or one.sources]
