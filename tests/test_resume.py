@@ -112,13 +112,16 @@ def undisturbed(fit, known) -> Callable[..., dict]:
 class Forked:
     """A training in a copy of this process, as if its command had been given in another shell."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
+    def __init__(self, work: Callable[[], object], words: Path | None = None) -> None:
+        """Do the work; what it says on standard error goes to the file `words`, if given."""
         with warnings.catch_warnings():  # of threads, which Python 3.12 fears for; they do nothing
             warnings.simplefilter("ignore", DeprecationWarning)
             self.pid = os.fork()
         if not self.pid:
             status = 99
             try:
+                if words:
+                    sys.stderr = words.open("w", buffering=1)
                 with explained():
                     work()
                 status = 0
@@ -569,10 +572,10 @@ def test_a_line_is_added_whole_or_not_at_all(small_disk):
 
 
 @pytest.fixture
-def endless(fit, tmp_path, capfd) -> Iterator[Forked]:
-    """A training that has made ten updates and goes on; its run is `run`, its words are capfd's."""
+def endless(fit, tmp_path) -> Iterator[Forked]:
+    """A training that has made ten updates and goes on; its run is `run`, its words are `words`."""
     words = ["train.max_steps=1000000", "train.validate_every=1000000", SELDOM]
-    training = Forked(lambda: fit("rnn", *words))
+    training = Forked(lambda: fit("rnn", *words), tmp_path / "words")
     training.wait_for(tmp_path / "run/log.jsonl", '"step": 10,')
     yield training
     with contextlib.suppress(ProcessLookupError):
@@ -642,7 +645,7 @@ def test_a_signal_ends_a_training_that_then_goes_on_exactly(
 ):
     endless.kill(number)
     assert endless.wait() == status
-    run, said = tmp_path / "run", capfd.readouterr().err
+    run, said = tmp_path / "run", (tmp_path / "words").read_text("utf-8")
     assert "asked to stop" in said and "the same command goes on" in said
     steps = info(run)["steps"]
     assert info(run)["status"] == "interrupted" and steps >= 10 and torn(run) == []
