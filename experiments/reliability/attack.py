@@ -154,7 +154,8 @@ class Run:
             return WRITE
         process = start(self.words, self.said)
         until = time.perf_counter() + self.chance.uniform(0.02, 0.7) * self.seconds
-        while time.perf_counter() < until:
+        # What is to be damaged must be there first.
+        while time.perf_counter() < until or (fault in (CUT, FLIP) and len(self.saves()) < 2):
             if ended(process, wait=False) is not None:
                 return None
             time.sleep(0.01)
@@ -164,6 +165,10 @@ class Run:
             return None if status == 0 else TERM
         return self.damage(fault) if fault in (CUT, FLIP) else KILL
 
+    def saves(self) -> list[Path]:
+        """The saves there are, the newest last."""
+        return sorted(self.folder.glob("state/save-*"))
+
     def unfinished(self) -> bool:
         """Whether a save, a checkpoint or the model is being written."""
         folders = [self.folder / name for name in ("state", "checkpoints", ".")]
@@ -171,9 +176,9 @@ class Run:
         return any(name.startswith((".save", ".step", ".model")) for name in names)
 
     def damage(self, fault: str) -> str:
-        """Damage the newest save, if there is one before it."""
-        saves = sorted(self.folder.glob("state/save-*"))
-        if len(saves) < 2:
+        """Damage the newest save; there is one before it."""
+        saves = self.saves()
+        if len(saves) < 2:  # the kill came between two steps of writing the next
             return KILL
         content = bytearray(saves[-1].read_bytes())
         place = self.chance.randrange(len(content))
