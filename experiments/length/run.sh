@@ -8,7 +8,7 @@ for words in 20 60; do
   for seed in 1 2 3; do
     for model in rnn bahdanau transformer; do
       name=$model-$words-$seed
-      seq2seq train "experiment=demo-$model" "data.max_words=$words" "seed=$seed" "name=$name" "runs_dir=$out"
+      seq2seq train "experiment=demo-$model" "data.max_words=$words" "seed=$seed" "name=$name" "runs_dir=$out" trainer.threads=1 train.max_steps=1500 train.validate_every=500
       seq2seq evaluate "$out/$name"
     done
   done

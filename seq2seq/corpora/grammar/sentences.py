@@ -285,14 +285,14 @@ class Grammar(NounPhrases):
             if self.last in (own, None):
                 return None
         # One word has no room for a noun: it shows the distance without the temptation.
-        also = ("also/1", "aussi/1") if room == 1 else None
-        distance = len(between.source) + bool(also)
+        often = self.choose(self.lexicon.adverbs["often"]) if room == 1 else None
+        distance = len(between.source) + bool(often)
         english = None
-        if also or self.chance(0.5):
+        if often or self.chance(0.5):
             alone = self.doable(subject.kinds, "alone")
             verbs = [v for v in alone if v.with_etre and not v.reflexive]
-            verb = self.choose(verbs)
-            words = verb_group(verb, subject, "past", often=also)
+            verb = self.choose([v for v in verbs if not (often and v.infinitive == "mourir")])
+            words = verb_group(verb, subject, "past", often=often)
             forms = {at: participle(verb.participle, *at) for at in AGREEMENTS}
         else:
             state = self.choose([a for a in self.fitting(subject.kinds, "state") if four_forms(a)])
