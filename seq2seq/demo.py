@@ -89,11 +89,12 @@ def words_for(shown: list[Shown], figures: list[Path], folder: Path) -> str:
         "## Length",
         "",
     ]
+    pictures = {figure.stem: str(figure.relative_to(folder)) for figure in figures}
     lines += [f"- {sentence}" for one in shown for sentence in of_length(one)]
+    lines += ["", f"![BLEU by length]({pictures['length-test_long']})"]
     lines += ["", "## Agreement", ""]
     lines += [f"- {sentence}" for one in shown for sentence in of_distance(one)]
-    for figure in figures:
-        lines += ["", f"![{figure.stem}]({figure.relative_to(folder)})"]
+    lines += ["", f"![agreement by distance]({pictures['agreement-test_agreement']})"]
     lines += [
         "",
         "## Alignment",
