@@ -30,9 +30,7 @@ def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -
     assert told.status == 0, told
     page = Path("shown/report.md").read_text("utf-8")
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", page)
-    assert (
-        len(pictures) == len(set(pictures)) == 2 + 2 * 3
-    )  # two curves; three heatmaps of each attention
+    assert len(pictures) == len(set(pictures)) == 2 + 2 * 3
     for name in [*pictures, "comparison/report.md"]:
         assert (Path("shown") / name).is_file(), name
     for name in VARIANTS:
