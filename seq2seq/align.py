@@ -83,6 +83,29 @@ class Sentence(NamedTuple):
     target: str | None = None
     gold: Gold | None = None
 
+    def translated(self, translator: Translator) -> Translation:
+        """Its translation with attention, searched or given."""
+        if self.target is None:
+            return translator([self.source], attention=True)[0]
+        (translation,) = translator.force([(self.source, self.target)])
+        return translation
+
+    def aligned(
+        self, translator: Translator, translation: Translation, rule: Rule | None = None
+    ) -> Alignment:
+        """Its alignment by a rule, the run's own if None.
+
+        Raises:
+            UserError: as `Alignment.of`.
+        """
+        return Alignment.of(
+            translation,
+            rule or chosen_rule(translator.run),
+            translator.tokenizers,
+            forced=self.target is not None,
+            gold=self.gold,
+        )
+
 
 def align(
     path: str | Path,
@@ -127,20 +150,10 @@ def align(
         chosen = {slug(source): Sentence(source, target)}
     else:
         chosen = from_test(run, str(test), lines, reference)
-    translator, rule = Translator(run, beam=beam, device=device), rule or chosen_rule(run)
+    translator = Translator(run, beam=beam, device=device)
     written = []
     for name, sentence in chosen.items():
-        if sentence.target is None:
-            translation = translator([sentence.source], attention=True)[0]
-        else:
-            (translation,) = translator.force([(sentence.source, sentence.target)])
-        alignment = Alignment.of(
-            translation,
-            rule,
-            translator.tokenizers,
-            forced=sentence.target is not None,
-            gold=sentence.gold,
-        )
+        alignment = sentence.aligned(translator, sentence.translated(translator), rule)
         picture = out or run.path / "align" / f"{name}.png"
         if out is not None and len(chosen) > 1:
             picture = out.with_name(f"{out.stem}-{name}{out.suffix}")

@@ -148,6 +148,17 @@ def forced(translator: Translator, gold_set: GoldSet) -> Iterator[tuple[Translat
         yield translation, gold, Cut.of(translation, gold, translator.tokenizers)
 
 
+def attention_of(translation: Translation, run: RunFolder) -> Float[Tensor, "layers heads tgt src"]:
+    """The attention of a translation.
+
+    Raises:
+        UserError: the run's model has none.
+    """
+    if translation.attention is None:
+        raise UserError(f"{run.name} has no attention, so no alignment can be read from it")
+    return translation.attention
+
+
 def chosen_rule(run: RunFolder) -> Rule:
     """The rule that was picked for a run on a development set, else the default.
 

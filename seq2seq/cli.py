@@ -53,11 +53,6 @@ def check(words: Words = None) -> None:
     """Read a corpus without training: what is wrong, and where (takes the words of train)."""
     from seq2seq import compose
 
-    words = words or []
-    if {"-h", "--help"} & set(words):
-        print(compose.check_help(words))
-        return
-
     def job(config: "Config") -> None:
         from seq2seq.check import check, findings_table
 
@@ -66,18 +61,13 @@ def check(words: Words = None) -> None:
         if any(split.refusals for split in found):
             sys.exit(1)
 
-    compose.run(words, job)
+    compose.run(words or [], job, compose.check_help)
 
 
 @hydra_command
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists every key)."""
     from seq2seq import compose
-
-    words = words or []
-    if {"-h", "--help"} & set(words):
-        print(compose.help_text(words))
-        return
 
     def job(config: "Config") -> None:
         from seq2seq.runtime import first_process
@@ -87,7 +77,7 @@ def train(words: Words = None) -> None:
         if first_process():
             print(folder)
 
-    compose.run(words, job)
+    compose.run(words or [], job, compose.help_text)
 
 
 @app.command()

@@ -7,11 +7,10 @@ is marked: a number in a table asks to be compared with its neighbours.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from seq2seq.disk import read_lines
+from seq2seq.disk import read_lines, sha256
 from seq2seq.errors import UserError
 from seq2seq.progress import console
 from seq2seq.run import RunFolder
@@ -202,7 +201,7 @@ def _texts(test: str, run: Run) -> tuple[list[str], list[str]]:
     for file, expected in hashed.items():
         if not file.is_file():
             raise UserError(f"{file} is missing")
-        if (digest := _sha256(file)) != expected:
+        if (digest := sha256(file)) != expected:
             raise UserError(
                 f"{file} has changed since {test!r} was scored "
                 f"(SHA-256 {digest}, then {expected}): {run.again}"
@@ -251,15 +250,6 @@ def signatures(stored: dict[str, Any]) -> dict[str, str]:
         for metric, score in stored.items()
         if isinstance(score, dict) and "signature" in score
     }
-
-
-def _sha256(file: Path) -> str:
-    """The hash of a file's bytes, in hexadecimal."""
-    digest = sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 # --- what a reader must know --------------------------------------------------------------------

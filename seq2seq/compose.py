@@ -26,12 +26,17 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "configs"
 
 
-def run(words: list[str], job: Callable[[Config], Any]) -> None:
+def run(words: list[str], job: Callable[[Config], Any], help: Callable[[list[str]], str]) -> None:
     """Compose a configuration from command-line words and do the job with it; with -m, with each.
+
+    With -h or --help among the words, print what `help` says of the others instead.
 
     Raises:
         UserError: a word, key or value is wrong; the message names it and the nearest valid one.
     """
+    if {"-h", "--help"} & set(words):
+        print(help(words))
+        return
     flags = {word for word in words if word.startswith("-")}
     if flags <= {"-m", "--multirun"}:  # with others, such as --config-dir, Hydra must judge itself
         overrides = [word for word in words if word not in flags]

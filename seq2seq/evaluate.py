@@ -1,6 +1,5 @@
 """Scores of a run on its test sets: translate, measure, write down with all that it took."""
 
-import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from seq2seq import alignments, breakdown, scores
 from seq2seq.batching import Ids, collate, pack
-from seq2seq.disk import read_lines, write_json, write_lines
+from seq2seq.disk import read_lines, sha256, write_json, write_lines
 from seq2seq.errors import UserError
 from seq2seq.gold import read_agreements
 from seq2seq.models.base import Autoregressive
@@ -160,9 +159,3 @@ def score_table(done: dict[str, Any]) -> Table:
         numbers = [f"{entry[key]['score']:.2f}" if key in entry else "-" for key in columns]
         table.add_row(escape(name), *numbers, f"{entry['sentences_per_second']:.1f}")
     return table
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

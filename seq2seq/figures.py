@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from seq2seq import plot
-from seq2seq.align import Alignment, Sentence, from_test, slug
+from seq2seq.align import Sentence, from_test, slug
 from seq2seq.alignments import chosen_rule
 from seq2seq.errors import UserError
 from seq2seq.plot import Panel
@@ -75,22 +75,14 @@ def figure(
     first = translators[0]
     match kind:
         case "runs":
-            plot.beside([panel(t, sentence, found(t, sentence)) for t in translators], picture)
+            plot.beside([panel(t, sentence, sentence.translated(t)) for t in translators], picture)
         case "lines":
-            plot.lines(panel(first, sentence, found(first, sentence)), picture)
+            plot.lines(panel(first, sentence, sentence.translated(first)), picture)
         case "heads":
             plot.multiples(heads(first, sentence), picture)
         case "steps":
             plot.multiples(steps(first, sentence), picture)
     return picture
-
-
-def found(translator: Translator, sentence: Sentence) -> Translation:
-    """The translation of a sentence, searched or given."""
-    if sentence.target is None:
-        return translator([sentence.source], attention=True)[0]
-    (translation,) = translator.force([(sentence.source, sentence.target)])
-    return translation
 
 
 def panel(
@@ -101,13 +93,7 @@ def panel(
     title: str | None = None,
 ) -> Panel:
     """A translation by a rule, the run's own if None, under the run's name if it has no title."""
-    alignment = Alignment.of(
-        translation,
-        rule or chosen_rule(translator.run),
-        translator.tokenizers,
-        forced=sentence.target is not None,
-        gold=sentence.gold,
-    )
+    alignment = sentence.aligned(translator, translation, rule)
     return Panel(
         alignment.source_words,
         alignment.target_words,
@@ -119,7 +105,7 @@ def panel(
 
 def heads(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
     """A row for each layer and a column for each head, their means last."""
-    translation = found(translator, sentence)
+    translation = sentence.translated(translator)
     if translation.attention is None:
         raise UserError(f"{translator.run.name} has no attention, so there is nothing to draw")
     layers, heads = translation.attention.shape[:2]
@@ -148,10 +134,10 @@ def steps(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
             "train with a larger train.average, and that many are kept"
         )
     chosen = np.linspace(0, len(files) - 1, min(len(files), FRAMES)).round().astype(int)
-    sentence = sentence._replace(target=found(translator, sentence).text)
+    sentence = sentence._replace(target=sentence.translated(translator).text)
     strip = []
     for file in [files[i] for i in chosen]:
         set_weights(translator.model, read_weights(file), file)
         title = f"step {int(file.stem.removeprefix('step-')):,}"
-        strip.append(panel(translator, sentence, found(translator, sentence), title=title))
+        strip.append(panel(translator, sentence, sentence.translated(translator), title=title))
     return [strip[i : i + ACROSS] for i in range(0, len(strip), ACROSS)]

@@ -30,10 +30,7 @@ def read_links(path: Path, texts: Sequence[Text], form: Form) -> list[Gold]:
         UserError: the number of lines is another, a line is not of the form, or a link points past
             its pair; the message names file and line.
     """
-    try:
-        lines = read_lines(path)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: {error.reason}") from error
+    lines = read_lines(path)
     if form == "naacl":
         return naacl(path, lines, texts)
     if len(lines) != len(texts):

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from seq2seq.alignments import RULE, GoldSet, chosen_rule, forced, read_texts
+from seq2seq.alignments import RULE, GoldSet, attention_of, chosen_rule, forced, read_texts
 from seq2seq.baselines import diagonal, fast_align
 from seq2seq.config import build
 from seq2seq.corpora import Corpus
@@ -171,11 +171,7 @@ def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[Foun
     """What one rule reads, pair by pair."""
     found = []
     for translation, _, cut in forced(translator, gold_set):
-        if translation.attention is None:
-            raise UserError(
-                f"{translator.run.name} has no attention, so no alignment can be read from it"
-            )
-        found.append(cut.links(translation.attention, rule))
+        found.append(cut.links(attention_of(translation, translator.run), rule))
     return found
 
 

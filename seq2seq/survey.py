@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from seq2seq.alignments import GoldSet, forced
+from seq2seq.alignments import GoldSet, attention_of, forced
 from seq2seq.errors import UserError
 from seq2seq.gold import Link
 from seq2seq.links import Tally
@@ -80,13 +80,10 @@ def survey(translator: Translator, gold_set: GoldSet, rule: Rule) -> Survey:
     sums: dict[bool, Float[ndarray, "kinds layers heads"]] = {}
     unmatched = 0
     for translation, gold, cut in forced(translator, gold_set):
-        if translation.attention is None:
-            raise UserError(
-                f"{translator.run.name} has no attention, so no alignment can be read from it"
-            )
+        seen = attention_of(translation, translator.run)
         unmatched += cut.unmatched
-        attention = with_means(translation.attention.float().numpy())
-        layers, heads = translation.attention.shape[:2]
+        attention = with_means(seen.float().numpy())
+        layers, heads = seen.shape[:2]
         shape = len(gold.target), len(gold.source)
         sure = cells(gold.links.sure, shape)
         possible = sure | cells(gold.links.possible, shape)

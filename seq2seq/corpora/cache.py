@@ -34,10 +34,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with disk.replacing(path, "wb") as file:
             yield file
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error} "
-            "(the environment variable SEQ2SEQ_CACHE moves the cache)"
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """What to raise where the cache cannot be written."""
+    return UserError(
+        f"{path} cannot be written: {error.strerror or error} "
+        "(the environment variable SEQ2SEQ_CACHE moves the cache)"
+    )
 
 
 def stored(

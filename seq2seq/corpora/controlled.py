@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
 
-from seq2seq.corpora.cache import cache_folder
+from seq2seq.corpora.cache import cache_folder, unwritable
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.grammar import Grammar, Lexicon, Phrase, data_folder, french, gold, rule, text
 from seq2seq.corpora.lines import read_lines
@@ -48,9 +48,10 @@ EXAMPLES = (  # what turns round; what nests; what stands before the verb
 
 
 class Made(NamedTuple):
-    """A pair, English first, and what agrees at a distance in English and in French."""
+    """A pair, English first, as tokens and as text, and what agrees at a distance on each side."""
 
     gold: Gold
+    texts: tuple[str, str]
     agreements: tuple[Agreement | None, Agreement | None] = (None, None)
 
 
@@ -157,10 +158,7 @@ class Controlled(Files):
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             if not final.is_dir():  # else another process was faster
-                raise UserError(
-                    f"{final} cannot be written: {error.strerror or error} "
-                    "(the environment variable SEQ2SEQ_CACHE moves the cache)"
-                ) from error
+                raise unwritable(final, error) from error
 
     def _splits(self) -> Iterator[tuple[str, int, Iterator[Made]]]:
         """Each split, its size and its pairs; what tests never depends on what trains."""
@@ -188,7 +186,8 @@ class Controlled(Files):
 
 def made(phrase: Phrase) -> Made:
     """A sentence of the grammar with its words as they meet."""
-    return Made(gold(french(phrase)))
+    pair = gold(french(phrase))
+    return Made(pair, (text(pair.source), text(pair.target)))
 
 
 def drawn(grammar: Grammar, fewest: int, most: int) -> Iterator[Made]:
@@ -196,7 +195,7 @@ def drawn(grammar: Grammar, fewest: int, most: int) -> Iterator[Made]:
     while True:
         room = grammar.between(fewest, most + most // 4)  # what there is room for is not all used
         pair = made(grammar.sentence(room))
-        if fewest <= len(text(pair.gold.source).split()) <= most:
+        if fewest <= len(pair.texts[0].split()) <= most:
             yield pair
 
 
@@ -207,15 +206,14 @@ def distant(grammar: Grammar, distance: int) -> Iterator[Made]:
         room = distance if distance < 2 else grammar.between(distance + 1, distance + 4)
         found = grammar.dependency(room)
         if found and found.french.distance == distance:
-            yield Made(gold(french(found.phrase)), (found.english, found.french))
+            yield made(found.phrase)._replace(agreements=(found.english, found.french))
 
 
 def unseen(pairs: Iterable[Made], seen: set[str]) -> Iterator[Made]:
     """The pairs of which neither side has been seen, which they are from then on."""
     for pair in pairs:
-        sides = {text(pair.gold.source), text(pair.gold.target)}
-        if seen.isdisjoint(sides):
-            seen |= sides
+        if seen.isdisjoint(pair.texts):
+            seen.update(pair.texts)
             yield pair
 
 
@@ -224,7 +222,7 @@ def write(folder: Path, split: str, pairs: Iterable[Made]) -> None:
     pairs = list(pairs)
     sides = ([pair.gold.source for pair in pairs], [pair.gold.target for pair in pairs])
     for language, side, words in zip(LANGUAGES, (0, 1), sides, strict=True):
-        write_lines(folder / f"{split}.{language}", map(text, words))
+        write_lines(folder / f"{split}.{language}", (pair.texts[side] for pair in pairs))
         write_lines(folder / f"{split}.tokens.{language}", map(" ".join, words))
         if any(pair.agreements[side] for pair in pairs):
             lines = (agreement_line(pair.agreements[side]) for pair in pairs)
