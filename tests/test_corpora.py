@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seq2seq.corpora import Pair
+from seq2seq.corpora import Pair, lines
 from seq2seq.corpora import cache as cache_module
 from seq2seq.corpora.cache import cache_folder, replacing
 from seq2seq.corpora.files import Files
+from seq2seq.corpora.tables import Jsonl, Tsv
 from seq2seq.errors import UserError
 
 REAL = Path(__file__).parents[1] / "../shared/corpora"
@@ -229,3 +230,23 @@ def test_news_with_its_traps_has_the_right_count():
     assert len(text) == 12_065
     assert sum("\u2028" in target for target in text.targets()) == 1
     assert (len(corpus.text("validation")), len(corpus.text("test"))) == (502, 3_003)
+
+
+@pytest.mark.parametrize("kind", ["files", "tsv", "jsonl"])
+def test_a_refused_file_is_closed_though_its_error_is_kept(tmp_path, monkeypatch, kind):
+    opened, open_bytes = [], lines.open_bytes
+    monkeypatch.setattr(
+        lines, "open_bytes", lambda path: opened.append(open_bytes(path)) or opened[-1]
+    )
+    for name in ("train", "train.en", "train.de"):
+        (tmp_path / name).write_bytes(b"one\n" * (2 if name == "train.de" else 9))
+    usual = {"source": "en", "target": "de", "root": str(tmp_path), "max_length": 9, "tests": []}
+    names = {"train": "train", "validation": "train", "tokenized": False}
+    corpus = {
+        "files": lambda: Files(**usual, **names),
+        "tsv": lambda: Tsv(**usual, **names, source_column="0", target_column="none", header=True),
+        "jsonl": lambda: Jsonl(**usual, **names, source_field="en", target_field="de"),
+    }[kind]()
+    with pytest.raises(UserError) as kept:
+        list(corpus.text("train"))
+    assert opened and all(file.closed for file in opened), kept.value
