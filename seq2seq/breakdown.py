@@ -79,7 +79,7 @@ def agreement(
 
 
 def agreement_of(hypothesis: str, known: Agreement) -> Literal["right", "wrong", "missing"]:
-    """Whether a translation has the form that agrees, or another one too, or the word in no form."""
+    """Whether a translation has only the form that agrees, has another one, or has none."""
     words = re.findall(r"\w+", hypothesis.lower())
     forms = {word for word in words if word in (known.right, *known.wrong)}
     return "missing" if not forms else "right" if forms == {known.right} else "wrong"

@@ -45,7 +45,7 @@ class Statistics(NamedTuple):
     @property
     def score(self) -> float:
         """On the whole test set."""
-        return float(self.formula(self.sentences.sum(0)))
+        return float(self.formula(self.sentences.sum(0, keepdims=True))[0])
 
 
 def score(

@@ -1,6 +1,6 @@
-"""Comparing translation systems: what was measured alike, how sure it is, where it differs, at what cost.
+"""Systems side by side: how good they are, how sure that is, where they differ, what they cost.
 
-Reads files only and needs no model. `find` and group what is compared (runs, systems), refuse what
+Reads files only and needs no model: find and group what is compared (runs, systems), refuse what
 was not measured alike (alike), count and test (counting, quality, significance), look closer (axes,
 ngrams, sentences, cost), and write it all down (tables, then terminal, markdown, tex, record,
 pictures, page).

@@ -4,7 +4,7 @@ By length of the source, by how rare its rarest word is in the training text, by
 which a word agrees with another.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,17 @@ from seq2seq.gold import read_agreements
 from seq2seq.scores import Statistics
 from seq2seq.vocabulary import rarest
 
+Curve = dict[str, float]  # a value at each place
+Band = dict[str, tuple[float, float]]  # an interval at each place
+
 FEWEST = 20  # sentences of a place that are worth a point of a curve
 RARE = {  # counts in the training text from which a place of the axis begins
-    **{0: "0", 1: "1", 2: "2\N{EN DASH}9", 10: "10\N{EN DASH}99"},
-    **{100: "100\N{EN DASH}999", 1000: "1,000 or more"},
+    0: "0",
+    1: "1",
+    2: "2\N{EN DASH}9",
+    10: "10\N{EN DASH}99",
+    100: "100\N{EN DASH}999",
+    1000: "1,000 or more",
 }
 
 
@@ -144,7 +151,9 @@ def axis(
         systems: the systems.
         measured: what is scored, under `bleu`.
     """
-    places = {name: np.flatnonzero([names.get(one) == name for one in at]) for name in names.values()}
+    places = {
+        name: np.flatnonzero([names.get(one) == name for one in at]) for name in names.values()
+    }
     places = {name: rows for name, rows in places.items() if len(rows)}
     points: dict[str, list[Point]] = {system.name: [] for system in systems}
     for rows in places.values():
@@ -159,3 +168,19 @@ def axis(
 def at_rows(system: Statistics, rows: ndarray) -> Statistics:
     """The same for some of the sentences."""
     return system._replace(sentences=system.sentences[rows])
+
+
+def curves_of(axis: Axis) -> tuple[dict[str, Curve], dict[str, Band]]:
+    """Values and intervals by place and system, those of too few sentences left out."""
+    worth = [lines >= FEWEST for lines in axis.lines]
+    curves: dict[str, Curve] = {}
+    bands: dict[str, Band] = {}
+    for name, points in axis.points.items():
+        kept = [
+            (place, point)
+            for place, point, enough in zip(axis.places, points, worth, strict=True)
+            if enough
+        ]
+        curves[name] = {place: point.value.mean for place, point in kept}
+        bands[name] = {place: (point.low, point.high) for place, point in kept}
+    return curves, bands

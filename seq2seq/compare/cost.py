@@ -49,7 +49,9 @@ def cost(system: System, test: str) -> Cost:
 
     return Cost(
         **{name: known(key) for name, key in TRAINING.items()},
-        sentences_per_second=spread(system, lambda run: run.scores[test].get("sentences_per_second")),
+        sentences_per_second=spread(
+            system, lambda run: run.scores[test].get("sentences_per_second")
+        ),
     )
 
 

@@ -54,13 +54,13 @@ def of_test(comparison: Comparison, test: TestSet, pictures: Sequence[Path]) -> 
     for picture in pictures:
         yield f"![{picture.stem}]({picture.name})"
         yield ""
-    for found in (
+    for further in (
         tables.further(comparison, test),
         tables.alignment(comparison, test),
         tables.cost(comparison, test),
     ):
-        if found:
-            yield from table(found, f"### {escape(found.title)}")
+        if further:
+            yield from table(further, f"### {escape(further.title)}")
     if len(comparison.systems) > 1:
         yield "### Where they differ"
         yield ""

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from seq2seq.compare import tables
-from seq2seq.compare.axes import Axis
+from seq2seq.compare.axes import Axis, curves_of
 from seq2seq.compare.comparison import Comparison, TestSet
-from seq2seq.compare.pictures import curves_of
 from seq2seq.compare.quality import NAMES, Pair
 from seq2seq.compare.runs import Run
 from seq2seq.compare.tables import Table
 
-ATTENTION = "attention.safetensors"  # beside a test set's translations, where `evaluate` has stored it
+ATTENTION = (
+    "attention.safetensors"  # beside a test set's translations, where `evaluate` has stored it
+)
 
 
 def page(comparison: Comparison) -> dict[str, Any]:
@@ -55,7 +56,11 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             for one in all_tables(comparison, test)
         ],
         "matrices": [
-            {"title": f"{NAMES[metric]}, {words}", "names": names, "cells": matrix(names, pairs, kind)}
+            {
+                "title": f"{NAMES[metric]}, {words}",
+                "names": names,
+                "cells": matrix(names, pairs, kind),
+            }
             for metric, pairs in test.quality.pairs.items()
             for kind, words in (
                 ("randomised", "paired approximate randomisation"),

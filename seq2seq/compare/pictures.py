@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from seq2seq import plot
-from seq2seq.compare.axes import FEWEST, Axis
+from seq2seq import charts
+from seq2seq.compare.axes import curves_of
 from seq2seq.compare.comparison import Comparison
 
 ENDINGS = (".png", ".svg")
@@ -19,33 +19,13 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
                 continue
             for ending in ENDINGS:
                 path = out / f"{axis.key}-{test.name}{ending}"
-                top = 100 if axis.y == "%" else None
-                plot.curves(curves, path, x=axis.x, y=axis.y, top=top, bands=bands)
+                top = 100.0 if axis.y == "%" else None
+                charts.curves(curves, path, x=axis.x, y=axis.y, top=top, bands=bands)
                 drawn.append(path)
     if comparison.courses:
         lines = [(one.system, one.minutes, one.bleu) for one in comparison.courses]
         for ending in ENDINGS:
             path = out / f"training{ending}"
-            plot.courses(lines, path, x="minutes of training", y="BLEU of the validation")
+            charts.courses(lines, path, x="minutes of training", y="BLEU of the validation")
             drawn.append(path)
     return drawn
-
-
-Curve = dict[str, float]
-Band = dict[str, tuple[float, float]]
-
-
-def curves_of(axis: Axis) -> tuple[dict[str, Curve], dict[str, Band]]:
-    """Values and intervals by place and system, those of too few sentences left out."""
-    worth = [lines >= FEWEST for lines in axis.lines]
-    curves: dict[str, Curve] = {}
-    bands: dict[str, Band] = {}
-    for name, points in axis.points.items():
-        kept = [
-            (place, point)
-            for place, point, enough in zip(axis.places, points, worth, strict=True)
-            if enough
-        ]
-        curves[name] = {place: point.value.mean for place, point in kept}
-        bands[name] = {place: (point.low, point.high) for place, point in kept}
-    return curves, bands

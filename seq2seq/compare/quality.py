@@ -96,7 +96,9 @@ def quality(systems: Sequence[System], measured: Measured) -> Quality:
                 if len(system.runs) == 1
                 else draws.interval(as_one(system, measured, metric))
             )
-            means[system.name][metric] = Spread.of([runs[run.name][metric].score for run in system.runs])
+            means[system.name][metric] = Spread.of(
+                [runs[run.name][metric].score for run in system.runs]
+            )
         tested[metric] = test(systems, measured, metric, draws)
     signatures = {metric: found.signature for metric, found in first.items()}
     return Quality(runs, whole, means, tested, signatures)
@@ -108,9 +110,7 @@ def as_one(system: System, measured: Measured, metric: str) -> Statistics:
     return counted[0]._replace(sentences=np.mean([one.sentences for one in counted], axis=0))
 
 
-def test(
-    systems: Sequence[System], measured: Measured, metric: str, draws: Chance
-) -> list[Pair]:
+def test(systems: Sequence[System], measured: Measured, metric: str, draws: Chance) -> list[Pair]:
     """Test every pair of systems on one metric."""
     ones = [as_one(system, measured, metric) for system in systems]
     places = pairs(len(systems))
@@ -118,16 +118,24 @@ def test(
     bootstrap = [float(table[place]) for place in places]
     table = draws.randomised(ones)
     randomised = [float(table[place]) for place in places]
+    columns = zip(places, bootstrap, holm(bootstrap), randomised, holm(randomised), strict=True)
     found = []
-    for (row, column), *ps in zip(
-        places, bootstrap, holm(bootstrap), randomised, holm(randomised), strict=True
-    ):
-        difference = ones[row].score - ones[column].score
-        ahead = share_ahead(systems[row], systems[column], measured, metric)
-        sure = max(ps[1], ps[3]) < LEVEL
-        winner = {1.0: systems[row].name, 0.0: systems[column].name}.get(ahead) if sure else None
+    for (row, column), p_bootstrap, bootstrap_holm, p_randomised, randomised_holm in columns:
+        ours, theirs = systems[row], systems[column]
+        ahead = share_ahead(ours, theirs, measured, metric)
+        sure = max(bootstrap_holm, randomised_holm) < LEVEL
         found.append(
-            Pair(systems[row].name, systems[column].name, difference, *ps, ahead, winner)
+            Pair(
+                first=ours.name,
+                second=theirs.name,
+                difference=ones[row].score - ones[column].score,
+                bootstrap=p_bootstrap,
+                bootstrap_corrected=bootstrap_holm,
+                randomised=p_randomised,
+                randomised_corrected=randomised_holm,
+                ahead=ahead,
+                winner={1.0: ours.name, 0.0: theirs.name}.get(ahead) if sure else None,
+            )
         )
     return found
 

@@ -1,4 +1,4 @@
-"""A comparison as `report.json`, for programs; `report.schema.json` beside this file describes it."""
+"""A comparison as `report.json`, for programs; described by `report.schema.json` in this folder."""
 
 from dataclasses import asdict
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.runs import Run, section
 from seq2seq.compare.sentences import beaten, shown_pairs
-from seq2seq.compare.significance import RESAMPLES, TRIALS, seed_of_chance
+from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import flat, number, shown
+from seq2seq.scores import seed_of_chance
 
 SCHEMA = 2  # raised when a reader would have to change
 
@@ -118,8 +119,14 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             {
                 "better": better.name,
                 "worse": worse.name,
-                "words": [one._asdict() for one in test.matches.better(better.name, worse.name, phrases=False)],
-                "phrases": [one._asdict() for one in test.matches.better(better.name, worse.name, phrases=True)],
+                "words": [
+                    one._asdict()
+                    for one in test.matches.better(better.name, worse.name, phrases=False)
+                ],
+                "phrases": [
+                    one._asdict()
+                    for one in test.matches.better(better.name, worse.name, phrases=True)
+                ],
             }
             for ours, theirs in shown_pairs(comparison.systems)
             for better, worse in ((ours, theirs), (theirs, ours))

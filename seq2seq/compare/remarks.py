@@ -50,8 +50,8 @@ def remarks(
         notes += testing(systems)
     if any(len(system.runs) > 1 for system in systems):
         notes.append(
-            "Runs that differ in their seed alone are one system: a mean over its seeds, \N{PLUS-MINUS SIGN} "
-            "their standard deviation (divisor n - 1)."
+            "Runs that differ in their seed alone are one system: a mean over its seeds, "
+            "\N{PLUS-MINUS SIGN} their standard deviation (divisor n - 1)."
         )
     notes += [
         f"\N{DAGGER} Run {run.name} is not known to be trained to its end (status: "

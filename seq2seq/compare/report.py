@@ -20,7 +20,10 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
     if out.exists() and not out.is_dir():
         raise UserError(f"the report cannot go to {str(out)!r}: it is a file, not a folder")
     drawn = draw(comparison, out)
-    for name, text in {"report.md": markdown(comparison, drawn), "table.tex": tex(comparison)}.items():
+    for name, text in {
+        "report.md": markdown(comparison, drawn),
+        "table.tex": tex(comparison),
+    }.items():
         with replacing(out / name) as file:
             file.write(text)
     write_json(out / "report.json", record(comparison))

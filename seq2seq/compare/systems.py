@@ -37,7 +37,9 @@ def grouped(runs: Sequence[Run], tests: Sequence[str]) -> list[System]:
     for run in runs:
         same = identity(run, tests)
         again = sum(
-            run.seed in [one.seed for one in group] for (known, _), group in groups.items() if known == same
+            run.seed in [one.seed for one in group]
+            for (known, _), group in groups.items()
+            if known == same
         )
         groups.setdefault((same, again), []).append(run)
     names: list[str] = []
@@ -56,7 +58,7 @@ def identity(run: Run, tests: Sequence[str]) -> str:
     text = section(section(run.info, "data"), "train").get("sha256")
     searches = [run.scores[test].get("search") for test in tests]
     config = {key: value for key, value in flat(run.config).items() if key != "seed"}
-    return json.dumps([config, text, searches], sort_keys=True, default=str)
+    return json.dumps([config, text, searches, run.seed is None], sort_keys=True, default=str)
 
 
 def common_name(runs: Sequence[Run]) -> str:
@@ -142,7 +144,7 @@ def shown(value: object) -> str:
 def number(value: object) -> float | None:
     """A number that somebody else wrote; None if it is none."""
     sound = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if sound and abs(value) < float("inf") else None  # type: ignore[operator, arg-type]
+    return float(value) if sound and abs(value) < float("inf") else None  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The tables of a comparison, cell by cell, whichever way they are then written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from seq2seq.compare.comparison import Comparison, TestSet
@@ -8,7 +8,7 @@ from seq2seq.compare.cost import reading_rule
 from seq2seq.compare.formats import DASH, count, figures, interval, short
 from seq2seq.compare.ngrams import Found
 from seq2seq.compare.quality import NAMES
-from seq2seq.compare.runs import Run, printable, section
+from seq2seq.compare.runs import printable, section
 from seq2seq.compare.sentences import shown_pairs
 from seq2seq.compare.systems import Spread, System, spread
 
@@ -119,35 +119,37 @@ def axes(test: TestSet) -> Iterator[Table]:
         yield Table(axis.title, head, rows, f"Columns: {axis.x} (number of sentences).")
 
 
-SINGLE: dict[str, tuple[str, ...]] = {
+# Columns by where scores.json has them
+SINGLE = {
     "exact match %": ("exact_match", "score"),
     "agreement %": ("agreement", "score"),
     "perplexity": ("perplexity", "score"),
 }
-ALIGNMENT: dict[str, tuple[str, ...]] = {
-    name: ("alignment", key)
-    for name, key in {
-        **{"AER": "aer", "precision": "precision", "recall": "recall"},
-        **{"entropy": "entropy"},
-    }.items()
+ALIGNMENT = {
+    "AER": ("alignment", "aer"),
+    "precision": ("alignment", "precision"),
+    "recall": ("alignment", "recall"),
+    "entropy": ("alignment", "entropy"),
 }
 
 
-def stored(test: TestSet, *keys: str) -> Callable[[Run], object]:
-    """What reads a number of scores.json, None where it is missing."""
+def columns_of(
+    comparison: Comparison, test: TestSet, wanted: Mapping[str, tuple[str, str]]
+) -> dict[str, list[Spread | None]]:
+    """A number of every system's scores.json for each column."""
 
-    def read(run: Run) -> object:
-        return section(run.scores[test.name], keys[0]).get(keys[1])
+    def stored(system: System, kind: str, key: str) -> Spread | None:
+        return spread(system, lambda run: section(run.scores[test.name], kind).get(key))
 
-    return read
+    return {
+        name: [stored(system, *place) for system in comparison.systems]
+        for name, place in wanted.items()
+    }
 
 
 def further(comparison: Comparison, test: TestSet) -> Table | None:
     """Whole sentences, agreement and perplexity, as far as they were measured."""
-    columns = {
-        name: [spread(system, stored(test, *keys)) for system in comparison.systems]
-        for name, keys in SINGLE.items()
-    }
+    columns = columns_of(comparison, test, SINGLE)
     columns = {name: column for name, column in columns.items() if any(column)}
     if not columns:
         return None
@@ -160,17 +162,12 @@ def further(comparison: Comparison, test: TestSet) -> Table | None:
         if {run.name for run in system.runs} & comparison.incomparable and "perplexity" in columns:
             cells[list(columns).index("perplexity")] += "*"
         rows.append([system.name, *cells])
-    return Table(
-        "Whole sentences, agreement, perplexity a piece", ["system", *columns], rows
-    )
+    return Table("Whole sentences, agreement, perplexity a piece", ["system", *columns], rows)
 
 
 def alignment(comparison: Comparison, test: TestSet) -> Table | None:
     """How well attention finds the gold's links, and how it was read."""
-    columns = {
-        name: [spread(system, stored(test, *keys)) for system in comparison.systems]
-        for name, keys in ALIGNMENT.items()
-    }
+    columns = columns_of(comparison, test, ALIGNMENT)
     if not any(columns["AER"]):
         return None
     rows = [
@@ -178,12 +175,14 @@ def alignment(comparison: Comparison, test: TestSet) -> Table | None:
         for place, system in enumerate(comparison.systems)
     ]
     rules: dict[str, list[str]] = {}
-    for run in comparison.runs:
-        if rule := reading_rule(run, test.name):
-            rules.setdefault(rule, []).append(run.name)
+    for system in comparison.systems:
+        own = {reading_rule(run, test.name): run.name for run in system.runs}
+        for rule, name in own.items():
+            if rule:
+                rules.setdefault(rule, []).append(system.name if len(own) == 1 else name)
     read = "; ".join(f"{', '.join(names)}: {printable(rule)}" for rule, names in rules.items())
     note = "AER: alignment error rate, 0 is perfect. Entropy: of a word's attention, in nats."
-    return Table("Alignment", ["system", *columns], rows, f"{note} Read by {read}.")
+    return Table("Alignment", ["system", *columns], rows, f"{note} How it is read: {read}.")
 
 
 def cost(comparison: Comparison, test: TestSet) -> Table:
@@ -202,7 +201,10 @@ def cost(comparison: Comparison, test: TestSet) -> Table:
                 figures(energy, ".1f"),
                 figures(memory, ".2f"),
                 count(known.multiply_adds),
-                figures(known.sentences_per_second and Spread(known.sentences_per_second.mean, None), ".1f"),
+                figures(
+                    known.sentences_per_second and Spread(known.sentences_per_second.mean, None),
+                    ".1f",
+                ),
             ]
         )
     head = ["system", "params", "min", "tok/s", "Wh", "GiB", "m-adds", "sent/s"]
@@ -241,9 +243,14 @@ def ngrams(comparison: Comparison, test: TestSet) -> Iterator[Table]:
 def ngram_rows(found: list[Found]) -> list[list[str]]:
     """Cells of n-grams."""
     return [
-        [printable(one.text), str(one.references), f"{one.first:.4g}", f"{one.second:.4g}"]
+        [printable(one.text), str(one.references), *map(times, (one.first, one.second))]
         for one in found
     ]
+
+
+def times(mean: float) -> str:
+    """A mean over seeds; of one seed a whole number."""
+    return f"{mean:.1f}".removesuffix(".0")
 
 
 def provenance(comparison: Comparison) -> Table:
@@ -254,7 +261,13 @@ def provenance(comparison: Comparison) -> Table:
         cells = [values[place] for values in comparison.provenance.different.values()]
         status = run.info.get("status") if run.folder else "outside"
         rows.append(
-            [run.name, figures(run.seed, ".0f"), printable(str(status)), *cells, printable(str(run.path))]
+            [
+                run.name,
+                figures(run.seed, ".0f"),
+                printable(str(status)),
+                *cells,
+                printable(str(run.path)),
+            ]
         )
     return Table("Runs", head, rows)
 

@@ -10,10 +10,16 @@ from seq2seq.compare.systems import Spread
 from seq2seq.compare.tables import marked, title
 
 SPECIAL = {
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
     **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
-    **{"\N{EN DASH}": "--", "\N{DAGGER}": r"\textdagger{}", '"': r"\textquotedbl{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "\N{EN DASH}": "--",
+    "\N{DAGGER}": r"\textdagger{}",
 }
 
 
