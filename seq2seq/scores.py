@@ -6,6 +6,7 @@ here equals what the `sacrebleu` command prints for the same files, and carries 
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
@@ -18,7 +19,6 @@ from sacrebleu.metrics.ter import TER
 from seq2seq import rescoring
 from seq2seq.errors import UserError
 
-FORMULAS = {"bleu": rescoring.bleu, "chrf": rescoring.chrf, "ter": rescoring.ter}
 THREE_LETTER_CODES = {"cmn": "zh", "zho": "zh", "jpn": "ja", "kor": "ko"}
 
 
@@ -72,17 +72,18 @@ def score(
         "bleu": _bleu(language, force=tokenized),
         "bleu_lowercase": _bleu(language, lowercase=True),
         "chrf": CHRF(),
-        "ter": _ter(language),
     }
     if tokenized:
         metrics["bleu_tokenized"] = BLEU(tokenize="none", force=True)
-    return {
+    found = {
         name: Score(
             score=float(metric.corpus_score(hypotheses, [references]).score),
             signature=str(metric.get_signature()),
         )
         for name, metric in metrics.items()
     }
+    ter = _ter_statistics(hypotheses, references, language)
+    return {**found, "ter": Score(score=ter.score, signature=ter.signature)}
 
 
 def bleu(hypotheses: list[str], references: list[str], *, language: str | None) -> float:
@@ -104,12 +105,13 @@ def statistics(
         UserError: the two differ in length, or are empty.
     """
     hypotheses, references = _pairs(hypotheses, references)
+    bleu, chrf = _bleu(language), CHRF()
     found = {}
-    for name, metric in {"bleu": _bleu(language), "chrf": CHRF(), "ter": _ter(language)}.items():
+    for name, metric, formula in (("bleu", bleu, rescoring.bleu), ("chrf", chrf, rescoring.chrf)):
         counts = metric._extract_corpus_statistics(hypotheses, [references])
         signature = str(metric.get_signature())
-        found[name] = Statistics(np.array(counts, np.float64), FORMULAS[name], signature)
-    return found
+        found[name] = Statistics(np.array(counts, np.float64), formula, signature)
+    return {**found, "ter": _ter_statistics(hypotheses, references, language)}
 
 
 def words(lines: list[str], language: str | None) -> list[list[str]]:
@@ -153,6 +155,24 @@ def _bleu(language: str | None, *, lowercase: bool = False, force: bool = True) 
         return BLEU(trg_lang=_code(language), lowercase=lowercase, force=force)
     except RuntimeError:  # MeCab, which splits Japanese and Korean, is an extra of sacreBLEU
         return BLEU(tokenize="char", lowercase=lowercase, force=force)
+
+
+def _ter_statistics(
+    hypotheses: list[str], references: list[str], language: str | None
+) -> Statistics:
+    """Edits and words of the reference, sentence by sentence."""
+    pairs = zip(hypotheses, references, strict=True)
+    counts = np.array([_edits(ours, theirs, language) for ours, theirs in pairs], np.float64)
+    metric = _ter(language)
+    metric.corpus_score([""], [[""]])  # a signature is that of a metric which has seen references
+    return Statistics(counts, rescoring.ter, str(metric.get_signature()))
+
+
+@lru_cache(maxsize=1 << 16)  # what is scored is then compared, and this takes seconds a text
+def _edits(hypothesis: str, reference: str, language: str | None) -> tuple[float, float]:
+    """What TER counts in one sentence."""
+    ((edits, words),) = _ter(language)._extract_corpus_statistics([hypothesis], [[reference]])
+    return edits, words
 
 
 def _ter(language: str | None) -> TER:

@@ -148,7 +148,7 @@ def columns_of(
 
 
 def further(comparison: Comparison, test: TestSet) -> Table | None:
-    """Whole sentences, agreement and perplexity, as far as they were measured."""
+    """Whole sentences, agreement and perplexity a piece, as far as they were measured."""
     columns = columns_of(comparison, test, SINGLE)
     columns = {name: column for name, column in columns.items() if any(column)}
     if not columns:
@@ -162,7 +162,7 @@ def further(comparison: Comparison, test: TestSet) -> Table | None:
         if {run.name for run in system.runs} & comparison.incomparable and "perplexity" in columns:
             cells[list(columns).index("perplexity")] += "*"
         rows.append([system.name, *cells])
-    return Table("Whole sentences, agreement, perplexity a piece", ["system", *columns], rows)
+    return Table("Further measures", ["system", *columns], rows)
 
 
 def alignment(comparison: Comparison, test: TestSet) -> Table | None:

@@ -12,6 +12,8 @@ from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.significance import RESAMPLES, signature
 from seq2seq.compare.tables import Table
 
+FEW = 6  # columns that leave room for long names
+
 
 def render(comparison: Comparison) -> RenderableType:
     """The tables of every test set; only a name or a place of an axis may wrap."""
@@ -46,7 +48,9 @@ def shown(comparison: Comparison, test: TestSet) -> Iterator[Table]:
 def drawn(table: Table) -> Drawn:
     """A table with numbers to the right."""
     found = Drawn(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-    found.add_column(Text(table.head[0]), overflow="fold", min_width=8)
+    named = max(len(row[0]) for row in table.rows)
+    least = min(named, 8 if len(table.head) > FEW else 24)
+    found.add_column(Text(table.head[0]), overflow="fold", min_width=least)
     for column in table.head[1:]:
         found.add_column(Text(column), justify="right", overflow="fold")
     for row in table.rows:
