@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from seq2seq.compare.axes import FEWEST
 from seq2seq.compare.quality import LEVEL
 from seq2seq.compare.runs import Run, printable, section
 from seq2seq.compare.significance import RESAMPLES, TRIALS
@@ -45,7 +46,10 @@ def remarks(
         incomparable: the runs whose perplexity is over other pieces.
         rarity: whether it is known how often words are in the training text.
     """
-    notes = [f"The interval is the 95 % bootstrap interval ({RESAMPLES} resamples)."]
+    notes = [
+        "Intervals, and the bands of curves, are 95 % bootstrap intervals "
+        f"({RESAMPLES} resamples); places of fewer than {FEWEST} sentences are not on curves."
+    ]
     if len(systems) > 1:
         notes += testing(systems)
     if any(len(system.runs) > 1 for system in systems):
