@@ -172,7 +172,7 @@ def _ter_statistics(
 def _edits(hypothesis: str, reference: str, language: str | None) -> tuple[float, float]:
     """What TER counts in one sentence."""
     ((edits, words),) = _ter(language)._extract_corpus_statistics([hypothesis], [[reference]])
-    return edits, words
+    return float(edits), float(words)
 
 
 def _ter(language: str | None) -> TER:
