@@ -176,19 +176,26 @@ def test_a_table_has_every_number_and_fits_80_columns(tmp_path: Path) -> None:
     quality = comparison.tests[0].quality
     first = quality.runs["a-transformer-with-a-very-long-name_seed=1"]["bleu"]
     values += [f"{first.score:.2f}", f"{first.low:.1f}\N{EN DASH}{first.high:.1f}"]
-    values += [f"{pair.difference:+.2f}" for pair in quality.pairs["bleu"]]
+    values += [f"{pair.difference:+.1f}" for pair in quality.pairs["bleu"]]
     for value in values:
         assert value in table
     assert "a-transformer-with-a-very-long-name_seed=1" in shown(comparison, width=200)
     assert "bs:1000|seed:12345|" in "".join(table.split("\n"))
 
 
-def test_many_systems_fit_80_columns(tmp_path: Path) -> None:
-    runs = [make_run(tmp_path / f"system-{n}", GOOD, model={"dim": n}) for n in range(9)]
-    table = shown(compare(runs))
+@pytest.mark.parametrize("count", [9, 14])
+def test_many_systems_fit_80_columns(tmp_path: Path, count: int) -> None:
+    runs = [
+        make_run(tmp_path / f"system-{n}", REFERENCES if n % 2 else GOOD, model={"dim": n})
+        for n in range(count)
+    ]
+    table = shown(compare([*runs[1:], runs[0]]))
     assert all(len(line.rstrip()) <= 80 for line in table.splitlines())
     assert "…" not in table
-    assert "9 system" in table
+    matrix = [line.split() for line in table.split("Who beats whom")[1].splitlines()[3:]][:count]
+    assert [row[0] for row in matrix] == [str(n) for n in range(1, count + 1)]
+    assert {len(row) for row in matrix} == {2 + count - 1}  # number, name, and all the others
+    assert matrix[-1][1] == "system-0"
 
 
 def test_a_run_may_stand_alone(pair: tuple[Path, Path]) -> None:

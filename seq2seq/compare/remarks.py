@@ -95,9 +95,16 @@ def testing(systems: Sequence[System]) -> list[str]:
         f"2005, {TRIALS} trials): p is how often chance alone would make a difference at least "
         "this large. p-values are corrected by Holm's method over all pairs, for each metric and "
         "test.",
-        f"A system beats another (\N{BLACK UP-POINTING TRIANGLE}) where both corrected p are below "
-        f"{LEVEL} and every seed of the one is better than every seed of the other.",
+        f"A system beats another (\N{BLACK UP-POINTING TRIANGLE}) where p by approximate "
+        f"randomisation, corrected, is below {LEVEL} and every seed of the one is better than every "
+        "seed of the other.",
     ]
+    count = len(systems) * (len(systems) - 1) // 2
+    if count / (RESAMPLES + 1) >= LEVEL:
+        notes.append(
+            f"Of {count} pairs, corrected p by bootstrap cannot be below "
+            f"{min(1, count / (RESAMPLES + 1)):.2f}: {RESAMPLES} resamples tell no smaller p."
+        )
     if max(seeds) > 1:
         notes.append(
             "The tests ask whether a difference would stand on other sentences. A system of "

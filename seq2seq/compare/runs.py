@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seq2seq import breakdown
 from seq2seq.errors import UserError
+from seq2seq.gold import read_agreements
 from seq2seq.run import RunFolder
 from seq2seq.scores import score
 
@@ -173,8 +175,15 @@ def outside(
         tokenized=data.get("tokenized") or False,
         language=data.get("target"),
     )
-    scores = {test: {**found, "test": like.stored(test, "test")}}
-    return Run(printable(name), file, {}, {}, scores, None)
+    agreements = read_agreements(like.output(test).parent)
+    agreeing = breakdown.agreement(lines, agreements) if agreements else None
+    scores = {
+        **found,
+        "exact_match": breakdown.exact_match(lines, references),
+        **({"agreement": agreeing} if agreeing else {}),
+        "test": like.stored(test, "test"),
+    }
+    return Run(printable(name), file, {}, {}, {test: scores}, None)
 
 
 def named_files(hyps: Sequence[str], taken: Iterable[str]) -> dict[str, Path]:

@@ -14,6 +14,8 @@ from seq2seq.compare.systems import Spread, System, spread
 
 UP, DOWN = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}"
 
+MANY = 9  # systems, of which a terminal has no room for more differences
+
 
 @dataclass(frozen=True)
 class Table:
@@ -82,16 +84,19 @@ def matrix(comparison: Comparison, test: TestSet, metric: str, *, brief: bool = 
         comparison: the comparison.
         test: one of its test sets.
         metric: by which.
-        brief: columns by their numbers, and without p.
+        brief: columns by their numbers, without p, and of MANY systems without the differences.
     """
     names = [system.name for system in comparison.systems]
     cells = {(name, name): "" for name in names}
     for pair in test.quality.pairs[metric]:
-        ps = (pair.randomised_corrected, pair.bootstrap_corrected)
-        told = "" if brief else f" ({', '.join(f'{p:.4f}' for p in ps)})"
+        ps = f"{pair.randomised_corrected:.4f}, {pair.bootstrap_corrected:.4f}"
         for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
             mark = {row: UP, column: DOWN}.get(pair.winner or "", "=")
-            cells[row, column] = f"{mark} {sign * pair.difference:+.2f}{told}"
+            difference = sign * pair.difference + 0.0  # no -0.0
+            if not brief:
+                cells[row, column] = f"{mark} {difference:+.2f} ({ps})"
+            else:
+                cells[row, column] = mark + (f"{difference:+.1f}" if len(names) <= MANY else "")
     heads = [str(i) for i in range(1, len(names) + 1)] if brief else names
     firsts = [f"{i} {name}" for i, name in enumerate(names, 1)] if brief else names
     rows = [

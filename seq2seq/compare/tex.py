@@ -68,8 +68,8 @@ def caption(comparison: Comparison, test: TestSet) -> str:
         for metric, found in test.quality.signatures.items()
     )
     bold = (
-        " Bold: beats another system and is beaten by none (paired bootstrap and approximate "
-        "randomisation, Holm-corrected $p < 0.05$, every seed ahead)."
+        " Bold: beats another system and is beaten by none (paired approximate randomisation, "
+        "Holm-corrected $p < 0.05$, every seed ahead)."
         if len(comparison.systems) > 1
         else ""
     )
