@@ -198,6 +198,13 @@ def test_many_systems_fit_80_columns(tmp_path: Path, count: int) -> None:
     assert matrix[-1][1] == "system-0"
 
 
+def test_too_few_draws_for_so_many_pairs_are_told(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / f"system-{n}", GOOD, model={"dim": n}) for n in range(12)]
+    told = "Of 66 pairs, corrected p by bootstrap cannot be below 0.07"
+    assert any(note.startswith(told) for note in compare(runs).notes)
+    assert not any(note.startswith("Of 55") for note in compare(runs[:2]).notes)
+
+
 def test_a_run_may_stand_alone(pair: tuple[Path, Path]) -> None:
     comparison = compare(pair[:1])
     assert "bootstrap resampling" not in shown(comparison)

@@ -96,8 +96,8 @@ def testing(systems: Sequence[System]) -> list[str]:
         "this large. p-values are corrected by Holm's method over all pairs, for each metric and "
         "test.",
         f"A system beats another (\N{BLACK UP-POINTING TRIANGLE}) where p by approximate "
-        f"randomisation, corrected, is below {LEVEL} and every seed of the one is better than every "
-        "seed of the other.",
+        f"randomisation, corrected, is below {LEVEL} and every seed of the one is better than "
+        "every seed of the other.",
     ]
     count = len(systems) * (len(systems) - 1) // 2
     if count / (RESAMPLES + 1) >= LEVEL:
