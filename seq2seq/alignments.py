@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
@@ -93,10 +94,21 @@ class Cut(NamedTuple):
         """Attention between tokens; `</s>` is the last column, and the last row unless shifted."""
         return pool(attention, self.source, self.target)
 
+    def weights(
+        self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule
+    ) -> Float[ndarray, "tgt_tokens src_tokens"]:
+        """What a rule reads between the tokens, the row of `</s>` left out."""
+        return self.pool(rule.read(attention))[: self.target.shape[1] - 1]
+
     def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> Found:
-        """What a rule reads between the tokens."""
-        weights = self.pool(rule.read(attention))
-        return rule.links(weights[: self.target.shape[1] - 1])
+        """The links that a rule makes of it."""
+        return rule.links(self.weights(attention, rule))
+
+
+def entropies(weights: Float[ndarray, "*any rows src"]) -> Float[ndarray, "*any rows"]:
+    """Of each row, in nats; 0 where all attention is on one token."""
+    logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
+    return -(weights * logs).sum(-1)
 
 
 def measure(
@@ -121,14 +133,19 @@ def measure(
     if gold_set is None:
         return None
     rule, tally, unmatched = rule or chosen_rule(translator.run), Tally(), 0
+    entropy, rows = 0.0, 0
     for translation, gold, cut in forced(translator, gold_set):
         if translation.attention is None:
             return None
         rule = rule.resolve(*translation.attention.shape[:2])
-        tally += Tally.of(cut.links(translation.attention, rule), gold.links)
+        weights = cut.weights(translation.attention, rule)
+        tally += Tally.of(rule.links(weights), gold.links)
         unmatched += cut.unmatched
+        entropy += float(entropies(weights).sum())
+        rows += int(weights.any(-1).sum())
     return {
         **tally.scores(),
+        "entropy": entropy / max(rows, 1),
         "links": tally.links,
         "sure": tally.sure,
         "possible": sum(len(gold.links.possible) for gold in gold_set.golds),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq import compose, report
+from seq2seq import compose
 from seq2seq.align import align
-from seq2seq.compare import compare
+from seq2seq.compare import compare, report
 from seq2seq.details import distances, lengths
 from seq2seq.disk import replacing
 from seq2seq.evaluate import evaluate

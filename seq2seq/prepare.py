@@ -96,6 +96,13 @@ class Examples:
             ]
         )
 
+    @property
+    def mean_lengths(self) -> tuple[int, int]:
+        """Pieces of a source and of a target, `</s>` included, to the nearest whole number."""
+        encoded, rows = self.encoded, self.usable.rows
+        source, target = encoded.source_lengths[rows].mean(), encoded.target_lengths[rows].mean()
+        return round(float(source)) + 1, round(float(target)) + 1
+
     def facts(self) -> dict[str, Any]:
         """What run.json says of the training text."""
         return {

@@ -18,6 +18,11 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
 
+try:
+    import resource
+except ModuleNotFoundError:  # Windows has none
+    resource = None  # type: ignore[assignment]
+
 LIBRARIES = (
     "seq2seq",
     "torch",
@@ -118,6 +123,16 @@ def total(fabric: Fabric, value: int | float) -> Any:
         return value
     found: Any = fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="sum")
     return type(value)(found)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes held so far: of tensors on a GPU, else of the process; None if unknown."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if resource is None:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if platform.system() == "Darwin" else 1024 * most
 
 
 def event_logger(folder: Path) -> Logger:
