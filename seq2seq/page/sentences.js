@@ -1,0 +1,192 @@
+// The sentences of a test set: a list that is filtered, sorted and walked, and the chosen one.
+
+const ROW = 52; // pixels; as in the style
+const field = (id) => document.getElementById(id);
+
+/** What can be compared sentence by sentence: the mean of a system's runs, or a run. */
+const choices = [
+  ...report.systems.filter((system) => system.runs.length > 1)
+    .map((system) => ({ name: `${system.name}, mean of ${system.runs.length}`, system: system.name, runs: system.runs })),
+  ...report.runs.map((run) => ({ name: run.name, system: run.system, runs: [run.name] })),
+];
+
+class Sentences {
+  constructor(test) {
+    Object.assign(this, report.tests[test]);
+    this.attention = new Attention(test);
+    this.words = this.source.map((text) => pieces(text).filter(isWord).length);
+    this.scores = choices.map(({ runs }) => this.source.map((_, line) =>
+      runs.reduce((sum, run) => sum + this.outputs[run].score[line], 0) / runs.length));
+    this.chosen = 0;
+    this.filter();
+  }
+
+  /** All that can be searched of a line, made when first searched. */
+  text(line) {
+    this.texts ??= [];
+    this.texts[line] ??= [this.source, this.reference, ...Object.values(this.outputs).map((o) => o.text)]
+      .map((texts) => texts[line]).join("\n").toLowerCase();
+    return this.texts[line];
+  }
+
+  difference(line) {
+    return this.scores[field("ours").value][line] - this.scores[field("theirs").value][line];
+  }
+
+  /** Keep the lines that fit the filters, in the order asked for, and show them. */
+  filter() {
+    const sought = field("search").value.trim().toLowerCase();
+    const shortest = field("shortest").valueAsNumber || 0;
+    const longest = field("longest").valueAsNumber || Infinity;
+    const outcomes = { any: () => true, wins: (d) => d > 0, loses: (d) => d < 0, ties: (d) => d === 0 };
+    const fits = outcomes[field("outcome").value];
+    const keys = {
+      line: (line) => line,
+      short: (line) => this.words[line],
+      long: (line) => -this.words[line],
+      ours: (line) => -this.difference(line),
+      theirs: (line) => this.difference(line),
+      worst: (line) => this.scores[field("ours").value][line],
+    };
+    const key = keys[field("order").value];
+    this.lines = this.source.map((_, line) => line).filter((line) =>
+      this.words[line] >= shortest && this.words[line] <= longest
+      && fits(this.difference(line)) && (!sought || this.text(line).includes(sought)));
+    this.lines.sort((one, other) => key(one) - key(other) || one - other);
+    const all = count(this.source.length, "line");
+    $("#count").textContent = this.lines.length === this.source.length ? all
+      : this.lines.length ? `${this.lines.length.toLocaleString("en")} of ${all}`
+        : `None of ${all} fits these filters.`;
+    const list = $("#list");
+    list.replaceChildren(element("div", { class: "room", role: "presentation" }));
+    list.firstChild.style.height = `${this.lines.length * ROW}px`;
+    list.scrollTop = 0;
+    this.choose(Math.max(0, this.lines.indexOf(this.chosen)));
+  }
+
+  /** Put the rows that are in view into the list, and no others: there may be thousands. */
+  draw() {
+    const list = $("#list");
+    const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
+    const last = Math.min(this.lines.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 5);
+    const rows = [];
+    for (let place = first; place < last; place++) rows.push(this.row(place));
+    list.firstChild.replaceChildren(...rows);
+  }
+
+  row(place) {
+    const line = this.lines[place];
+    const difference = this.difference(line);
+    const [className, sign] = difference > 0 ? ["wins", "▲"] : difference < 0 ? ["loses", "▼"] : ["even", "="];
+    const row = element(
+      "div",
+      {
+        class: "line", role: "option", id: `line-${line}`, "aria-selected": String(line === this.chosen),
+        "aria-setsize": this.lines.length, "aria-posinset": place + 1,
+      },
+      element("span", { class: "number" }, String(line + 1)),
+      element("span", { class: "text", dir: "auto", lang: report.source }, this.source[line]),
+      element("span", { class: `difference ${className}` }, `${sign} ${signed(difference)}`),
+    );
+    row.style.top = `${place * ROW}px`;
+    row.addEventListener("click", () => this.choose(place));
+    return row;
+  }
+
+  /** Choose a line by its place in the list, scroll it into view and show it. */
+  choose(place) {
+    const list = $("#list");
+    this.place = Math.min(Math.max(place, 0), this.lines.length - 1);
+    $("#sentence").hidden = !this.lines.length;
+    if (!this.lines.length) {
+      list.removeAttribute("aria-activedescendant");
+      return;
+    }
+    this.chosen = this.lines[this.place];
+    const top = this.place * ROW;
+    list.scrollTop = Math.min(Math.max(list.scrollTop, top + ROW - list.clientHeight), top);
+    list.setAttribute("aria-activedescendant", `line-${this.chosen}`);
+    this.draw();
+    this.show();
+  }
+
+  key(event) {
+    const page = Math.floor($("#list").clientHeight / ROW);
+    const steps = {
+      ArrowUp: this.place - 1, ArrowDown: this.place + 1, PageUp: this.place - page,
+      PageDown: this.place + page, Home: 0, End: this.lines.length - 1,
+    };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    this.choose(steps[event.key]);
+  }
+
+  /** The chosen sentence: its texts, and where each word of the outputs looked. */
+  show() {
+    const line = this.chosen;
+    $("#sentence h3").textContent = `Line ${line + 1}`;
+    const against = field("against").value;
+    const base = against === "" ? this.reference[line] : this.outputs[against].text[line];
+    const entry = (label, text, lang) => [
+      element("dt", {}, ...label),
+      element("dd", { dir: "auto", lang }, ...(text.length ? text : [element("i", {}, "empty")])),
+    ];
+    const outputs = report.runs.flatMap(({ name }) => {
+      const output = this.outputs[name].text[line];
+      const score = element("span", { class: "score", title: "sentence chrF" }, this.outputs[name].score[line].toFixed(1));
+      return entry([named(name), score], name === against || !output ? output : marked(output, base), report.target);
+    });
+    $("#texts").replaceChildren(
+      ...entry(["Source"], this.source[line], report.source),
+      ...entry(["Reference"], this.reference[line], report.target),
+      ...outputs,
+    );
+    this.look();
+  }
+
+  /** Draw the heatmaps that are asked for, unless another line has been chosen meanwhile. */
+  async look() {
+    const line = this.chosen;
+    const shown = [...document.querySelectorAll("#shown input:checked")].map((box) => Number(box.value));
+    const seen = await Promise.all(shown.map(async (run) => [report.runs[run].name, await this.attention.of(run, line)]));
+    if (line === this.chosen && this === sentences) drawHeatmaps(seen.filter(([, { source }]) => source.length));
+  }
+}
+
+let sentences = null;
+
+function options(id, entries) {
+  field(id).replaceChildren(...entries.map(([value, label]) => element("option", { value }, label)));
+}
+
+/** Show the sentences of a test set. */
+function drawSentences(test) {
+  const { attention } = report.tests[test];
+  const kept = new Set(attention ?? []);
+  const first = report.systems.map((system) => report.runs.findIndex(
+    (run, nth) => run.system === system.name && kept.has(nth)));
+  $("#shown").replaceChildren($("#shown legend"), ...[...kept].map((run) => {
+    const box = element("input", { type: "checkbox", value: run });
+    box.checked = first.includes(run);
+    return element("label", {}, box, named(report.runs[run].name));
+  }));
+  const without = report.runs.filter((_, run) => !kept.has(run)).map((run) => run.name);
+  $("#missing").textContent = !without.length ? "" : `No attention is kept of ${without.join(", ")}: `
+    + "the model has none, or was evaluated before it was kept (seq2seq evaluate keeps it).";
+  sentences = new Sentences(test);
+}
+
+function startSentences() {
+  const names = choices.map(({ name }, nth) => [nth, name]);
+  options("ours", names);
+  options("theirs", names);
+  field("theirs").value = Math.max(0, choices.findIndex(({ system }) => system !== choices[0].system));
+  options("against", [["", "the reference"], ...report.runs.map(({ name }) => [name, name])]);
+  for (const id of ["search", "shortest", "longest", "order", "ours", "outcome", "theirs"]) {
+    field(id).addEventListener("input", () => sentences.filter());
+  }
+  field("against").addEventListener("input", () => sentences.show());
+  $("#shown").addEventListener("input", () => sentences.look());
+  $("#list").addEventListener("scroll", () => sentences.draw());
+  $("#list").addEventListener("keydown", (event) => sentences.key(event));
+}
