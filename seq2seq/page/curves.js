@@ -49,11 +49,12 @@ async function plot(box, curve) {
     plot_bgcolor: "transparent",
     hovermode: curve.categories ? "x unified" : "closest",
     showlegend: true,
-    legend: { orientation: "h", y: -0.22, yanchor: "top", x: 0 },
+    legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
     xaxis: { ...axis, type: curve.categories ? "category" : "linear", title: { text: plain(curve.x) } },
     yaxis: { ...axis, title: { text: plain(curve.y) } },
   };
   const data = curve.series.flatMap((series) => traces(series, nth(series), curve.categories));
+  box.style.height = `${20 + curve.series.length}rem`; // a long legend takes nothing from its curves
   await (await library()).newPlot(box, data, layout, { displayModeBar: false, responsive: true });
   box.removeAttribute("aria-busy");
 }
