@@ -42,19 +42,21 @@ async function plot(box, curve) {
   const nth = (series) =>
     curve.series.filter((other) => other.system === series.system).indexOf(series);
   const axis = { automargin: true, zeroline: false, fixedrange: true };
+  const font = { family: getComputedStyle(box).fontFamily, size: 13 };
+  const title = { font };
   const layout = {
-    font: { family: getComputedStyle(box).fontFamily, size: 13 },
+    font,
     margin: { l: 50, r: 12, t: 12, b: 40 },
     paper_bgcolor: "transparent",
     plot_bgcolor: "transparent",
     hovermode: curve.categories ? "x unified" : "closest",
     showlegend: true,
     legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
-    xaxis: { ...axis, type: curve.categories ? "category" : "linear", title: { text: plain(curve.x) } },
-    yaxis: { ...axis, title: { text: plain(curve.y) } },
+    xaxis: { ...axis, type: curve.categories ? "category" : "linear", title: { ...title, text: plain(curve.x) } },
+    yaxis: { ...axis, title: { ...title, text: plain(curve.y) } },
   };
   const data = curve.series.flatMap((series) => traces(series, nth(series), curve.categories));
-  box.style.height = `${20 + curve.series.length}rem`; // a long legend takes nothing from its curves
+  box.style.height = `${320 + 16 * curve.series.length}px`; // a long legend takes nothing from its curves
   await (await library()).newPlot(box, data, layout, { displayModeBar: false, responsive: true });
   box.removeAttribute("aria-busy");
 }
