@@ -89,7 +89,7 @@ def _packed(path: Path, lines: int) -> list[str]:
 
 def _pack(text: str) -> str:
     """A text as the page's `unpack` takes it."""
-    return b64encode(compress(text.encode(), 9)).decode()
+    return b64encode(compress(text.encode())).decode()
 
 
 def _data(name: str, content: Any) -> str:

@@ -48,10 +48,11 @@ class Sentences {
       theirs: (line) => this.difference(line),
       worst: (line) => this.scores[field("ours").value][line],
     };
-    const key = keys[field("order").value];
+    const order = field("order").value;
     this.lines = this.source.map((_, line) => line).filter((line) =>
       this.words[line] >= shortest && this.words[line] <= longest
       && fits(this.difference(line)) && (!sought || this.text(line).includes(sought)));
+    const key = keys[order];
     this.lines.sort((one, other) => key(one) - key(other) || one - other);
     const all = count(this.source.length, "line");
     $("#count").textContent = this.lines.length === this.source.length ? all
@@ -60,8 +61,9 @@ class Sentences {
     const list = $("#list");
     list.replaceChildren(element("div", { class: "room", role: "presentation" }));
     list.firstChild.style.height = `${this.lines.length * ROW}px`;
-    list.scrollTop = 0;
-    this.choose(Math.max(0, this.lines.indexOf(this.chosen)));
+    // Whoever sorts wants to see what comes first; whoever filters goes on reading what is left.
+    this.choose(order === this.order ? Math.max(0, this.lines.indexOf(this.chosen)) : 0);
+    this.order = order;
   }
 
   /** Put the rows that are in view into the list, and no others: there may be thousands. */
