@@ -122,7 +122,7 @@ def test_curves_have_bands_and_answer_the_pointer(show, tmp_path):
 def test_another_test_set_is_a_choice_away(report):
     report.get_by_role("radio", name="other").check()
     assert report.locator("#matrices").is_hidden() and report.locator("#curves").is_hidden()
-    assert report.inner_text("#missing").startswith("No attention is kept of plain, looks 1, looks")
+    assert report.inner_text("#missing").startswith("There is no attention of plain, looks 1, looks")
     assert report.locator("#heatmaps canvas").count() == 0
 
 
@@ -358,7 +358,7 @@ def test_without_any_attention_there_is_no_heatmap(show, tmp_path):
     data = made(tmp_path)
     data["tests"] = data["tests"][1:]
     report = show(data)
-    assert "seq2seq evaluate keeps it" in report.inner_text("#missing")
+    assert "seq2seq evaluate keeps it, of" in report.inner_text("#missing")
     assert report.locator("#heatmaps figure").count() == 0
 
 

@@ -76,7 +76,8 @@ function figure(curve) {
   const box = element("div", {
     class: "plot", role: "img", "aria-label": `${curve.title}; its numbers follow`, "aria-busy": "true",
   });
-  const folded = element("details", {}, element("summary", {}, "The numbers"), numbers(curve));
+  const folded = element("details", {}, element("summary", {}, "The numbers"));
+  folded.addEventListener("toggle", () => folded.append(numbers(curve)), { once: true });
   return element("figure", {}, element("figcaption", {}, curve.title), box, folded);
 }
 

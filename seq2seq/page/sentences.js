@@ -1,6 +1,6 @@
 // The sentences of a test set: a list that is filtered, sorted and walked, and the chosen one.
 
-const ROW = 52; // pixels; as in the style
+const ROW = 52; // pixels a line of the list
 const field = (id) => document.getElementById(id);
 
 /** What can be compared sentence by sentence: the mean of a system's runs, or a run. */
@@ -30,11 +30,13 @@ class Sentences {
   }
 
   difference(line) {
-    return this.scores[field("ours").value][line] - this.scores[field("theirs").value][line];
+    return this.ours[line] - this.theirs[line];
   }
 
   /** Keep the lines that fit the filters, in the order asked for, and show them. */
   filter() {
+    this.ours = this.scores[field("ours").value];
+    this.theirs = this.scores[field("theirs").value];
     const sought = field("search").value.trim().toLowerCase();
     const shortest = field("shortest").valueAsNumber || 0;
     const longest = field("longest").valueAsNumber || Infinity;
@@ -46,7 +48,7 @@ class Sentences {
       long: (line) => -this.words[line],
       ours: (line) => -this.difference(line),
       theirs: (line) => this.difference(line),
-      worst: (line) => this.scores[field("ours").value][line],
+      worst: (line) => this.ours[line],
     };
     const order = field("order").value;
     this.lines = this.source.map((_, line) => line).filter((line) =>
@@ -90,6 +92,7 @@ class Sentences {
       element("span", { class: "text", dir: "auto", lang: report.source }, this.source[line]),
       element("span", { class: `difference ${className}` }, `${sign} ${signed(difference)}`),
     );
+    row.style.height = `${ROW}px`;
     row.style.top = `${place * ROW}px`;
     row.addEventListener("click", () => this.choose(place));
     return row;
@@ -173,8 +176,8 @@ function drawSentences(test) {
     return element("label", {}, box, named(report.runs[run].name));
   }));
   const without = report.runs.filter((_, run) => !kept.has(run)).map((run) => run.name);
-  $("#missing").textContent = !without.length ? "" : `No attention is kept of ${without.join(", ")}: `
-    + "the model has none, or was evaluated before it was kept (seq2seq evaluate keeps it).";
+  $("#missing").textContent = !without.length ? "" : `There is no attention of ${without.join(", ")}: `
+    + "seq2seq evaluate keeps it, of every run whose model has attention.";
   sentences = new Sentences(test);
 }
 

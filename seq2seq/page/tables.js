@@ -58,7 +58,8 @@ function configuration({ same, different }) {
   if (different.rows.length) {
     shown.push(table("Configuration: what differs", different.head, withSigns(different.rows)));
   }
-  const rows = Object.entries(same).map(([key, value]) => [key, String(value)]);
+  const rows = Object.entries(same).map(([key, value]) =>
+    [key, typeof value === "string" ? value : JSON.stringify(value)]);
   if (rows.length) {
     const folded = table("Configuration: the same in all runs", ["setting", "value"], rows);
     shown.push(element("details", {}, element("summary", {}, "What is the same in all runs"), folded));
