@@ -22,10 +22,10 @@ const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 function traces(series, nth, categories) {
   const colour = COLOURS[place(series.system)];
   const common = { x: categories ? series.x.map(plain) : series.x, legendgroup: series.name };
-  const edge = { ...common, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
+  const unseen = { mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
   const band = series.low && series.high ? [
-    { ...edge, y: series.low },
-    { ...edge, y: series.high, fill: "tonexty", fillcolor: `${colour}2b` },
+    { ...common, ...unseen, y: series.low },
+    { ...common, ...unseen, y: series.high, fill: "tonexty", fillcolor: `${colour}2b` },
   ] : [];
   return [...band, {
     ...common,
@@ -34,16 +34,17 @@ function traces(series, nth, categories) {
     mode: "lines+markers",
     line: { color: colour, width: 2, dash: DASHES[nth % DASHES.length] },
     marker: { color: colour, size: 8, symbol: SYMBOLS[place(series.system)] },
-    hovertemplate: categories ? "%{y:.2f}" : "%{x:.2f}, %{y:.2f}",
+    hovertemplate: categories ? "%{y:.2f}" : "%{fullData.name}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
   }];
 }
 
 async function plot(box, curve) {
   const nth = (series) =>
     curve.series.filter((other) => other.system === series.system).indexOf(series);
-  const axis = { automargin: true, zeroline: false, fixedrange: true };
   const font = { family: getComputedStyle(box).fontFamily, size: 13 };
-  const title = { font };
+  const axis = (name, type) => ({
+    type, title: { text: plain(name), font }, automargin: true, zeroline: false, fixedrange: true,
+  });
   const layout = {
     font,
     margin: { l: 50, r: 12, t: 12, b: 40 },
@@ -52,11 +53,11 @@ async function plot(box, curve) {
     hovermode: curve.categories ? "x unified" : "closest",
     showlegend: true,
     legend: { orientation: "h", x: 0, y: 1, yanchor: "bottom" },
-    xaxis: { ...axis, type: curve.categories ? "category" : "linear", title: { ...title, text: plain(curve.x) } },
-    yaxis: { ...axis, title: { ...title, text: plain(curve.y) } },
+    xaxis: axis(curve.x, curve.categories ? "category" : "linear"),
+    yaxis: axis(curve.y, "linear"),
   };
   const data = curve.series.flatMap((series) => traces(series, nth(series), curve.categories));
-  box.style.height = `${320 + 16 * curve.series.length}px`; // a long legend takes nothing from its curves
+  box.style.height = `${320 + 16 * curve.series.length}px`; // for a long legend too
   await (await library()).newPlot(box, data, layout, { displayModeBar: false, responsive: true });
   box.removeAttribute("aria-busy");
 }
@@ -69,19 +70,21 @@ function numbers(curve) {
     curve.categories ? x : x.toFixed(2),
     ...curve.series.map((series) => series.y[series.x.indexOf(x)]?.toFixed(2) ?? "–"),
   ]);
-  return table(curve.title, [curve.x, ...curve.series.map((series) => named(series.name))], rows, "numbers");
+  const head = [curve.x, ...curve.series.map((series) => named(series.name))];
+  return table(curve.title, head, rows, "numbers");
 }
 
 function figure(curve) {
   const box = element("div", {
-    class: "plot", role: "img", "aria-label": `${curve.title}; its numbers follow`, "aria-busy": "true",
+    class: "plot", role: "img", "aria-label": `${curve.title}; its numbers follow`,
+    "aria-busy": "true",
   });
   const folded = element("details", {}, element("summary", {}, "The numbers"));
   folded.addEventListener("toggle", () => folded.append(numbers(curve)), { once: true });
   return element("figure", {}, element("figcaption", {}, curve.title), box, folded);
 }
 
-/** Show the curves of a test set, then draw them one after the other, the page never still for long. */
+/** Show the curves of a test set and draw them one by one, so that the page is never still long. */
 async function drawCurves(curves) {
   const figures = curves.map(figure);
   $("#curves .figures").replaceChildren(...figures);

@@ -2,7 +2,7 @@
 
 const CELL = 22; // pixels a word
 
-/** The attention of a run on a line of a test set, unpacked with its neighbours when first asked for. */
+/** The attention on a test set; a line is unpacked with its neighbours when first asked for. */
 class Attention {
   constructor(test) {
     this.test = test;
@@ -25,9 +25,10 @@ const percent = (weight) => `${Math.round(weight / 2.55)} %`;
 
 /** The words that one looks at, or is looked at by, the strongest first. */
 function strongest(words, weights) {
-  const shares = words.map((word, place) => [word, weights[place]]).filter(([, weight]) => weight > 12);
+  const shares = words.map((word, place) => [word, weights[place]]);
   shares.sort(([, one], [, other]) => other - one);
-  return shares.slice(0, 3).map(([word, weight]) => `${word} ${percent(weight)}`).join(", ");
+  const most = shares.filter(([, weight]) => weight > 12).slice(0, 3);
+  return most.map(([word, weight]) => `${word} ${percent(weight)}`).join(", ");
 }
 
 /** One heatmap. `light` shows a row, a column or a cell; `tell` is told what a person points at. */
@@ -37,11 +38,15 @@ class Heatmap {
     const word = (className, text) => element("span", { class: className, dir: "auto" }, text);
     this.columns = source.map((text) => word("source", text));
     this.rows = target.map((text) => word("target", text));
-    this.beams = ["row", "column"].map((way) => element("div", { class: `beam ${way}`, hidden: "" }));
+    const beam = (way) => element("div", { class: `beam ${way}`, hidden: "" });
+    this.beams = ["row", "column"].map(beam);
     this.said = element("p", { class: "said", role: "status" });
     this.grid = element(
       "div",
-      { class: "grid", tabindex: "0", role: "group", "aria-label": `Heatmap of ${name}; arrow keys walk` },
+      {
+        class: "grid", tabindex: "0", role: "group",
+        "aria-label": `Heatmap of ${name}; arrow keys walk`,
+      },
       ...this.columns, ...this.rows, this.canvas(), ...this.beams,
     );
     this.grid.style.gridTemplateColumns = `auto repeat(${source.length}, ${CELL}px)`;
@@ -133,7 +138,9 @@ class Heatmap {
     }
     if (row === null) {
       const found = strongest(this.target, this.target.map((_, place) => this.at(place, column)));
-      return found ? `${this.source[column]} was looked at by ${found}` : `No word looked at ${this.source[column]}`;
+      return found
+        ? `${this.source[column]} was looked at by ${found}`
+        : `No word looked at ${this.source[column]}`;
     }
     return `${this.target[row]} looked at ${this.source[column]}: ${percent(this.at(row, column))}`;
   }

@@ -22,7 +22,8 @@ function start() {
     const radio = element("input", { type: "radio", name: "test", value: nth });
     radio.checked = nth === 0;
     radio.addEventListener("input", () => drawTest(nth));
-    return element("label", {}, radio, element("span", {}, test.name), element("small", {}, count(test.lines, "line")));
+    const lines = element("small", {}, count(test.lines, "line"));
+    return element("label", {}, radio, element("span", {}, test.name), lines);
   }));
   $("#provenance .tables").replaceChildren(
     ...configuration(report.configuration),
@@ -30,14 +31,15 @@ function start() {
   );
   $("#provenance .notes").replaceChildren(...report.notes.map((note) => element("li", {}, note)));
 
+  const { dataset } = document.documentElement;
   const dark = (yes) => {
-    document.documentElement.dataset.theme = yes ? "dark" : "light";
+    dataset.theme = yes ? "dark" : "light";
     $("#theme").setAttribute("aria-pressed", yes);
   };
   const system = matchMedia("(prefers-color-scheme: dark)");
   dark(system.matches);
   system.addEventListener("change", () => dark(system.matches));
-  $("#theme").addEventListener("click", () => dark(document.documentElement.dataset.theme === "light"));
+  $("#theme").addEventListener("click", () => dark(dataset.theme === "light"));
 
   startSentences();
   if (report.tests.length) drawTest(0);

@@ -5,8 +5,8 @@ const field = (id) => document.getElementById(id);
 
 /** What can be compared sentence by sentence: the mean of a system's runs, or a run. */
 const choices = [
-  ...report.systems.filter((system) => system.runs.length > 1)
-    .map((system) => ({ name: `${system.name}, mean of ${system.runs.length}`, system: system.name, runs: system.runs })),
+  ...report.systems.filter(({ runs }) => runs.length > 1)
+    .map(({ name, runs }) => ({ name: `${name}, mean of ${runs.length}`, system: name, runs })),
   ...report.runs.map((run) => ({ name: run.name, system: run.system, runs: [run.name] })),
 ];
 
@@ -24,7 +24,8 @@ class Sentences {
   /** All that can be searched of a line, made when first searched. */
   text(line) {
     this.texts ??= [];
-    this.texts[line] ??= [this.source, this.reference, ...Object.values(this.outputs).map((o) => o.text)]
+    const outputs = Object.values(this.outputs).map((output) => output.text);
+    this.texts[line] ??= [this.source, this.reference, ...outputs]
       .map((texts) => texts[line]).join("\n").toLowerCase();
     return this.texts[line];
   }
@@ -40,8 +41,7 @@ class Sentences {
     const sought = field("search").value.trim().toLowerCase();
     const shortest = field("shortest").valueAsNumber || 0;
     const longest = field("longest").valueAsNumber || Infinity;
-    const outcomes = { any: () => true, wins: (d) => d > 0, loses: (d) => d < 0, ties: (d) => d === 0 };
-    const fits = outcomes[field("outcome").value];
+    const outcome = { wins: [1], loses: [-1], ties: [0], any: [1, 0, -1] }[field("outcome").value];
     const keys = {
       line: (line) => line,
       short: (line) => this.words[line],
@@ -51,9 +51,10 @@ class Sentences {
       worst: (line) => this.ours[line],
     };
     const order = field("order").value;
-    this.lines = this.source.map((_, line) => line).filter((line) =>
+    this.lines = [...this.source.keys()].filter((line) =>
       this.words[line] >= shortest && this.words[line] <= longest
-      && fits(this.difference(line)) && (!sought || this.text(line).includes(sought)));
+      && outcome.includes(Math.sign(this.difference(line)))
+      && (!sought || this.text(line).includes(sought)));
     const key = keys[order];
     this.lines.sort((one, other) => key(one) - key(other) || one - other);
     const all = count(this.source.length, "line");
@@ -72,20 +73,20 @@ class Sentences {
   draw() {
     const list = $("#list");
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
-    const last = Math.min(this.lines.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 5);
-    const rows = [];
-    for (let place = first; place < last; place++) rows.push(this.row(place));
-    list.firstChild.replaceChildren(...rows);
+    const last = Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 5;
+    const places = [...this.lines.keys()].slice(first, last);
+    list.firstChild.replaceChildren(...places.map((place) => this.row(place)));
   }
 
   row(place) {
     const line = this.lines[place];
     const difference = this.difference(line);
-    const [className, sign] = difference > 0 ? ["wins", "▲"] : difference < 0 ? ["loses", "▼"] : ["even", "="];
+    const outcomes = [["loses", "▼"], ["even", "="], ["wins", "▲"]];
+    const [className, sign] = outcomes[Math.sign(difference) + 1];
     const row = element(
       "div",
       {
-        class: "line", role: "option", id: `line-${line}`, "aria-selected": String(line === this.chosen),
+        class: "line", role: "option", id: `line-${line}`, "aria-selected": line === this.chosen,
         "aria-setsize": this.lines.length, "aria-posinset": place + 1,
       },
       element("span", { class: "number" }, String(line + 1)),
@@ -132,18 +133,21 @@ class Sentences {
     $("#sentence h3").textContent = `Line ${line + 1}`;
     const against = field("against").value;
     const base = against === "" ? this.reference[line] : this.outputs[against].text[line];
-    const entry = (label, text, lang) => [
-      element("dt", {}, ...label),
-      element("dd", { dir: "auto", lang }, ...(text.length ? text : [element("i", {}, "empty")])),
-    ];
+    const entry = (label, text, lang) => {
+      const shown = element("dd", { dir: "auto", lang }, ...text);
+      if (!shown.textContent.trim()) shown.append(element("i", {}, "empty"));
+      return [element("dt", {}, ...label), shown];
+    };
     const outputs = report.runs.flatMap(({ name }) => {
-      const output = this.outputs[name].text[line];
-      const score = element("span", { class: "score", title: "sentence chrF" }, this.outputs[name].score[line].toFixed(1));
-      return entry([named(name), score], name === against || !output ? output : marked(output, base), report.target);
+      const text = this.outputs[name].text[line];
+      const score = this.outputs[name].score[line].toFixed(1);
+      const chrf = element("span", { class: "score", title: "sentence chrF" }, score);
+      const shown = name === against || !text ? [text] : marked(text, base);
+      return entry([named(name), chrf], shown, report.target);
     });
     $("#texts").replaceChildren(
-      ...entry(["Source"], this.source[line], report.source),
-      ...entry(["Reference"], this.reference[line], report.target),
+      ...entry(["Source"], [this.source[line]], report.source),
+      ...entry(["Reference"], [this.reference[line]], report.target),
       ...outputs,
     );
     this.look();
@@ -152,16 +156,19 @@ class Sentences {
   /** Draw the heatmaps that are asked for, unless another line has been chosen meanwhile. */
   async look() {
     const line = this.chosen;
-    const shown = [...document.querySelectorAll("#shown input:checked")].map((box) => Number(box.value));
-    const seen = await Promise.all(shown.map(async (run) => [report.runs[run].name, await this.attention.of(run, line)]));
-    if (line === this.chosen && this === sentences) drawHeatmaps(seen.filter(([, { source }]) => source.length));
+    const runs = [...document.querySelectorAll("#shown input:checked")].map((box) => box.value);
+    const seen = await Promise.all(runs.map((run) => this.attention.of(run, line)));
+    const entries = seen.map((found, nth) => [report.runs[runs[nth]].name, found]);
+    if (line !== this.chosen || this !== sentences) return;
+    drawHeatmaps(entries.filter(([, { source }]) => source.length));
   }
 }
 
 let sentences = null;
 
 function options(id, entries) {
-  field(id).replaceChildren(...entries.map(([value, label]) => element("option", { value }, label)));
+  const made = entries.map(([value, label]) => element("option", { value }, label));
+  field(id).replaceChildren(...made);
 }
 
 /** Show the sentences of a test set. */
@@ -176,16 +183,18 @@ function drawSentences(test) {
     return element("label", {}, box, named(report.runs[run].name));
   }));
   const without = report.runs.filter((_, run) => !kept.has(run)).map((run) => run.name);
-  $("#missing").textContent = !without.length ? "" : `There is no attention of ${without.join(", ")}: `
-    + "seq2seq evaluate keeps it, of every run whose model has attention.";
+  $("#missing").textContent = !without.length ? ""
+    : `There is no attention of ${without.join(", ")}: `
+      + "seq2seq evaluate keeps it, of every run whose model has attention.";
   sentences = new Sentences(test);
 }
 
 function startSentences() {
   const names = choices.map(({ name }, nth) => [nth, name]);
+  const other = choices.findIndex(({ system }) => system !== choices[0].system);
   options("ours", names);
   options("theirs", names);
-  field("theirs").value = Math.max(0, choices.findIndex(({ system }) => system !== choices[0].system));
+  field("theirs").value = Math.max(0, other);
   options("against", [["", "the reference"], ...report.runs.map(({ name }) => [name, name])]);
   for (const id of ["search", "shortest", "longest", "order", "ours", "outcome", "theirs"]) {
     field(id).addEventListener("input", () => sentences.filter());

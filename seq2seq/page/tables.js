@@ -10,14 +10,16 @@ function table(title, head, rows, className = "") {
       ...cells.map((cell) => (cell instanceof Element ? cell : element("td", {}, cell))),
     ),
   );
+  const columns = head.map((cell) => element("th", { scope: "col" }, cell));
   const drawn = element(
     "table",
     { class: className },
     element("caption", {}, title),
-    element("thead", {}, element("tr", {}, ...head.map((cell) => element("th", { scope: "col" }, cell)))),
+    element("thead", {}, element("tr", {}, ...columns)),
     element("tbody", {}, ...body),
   );
-  return element("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": title }, drawn);
+  const around = { class: "scroll", role: "region", tabindex: "0", "aria-label": title };
+  return element("div", around, drawn);
 }
 
 const withSigns = (rows) => rows.map(([name, ...cells]) => [named(name), ...cells]);
@@ -30,7 +32,7 @@ function summary({ title, head, rows, note }) {
 }
 
 const chance = (p) => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`);
-const signed = (number) => (number < 0 ? "\u2212" : "+") + Math.abs(number).toFixed(2);
+const signed = (number) => ["\u2212", "", "+"][Math.sign(number) + 1] + Math.abs(number).toFixed(2);
 
 const SIGNS = { row: ["wins", "▲"], column: ["loses", "▼"] };
 
@@ -61,8 +63,9 @@ function configuration({ same, different }) {
   const rows = Object.entries(same).map(([key, value]) =>
     [key, typeof value === "string" ? value : JSON.stringify(value)]);
   if (rows.length) {
-    const folded = table("Configuration: the same in all runs", ["setting", "value"], rows);
-    shown.push(element("details", {}, element("summary", {}, "What is the same in all runs"), folded));
+    const what = "What is the same in all runs";
+    const all = table(what, ["setting", "value"], rows);
+    shown.push(element("details", {}, element("summary", {}, what), all));
   }
   return shown;
 }

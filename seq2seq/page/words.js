@@ -34,7 +34,7 @@ function common(ours, theirs) {
   return { kept, missing };
 }
 
-/** A text whose words that differ from another text are marked, and gaps where words are missing. */
+/** A text, its words that differ from another text marked, and gaps where it has fewer. */
 function marked(text, other) {
   const all = pieces(text);
   const words = all.filter(isWord);
@@ -42,8 +42,8 @@ function marked(text, other) {
   const gap = (place) => {
     const here = missing.get(place);
     // Where a marked word stands in place of another, its mark says enough.
-    const replaced = (place < words.length && !kept.has(place)) || (place > 0 && !kept.has(place - 1));
-    if (!here || replaced) return [];
+    const marks = [place - 1, place].some((near) => words[near] !== undefined && !kept.has(near));
+    if (!here || marks) return [];
     return [element("span", { class: "gap", title: `not here: ${here.join(" ")}` }, "‸")];
   };
   let place = 0;
