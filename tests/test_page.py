@@ -184,7 +184,7 @@ def test_everything_handed_over_is_in_the_page(tmp_path, written):
     data = made(tmp_path)
     stored = Elements(written.read_text()).stored("report")
     assert stored.pop("chunk") == page.CHUNK
-    assert [test.pop("attention") for test in stored["tests"]] == [[1], None]
+    assert [test.pop("attention") for test in stored["tests"]] == [[1], []]
     for test in data["tests"]:
         test.pop("attention")
     assert stored == data

@@ -47,25 +47,17 @@ def write(data: dict[str, Any], path: Path) -> None:
         _data(f"attention-{t}-{r}", _packed(file, data["tests"][t]["lines"]))
         for t, r, file in track(kept, "packing attention", total=len(kept), unit="files")
     ]
-    tests = [{**test, "attention": None} for test in data["tests"]]
-    for t, r, _ in kept:
-        tests[t]["attention"] = [*(tests[t]["attention"] or []), r]
+    tests = [
+        {**test, "attention": [r for of, r, _ in kept if of == t]}
+        for t, test in enumerate(data["tests"])
+    ]
+    report = _data("report", {**data, "tests": tests, "chunk": CHUNK})
     plotly = _plotly()
     style, script = _text("page.css"), "\n".join(['"use strict";', *map(_text, SCRIPTS)])
-    scripts, styles = [script, plotly], [style, "", *_styles(plotly)]
     parts = {
-        "policy": (
-            f"default-src 'none'; script-src {_hashes(scripts)}; style-src {_hashes(styles)}; "
-            "base-uri 'none'; form-action 'none'"
-        ),
+        "policy": _policy([script, plotly], [style, "", *_styles(plotly)]),
         "style": style,
-        "data": "\n".join(
-            [
-                _data("report", {**data, "tests": tests, "chunk": CHUNK}),
-                _data("plotly", _pack(plotly)),
-                *attention,
-            ]
-        ),
+        "data": "\n".join([report, _data("plotly", _pack(plotly)), *attention]),
         "script": script,
     }
     # In one pass, so that nothing is looked for in what was filled in.
@@ -111,10 +103,17 @@ def _styles(library: str) -> list[str]:
     return re.findall(r"\.textContent='((?:[^'\\]|\\.)*)'", library)
 
 
-def _hashes(texts: list[str]) -> str:
-    """What a Content-Security-Policy calls these texts."""
-    digests = (sha256(text.encode()).digest() for text in texts)
-    return " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
+def _policy(scripts: list[str], styles: list[str]) -> str:
+    """The Content-Security-Policy that knows these texts by their hashes and forbids all else."""
+
+    def hashes(texts: list[str]) -> str:
+        digests = (sha256(text.encode()).digest() for text in texts)
+        return " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
+
+    return (
+        f"default-src 'none'; script-src {hashes(scripts)}; style-src {hashes(styles)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def _text(name: str) -> str:

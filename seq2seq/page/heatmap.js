@@ -6,7 +6,6 @@ const CELL = 22; // pixels a word
 class Attention {
   constructor(test) {
     this.test = test;
-    this.runs = report.tests[test].attention ?? [];
     this.chunks = new Map();
   }
 

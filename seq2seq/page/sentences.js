@@ -173,16 +173,15 @@ function options(id, entries) {
 
 /** Show the sentences of a test set. */
 function drawSentences(test) {
-  const { attention } = report.tests[test];
-  const kept = new Set(attention ?? []);
+  const kept = report.tests[test].attention;
   const first = report.systems.map((system) => report.runs.findIndex(
-    (run, nth) => run.system === system.name && kept.has(nth)));
-  $("#shown").replaceChildren($("#shown legend"), ...[...kept].map((run) => {
+    (run, nth) => run.system === system.name && kept.includes(nth)));
+  $("#shown").replaceChildren($("#shown legend"), ...kept.map((run) => {
     const box = element("input", { type: "checkbox", value: run });
     box.checked = first.includes(run);
     return element("label", {}, box, named(report.runs[run].name));
   }));
-  const without = report.runs.filter((_, run) => !kept.has(run)).map((run) => run.name);
+  const without = report.runs.filter((_, run) => !kept.includes(run)).map((run) => run.name);
   $("#missing").textContent = !without.length ? ""
     : `There is no attention of ${without.join(", ")}: `
       + "seq2seq evaluate keeps it, of every run whose model has attention.";
