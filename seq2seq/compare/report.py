@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from seq2seq import page as html
 from seq2seq.compare.comparison import Comparison
 from seq2seq.compare.markdown import markdown
+from seq2seq.compare.page import page
 from seq2seq.compare.pictures import draw
 from seq2seq.compare.record import record
 from seq2seq.compare.tex import tex
@@ -12,10 +14,10 @@ from seq2seq.errors import UserError
 
 
 def write(comparison: Comparison, out: Path) -> list[Path]:
-    """Write report.md, report.json, table.tex and the pictures, and return their paths.
+    """Write report.html, report.md, report.json, table.tex and the pictures; return their paths.
 
     Raises:
-        UserError: `out` is a file.
+        UserError: `out` is a file, or a run's attention is damaged or not of its test set.
     """
     if out.exists() and not out.is_dir():
         raise UserError(f"the report cannot go to {str(out)!r}: it is a file, not a folder")
@@ -27,4 +29,6 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
         with replacing(out / name) as file:
             file.write(text)
     write_json(out / "report.json", record(comparison))
-    return [out / "report.md", out / "report.json", out / "table.tex", *drawn]
+    html.write(page(comparison), out / "report.html")
+    written = ("report.html", "report.md", "report.json", "table.tex")
+    return [*(out / name for name in written), *drawn]
