@@ -31,8 +31,8 @@ def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -
     assert told.status == 0, told
     page = Path("shown/report.md").read_text("utf-8")
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", page)
-    assert len(pictures) == len(set(pictures)) == 2 + 2 * 3
-    for name in [*pictures, "comparison/report.md"]:
+    assert len(pictures) == len(set(pictures)) == 2 + 3
+    for name in [*pictures, "comparison/report.md", "comparison/report.html"]:
         assert (Path("shown") / name).is_file(), name
     for name in VARIANTS:
         stored = json.loads(Path(f"shown/{name}/scores.json").read_text("utf-8"))
