@@ -6,17 +6,18 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.loggers.logger import Logger
-from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
+
+# Only training waits for Lightning, whose import takes longer than translating a line.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.loggers.logger import Logger
 
 LIBRARIES = (
     "seq2seq",
@@ -49,10 +50,12 @@ def keep_memory() -> None:
 
 def first_process() -> bool:
     """Whether this process is the first of a run, as its launcher says; true where none has."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabric:
+def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabric":
     """The handle to the devices and processes of a run; `launch` it to start them.
 
     Args:
@@ -62,6 +65,8 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabri
     Raises:
         UserError: the machine does not have what the settings ask for.
     """
+    from lightning_fabric import Fabric
+
     keep_memory()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -102,17 +107,17 @@ def chance(seed: int, *place: int) -> None:
     torch.manual_seed(int(np.random.default_rng([seed, *place]).integers(2**63)))
 
 
-def gradient_scaler(fabric: Fabric) -> Any:
+def gradient_scaler(fabric: "Fabric") -> Any:
     """What keeps small gradients from vanishing in 16-mixed precision; None in any other."""
     return getattr(fabric.strategy.precision, "scaler", None)
 
 
-def agreed(fabric: Fabric, value: Any) -> Any:
+def agreed(fabric: "Fabric", value: Any) -> Any:
     """The first process's word, so that all do the same."""
     return fabric.broadcast(value) if fabric.world_size > 1 else value
 
 
-def total(fabric: Fabric, value: int | float) -> Any:
+def total(fabric: "Fabric", value: int | float) -> Any:
     """The sum over all processes."""
     if fabric.world_size == 1:
         return value
@@ -128,8 +133,10 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-def event_logger(folder: Path) -> Logger:
+def event_logger(folder: Path) -> "Logger":
     """A writer of TensorBoard's events (an extra)."""
+    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
     try:
         return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
     except ModuleNotFoundError as error:
