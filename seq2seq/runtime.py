@@ -26,7 +26,6 @@ LIBRARIES = (
     "sentencepiece",
     "sacrebleu",
     "datasets",
-    "pyarrow",
     "numpy",
     "hydra-core",
     "safetensors",
