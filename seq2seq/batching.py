@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
@@ -51,21 +52,24 @@ class Batch:
         return Batch(src, tgt_in, tgt_out, self.num_tokens)
 
 
-def pad(rows: Sequence[Ids]) -> Int[Tensor, "batch len"]:
-    """Rows of ids as one rectangle, filled up with PAD on the right."""
-    table = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
-    for line, row in zip(table, rows, strict=True):
-        line[: len(row)] = row
+def pad(rows: Sequence[Ids], *, end: bool = False) -> Int[Tensor, "batch len"]:
+    """Rows of ids as one rectangle, filled up with PAD on the right, each with an EOS if asked."""
+    lengths = np.array([len(row) for row in rows])
+    table = np.full((len(rows), lengths.max() + end), PAD, dtype=np.int64)
+    table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+    if end:
+        table[np.arange(len(rows)), lengths] = EOS
     return torch.from_numpy(table)
 
 
 def collate(pairs: Sequence[tuple[Ids, Ids]]) -> Batch:
     """A batch from pairs of ids without BOS or EOS."""
+    sources, targets = zip(*pairs, strict=True)
     return Batch(
-        src=pad([[*source, EOS] for source, _ in pairs]),
-        tgt_in=pad([[BOS, *target] for _, target in pairs]),
-        tgt_out=pad([[*target, EOS] for _, target in pairs]),
-        num_tokens=sum(len(target) + 1 for _, target in pairs),
+        src=pad(sources, end=True),
+        tgt_in=F.pad(pad(targets), (1, 0), value=BOS),
+        tgt_out=pad(targets, end=True),
+        num_tokens=sum(map(len, targets)) + len(targets),
     )
 
 

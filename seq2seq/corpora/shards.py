@@ -66,9 +66,9 @@ class Shard:
     def read(self, first: int, last: int) -> Rows:
         """The rows from `first` to before `last`."""
         bounds = self.bounds(first, last)
-        begin, end = (bounds[[0, -1]] * self._kind.itemsize).tolist()
-        values = np.frombuffer(os.pread(self._file, end - begin, begin), self._kind)
-        return Rows(values, bounds - bounds[0])
+        begin, count, size = bounds[0], int(bounds[-1] - bounds[0]), self._kind.itemsize
+        values = np.frombuffer(os.pread(self._file, count * size, begin * size), self._kind)
+        return Rows(values, bounds - begin)
 
 
 class Shards:
@@ -119,6 +119,11 @@ class Shards:
                 bounds.append(end + chunk.bounds[1:])
                 end += int(chunk.bounds[-1])
             file.write(np.concatenate(bounds).data)
+
+    def remove(self) -> None:
+        """Remove all shards."""
+        for number in range(len(self)):
+            self.path(number).unlink(missing_ok=True)
 
     def shard(self, number: int) -> Shard:
         """A shard, opened once."""

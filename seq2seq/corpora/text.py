@@ -25,7 +25,7 @@ def content(pairs: Iterable[Pair], *, what: str) -> Content:
     """What tells pairs from others; `what` is the name of the progress bar."""
     digest, count = hashlib.sha256(), 0
     for chunk in counted(chunks(pairs), what, total=None):
-        digest.update(b"".join(_lines(chunk)))
+        digest.update(b"".join(_written(chunk)))
         count += len(chunk)
     return Content(digest.hexdigest(), count)
 
@@ -51,7 +51,10 @@ class Text:
         folder = cache_folder() / "text" / content.sha256
         shards = Shards(folder, content.pairs, width=1, kind=np.uint8)
         if missing := shards.missing():
-            _store(shards, content, counted(chunks(pairs), what, total=content.pairs), {*missing})
+            batches = counted(chunks(pairs), what, total=content.pairs)
+            if _store(shards, batches, {*missing}) != content.sha256:
+                shards.remove()
+                raise UserError(f"{what}: the text changed meanwhile; give the same command again")
         return cls(shards, content.sha256)
 
     def __len__(self) -> int:
@@ -71,34 +74,38 @@ class Text:
 
     def batches(self, numbers: Iterable[int] | None = None) -> Iterator[list[Pair]]:
         """The pairs of all shards, or of those of these numbers, in lists of BATCH."""
-        numbers = range(len(self._shards)) if numbers is None else numbers
-        for rows in chain.from_iterable(map(self._shards.chunks, numbers)):
-            lines = rows.values.tobytes().decode().split("\n")
-            yield list(map(Pair, lines[:-1:2], lines[1::2]))
+        for lines in self._lines(range(len(self._shards)) if numbers is None else numbers):
+            yield list(map(Pair, lines[::2], lines[1::2]))
 
     def sources(self) -> Iterator[str]:
         """The source side in order."""
-        return (pair.source for pair in self)
+        for lines in self._lines(range(len(self._shards))):
+            yield from lines[::2]
 
     def targets(self) -> Iterator[str]:
         """The target side in order."""
-        return (pair.target for pair in self)
+        for lines in self._lines(range(len(self._shards))):
+            yield from lines[1::2]
+
+    def _lines(self, numbers: Iterable[int]) -> Iterator[list[str]]:
+        """Sources and targets by turns, as they lie in these shards, of BATCH pairs at a time."""
+        for rows in chain.from_iterable(map(self._shards.chunks, numbers)):
+            yield rows.values.tobytes().decode().split("\n")[:-1]
 
 
-def _lines(pairs: list[Pair]) -> list[bytes]:
+def _written(pairs: list[Pair]) -> list[bytes]:
     r"""Both lines of each pair; no line ever contains a \n."""
     return [f"{source}\n{target}\n".encode() for source, target in pairs]
 
 
 def _rows(pairs: list[Pair]) -> Rows:
-    lines = _lines(pairs)
-    return Rows.of(np.frombuffer(b"".join(lines), np.uint8), map(len, lines), len(lines))
+    written = _written(pairs)
+    values = np.frombuffer(b"".join(written), np.uint8)
+    return Rows.of(values, map(len, written), len(written))
 
 
-def _store(
-    shards: Shards, content: Content, batches: Iterator[list[Pair]], missing: set[int]
-) -> None:
-    """Write what is missing, and hold all that is there then against what should be."""
+def _store(shards: Shards, batches: Iterator[list[Pair]], missing: set[int]) -> str:
+    """Write what is missing; the SHA-256 of all that is there then, and of what is too much."""
     digest = hashlib.sha256()
     for number in range(len(shards)):
         own = islice(batches, BATCHES)
@@ -109,7 +116,6 @@ def _store(
         if shards.whole(number):
             for rows in shards.chunks(number):
                 digest.update(rows.values.data)
-    if next(batches, None) or digest.hexdigest() != content.sha256:
-        for number in range(len(shards)):
-            shards.path(number).unlink(missing_ok=True)
-        raise UserError("the corpus changed while it was read: give the same command again")
+    for pairs in batches:
+        digest.update(b"".join(_written(pairs)))
+    return digest.hexdigest()
