@@ -56,7 +56,7 @@ def pad(rows: Sequence[Ids], *, end: bool = False) -> Int[Tensor, "batch len"]:
     """Rows of ids as one rectangle, filled up with PAD on the right, each with an EOS if asked."""
     lengths = np.array([len(row) for row in rows])
     table = np.full((len(rows), lengths.max() + end), PAD, dtype=np.int64)
-    table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+    table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(rows)  # type: ignore[arg-type]
     if end:
         table[np.arange(len(rows)), lengths] = EOS
     return torch.from_numpy(table)

@@ -102,7 +102,7 @@ class Shards:
         """Whether a shard is there, and not damaged by what we cannot guard against."""
         try:
             self.shard(number)
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return False
         return True
 
