@@ -6,14 +6,10 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.loggers.logger import Logger
-from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
@@ -23,6 +19,11 @@ try:
 except ModuleNotFoundError:  # Windows has none
     resource = None  # type: ignore[assignment]
 
+# Only training waits for Lightning, whose import takes longer than translating a line.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.loggers.logger import Logger
+
 LIBRARIES = (
     "seq2seq",
     "torch",
@@ -30,7 +31,6 @@ LIBRARIES = (
     "sentencepiece",
     "sacrebleu",
     "datasets",
-    "pyarrow",
     "numpy",
     "hydra-core",
     "safetensors",
@@ -54,10 +54,12 @@ def keep_memory() -> None:
 
 def first_process() -> bool:
     """Whether this process is the first of a run, as its launcher says; true where none has."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabric:
+def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabric":
     """The handle to the devices and processes of a run; `launch` it to start them.
 
     Args:
@@ -67,6 +69,8 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabri
     Raises:
         UserError: the machine does not have what the settings ask for.
     """
+    from lightning_fabric import Fabric
+
     keep_memory()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -107,17 +111,17 @@ def chance(seed: int, *place: int) -> None:
     torch.manual_seed(int(np.random.default_rng([seed, *place]).integers(2**63)))
 
 
-def gradient_scaler(fabric: Fabric) -> Any:
+def gradient_scaler(fabric: "Fabric") -> Any:
     """What keeps small gradients from vanishing in 16-mixed precision; None in any other."""
     return getattr(fabric.strategy.precision, "scaler", None)
 
 
-def agreed(fabric: Fabric, value: Any) -> Any:
+def agreed(fabric: "Fabric", value: Any) -> Any:
     """The first process's word, so that all do the same."""
     return fabric.broadcast(value) if fabric.world_size > 1 else value
 
 
-def total(fabric: Fabric, value: int | float) -> Any:
+def total(fabric: "Fabric", value: int | float) -> Any:
     """The sum over all processes."""
     if fabric.world_size == 1:
         return value
@@ -135,8 +139,10 @@ def peak_memory(device: torch.device) -> int | None:
     return most if platform.system() == "Darwin" else 1024 * most
 
 
-def event_logger(folder: Path) -> Logger:
+def event_logger(folder: Path) -> "Logger":
     """A writer of TensorBoard's events (an extra)."""
+    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
     try:
         return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
     except ModuleNotFoundError as error:

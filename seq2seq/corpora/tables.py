@@ -122,6 +122,10 @@ class Tsv(Table):
                 told(Defect("too few columns", Place(path.name, number), UserError(sentence)))
                 yield Pair("", "")
 
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """The file, and which columns are read."""
+        return self.path(split), self.source_column, self.target_column, str(self.header)
+
     def place(self, split: str, row: int, side: int) -> Place:
         """The line, with the header before it."""
         return Place(self.path(split).name, row + 1 + self.header)
@@ -177,6 +181,10 @@ class Jsonl(Table):
         )
         self.source_field = source_field
         self.target_field = target_field
+
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """The file, and which fields are read."""
+        return self.path(split), self.source_field, self.target_field
 
     def survey(self, split: str, told: Told) -> Iterator[Pair]:
         """Stream the two fields of every object; where they cannot be had they are empty."""
