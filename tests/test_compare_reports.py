@@ -341,7 +341,7 @@ def test_the_page_is_plain_data_of_one_shape(rich: Comparison) -> None:
     assert list(test["outputs"]) == list(test["attention"]) == runs
     for output in test["outputs"].values():
         assert len(output["text"]) == len(output["score"]) == 24
-    for table in test["tables"]:
+    for table in [*test["tables"], *test["words"]]:
         assert {len(row) for row in table["rows"]} <= {len(table["head"])}
         assert all(isinstance(cell, str) for row in table["rows"] for cell in row)
     names = [system["name"] for system in found["systems"]]

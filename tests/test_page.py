@@ -68,6 +68,14 @@ def made(folder: Path, **names: str) -> dict[str, Any]:
                 "note": "Higher is better.",
             }
         ],
+        "words": [
+            {
+                "title": "Words that one gets right",
+                "head": ["", "in references", plain],
+                "rows": [["Haus", "3", "2"]],
+                "note": None,
+            }
+        ],
         "matrices": [
             {"title": "BLEU", "names": [plain, looks], "cells": [[None, worse], [better, None]]}
         ],
@@ -103,7 +111,8 @@ def made(folder: Path, **names: str) -> dict[str, Any]:
         },
         "attention": {plain: None, f"{looks} 1": str(file), f"{looks} 2": str(folder / "none")},
     }
-    other = {**test, "name": "other", "notes": [], "matrices": [], "curves": []}
+    other = {**test, "name": "other", "notes": []}
+    other |= {"words": [], "matrices": [], "curves": []}
     return {
         "title": names.get("title", "Comparison"),
         "source": "en",

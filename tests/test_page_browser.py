@@ -104,6 +104,13 @@ def test_who_beats_whom_is_said_by_colour_sign_and_text(report):
     assert len(colours) == 2
 
 
+def test_words_are_folded_away_until_asked_for(report):
+    cell = report.locator("#words td", has_text="2")
+    assert cell.is_hidden()
+    report.get_by_text("Words that one gets right").first.click()
+    assert cell.is_visible()
+
+
 def test_curves_have_bands_and_answer_the_pointer(show, tmp_path):
     report = show(made(tmp_path))
     plots = report.locator(".plot")
@@ -121,7 +128,8 @@ def test_curves_have_bands_and_answer_the_pointer(show, tmp_path):
 
 def test_another_test_set_is_a_choice_away(report):
     report.get_by_role("radio", name="other").check()
-    assert report.locator("#matrices").is_hidden() and report.locator("#curves").is_hidden()
+    for empty in ("#matrices", "#curves", "#words"):
+        assert report.locator(empty).is_hidden()
     assert report.inner_text("#missing").startswith("There is no attention of plain, looks")
     assert report.locator("#heatmaps canvas").count() == 0
 

@@ -51,10 +51,8 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
         "name": test.name,
         "lines": len(test.references),
         "notes": [*test.notes, *(f"{NAMES[m]}: {s}" for m, s in test.quality.signatures.items())],
-        "tables": [
-            {"title": one.title, **cells(one), "note": one.note}
-            for one in all_tables(comparison, test)
-        ],
+        "tables": [titled(table) for table in summaries(comparison, test)],
+        "words": [titled(table) for table in tables.ngrams(comparison, test)],
         "matrices": [
             {
                 "title": f"{NAMES[metric]}, {words}",
@@ -82,7 +80,7 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
     }
 
 
-def all_tables(comparison: Comparison, test: TestSet) -> Iterator[Table]:
+def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     """The tables in the order in which they are read."""
     yield tables.quality(comparison, test)
     yield tables.every_run(comparison, test)
@@ -91,7 +89,11 @@ def all_tables(comparison: Comparison, test: TestSet) -> Iterator[Table]:
             yield table
     yield tables.cost(comparison, test)
     yield from tables.axes(test)
-    yield from tables.ngrams(comparison, test)
+
+
+def titled(table: Table) -> dict[str, Any]:
+    """Title, head, rows and note."""
+    return {"title": table.title, **cells(table), "note": table.note}
 
 
 def cells(table: Table) -> dict[str, Any]:

@@ -8,6 +8,9 @@ function drawTest(nth) {
   $("#matrices").hidden = !test.matrices.length;
   $('nav a[href="#matrices"]').hidden = !test.matrices.length;
   $('nav a[href="#curves"]').hidden = !test.curves.length;
+  $("#words .folded").replaceChildren(...test.words.map(folded));
+  $("#words").hidden = !test.words.length;
+  $('nav a[href="#words"]').hidden = !test.words.length;
   drawCurves(test.curves);
   drawSentences(nth);
 }

@@ -31,6 +31,11 @@ function summary({ title, head, rows, note }) {
   return drawn;
 }
 
+/** The same, folded away until somebody asks. */
+function folded(found) {
+  return element("details", {}, element("summary", {}, found.title), summary(found));
+}
+
 const chance = (p) => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`);
 const signed = (number) => ["\u2212", "", "+"][Math.sign(number) + 1] + Math.abs(number).toFixed(2);
 
