@@ -2,7 +2,7 @@
 
     encode   source            -> memory   read once, never changed
     hidden   memory + target   -> states   all positions at once (teacher forcing)
-    project  states            -> logits   the output layer, so that a loss can skip the padding
+    words    the output layer, linear, so that a loss need not hold all logits at once
     start    memory            -> state    \\
     step     token + state     -> output    > one position at a time (search)
 
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.batching import PAD, Batch
+from seq2seq.loss import cross_entropy
 
 Memory = Any
 State = Any
@@ -31,6 +32,13 @@ class Hidden(NamedTuple):
 
     states: Float[Tensor, "batch tgt width"]
     attention: Float[Tensor, "batch layers heads tgt src"] | None
+
+
+class Words(NamedTuple):
+    """The output layer: how each word of the vocabulary reads a state."""
+
+    weight: Float[Tensor, "vocab width"]
+    bias: Float[Tensor, " vocab"]
 
 
 class Output(NamedTuple):
@@ -65,9 +73,14 @@ class Seq2Seq(nn.Module, ABC):
     ) -> Hidden:
         """Read the target so far at every position; `weights=False` may leave attention out."""
 
+    @property
     @abstractmethod
+    def words(self) -> Words:
+        """The output layer."""
+
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """The output layer: logits of the next token."""
+        """Logits of the next token."""
+        return F.linear(states, *self.words)
 
     def decode(self, tgt: Int[Tensor, "batch tgt"], memory: Memory) -> Output:
         """Predict every next token of a known target (teacher forcing)."""
@@ -83,16 +96,13 @@ class Seq2Seq(nn.Module, ABC):
 
         `smoothing` is the share of the target given to all tokens alike (Szegedy et al. 2016).
         """
-        states = self.hidden(
-            batch.tgt_in, self.encode(batch.src, batch.src_mask), weights=False
-        ).states
-        real = batch.tgt_out != PAD  # the output layer is the largest product: spare it the padding
-        return F.cross_entropy(
-            self.project(states[real]),
-            batch.tgt_out[real],
-            reduction="sum",
-            label_smoothing=smoothing,
-        )
+        memory = self.encode(batch.src, batch.src_mask)
+        states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
+        # The output layer is the largest product: spare it the padding. Sorting finds the real
+        # tokens without the host's having to wait for their number, as it would with a mask.
+        words = batch.tgt_out.flatten()
+        real = (words == PAD).sort(stable=True).indices[: batch.num_tokens]
+        return cross_entropy(states.index_select(0, real), *self.words, words[real], smoothing)
 
     @property
     def parameter_count(self) -> int:

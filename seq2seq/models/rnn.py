@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.layers import PARTS, DeepOutput, Embedding, Kind, Recurrence, linear
-from seq2seq.models.base import Autoregressive, Hidden, Step
+from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 
 class Memory(NamedTuple):
@@ -100,9 +100,10 @@ class RNN(Autoregressive):
         """All positions in one fused call; there is no attention to return."""
         return Hidden(self.run(tgt, memory, self.start(memory))[0], None)
 
-    def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Logits of the next word."""
-        return self.readout.words(states)
+    @property
+    def words(self) -> Words:
+        """The last layer of the readout."""
+        return Words(self.readout.words.weight, self.readout.words.bias)
 
     def step(
         self,

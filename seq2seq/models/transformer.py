@@ -6,11 +6,10 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seq2seq.attention import Attended, MultiHeadAttention
 from seq2seq.dropout import Dropout
-from seq2seq.models.base import Autoregressive, Hidden, Step
+from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 
 class Past(NamedTuple):
@@ -231,9 +230,10 @@ class Transformer(Autoregressive):
         """All positions at once, each blind to those after it."""
         return self.run(tgt, memory, self.start(memory), weights)[0]
 
-    def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Logits of the next word, by the target embedding."""
-        return F.linear(states, self.target.weight, self.bias)
+    @property
+    def words(self) -> Words:
+        """The target embedding."""
+        return Words(self.target.weight, self.bias)
 
     def step(self, token: Int[Tensor, " batch"], memory: Memory, state: tuple[Past, ...]) -> Step:
         """One word further, with keys and values of the earlier ones kept."""
