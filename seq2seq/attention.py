@@ -29,11 +29,13 @@ class Attended(NamedTuple):
 def attend(
     scores: Float[Tensor, "*batch queries keys"],
     values: Float[Tensor, "*batch keys width"],
-    mask: Bool[Tensor, "*#batch #queries keys"],
+    mask: Bool[Tensor, "*#batch #queries keys"] | None,
     dropout: Dropout | None = None,
 ) -> tuple[Float[Tensor, "*batch queries width"], Float[Tensor, "*batch queries keys"]]:
     """Average the values by the softmax of the scores; False in the mask hides a key."""
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    weights = scores.softmax(dim=-1)
     return (weights if dropout is None else dropout(weights)) @ values, weights
 
 
@@ -111,11 +113,12 @@ class MultiHeadAttention(nn.Module):
         x: Float[Tensor, "batch queries dim"],
         keys: Float[Tensor, "batch heads keys width"],
         values: Float[Tensor, "batch heads keys width"],
-        mask: Bool[Tensor, "#batch #queries keys"],
+        mask: Bool[Tensor, "#batch #queries keys"] | None,
         weights: bool = True,
     ) -> Attended:
         """Let each position of x read the values; `weights=False` allows a fused kernel."""
-        query, mask = self.split(self.query(x)), mask.unsqueeze(1)
+        query = self.split(self.query(x))
+        mask = None if mask is None else mask.unsqueeze(1)
         if weights or x.device.type == "cpu":  # written out is the faster way on a CPU
             context, seen = attend(scaled_dot_score(query, keys), values, mask, self.dropout)
         else:

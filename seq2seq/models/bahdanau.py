@@ -20,15 +20,15 @@ class Memory(NamedTuple):
     first: Float[Tensor, "batch layers width"]  # the backward reading's state at the first word
 
 
-State = tuple[Float[Tensor, "batch width"], ...]  # a tensor for each layer
+State = tuple[Float[Tensor, "rows width"], ...]  # a tensor for each layer
 
 
 class Moment(NamedTuple):
     """What one step of the decoder gives to the readout, and to the next step."""
 
-    hidden: Float[Tensor, "batch dim"]  # of the top layer
-    context: Float[Tensor, "batch enc"]
-    weights: Float[Tensor, "batch src"]
+    hidden: Float[Tensor, "rows dim"]  # of the top layer
+    context: Float[Tensor, "rows enc"]
+    weights: Float[Tensor, "rows src"]
     state: State
 
 
@@ -93,18 +93,18 @@ class Bahdanau(Autoregressive):
         """s_0 = tanh(W_s h<-_1), layer by layer."""
         return self.bridge(memory.first).tanh().unbind(dim=1)
 
-    def advance(self, word: Float[Tensor, "batch gates"], memory: Memory, state: State) -> Moment:
+    def advance(self, word: Float[Tensor, "rows gates"], memory: Memory, state: State) -> Moment:
         """One pass of the loop: align, read, move the state. `word` is its input product."""
-        query = self.hidden_part(state[-1]).unsqueeze(1)
+        query = self.hidden_part(state[-1]).unflatten(0, (len(memory.mask), -1))
         scores = self.score(query, memory.keys)
         context, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
-        context, moved = context.squeeze(1), []
+        context, moved = context.flatten(0, 1), []
         inputs = word + self.from_context(context)
         for i, cell in enumerate(self.cells):
             moved.append(cell(inputs, state[i]))
             if i < len(self.between):
                 inputs = self.between[i](self.hidden_part(moved[-1]))
-        return Moment(self.hidden_part(moved[-1]), context, weights.squeeze(1), tuple(moved))
+        return Moment(self.hidden_part(moved[-1]), context, weights.flatten(0, 1), tuple(moved))
 
     def hidden_part(self, state: Float[Tensor, "batch width"]) -> Float[Tensor, "batch dim"]:
         """What other layers see of a state: an LSTM keeps its cells to itself."""
@@ -132,7 +132,9 @@ class Bahdanau(Autoregressive):
         """The last layer of the readout."""
         return Words(self.readout.words.weight, self.readout.words.bias)
 
-    def step(self, token: Int[Tensor, " batch"], memory: Memory, state: State) -> Step:
+    def step(
+        self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
+    ) -> Step:
         """One word further."""
         embedded = self.target(token)
         moment = self.advance(self.from_word(embedded), memory, state)

@@ -7,7 +7,8 @@
     step     token + state     -> output    > one position at a time (search)
 
 Memory and state belong to the model: any nested tuple of tensors, so long as each tensor has the
-batch as its first axis. That one rule lets search reorder any model.
+batch as its first axis. That one rule lets search reorder any model. A step may be given several
+rows of state and token, one after the other, for each row of memory: a beam reads its sentence once.
 """
 
 from abc import ABC, abstractmethod
@@ -51,8 +52,8 @@ class Output(NamedTuple):
 class Step(NamedTuple):
     """Predictions for one target position, and the state to pass to the next."""
 
-    logits: Float[Tensor, "batch vocab"]
-    attention: Float[Tensor, "batch layers heads src"] | None
+    logits: Float[Tensor, "rows vocab"]
+    attention: Float[Tensor, "rows layers heads src"] | None
     state: State
 
 
@@ -118,8 +119,13 @@ class Autoregressive(Seq2Seq):
         """The state before the first target token."""
 
     @abstractmethod
-    def step(self, token: Int[Tensor, " batch"], memory: Memory, state: State) -> Step:
-        """Take in one token, predict the next."""
+    def step(
+        self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
+    ) -> Step:
+        """Take in one token, predict the next; `weights=False` may leave attention out.
+
+        There may be several rows, equally many, for each sentence in memory: those of a beam.
+        """
 
 
 def select(tree: Any, rows: Int[Tensor, " rows"]) -> Any:

@@ -83,14 +83,15 @@ class RNN(Autoregressive):
 
     def run(
         self,
-        tgt: Int[Tensor, "batch tgt"],
+        tgt: Int[Tensor, "rows tgt"],
         memory: Memory,
-        state: Float[Tensor, "batch layers width"],
-    ) -> tuple[Float[Tensor, "batch tgt readout"], Float[Tensor, "batch layers width"]]:
+        state: Float[Tensor, "rows layers width"],
+    ) -> tuple[Float[Tensor, "rows tgt readout"], Float[Tensor, "rows layers width"]]:
         """Go on from a state over any number of target words."""
         known = [self.target(tgt)]
         if self.every_step:
-            known.append(memory.context.unsqueeze(1).expand(-1, tgt.size(1), -1))
+            context = memory.context.repeat_interleave(len(tgt) // len(memory.context), dim=0)
+            known.append(context.unsqueeze(1).expand(-1, tgt.size(1), -1))
         states, state = self.decoder(torch.cat(known, dim=-1), state)
         return self.readout(states, *known), state
 
@@ -107,9 +108,11 @@ class RNN(Autoregressive):
 
     def step(
         self,
-        token: Int[Tensor, " batch"],
+        token: Int[Tensor, " rows"],
         memory: Memory,
-        state: Float[Tensor, "batch layers width"],
+        state: Float[Tensor, "rows layers width"],
+        *,
+        weights: bool = True,
     ) -> Step:
         """One word further."""
         states, state = self.run(token.unsqueeze(1), memory, state)
