@@ -4,9 +4,9 @@ A batch has a budget of tokens, padding included, so that every batch costs abou
 of like length go together, so that almost none of it is padding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from seq2seq.errors import UserError
 PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids that tokenizer, models and search agree on
 
 Ids = Sequence[int | np.integer[Any]] | NDArray[np.int32]
+Done = TypeVar("Done")
 
 
 @dataclass  # not frozen: Lightning rebuilds it field by field for trainer.precision=64-true
@@ -85,6 +86,41 @@ def pack(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray
             start, longest = end, length
     batches.append(order[start:])
     return batches
+
+
+def in_halves(
+    rows: NDArray[np.integer[Any]], work: Callable[[NDArray[np.integer[Any]]], Done]
+) -> Iterator[tuple[NDArray[np.integer[Any]], Done]]:
+    """Work on a batch's rows: all at once, or in halves where the memory has no room for that.
+
+    Raises:
+        UserError: there is no room for a single row.
+    """
+    waiting = [rows]
+    while waiting:
+        part = waiting.pop(0)
+        try:
+            done = work(part)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(part) == 1:
+                raise UserError(
+                    "out of memory on a single sentence: allow a shorter translation "
+                    "(search.max_length, --max-length) or a smaller beam (--beam), cut the longest "
+                    "sentences, or work on the CPU (trainer.accelerator=cpu, --device cpu)"
+                ) from error
+            waiting = [*np.array_split(part, 2), *waiting]
+            continue
+        yield part, done
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or the machine itself, has no room left for a tensor."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )
 
 
 class TokenBatches:

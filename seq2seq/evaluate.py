@@ -8,12 +8,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from seq2seq import alignments, breakdown, scores
-from seq2seq.batching import Ids, collate, pack
+from seq2seq.batching import Ids, collate, in_halves, pack
 from seq2seq.disk import read_lines, sha256, write_json, write_lines
 from seq2seq.errors import UserError
 from seq2seq.gold import read_agreements
@@ -42,10 +43,14 @@ def mean_loss(model: Autoregressive, pairs: Pairs, *, batch_tokens: int = 4096) 
         [max(len(s), len(t)) + 1 for s, t in map(pairs.__getitem__, range(len(pairs)))]
     )
     total, tokens = 0.0, 0
-    for rows in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
+
+    def read(rows: NDArray[np.integer[Any]]) -> tuple[float, int]:
         batch = collate([pairs[row] for row in rows.tolist()]).to(device)
-        total += float(model.loss(batch))
-        tokens += batch.num_tokens
+        return float(model.loss(batch)), batch.num_tokens
+
+    for batch in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
+        for _, (loss, count) in in_halves(batch, read):
+            total, tokens = total + loss, tokens + count
     return total / tokens
 
 

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from seq2seq import runtime
-from seq2seq.batching import Batch, TokenBatches
+from seq2seq.batching import Batch, TokenBatches, out_of_memory
 from seq2seq.config import Config
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
@@ -100,7 +100,7 @@ class Learner:
                     # Processes average their gradients, but the loss is a mean over tokens.
                     self.fabric.backward(loss * (self.fabric.world_size / tokens))
             except (RuntimeError, MemoryError) as error:
-                if not runtime.out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 raise UserError(self.too_large(batch)) from error
             losses.append(loss.detach())

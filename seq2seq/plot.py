@@ -3,7 +3,7 @@
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from matplotlib import font_manager, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from numpy import ndarray
 
 from seq2seq.disk import replacing
@@ -204,20 +205,44 @@ def centres(sizes: Sequence[float], length: float) -> list[float]:
 @contextmanager
 def paper(path: Path, size: float = 10.0) -> Iterator[Figure]:
     """An empty figure with our fonts, written to `path` at the end; a dollar is a dollar."""
-    installed = set(font_manager.get_font_names())
-    fonts = [name for name in FONTS if name in installed]
-    style: Any = {"font.family": fonts, "font.size": size}
+    style: Any = {"font.family": installed(), "font.size": size}
     style |= {"pdf.fonttype": 42, "text.parse_math": False}
     with warnings.catch_warnings(record=True) as caught, rc_context(style):
         warnings.simplefilter("always")
         figure = Figure(dpi=150)
         yield figure
         save(figure, path)
-    if any("missing from font" in str(warning.message) for warning in caught):
+        if lacking(caught) and look_for_fonts():
+            for text in figure.findobj(Text):
+                text.set_fontfamily(installed())
+            caught.clear()
+            save(figure, path)
+    if lacking(caught):
         console.print(
             f"some characters in {path} are drawn as boxes: no font here has them "
             "(installing the Noto fonts mends it)"
         )
+
+
+def lacking(caught: Sequence[warnings.WarningMessage]) -> bool:
+    """Whether matplotlib has remarked that no font has a character."""
+    return any("missing from font" in str(warning.message) for warning in caught)
+
+
+def installed() -> list[str]:
+    """Those of FONTS that matplotlib knows, in their order."""
+    known = set(font_manager.get_font_names())
+    return [name for name in FONTS if name in known]
+
+
+def look_for_fonts() -> bool:
+    """Show matplotlib the fonts installed since it made its list, which it never makes anew."""
+    manager, before = font_manager.fontManager, installed()
+    known = {entry.fname for entry in manager.ttflist}
+    for file in set(font_manager.findSystemFonts()) - known:
+        with suppress(OSError, RuntimeError):  # a font that cannot be read is none
+            manager.addfont(file)
+    return installed() != before
 
 
 def draw(axes: Axes, panel: Panel, line: float = 1.4) -> None:

@@ -120,14 +120,6 @@ def total(fabric: Fabric, value: int | float) -> Any:
     return type(value)(found)
 
 
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the machine itself, has no room left for a tensor."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
-    )
-
-
 def event_logger(folder: Path) -> Logger:
     """A writer of TensorBoard's events (an extra)."""
     try:

@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from seq2seq.batching import EOS, PAD, collate, pack, pad
+from seq2seq.batching import EOS, PAD, collate, in_halves, pack, pad
 from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive
@@ -73,15 +74,19 @@ def translate(
     order = np.argsort(-lengths, kind="stable")
     order = order[lengths[order] > 1]
     done(len(texts) - len(order))
-    for rows in pack(order, lengths, BATCH_TOKENS) if len(order) else []:
+
+    def searched(rows: NDArray[np.integer[Any]]) -> tuple[list[list[Hypothesis]], list[int]]:
         src = pad([[*ids[i], EOS] for i in rows]).to(device)
         groups = search(model, src, src != PAD, n_best=n_best, attention=attention)
-        caps = search.caps(src != PAD).tolist()
-        for i, hypotheses, cap in zip(rows.tolist(), groups, caps, strict=True):
-            if not hypotheses:
-                raise UserError("the model gives no finite scores: its training has diverged")
-            found[i] = [present(texts[i], hyp, tokenizers, cap) for hyp in hypotheses]
-        done(len(rows))
+        return groups, search.caps(src != PAD).tolist()
+
+    for batch in pack(order, lengths, BATCH_TOKENS) if len(order) else []:
+        for rows, (groups, caps) in in_halves(batch, searched):
+            for i, hypotheses, cap in zip(rows.tolist(), groups, caps, strict=True):
+                if not hypotheses:
+                    raise UserError("the model gives no finite scores: its training has diverged")
+                found[i] = [present(texts[i], hyp, tokenizers, cap) for hyp in hypotheses]
+            done(len(rows))
     return found
 
 
@@ -178,23 +183,29 @@ def force(
     ids = list(zip(source_ids, target_ids, strict=True))
     lengths = np.array([max(map(len, pair)) + 1 for pair in ids])
     found: dict[int, Translation] = {}
-    for rows in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
+
+    def read(rows: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor | None]:
         batch = collate([ids[row] for row in rows.tolist()]).to(device)
         logits, attention = model(batch)
         losses = cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none")
-        totals = losses.sum(1).neg().tolist()
-        for i, row in enumerate(rows.tolist()):
-            source, target = (len(side) + 1 for side in ids[row])
-            found[row] = Translation(
-                source=pairs[row][0],
-                text=pairs[row][1],
-                score=totals[i],
-                log_probability=totals[i],
-                source_pieces=[*tokenizers.source.surfaces(pairs[row][0]), END],
-                target_pieces=[*tokenizers.target.surfaces(pairs[row][1]), END],
-                attention=None if attention is None else attention[i, :, :, :target, :source].cpu(),
-                cut=False,
-            )
+        return losses.sum(1).neg(), attention
+
+    for batch in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
+        for rows, (totals, attention) in in_halves(batch, read):
+            for i, row in enumerate(rows.tolist()):
+                source, target = (len(side) + 1 for side in ids[row])
+                found[row] = Translation(
+                    source=pairs[row][0],
+                    text=pairs[row][1],
+                    score=float(totals[i]),
+                    log_probability=float(totals[i]),
+                    source_pieces=[*tokenizers.source.surfaces(pairs[row][0]), END],
+                    target_pieces=[*tokenizers.target.surfaces(pairs[row][1]), END],
+                    attention=attention
+                    if attention is None
+                    else attention[i, :, :, :target, :source].cpu(),
+                    cut=False,
+                )
     return [found[row] for row in range(len(pairs))]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from test_translate import ENGLISH, GERMAN, make_run
 
 from seq2seq import plot
@@ -219,3 +220,18 @@ def test_the_same_matrix_gives_the_same_picture(tmp_path):
 )
 def test_what_would_draw_nothing_has_a_stand_in(word, shown):
     assert plot.visible(word) == shown
+
+
+def test_a_font_installed_after_matplotlib_made_its_list_is_found(tmp_path, capsys, monkeypatch):
+    manager = font_manager.fontManager
+    file = font_manager.findfont("STIXGeneral")
+    others = [font for font in manager.ttflist if font.name != "STIXGeneral"]
+    monkeypatch.setattr(manager, "ttflist", others)
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    monkeypatch.setattr(plot, "FONTS", ("DejaVu Sans", "STIXGeneral"))
+    word = "\N{SCRIPT SMALL G}"  # which DejaVu lacks
+    without = drawn(tmp_path / "picture.png", [word], ["b"])
+    assert "drawn as boxes" in capsys.readouterr().err
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [file])
+    assert drawn(tmp_path / "picture.png", [word], ["b"]) != without
+    assert not capsys.readouterr().err

@@ -9,7 +9,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seq2seq.batching import BOS, EOS, PAD, TokenBatches, collate, pack, pad
+from seq2seq.batching import BOS, EOS, PAD, TokenBatches, collate, in_halves, pack, pad
 from seq2seq.errors import UserError
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=60)
@@ -181,3 +181,36 @@ def test_pad_makes_a_rectangle_of_ids():
 def test_a_batch_is_already_on_its_own_device():
     batch = collate([([5], [6])])
     assert batch.to(torch.device("cpu")) is batch
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 8])
+def test_a_batch_too_large_for_the_memory_is_worked_on_in_halves(room):
+    tried = []
+
+    def work(rows):
+        tried.append(len(rows))
+        if len(rows) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return rows.sum()
+
+    done = list(in_halves(np.arange(8), work))
+    assert np.concatenate([rows for rows, _ in done]).tolist() == list(range(8))
+    assert all(found == rows.sum() for rows, found in done)
+    assert max(len(rows) for rows, _ in done) <= room
+    assert tried[0] == 8, "the whole is tried first"
+
+
+def test_a_single_sentence_too_large_for_the_memory_is_said_to_be():
+    def work(rows):
+        raise MemoryError
+
+    with pytest.raises(UserError, match="a single sentence: allow a shorter translation"):
+        list(in_halves(np.arange(8), work))
+
+
+def test_another_mistake_is_not_taken_for_a_lack_of_memory():
+    def work(rows):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        list(in_halves(np.arange(8), work))

@@ -15,6 +15,7 @@ import yaml
 import seq2seq
 from seq2seq.batching import EOS, UNK, collate
 from seq2seq.errors import UserError
+from seq2seq.evaluate import mean_loss
 from seq2seq.run import RunFolder
 from seq2seq.search import Beam, Sample
 from seq2seq.tokenizer import Tokenizers
@@ -249,6 +250,28 @@ def test_order_and_company_change_no_forced_target(translator, monkeypatch):
         assert together.log_probability == pytest.approx(alone.log_probability, abs=1e-4)
         if alone.attention is not None:
             torch.testing.assert_close(together.attention, alone.attention, atol=1e-5, rtol=1e-4)
+
+
+def test_where_memory_is_short_the_same_is_done_in_smaller_batches(translator, monkeypatch):
+    sides, model = list(zip(ENGLISH, GERMAN, strict=True)), translator.model
+    ids = [([5], [6]), ([5, 6], [6, 7]), ([7], [8, 9])]
+
+    def work():
+        scores = [one.score for one in translator.force(sides)]
+        return texts(translator, ENGLISH), scores, mean_loss(model, ids)
+
+    with_room, encode = work(), type(model).encode
+
+    def narrow(self, src, mask):
+        if len(src) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return encode(self, src, mask)
+
+    monkeypatch.setattr(type(model), "encode", narrow)
+    translations, scores, loss = work()
+    assert translations == with_room[0]
+    assert scores == pytest.approx(with_room[1], rel=1e-5)
+    assert loss == pytest.approx(with_room[2], rel=1e-5)
 
 
 def test_forced_targets_are_read_as_they_are_asked_for(one, monkeypatch):
