@@ -127,7 +127,7 @@ class TrainerConfig:
         accelerator: auto, cpu, cuda, mps, ...
         devices: processes, one a device
         precision: of the arithmetic, such as bf16-mixed
-        threads: CPU threads a process; null leaves it to torch
+        threads: CPU threads a process, which decide the last bits of sums; null tries which is fastest
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]

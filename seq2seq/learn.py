@@ -70,6 +70,12 @@ class Learner:
         self.model, self.optimizer = self.fabric.setup(self.bare, self.optimizer)
         self.model.mark_forward_method("loss")
 
+    def rehearse(self) -> None:
+        """Do the work of the next update and forget it: nothing changes."""
+        rows = self.batches.next_rows()
+        self.gradients([Drawn(rows, self.examples.batch(rows, (0, 0, 0)))])
+        self.optimizer.zero_grad()
+
     def draw(self, rate: float, step: int) -> list[Drawn]:
         """Batches for the next update at a learning rate, and its own stream of chance."""
         for group in self.optimizer.param_groups:
