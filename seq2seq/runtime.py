@@ -38,13 +38,18 @@ def keep_memory() -> None:
     Otherwise each step asks the system for its pages anew, and page faults take a third of the
     time. Other C libraries are left alone.
     """
-    if platform.libc_ver()[0] != "glibc":
+    if not has_glibc():
         return
     libc = ctypes.CDLL(None)
     m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # <malloc.h>
     libc.mallopt(m_mmap_max, 0)
     libc.mallopt(m_trim_threshold, 2**31 - 1)
     libc.mallopt(m_top_pad, 256 * 2**20)
+
+
+def has_glibc() -> bool:
+    """Whether memory is managed by the GNU C library."""
+    return platform.libc_ver()[0] == "glibc"
 
 
 def first_process() -> bool:
