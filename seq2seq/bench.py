@@ -42,7 +42,8 @@ BEAMS = (1, 5)
 SENTENCES, FORCED = 64, 16  # decoding: so many sentences, each with exactly so many pieces
 PAIRS = 20_000  # prepared, at the most
 TRAINED = 6  # operations a multiply-add of the forward pass: two, and twice as many going back
-RATE = 1e-7
+RATE = 1e-7  # of learning
+SQUARE = {"cpu": 1024}  # rows of the matrices multiplied
 
 
 def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False) -> dict[str, Any]:
@@ -100,12 +101,13 @@ def sizes(name: str, own: bool) -> list[str]:
     if own:
         return [f"model={name}"]
     known = compose.choices(compose.config_folder() / "experiment")
-    return [f"model={name}", f"experiment={f'speed-{name}' if f'speed-{name}' in known else 'speed'}"]
+    named = f"speed-{name}"
+    return [f"model={name}", f"experiment={named if named in known else 'speed'}"]
 
 
 def matrix_products(fabric: Fabric) -> float:
     """GFLOP/s of square products, in the precision of the training."""
-    size, repeats = (1024, 20) if fabric.device.type == "cpu" else (8192, 20)
+    size, repeats = SQUARE.get(fabric.device.type, 8192), 20
     left, right = (torch.randn(size, size, device=fabric.device) for _ in range(2))
     with fabric.autocast():
         seconds = timed(fabric.device, lambda: [left @ right for _ in range(repeats)])
@@ -123,7 +125,7 @@ def timed(device: torch.device, work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def preparation(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, float]:
+def preparation(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, Any]:
     """Pairs a second from text files to token ids, with a cache that knows nothing."""
     with TemporaryDirectory() as place, environment("SEQ2SEQ_CACHE", f"{place}/cache"):
         pairs = list(islice(corpus.read("train"), PAIRS))
@@ -141,7 +143,10 @@ def preparation(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, float]:
         )
         started = time.perf_counter()
         encode(files.text("train"), tokenizers.source, tokenizers.target)
-        return {"pairs": len(pairs), "pairs_per_second": len(pairs) / (time.perf_counter() - started)}
+        return {
+            "pairs": len(pairs),
+            "pairs_per_second": len(pairs) / (time.perf_counter() - started),
+        }
 
 
 @contextlib.contextmanager
@@ -215,11 +220,11 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
 def whole(config: Config, epoch: float, batches: int) -> float:
     """Minutes that all updates of a training take at the most, validation not counted."""
     settings = config.train
-    limits = (
-        None if settings.max_steps is None else settings.max_steps * settings.accumulate / batches * epoch,
-        None if settings.max_epochs is None else settings.max_epochs * epoch,
-        settings.max_minutes,
-    )
+    limits = [settings.max_minutes]
+    if settings.max_steps is not None:
+        limits.append(settings.max_steps * settings.accumulate / batches * epoch)
+    if settings.max_epochs is not None:
+        limits.append(settings.max_epochs * epoch)
     return min(limit for limit in limits if limit is not None)
 
 
@@ -280,9 +285,17 @@ def bench_table(found: dict[str, Any]) -> Table:
         show_edge=False,
     )
     table.add_column("model")
-    heads = ("parameters", "threads", "training,\ntarget tokens/s", "(spread)", "of the\nproducts")
-    heads += ("peak\nmemory", "minutes\nan epoch", "minutes\nin all")
-    for head in (*heads, *(f"sentences/s,\nbeam {beam}" for beam in BEAMS)):
+    for head in (
+        "parameters",
+        "threads",
+        "training,\ntarget tokens/s",
+        "(spread)",
+        "of the\nproducts",
+        "peak\nmemory",
+        "minutes\nan epoch",
+        "minutes\nin all",
+        *(f"sentences/s,\nbeam {beam}" for beam in BEAMS),
+    ):
         table.add_column(head, justify="right")
     for name, entry in found["models"].items():
         low, high = entry["spread"]

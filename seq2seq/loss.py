@@ -53,7 +53,8 @@ class _Surprise(torch.autograd.Function):
     ) -> Tensor:
         rows = max(1, AT_ONCE.get(states.device.type, ELSEWHERE) // len(weight))
         total: Any = 0.0
-        to_states, to_words = [], []
+        to_states: list[Tensor] = []
+        to_words: list[Tensor] = []
         for part, right in zip(states.split(rows), words.unsqueeze(1).split(rows), strict=True):
             logits = F.linear(part, weight, bias)
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -75,4 +76,3 @@ class _Surprise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         to_states, to_weight, to_bias = (gradient * made for made in ctx.saved_tensors)
         return to_states, to_weight, to_bias, None, None, None
-

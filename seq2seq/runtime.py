@@ -117,12 +117,12 @@ def agreed(fabric: Fabric, value: Any) -> Any:
     return fabric.broadcast(value) if fabric.world_size > 1 else value
 
 
-def total(fabric: Fabric, value: int | float) -> Any:
-    """The sum over all processes."""
+def total(fabric: Fabric, value: Any) -> Any:
+    """The sum over all processes, of a whole number or of a tensor."""
     if fabric.world_size == 1:
         return value
-    found: Any = fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="sum")
-    return type(value)(found)
+    found: Any = fabric.all_reduce(torch.as_tensor(value), reduce_op="sum")
+    return int(found) if isinstance(value, int) else found
 
 
 def event_logger(folder: Path) -> Logger:

@@ -150,13 +150,13 @@ class Training:
                 loss, tokens = learner.gradients(drawn)
 
                 # 5. clip and update, but not by what is no number
-                norm = learner.update(loss)
+                heard, norm = learner.update(loss)
                 now.step += 1
                 now.spent = runtime.agreed(self.fabric, self.share())
                 if norm is None:
                     self.skip(drawn)
                 else:
-                    now.learned(loss, tokens, norm)
+                    now.learned(heard, tokens, norm)
 
                 # 6. log
                 if now.step % settings.log_every == 0:

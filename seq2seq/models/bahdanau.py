@@ -43,7 +43,8 @@ class Bahdanau(Autoregressive):
     Args:
         cell: gru (the paper's), lstm or tanh
         embedding: width of the word vectors
-        dim: recurrent units, a direction in the encoder and in the decoder
+        dim: recurrent units of the decoder
+        encoder_dim: recurrent units of the encoder, a direction; null is as many as the decoder's
         align_dim: units of the alignment model
         layers: recurrent layers of the encoder and of the decoder
         readout: the layer before the words, maxout (the paper's) or tanh
@@ -65,15 +66,17 @@ class Bahdanau(Autoregressive):
         readout: Literal["maxout", "tanh"],
         readout_dim: int,
         dropout: float,
+        encoder_dim: int | None = None,
     ) -> None:
         super().__init__()
-        gates, parts, enc = GATES[cell] * dim, PARTS[cell] * dim, 2 * dim
+        read = encoder_dim or dim
+        gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * read
         self.dim = dim
         self.source = Embedding(source_vocab, embedding, dropout)
         self.encoder = Recurrence(
-            cell, embedding, dim, layers=layers, dropout=dropout, bidirectional=True
+            cell, embedding, read, layers=layers, dropout=dropout, bidirectional=True
         )
-        self.bridge = linear(parts, parts)
+        self.bridge = linear(parts * read, parts * dim)
         self.score = AdditiveScore(dim, enc, align_dim)
         self.target = Embedding(target_vocab, embedding, dropout)
         self.from_word = linear(embedding, gates)

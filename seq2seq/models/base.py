@@ -8,7 +8,8 @@
 
 Memory and state belong to the model: any nested tuple of tensors, so long as each tensor has the
 batch as its first axis. That one rule lets search reorder any model. A step may be given several
-rows of state and token, one after the other, for each row of memory: a beam reads its sentence once.
+rows of state and token, one after the other, for each row of memory: those of a beam share its
+sentence.
 """
 
 from abc import ABC, abstractmethod
