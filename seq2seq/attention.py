@@ -29,19 +29,23 @@ class Attended(NamedTuple):
 def attend(
     scores: Float[Tensor, "*batch queries keys"],
     values: Float[Tensor, "*batch keys width"],
-    mask: Bool[Tensor, "*#batch #queries keys"],
+    mask: Bool[Tensor, "*#batch #queries keys"] | None,
     dropout: Dropout | None = None,
 ) -> tuple[Float[Tensor, "*batch queries width"], Float[Tensor, "*batch queries keys"]]:
     """Average the values by the softmax of the scores; False in the mask hides a key."""
-    weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    weights = scores.softmax(dim=-1)
     return (weights if dropout is None else dropout(weights)) @ values, weights
 
 
 class AdditiveScore(nn.Module):
     """v . tanh(W query + U key), Bahdanau et al. 2014, appendix A.1.2.
 
-    `key` is to be applied once a sentence; `forward` takes its result. As in the paper's appendix
-    B.1, W and U begin as N(0, 0.001^2) and v at zero: every source word counts the same at first.
+    `project` is to be applied once a sentence; `forward` takes its result. As in the paper's
+    appendix B.1, W and U begin as N(0, 0.001^2) and v at zero: every source word counts the same at
+    first. It is computed as v . (2 sigmoid(2 W query + 2 U key) - 1), the same number: on a CPU a
+    sigmoid takes a third of the time of a tanh.
     """
 
     def __init__(self, query_dim: int, key_dim: int, dim: int) -> None:
@@ -53,14 +57,18 @@ class AdditiveScore(nn.Module):
         nn.init.normal_(self.key.weight, std=0.001)
         nn.init.zeros_(self.energy.weight)
 
+    def project(self, keys: Float[Tensor, "batch keys key_dim"]) -> Float[Tensor, "batch keys dim"]:
+        """2 U key."""
+        return 2 * self.key(keys)
+
     def forward(
         self,
         query: Float[Tensor, "batch queries query_dim"],
         projected_keys: Float[Tensor, "batch keys dim"],
     ) -> Float[Tensor, "batch queries keys"]:
         """Scores of every query with every key, before the softmax."""
-        pairs = self.query(query).unsqueeze(2) + projected_keys.unsqueeze(1)
-        return self.energy(pairs.tanh()).squeeze(-1)
+        pairs = 2 * self.query(query).unsqueeze(2) + projected_keys.unsqueeze(1)
+        return 2 * self.energy(pairs.sigmoid()).squeeze(-1) - self.energy.weight.sum()
 
 
 def scaled_dot_score(
@@ -105,11 +113,12 @@ class MultiHeadAttention(nn.Module):
         x: Float[Tensor, "batch queries dim"],
         keys: Float[Tensor, "batch heads keys width"],
         values: Float[Tensor, "batch heads keys width"],
-        mask: Bool[Tensor, "#batch #queries keys"],
+        mask: Bool[Tensor, "#batch #queries keys"] | None,
         weights: bool = True,
     ) -> Attended:
         """Let each position of x read the values; `weights=False` allows a fused kernel."""
-        query, mask = self.split(self.query(x)), mask.unsqueeze(1)
+        query = self.split(self.query(x))
+        mask = None if mask is None else mask.unsqueeze(1)
         if weights or x.device.type == "cpu":  # written out is the faster way on a CPU
             context, seen = attend(scaled_dot_score(query, keys), values, mask, self.dropout)
         else:

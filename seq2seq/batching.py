@@ -212,9 +212,13 @@ class TokenBatches:
             if self.position == len(self):
                 self.epoch, self.position = self.epoch + 1, 0
                 self._batches = self._cut()
-            batch = self._batches[self.position * self.ranks + self.rank]
+            batch = self.next_rows()
             self.position += 1
             yield self.rows[batch]
+
+    def next_rows(self) -> np.ndarray:
+        """The batch that comes next; at the very end of an epoch, its first one."""
+        return self._batches[self.position % len(self) * self.ranks + self.rank]
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream of batches stands."""

@@ -323,21 +323,30 @@ def demo(
 
 @app.command()
 def bench(
-    models: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL...]", help="all if none")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...] [KEY=VALUE...]",
+            help="all models if none; keys as of train, such as data=multi30k or trainer.threads=1",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="where the numbers go as JSON")] = Path(
-        "bench.json"
-    ),
+    sizes: Annotated[
+        Literal["reference", "own"],
+        typer.Option(help="those that experiments/speed compares, or each model's own"),
+    ] = "reference",
+    out: Annotated[Path | None, typer.Option("--json", help="also write all numbers")] = None,
 ) -> None:
-    """Measure how fast this machine trains and translates."""
+    """Measure how fast this machine trains and translates, and how long a training would take."""
     from seq2seq.bench import bench, bench_table
     from seq2seq.disk import write_json
 
-    found = bench(models or [])
-    write_json(out, found)
+    names = [word for word in words or [] if "=" not in word]
+    keys = [word for word in words or [] if "=" in word]
+    found = bench(names, keys, own=sizes == "own")
     print_table(bench_table(found))
-    wrote(out)
+    if out is not None:
+        write_json(out, found)
+        wrote(out)
 
 
 def print_table(table: Any) -> None:

@@ -127,7 +127,7 @@ class TrainerConfig:
         accelerator: auto, cpu, cuda, mps, ...
         devices: processes, one a device
         precision: of the arithmetic, such as bf16-mixed
-        threads: CPU threads a process; null leaves it to torch
+        threads: CPU threads a process (last bits depend on it); null tries what is fastest here
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
@@ -230,6 +230,12 @@ def schema(owner: type, given: tuple[str, ...] = ()) -> dict[str, Any]:
     return {name: hints[name] for name in names if name not in given}
 
 
+def optional(owner: type) -> set[str]:
+    """The keys that may be absent, as they are in runs older than the key: a default says so."""
+    parameters = inspect.signature(owner).parameters.items()
+    return {name for name, parameter in parameters if parameter.default is not parameter.empty}
+
+
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:
     """The keywords for an owner from plain values, each of the type that its schema has.
 
@@ -241,7 +247,7 @@ def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> 
     """
     if not isinstance(values, Mapping):
         raise UserError(f"{where or 'the configuration'} must be a group of keys, not {values!r}")
-    expected, texts = schema(owner, given), meanings(owner)
+    expected, texts, younger = schema(owner, given), meanings(owner), optional(owner)
     prefix = f"{where}." if where else ""
     for key in values:
         if key not in expected and key != "_target_":
@@ -250,6 +256,8 @@ def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> 
             )
     checked = {}
     for key, kind in expected.items():
+        if key not in values and key in younger:
+            continue
         if key not in values or values[key] == "???":
             raise UserError(f"{prefix}{key} must be given: {texts.get(key, 'no default')}")
         checked[key] = coerce(values[key], kind, prefix + key)

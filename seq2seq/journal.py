@@ -113,8 +113,7 @@ class Journal:
             f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
             + (", shared" if model["shared_vocab"] else "")
         )
-        device, threads = self.fabric.device.type, self.info["machine"]["threads"]
-        where = f"{device}, {threads} threads" if device == "cpu" else device
+        where = self.fabric.device.type
         if self.fabric.world_size > 1:
             where += f", {self.fabric.world_size} processes"
         self.say(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")

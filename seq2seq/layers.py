@@ -101,11 +101,11 @@ class Cell(nn.Module):
             return torch.tanh(inputs + self.recurrent(state))
         if self.kind == "gru":
             dim = state.size(-1)
-            products = self.recurrent(state)
-            gates = torch.sigmoid(inputs[:, : 2 * dim] + products[:, : 2 * dim])
-            reset, keep = gates.chunk(2, dim=-1)
-            new = torch.tanh(torch.addcmul(inputs[:, 2 * dim :], reset, products[:, 2 * dim :]))
-            return torch.lerp(new, state, keep)
+            # Split, not sliced: the gradient of each slice would be a whole tensor of zeros first.
+            gates, new = inputs.split([2 * dim, dim], dim=-1)
+            more, recalled = self.recurrent(state).split([2 * dim, dim], dim=-1)
+            reset, keep = torch.sigmoid(gates + more).chunk(2, dim=-1)
+            return torch.lerp(torch.tanh(torch.addcmul(new, reset, recalled)), state, keep)
         hidden, cell = state.chunk(2, dim=-1)
         enter, forget, new, out = (inputs + self.recurrent(hidden)).chunk(4, dim=-1)
         cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
+from torch import Tensor
 
 from seq2seq import runtime
 from seq2seq.batching import Batch, TokenBatches, out_of_memory
@@ -71,6 +72,12 @@ class Learner:
         self.model, self.optimizer = self.fabric.setup(self.bare, self.optimizer)
         self.model.mark_forward_method("loss")
 
+    def rehearse(self) -> None:
+        """Do the work of the next update and forget it: nothing changes."""
+        rows = self.batches.next_rows()
+        self.gradients([Drawn(rows, self.examples.batch(rows, (0, 0, 0)))])
+        self.optimizer.zero_grad()
+
     def draw(self, rate: float, step: int) -> list[Drawn]:
         """Batches for the next update at a learning rate, and its own stream of chance."""
         for group in self.optimizer.param_groups:
@@ -84,8 +91,10 @@ class Learner:
             drawn.append(Drawn(rows, batch))
         return drawn
 
-    def gradients(self, drawn: Sequence[Drawn]) -> tuple[float, int]:
+    def gradients(self, drawn: Sequence[Drawn]) -> tuple[Tensor, int]:
         """Forward and backward; the loss in nats and the target tokens, over all processes.
+
+        The loss stays on its device, for reading it would make the host wait.
 
         Raises:
             UserError: a batch does not fit into the memory.
@@ -105,7 +114,7 @@ class Learner:
                     raise
                 raise UserError(self.too_large(batch)) from error
             losses.append(loss.detach())
-        return runtime.total(self.fabric, float(torch.stack(losses).sum())), tokens
+        return runtime.total(self.fabric, torch.stack(losses).sum().double()), tokens
 
     def too_large(self, batch: Batch) -> str:
         """What to do about a batch for which there is no memory."""
@@ -116,10 +125,10 @@ class Learner:
             f"or data.max_length={self.corpus.max_length}, and go on with resume=force"
         )
 
-    def update(self, loss: float) -> float | None:
-        """Clip and change the weights; the gradient's norm, None where loss or norm is no number.
+    def update(self, loss: Tensor) -> tuple[float, float | None]:
+        """Clip and change the weights; the loss and the gradient's norm as numbers.
 
-        The weights stay as they are then.
+        Where one of them is none the weights stay as they are, and the norm is None.
         """
         norm: Any = self.fabric.clip_gradients(
             self.model,
@@ -127,11 +136,13 @@ class Learner:
             max_norm=self.settings.clip_norm or math.inf,
             error_if_nonfinite=False,
         )
-        sound = math.isfinite(loss) and math.isfinite(float(norm))
+        # The only place where the host waits for its device, once for both.
+        heard, length = torch.stack([loss, norm.to(loss)]).tolist()
+        sound = math.isfinite(heard) and math.isfinite(length)
         if sound or self.scaler:  # which leaves the update out by itself, and lowers its scale
             self.optimizer.step()
         self.optimizer.zero_grad()
-        return float(norm) if sound else None
+        return heard, length if sound else None
 
     def pairs(self, drawn: Sequence[Drawn]) -> list[int]:
         """The numbers, from 1, of the pairs in an update of all processes."""

@@ -43,13 +43,18 @@ def keep_memory() -> None:
     Otherwise each step asks the system for its pages anew, and page faults take a third of the
     time. Other C libraries are left alone.
     """
-    if platform.libc_ver()[0] != "glibc":
+    if not has_glibc():
         return
     libc = ctypes.CDLL(None)
     m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # <malloc.h>
     libc.mallopt(m_mmap_max, 0)
     libc.mallopt(m_trim_threshold, 2**31 - 1)
     libc.mallopt(m_top_pad, 256 * 2**20)
+
+
+def has_glibc() -> bool:
+    """Whether memory is managed by the GNU C library."""
+    return platform.libc_ver()[0] == "glibc"
 
 
 def first_process() -> bool:
@@ -121,12 +126,12 @@ def agreed(fabric: "Fabric", value: Any) -> Any:
     return fabric.broadcast(value) if fabric.world_size > 1 else value
 
 
-def total(fabric: "Fabric", value: int | float) -> Any:
-    """The sum over all processes."""
+def total(fabric: "Fabric", value: Any) -> Any:
+    """The sum over all processes, of a whole number or of a tensor."""
     if fabric.world_size == 1:
         return value
-    found: Any = fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="sum")
-    return type(value)(found)
+    found: Any = fabric.all_reduce(torch.as_tensor(value), reduce_op="sum")
+    return int(found) if isinstance(value, int) else found
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -155,23 +155,24 @@ class Beam(Search):
         trail, pools = Trail(attention), [Pool(beam) for _ in range(batch)]
         sentences = list(range(batch))  # which sentence each group of `beam` rows belongs to
         memory = model.encode(src, mask)
-        state = model.start(memory)
-        rows = torch.arange(batch, device=device).repeat_interleave(beam)
-        memory, state, parents = select(memory, rows), select(state, rows), rows
+        parents = torch.arange(batch, device=device).repeat_interleave(beam)
+        state = select(model.start(memory), parents)  # the memory stays one row a sentence
         token = torch.full((batch * beam,), BOS, device=device)
         # Every row but the first starts hopeless, or the first step would take one word beam times.
         total = torch.full((batch, beam), float("-inf"), device=device)
         total[:, 0] = 0.0
 
-        for time in range(int(caps.max()) + 1):
-            logits, weights, state = model.step(token, memory, state)
+        first_cap, last_cap = int(caps.min()), int(caps.max())
+        for time in range(last_cap + 1):
+            logits, weights, state = model.step(token, memory, state, weights=attention)
             trail.add(token, parents, weights)
-            log_p = next_log_p(logits, (caps <= time).repeat_interleave(beam))
-            vocab = log_p.size(-1)
-            paths = (total.unsqueeze(-1) + log_p.unflatten(0, (-1, beam))).flatten(1)
+            full = (caps <= time).repeat_interleave(beam) if time >= first_cap else None
+            log_p = next_log_p(logits, full)
             # Half of twice as many cannot be ends, as each row has one: `beam` always go on.
+            found, words = log_p.topk(min(2 * beam, log_p.size(1)))  # no more of one row matter
+            paths = (total.unsqueeze(-1) + found.unflatten(0, (-1, beam))).flatten(1)
             score, path = paths.topk(min(2 * beam, paths.size(1)))
-            word, parent = path % vocab, path // vocab
+            parent, word = path // found.size(1), words.view_as(paths).gather(1, path)
             ends = word == EOS
             for i, rank in (ends[:, :beam] & score[:, :beam].isfinite()).nonzero().tolist():
                 value = float(score[i, rank])
@@ -195,7 +196,7 @@ class Beam(Search):
             token, total, caps = word.gather(1, going)[keep].flatten(), total[keep], caps[keep]
             state = select(state, parents)
             if len(alive) < len(best):
-                memory = select(memory, (first + torch.arange(beam, device=device)).flatten())
+                memory = select(memory, keep)
 
         return [
             [
@@ -289,10 +290,11 @@ class Sample(Search):
         draws = list(range(batch * n_best))
         total = torch.zeros(batch * n_best, device=device)
 
-        for time in range(int(caps.max()) + 1):
-            logits, weights, state = model.step(token, memory, state)
+        first_cap, last_cap = int(caps.min()), int(caps.max())
+        for time in range(last_cap + 1):
+            logits, weights, state = model.step(token, memory, state, weights=attention)
             trail.add(token, parents, weights)
-            log_p = next_log_p(logits, caps <= time)
+            log_p = next_log_p(logits, caps <= time if time >= first_cap else None)
             token = self.draw(log_p, chance[:, time])
             total = total + log_p.gather(1, token.unsqueeze(1)).squeeze(1)
             for row in (token == EOS).nonzero().flatten().tolist():
@@ -349,12 +351,13 @@ class Sample(Search):
 
 
 def next_log_p(
-    logits: Float[Tensor, "rows vocab"], full: Bool[Tensor, " rows"]
+    logits: Float[Tensor, "rows vocab"], full: Bool[Tensor, " rows"] | None
 ) -> Float[Tensor, "rows vocab"]:
     """Log-probabilities of what may come next: no PAD or BOS, and nothing but EOS where full."""
     log_p = logits.float().log_softmax(-1)
-    end = log_p[:, EOS].clone()
-    log_p.masked_fill_(full.unsqueeze(1), float("-inf"))
+    if full is not None:
+        end = log_p[:, EOS].clone()
+        log_p.masked_fill_(full.unsqueeze(1), float("-inf"))
+        log_p[:, EOS] = end
     log_p[:, FORBIDDEN] = float("-inf")
-    log_p[:, EOS] = end
     return log_p

@@ -7,9 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 
-from seq2seq import energy, resume, runtime, vocabulary
+from seq2seq import energy, resume, runtime, threads, vocabulary
 from seq2seq.checkpoints import Checkpoints
 from seq2seq.config import Config, build
 from seq2seq.corpora import Corpus
@@ -150,13 +151,13 @@ class Training:
                 loss, tokens = learner.gradients(drawn)
 
                 # 5. clip and update, but not by what is no number
-                norm = learner.update(loss)
+                heard, norm = learner.update(loss)
                 now.step += 1
                 now.spent = runtime.agreed(self.fabric, self.share())
                 if norm is None:
                     self.skip(drawn)
                 else:
-                    now.learned(loss, tokens, norm)
+                    now.learned(heard, tokens, norm)
 
                 # 6. log
                 if now.step % settings.log_every == 0:
@@ -278,6 +279,7 @@ class Training:
         tensors, facts = self.learner.state()
         facts["progress"] = dataclasses.asdict(self.now)
         facts["falls"] = self.schedule.falls
+        facts["threads"] = torch.get_num_threads()
         facts["checkpoints"] = self.checkpoints.state()
         facts["logs"] = self.journal.lengths()
         self.saves.write(Save(tensors, facts))
@@ -294,6 +296,7 @@ class Training:
             self.learner.restore(save)
             self.now = Progress(**save.facts["progress"])
             self.schedule.falls = save.facts["falls"]
+        self.set_threads(save)
         self.fabric.barrier()  # nobody writes before all have read
         self.saved = self.now.seconds
         self.began = time.perf_counter() - self.saved
@@ -312,6 +315,18 @@ class Training:
         else:
             self.journal.update()
             self.save()
+
+    def set_threads(self, save: Save | None) -> None:
+        """Compute with the threads that the save was made with, or with as many as are fastest."""
+        if self.config.trainer.threads is not None or self.fabric.device.type != "cpu":
+            return
+        if save and "threads" in save.facts:
+            torch.set_num_threads(save.facts["threads"])
+        elif (most := torch.get_num_threads() // self.fabric.world_size) > 1:
+            found = threads.probe(self.learner.rehearse, most)
+            torch.set_num_threads(runtime.agreed(self.fabric, threads.fastest(found)))
+            self.journal.say(f"threads: {threads.told(found)}")
+        self.journal.info["machine"] = runtime.machine()
 
     @property
     def seconds(self) -> float:

@@ -78,7 +78,7 @@ def test_dropout_changes_the_context_and_not_the_weights():
 
 def test_the_additive_score_is_the_papers_formula():
     score, queries, keys = random_score(), torch.randn(2, 3, 4), torch.randn(2, 7, 5)
-    found = score(queries, score.key(keys))
+    found = score(queries, score.project(keys))
     v = score.energy.weight[0]
     for b in range(2):
         for i in range(3):
@@ -89,7 +89,7 @@ def test_the_additive_score_is_the_papers_formula():
 
 def test_a_fresh_additive_score_finds_all_words_alike():
     score = AdditiveScore(query_dim=4, key_dim=5, dim=6)
-    scores = score(torch.randn(3, 1, 4), score.key(torch.randn(3, 5, 5)))
+    scores = score(torch.randn(3, 1, 4), score.project(torch.randn(3, 5, 5)))
     weights = attend(scores, torch.randn(3, 5, 4), MASK)[1]
     torch.testing.assert_close(weights, MASK / MASK.sum(-1, keepdim=True))
 

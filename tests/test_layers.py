@@ -142,6 +142,15 @@ def test_dropout_forgets_its_share_and_keeps_the_mean(p):
     assert dropped.unique().tolist() == pytest.approx([0, 1 / (1 - share)])
 
 
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 0.9])
+def test_a_mask_keeps_every_byte_from_the_threshold_on(p, monkeypatch):
+    every = torch.arange(256, dtype=torch.uint8)
+    monkeypatch.setattr(torch.Tensor, "random_", lambda words, *_: every.view(torch.int64))
+    threshold = round(p * 256)
+    scale = torch.tensor(256 / (256 - threshold))
+    assert torch.equal(Dropout(p)(torch.ones(256)), torch.where(every >= threshold, scale, 0.0))
+
+
 def test_neighbours_are_forgotten_independently():
     torch.manual_seed(0)
     kept = (Dropout(0.5)(torch.ones(MANY)) != 0).double() - 0.5

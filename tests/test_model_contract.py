@@ -10,7 +10,7 @@ import yaml
 
 from seq2seq.batching import BOS, EOS, PAD, Batch, collate
 from seq2seq.config import build
-from seq2seq.models.base import Autoregressive
+from seq2seq.models.base import Autoregressive, select
 from seq2seq.search import Beam
 from seq2seq.weights import read_weights, save_weights, set_weights
 
@@ -37,6 +37,7 @@ CHOICES = [
     {"context": "start", "reverse": True},
     {"bidirectional": True},
     {"readout": "tanh"},
+    {"encoder_dim": 10},
     {"norm": "post"},
 ]
 
@@ -94,6 +95,28 @@ def test_step_by_step_equals_all_at_once(model, batch):
         assert (attention is None) == (whole.attention is None)
         if whole.attention is not None:
             torch.testing.assert_close(attention, whole.attention[:, :, :, t])
+
+
+def test_the_rows_of_a_beam_share_their_sentence(model, batch):
+    memory = model.encode(batch.src, batch.src_mask)
+    rows = torch.arange(3).repeat_interleave(2)
+    own, shared = select(memory, rows), memory
+    states = [select(model.start(memory), rows) for _ in range(2)]
+    for token in torch.randint(3, VOCAB, (4, 6)):
+        apart, together = (
+            model.step(token, read, state)
+            for read, state in zip((own, shared), states, strict=True)
+        )
+        torch.testing.assert_close(together[:2], apart[:2])
+        states = [apart.state, together.state]
+
+
+def test_a_step_without_weights_is_the_same(model, batch):
+    memory, token = model.encode(batch.src, batch.src_mask), torch.tensor([5, 6, 7])
+    asked, unasked = (
+        model.step(token, memory, model.start(memory), weights=w) for w in (True, False)
+    )
+    torch.testing.assert_close(unasked.logits, asked.logits)
 
 
 def test_padding_changes_nothing(model, batch):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seq2seq import threads
 from seq2seq.errors import UserError
 from seq2seq.translate import Translator
 from seq2seq.weights import average, read_weights
@@ -277,3 +278,46 @@ def test_two_processes_make_the_updates_of_one_with_twice_the_batches(process, f
     for key in ("loss", "gradient_norm", "validation_loss", "epoch"):
         assert log(two, key) == pytest.approx(log(one, key))
     torch.testing.assert_close(weights(two), weights(one))
+
+
+# --- threads ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_threads():
+    """Torch with two threads, whatever the machine, and with those of before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_threads_that_are_fastest_are_kept_when_the_run_goes_on(
+    two_threads, fit, monkeypatch, capsys
+):
+    monkeypatch.setattr(threads, "probe", lambda work, most: {1: 0.5, most: 0.9})
+    run = fit("rnn", "train.max_steps=2")
+    assert info(run)["machine"]["threads"] == torch.get_num_threads() == 1
+    assert "threads: 1 (an update takes 0.50 s with 1, 0.90 s with 2)" in capsys.readouterr().err
+    torch.set_num_threads(2)
+    monkeypatch.setattr(threads, "probe", None)  # is not called again
+    run = fit("rnn", "train.max_steps=4")
+    assert info(run)["machine"]["threads"] == torch.get_num_threads() == 1
+
+
+def test_trying_threads_changes_nothing_that_is_learned(two_threads, fit, monkeypatch):
+    def probe(work, most):
+        tried = [work() for _ in range(3)]
+        return {1: 1.0, most: float(len(tried))}
+
+    monkeypatch.setattr(threads, "probe", probe)
+    tried = fit("transformer", "model.dropout=0.1", name="tried")
+    given = fit("transformer", "model.dropout=0.1", "trainer.threads=1", name="given")
+    assert log(tried, "loss") == log(given, "loss")
+    for name, weight in weights(given).items():
+        assert torch.equal(weights(tried)[name], weight)
+
+
+def test_threads_that_are_given_are_not_tried(two_threads, fit, monkeypatch):
+    monkeypatch.setattr(threads, "probe", None)
+    assert info(fit("rnn", "trainer.threads=2"))["machine"]["threads"] == 2

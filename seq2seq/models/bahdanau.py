@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq.attention import AdditiveScore, attend
 from seq2seq.layers import GATES, PARTS, Cell, DeepOutput, Embedding, Kind, Recurrence, linear
-from seq2seq.models.base import Autoregressive, Hidden, Step
+from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 
 class Memory(NamedTuple):
@@ -20,12 +20,16 @@ class Memory(NamedTuple):
     first: Float[Tensor, "batch layers width"]  # the backward reading's state at the first word
 
 
+State = tuple[Float[Tensor, "rows width"], ...]  # a tensor for each layer
+
+
 class Moment(NamedTuple):
     """What one step of the decoder gives to the readout, and to the next step."""
 
-    context: Float[Tensor, "batch enc"]
-    weights: Float[Tensor, "batch src"]
-    state: Float[Tensor, "batch layers width"]
+    hidden: Float[Tensor, "rows dim"]  # of the top layer
+    context: Float[Tensor, "rows enc"]
+    weights: Float[Tensor, "rows src"]
+    state: State
 
 
 class Bahdanau(Autoregressive):
@@ -39,7 +43,8 @@ class Bahdanau(Autoregressive):
     Args:
         cell: gru (the paper's), lstm or tanh
         embedding: width of the word vectors
-        dim: recurrent units, a direction in the encoder and in the decoder
+        dim: recurrent units of the decoder
+        encoder_dim: recurrent units of the encoder, a direction; null is as many as the decoder's
         align_dim: units of the alignment model
         layers: recurrent layers of the encoder and of the decoder
         readout: the layer before the words, maxout (the paper's) or tanh
@@ -61,15 +66,17 @@ class Bahdanau(Autoregressive):
         readout: Literal["maxout", "tanh"],
         readout_dim: int,
         dropout: float,
+        encoder_dim: int | None = None,
     ) -> None:
         super().__init__()
-        gates, parts, enc = GATES[cell] * dim, PARTS[cell] * dim, 2 * dim
+        read = encoder_dim or dim
+        gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * read
         self.dim = dim
         self.source = Embedding(source_vocab, embedding, dropout)
         self.encoder = Recurrence(
-            cell, embedding, dim, layers=layers, dropout=dropout, bidirectional=True
+            cell, embedding, read, layers=layers, dropout=dropout, bidirectional=True
         )
-        self.bridge = linear(parts, parts)
+        self.bridge = linear(parts * read, parts * dim)
         self.score = AdditiveScore(dim, enc, align_dim)
         self.target = Embedding(target_vocab, embedding, dropout)
         self.from_word = linear(embedding, gates)
@@ -83,28 +90,28 @@ class Bahdanau(Autoregressive):
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
         """Annotate every source word from both sides, and project the keys once."""
         states, last = self.encoder.read(self.source(src), mask)
-        return Memory(states, self.score.key(states), mask, last[:, :, 1])
+        return Memory(states, self.score.project(states), mask, last[:, :, 1])
 
-    def start(self, memory: Memory) -> Float[Tensor, "batch layers width"]:
+    def start(self, memory: Memory) -> State:
         """s_0 = tanh(W_s h<-_1), layer by layer."""
-        return self.bridge(memory.first).tanh()
+        return self.bridge(memory.first).tanh().unbind(dim=1)
 
-    def advance(
-        self,
-        word: Float[Tensor, "batch gates"],
-        memory: Memory,
-        state: Float[Tensor, "batch layers width"],
-    ) -> Moment:
+    def advance(self, word: Float[Tensor, "rows gates"], memory: Memory, state: State) -> Moment:
         """One pass of the loop: align, read, move the state. `word` is its input product."""
-        query = state[:, -1:, : self.dim]
+        query = self.hidden_part(state[-1]).unflatten(0, (len(memory.mask), -1))
         scores = self.score(query, memory.keys)
         context, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
-        inputs, states = word + self.from_context(context.squeeze(1)), []
+        context, moved = context.flatten(0, 1), []
+        inputs = word + self.from_context(context)
         for i, cell in enumerate(self.cells):
-            states.append(cell(inputs, state[:, i]))
+            moved.append(cell(inputs, state[i]))
             if i < len(self.between):
-                inputs = self.between[i](states[-1][:, : self.dim])
-        return Moment(context.squeeze(1), weights.squeeze(1), torch.stack(states, dim=1))
+                inputs = self.between[i](self.hidden_part(moved[-1]))
+        return Moment(self.hidden_part(moved[-1]), context, weights.flatten(0, 1), tuple(moved))
+
+    def hidden_part(self, state: Float[Tensor, "batch width"]) -> Float[Tensor, "batch dim"]:
+        """What other layers see of a state: an LSTM keeps its cells to itself."""
+        return state.split(self.dim, dim=-1)[0]
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
@@ -115,7 +122,7 @@ class Bahdanau(Autoregressive):
         for word in self.from_word(embedded).unbind(dim=1):
             moments.append(self.advance(word, memory, state))
             state = moments[-1].state
-        states = torch.stack([m.state[:, -1, : self.dim] for m in moments], dim=1)
+        states = torch.stack([m.hidden for m in moments], dim=1)
         contexts = torch.stack([m.context for m in moments], dim=1)
         seen = torch.stack([m.weights for m in moments], dim=1) if weights else None
         return Hidden(
@@ -123,18 +130,16 @@ class Bahdanau(Autoregressive):
             None if seen is None else seen[:, None, None],
         )
 
-    def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Logits of the next word."""
-        return self.readout.words(states)
+    @property
+    def words(self) -> Words:
+        """The last layer of the readout."""
+        return Words(self.readout.words.weight, self.readout.words.bias)
 
     def step(
-        self,
-        token: Int[Tensor, " batch"],
-        memory: Memory,
-        state: Float[Tensor, "batch layers width"],
+        self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
     ) -> Step:
         """One word further."""
         embedded = self.target(token)
-        context, weights, state = self.advance(self.from_word(embedded), memory, state)
-        known = self.readout(state[:, -1, : self.dim], embedded, context)
-        return Step(self.project(known), weights[:, None, None], state)
+        moment = self.advance(self.from_word(embedded), memory, state)
+        known = self.readout(moment.hidden, embedded, moment.context)
+        return Step(self.project(known), moment.weights[:, None, None], moment.state)

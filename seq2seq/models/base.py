@@ -2,12 +2,14 @@
 
     encode   source            -> memory   read once, never changed
     hidden   memory + target   -> states   all positions at once (teacher forcing)
-    project  states            -> logits   the output layer, so that a loss can skip the padding
+    words    the output layer, linear, so that a loss need not hold all logits at once
     start    memory            -> state    \\
     step     token + state     -> output    > one position at a time (search)
 
 Memory and state belong to the model: any nested tuple of tensors, so long as each tensor has the
-batch as its first axis. That one rule lets search reorder any model.
+batch as its first axis. That one rule lets search reorder any model. A step may be given several
+rows of state and token, one after the other, for each row of memory: those of a beam share its
+sentence.
 """
 
 from abc import ABC, abstractmethod
@@ -18,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.batching import PAD, Batch
+from seq2seq.loss import cross_entropy
 
 Memory = Any
 State = Any
@@ -33,6 +36,13 @@ class Hidden(NamedTuple):
     attention: Float[Tensor, "batch layers heads tgt src"] | None
 
 
+class Words(NamedTuple):
+    """The output layer: how each word of the vocabulary reads a state."""
+
+    weight: Float[Tensor, "vocab width"]
+    bias: Float[Tensor, " vocab"]
+
+
 class Output(NamedTuple):
     """Predictions for a whole target; attention is None in a model that has none."""
 
@@ -43,8 +53,8 @@ class Output(NamedTuple):
 class Step(NamedTuple):
     """Predictions for one target position, and the state to pass to the next."""
 
-    logits: Float[Tensor, "batch vocab"]
-    attention: Float[Tensor, "batch layers heads src"] | None
+    logits: Float[Tensor, "rows vocab"]
+    attention: Float[Tensor, "rows layers heads src"] | None
     state: State
 
 
@@ -65,9 +75,14 @@ class Seq2Seq(nn.Module, ABC):
     ) -> Hidden:
         """Read the target so far at every position; `weights=False` may leave attention out."""
 
+    @property
     @abstractmethod
+    def words(self) -> Words:
+        """The output layer."""
+
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """The output layer: logits of the next token."""
+        """Logits of the next token."""
+        return F.linear(states, *self.words)
 
     def decode(self, tgt: Int[Tensor, "batch tgt"], memory: Memory) -> Output:
         """Predict every next token of a known target (teacher forcing)."""
@@ -83,16 +98,13 @@ class Seq2Seq(nn.Module, ABC):
 
         `smoothing` is the share of the target given to all tokens alike (Szegedy et al. 2016).
         """
-        states = self.hidden(
-            batch.tgt_in, self.encode(batch.src, batch.src_mask), weights=False
-        ).states
-        real = batch.tgt_out != PAD  # the output layer is the largest product: spare it the padding
-        return F.cross_entropy(
-            self.project(states[real]),
-            batch.tgt_out[real],
-            reduction="sum",
-            label_smoothing=smoothing,
-        )
+        memory = self.encode(batch.src, batch.src_mask)
+        states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
+        # The output layer is the largest product: spare it the padding. Sorting finds the real
+        # tokens without the host's having to wait for their number, as it would with a mask.
+        words = batch.tgt_out.flatten()
+        real = (words == PAD).sort(stable=True).indices[: batch.num_tokens]
+        return cross_entropy(states.index_select(0, real), *self.words, words[real], smoothing)
 
     @property
     def parameter_count(self) -> int:
@@ -108,8 +120,13 @@ class Autoregressive(Seq2Seq):
         """The state before the first target token."""
 
     @abstractmethod
-    def step(self, token: Int[Tensor, " batch"], memory: Memory, state: State) -> Step:
-        """Take in one token, predict the next."""
+    def step(
+        self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
+    ) -> Step:
+        """Take in one token, predict the next; `weights=False` may leave attention out.
+
+        There may be several rows, equally many, for each sentence in memory: those of a beam.
+        """
 
 
 def select(tree: Any, rows: Int[Tensor, " rows"]) -> Any:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.layers import PARTS, DeepOutput, Embedding, Kind, Recurrence, linear
-from seq2seq.models.base import Autoregressive, Hidden, Step
+from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 
 class Memory(NamedTuple):
@@ -83,14 +83,15 @@ class RNN(Autoregressive):
 
     def run(
         self,
-        tgt: Int[Tensor, "batch tgt"],
+        tgt: Int[Tensor, "rows tgt"],
         memory: Memory,
-        state: Float[Tensor, "batch layers width"],
-    ) -> tuple[Float[Tensor, "batch tgt readout"], Float[Tensor, "batch layers width"]]:
+        state: Float[Tensor, "rows layers width"],
+    ) -> tuple[Float[Tensor, "rows tgt readout"], Float[Tensor, "rows layers width"]]:
         """Go on from a state over any number of target words."""
         known = [self.target(tgt)]
         if self.every_step:
-            known.append(memory.context.unsqueeze(1).expand(-1, tgt.size(1), -1))
+            context = memory.context.repeat_interleave(len(tgt) // len(memory.context), dim=0)
+            known.append(context.unsqueeze(1).expand(-1, tgt.size(1), -1))
         states, state = self.decoder(torch.cat(known, dim=-1), state)
         return self.readout(states, *known), state
 
@@ -100,15 +101,18 @@ class RNN(Autoregressive):
         """All positions in one fused call; there is no attention to return."""
         return Hidden(self.run(tgt, memory, self.start(memory))[0], None)
 
-    def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Logits of the next word."""
-        return self.readout.words(states)
+    @property
+    def words(self) -> Words:
+        """The last layer of the readout."""
+        return Words(self.readout.words.weight, self.readout.words.bias)
 
     def step(
         self,
-        token: Int[Tensor, " batch"],
+        token: Int[Tensor, " rows"],
         memory: Memory,
-        state: Float[Tensor, "batch layers width"],
+        state: Float[Tensor, "rows layers width"],
+        *,
+        weights: bool = True,
     ) -> Step:
         """One word further."""
         states, state = self.run(token.unsqueeze(1), memory, state)

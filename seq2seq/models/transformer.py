@@ -6,11 +6,10 @@ from typing import Literal, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seq2seq.attention import Attended, MultiHeadAttention
 from seq2seq.dropout import Dropout
-from seq2seq.models.base import Autoregressive, Hidden, Step
+from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 
 class Past(NamedTuple):
@@ -111,13 +110,14 @@ class DecoderLayer(nn.Module):
 
     def remember(self, source: Float[Tensor, "batch src dim"]) -> Past:
         """Keys and values of an encoded source, made once a sentence."""
-        return Past(*self.to_source.project(source))
+        keys, values = self.to_source.project(source)
+        return Past(keys.contiguous(), values.contiguous())  # or every step would copy them
 
     def forward(
         self,
-        x: Float[Tensor, "batch tgt dim"],
+        x: Float[Tensor, "rows tgt dim"],
         past: Past,
-        causal: Bool[Tensor, "#batch tgt keys"],
+        causal: Bool[Tensor, "#rows tgt keys"] | None,
         source: Past,
         mask: Bool[Tensor, "batch #queries src"],
         weights: bool,
@@ -127,8 +127,12 @@ class DecoderLayer(nn.Module):
         new = zip(past, self.to_target.project(y), strict=True)
         past = Past(*(torch.cat(pair, dim=2) for pair in new))
         x = self.around_target.leave(x, self.to_target(y, *past, causal, weights=False).context)
-        y, seen = self.to_source(self.around_source.enter(x), *source, mask, weights=weights)
-        x = self.around_source.leave(x, y)
+        # The rows of one beam are so many more queries to one source.
+        y = self.around_source.enter(x).view(len(source.keys), -1, x.size(-1))
+        y, seen = self.to_source(y, *source, mask, weights=weights)
+        x = self.around_source.leave(x, y.view_as(x))
+        if seen is not None:
+            seen = seen.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.enter(x))
         return Attended(self.around_feed_forward.leave(x, y), seen), past
 
@@ -207,15 +211,17 @@ class Transformer(Autoregressive):
 
     def run(
         self,
-        tgt: Int[Tensor, "batch tgt"],
+        tgt: Int[Tensor, "rows tgt"],
         memory: Memory,
         state: tuple[Past, ...],
         weights: bool,
     ) -> tuple[Hidden, tuple[Past, ...]]:
         """Read tgt after the cached past; `step` runs it on one token, `hidden` on all."""
         seen, length = state[0].keys.size(2), tgt.size(1)
-        causal = torch.ones(1, length, seen + length, dtype=torch.bool, device=tgt.device)
-        causal, mask = causal.tril(seen), memory.mask.unsqueeze(1)
+        causal, mask = None, memory.mask.unsqueeze(1)
+        if length > 1:  # the last position may look at all
+            causal = torch.ones(1, length, seen + length, dtype=torch.bool, device=tgt.device)
+            causal = causal.tril(seen)
         x, attentions, pasts = self.embed(self.target, tgt, start=seen), [], []
         for layer, past, source in zip(self.decoder, state, memory.source, strict=True):
             (x, attention), past = layer(x, past, causal, source, mask, weights)
@@ -231,15 +237,24 @@ class Transformer(Autoregressive):
         """All positions at once, each blind to those after it."""
         return self.run(tgt, memory, self.start(memory), weights)[0]
 
-    def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Logits of the next word, by the target embedding."""
-        return F.linear(states, self.target.weight, self.bias)
+    @property
+    def words(self) -> Words:
+        """The target embedding."""
+        return Words(self.target.weight, self.bias)
 
-    def step(self, token: Int[Tensor, " batch"], memory: Memory, state: tuple[Past, ...]) -> Step:
+    def step(
+        self,
+        token: Int[Tensor, " rows"],
+        memory: Memory,
+        state: tuple[Past, ...],
+        *,
+        weights: bool = True,
+    ) -> Step:
         """One word further, with keys and values of the earlier ones kept."""
-        (states, attention), state = self.run(token.unsqueeze(1), memory, state, weights=True)
-        assert attention is not None
-        return Step(self.project(states.squeeze(1)), attention.squeeze(3), state)
+        (states, seen), state = self.run(token.unsqueeze(1), memory, state, weights)
+        return Step(
+            self.project(states.squeeze(1)), None if seen is None else seen.squeeze(3), state
+        )
 
 
 def positions(start: int, length: int, dim: int) -> Float[Tensor, "length dim"]:
