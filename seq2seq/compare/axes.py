@@ -18,7 +18,7 @@ from seq2seq.compare.significance import Chance, ends
 from seq2seq.compare.systems import Spread, System
 from seq2seq.details import span
 from seq2seq.errors import UserError
-from seq2seq.gold import read_agreements
+from seq2seq.gold import Agreement, read_agreements
 from seq2seq.scores import Statistics
 from seq2seq.vocabulary import rarest
 
@@ -87,47 +87,37 @@ def axes(
         counts: how often source words are in the training text; None if unknown.
         folder: of the test set, where the agreements are if there are any.
     """
+    bleu = {name: found["bleu"] for name, found in measured.items()}
     lengths = [max(0, len(source.split()) - 1) // BUCKET for source in sources]
-    found = [
-        axis(
-            ("length", "BLEU by length of the source", "words of the source sentence", "BLEU"),
-            {n: f"{n * BUCKET + 1}\N{EN DASH}{(n + 1) * BUCKET}" for n in sorted(set(lengths))},
-            lengths,
-            systems,
-            measured,
-        )
-    ]
+    names = {n: f"{n * BUCKET + 1}\N{EN DASH}{(n + 1) * BUCKET}" for n in sorted(set(lengths))}
+    words = ("length", "BLEU by length of the source", "words of the source sentence", "BLEU")
+    found = [axis(words, names, lengths, systems, bleu)]
     if counts is not None:
         title = "BLEU by the rarest word of the source"
         rare = [max(n for n in RARE if n <= rarest(line, counts)) for line in sources]
         words = ("rarity", title, "times that it is in the training text", "BLEU")
-        found.append(axis(words, RARE, rare, systems, measured))
+        found.append(axis(words, RARE, rare, systems, bleu))
     if agreements := read_agreements(folder):
         if len(agreements) != len(sources):
             raise UserError(
                 f"{folder} has {len(sources)} sources and {len(agreements)} lines of agreements"
             )
         distances = [-1 if known is None else known.distance for known in agreements]
-        agreeing = {
-            name: {
-                "bleu": Statistics(
-                    np.array(
-                        [
-                            [known is not None and agreement_of(line, known) == "right", 1.0]
-                            for line, known in zip(lines, agreements, strict=True)
-                        ],
-                        np.float64,
-                    ),
-                    percent,
-                    "agreement",
-                )
-            }
-            for name, lines in outputs.items()
-        }
-        places = {distance: span(distance) for distance in sorted({*distances} - {-1})}
+        names = {distance: span(distance) for distance in sorted({*distances} - {-1})}
         words = ("agreement", "Agreement by distance", "words between subject and verb", "%")
-        found.append(axis(words, places, distances, systems, agreeing))
+        right = {name: agreeing(lines, agreements) for name, lines in outputs.items()}
+        found.append(axis(words, names, distances, systems, right))
     return [one for one in found if len(one.places) > 1]
+
+
+def agreeing(lines: Sequence[str], agreements: Sequence[Agreement | None]) -> Statistics:
+    """Whether the word that should agree does, sentence by sentence."""
+    right = [
+        known is not None and agreement_of(line, known) == "right"
+        for line, known in zip(lines, agreements, strict=True)
+    ]
+    counts = np.stack([np.array(right, np.float64), np.ones(len(right))], axis=1)
+    return Statistics(counts, percent, "agreement")
 
 
 def percent(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
@@ -140,7 +130,7 @@ def axis(
     names: Mapping[int, str],
     at: Sequence[int],
     systems: Sequence[System],
-    measured: Measured,
+    measured: Mapping[str, Statistics],
 ) -> Axis:
     """Score all systems at each place.
 
@@ -149,7 +139,7 @@ def axis(
         names: of the places in order; places of one name are one.
         at: the place of each sentence; what is none of them is left out.
         systems: the systems.
-        measured: what is scored, under `bleu`.
+        measured: what is scored, of every run.
     """
     places = {
         name: np.flatnonzero([names.get(one) == name for one in at]) for name in names.values()
@@ -159,9 +149,10 @@ def axis(
     for rows in places.values():
         draws = Chance(len(rows))
         for system in systems:
-            values = [at_rows(measured[run.name]["bleu"], rows).score for run in system.runs]
-            whole = at_rows(as_one(system, measured, "bleu"), rows)
-            points[system.name].append(Point(Spread.of(values), *ends(draws.resampled(whole))))
+            seeds = [at_rows(measured[run.name], rows) for run in system.runs]
+            low, high = ends(draws.resampled(as_one(seeds)))
+            values = Spread.of([seed.score for seed in seeds])
+            points[system.name].append(Point(values, low, high))
     return Axis(*words, list(places), [len(rows) for rows in places.values()], points)
 
 

@@ -97,7 +97,7 @@ def quality(systems: Sequence[System], measured: Measured) -> Quality:
             whole[system.name][metric] = (
                 runs[system.runs[0].name][metric]
                 if len(system.runs) == 1
-                else draws.interval(as_one(system, measured, metric))
+                else draws.interval(as_one(of_system(system, measured, metric)))
             )
             means[system.name][metric] = Spread.of(
                 [runs[run.name][metric].score for run in system.runs]
@@ -107,15 +107,19 @@ def quality(systems: Sequence[System], measured: Measured) -> Quality:
     return Quality(runs, whole, means, tested, signatures)
 
 
-def as_one(system: System, measured: Measured, metric: str) -> Statistics:
+def of_system(system: System, measured: Measured, metric: str) -> list[Statistics]:
+    """What a metric counted, seed by seed."""
+    return [measured[run.name][metric] for run in system.runs]
+
+
+def as_one(seeds: Sequence[Statistics]) -> Statistics:
     """What a metric counts in each sentence, averaged over the seeds of a system."""
-    counted = [measured[run.name][metric] for run in system.runs]
-    return counted[0]._replace(sentences=np.mean([one.sentences for one in counted], axis=0))
+    return seeds[0]._replace(sentences=np.mean([one.sentences for one in seeds], axis=0))
 
 
 def test(systems: Sequence[System], measured: Measured, metric: str, draws: Chance) -> list[Pair]:
     """Test every pair of systems on one metric."""
-    ones = [as_one(system, measured, metric) for system in systems]
+    ones = [as_one(of_system(system, measured, metric)) for system in systems]
     places = pairs(len(systems))
     table = draws.bootstrap(ones)
     bootstrap = [float(table[place]) for place in places]
@@ -146,7 +150,7 @@ def test(systems: Sequence[System], measured: Measured, metric: str, draws: Chan
 def share_ahead(ours: System, theirs: System, measured: Measured, metric: str) -> float:
     """Of all pairs of a run of each, in how many the first is better; half of it where equal."""
     better = []
-    for a, b in product(ours.runs, theirs.runs):
-        gap = measured[a.name][metric].score - measured[b.name][metric].score
+    for a, b in product(*(of_system(system, measured, metric) for system in (ours, theirs))):
+        gap = a.score - b.score
         better.append(0.5 + 0.5 * np.sign(-gap if metric in LOWER else gap))
     return float(np.mean(better))
