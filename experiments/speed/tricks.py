@@ -1,0 +1,189 @@
+"""What each trick of training brings: updates with and without it by turns, by processor time.
+
+python experiments/speed/tricks.py OUT [KEY=VALUE...]: the words are those of `seq2seq bench`, whose
+reference sizes are trained here on one thread. Without a trick the code runs its plain form, which
+stands below. Writes OUT/tricks.json and OUT/tricks.md.
+"""
+
+import math
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from seq2seq import bench, compose, runtime
+from seq2seq.attention import AdditiveScore, Attended, MultiHeadAttention
+from seq2seq.batching import TokenBatches, pack
+from seq2seq.config import build
+from seq2seq.disk import write_json, write_lines
+from seq2seq.dropout import Dropout
+from seq2seq.layers import Cell
+from seq2seq.learn import Learner
+from seq2seq.models import base
+from seq2seq.prepare import learn_tokenizers
+from seq2seq.progress import track
+
+ROUNDS = 6  # of one update with and one without, after one to warm up
+
+
+def shuffled(self: TokenBatches) -> list[np.ndarray]:
+    """Batches of the same budget in an order that knows no lengths."""
+    order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+    return pack(order, self.longer, self.budget)
+
+
+def all_logits(states: Any, weight: Any, bias: Any, words: Any, smoothing: float) -> Any:
+    """Torch's own loss over all logits."""
+    logits = F.linear(states, weight, bias)
+    return F.cross_entropy(logits, words, reduction="sum", label_smoothing=smoothing)
+
+
+def bernoulli(self: Dropout, x: torch.Tensor) -> torch.Tensor:
+    """A draw for each number."""
+    return F.dropout(x, self.p, self.training)
+
+
+def compared(self: Dropout, x: torch.Tensor) -> torch.Tensor:
+    """Random bytes, cut by a comparison."""
+    threshold = round(self.p * 256)
+    if not self.training or threshold == 0:
+        return x
+    words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+    kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
+    return x * kept.to(x.dtype).mul_(256 / (256 - threshold))
+
+
+def fused(self: MultiHeadAttention, x: Any, keys: Any, values: Any, mask: Any, weights: Any) -> Any:
+    """Torch's kernel for the whole of attention."""
+    mask = None if mask is None else mask.unsqueeze(1)
+    p = self.dropout.p if self.training else 0.0
+    query = self.split(self.query(x))
+    context = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=p)
+    return Attended(self.out(context.transpose(1, 2).flatten(-2)), None)
+
+
+def papers_score(self: AdditiveScore, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+    """The tanh of the paper."""
+    return self.energy((self.query(query).unsqueeze(2) + keys.unsqueeze(1)).tanh()).squeeze(-1)
+
+
+def sliced(self: Cell, inputs: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+    """A GRU whose gates are slices."""
+    dim, products = state.size(-1), self.recurrent(state)
+    gates = torch.sigmoid(inputs[:, : 2 * dim] + products[:, : 2 * dim])
+    reset, keep = gates.chunk(2, dim=-1)
+    new = torch.tanh(torch.addcmul(inputs[:, 2 * dim :], reset, products[:, 2 * dim :]))
+    return torch.lerp(new, state, keep)
+
+
+class Trick(NamedTuple):
+    """What it is called, where it counts, and what to put back for its plain form."""
+
+    name: str
+    models: tuple[str, ...]
+    plain: tuple[tuple[Any, str, Callable[..., Any]], ...]
+
+
+TRICKS = (
+    Trick("batches of like length", ("transformer",), ((TokenBatches, "_cut", shuffled),)),
+    Trick(
+        "loss and its gradient in chunks",
+        ("transformer", "bahdanau", "rnn"),
+        ((base, "cross_entropy", all_logits),),
+    ),
+    Trick("dropout from random bytes", ("transformer",), ((Dropout, "forward", bernoulli),)),
+    Trick("the bytes not compared", ("transformer",), ((Dropout, "forward", compared),)),
+    Trick("attention written out", ("transformer",), ((MultiHeadAttention, "forward", fused),)),
+    Trick(
+        "sigmoid for tanh",
+        ("bahdanau",),
+        (
+            (AdditiveScore, "project", lambda self, keys: self.key(keys)),
+            (AdditiveScore, "forward", papers_score),
+        ),
+    ),
+    Trick("gates split, not sliced", ("bahdanau",), ((Cell, "forward", sliced),)),
+)
+
+
+@contextmanager
+def without(trick: Trick) -> Iterator[None]:
+    """Run the plain form."""
+    with ExitStack() as patches:
+        for owner, name, form in trick.plain:
+            patches.enter_context(patch.object(owner, name, form))
+        yield
+
+
+def learner(name: str, words: list[str]) -> Learner:
+    """A training of the reference sizes on one thread, ready to update."""
+    own = [*bench.sizes(name, own=False), "trainer.threads=1", "trainer.accelerator=cpu"]
+    config = compose.config([f"name={name}", *own, *words])
+    corpus = build("data", config.data)
+    tokenizers = learn_tokenizers(corpus, config.tokenizer)
+    made = Learner(runtime.fabric(config.trainer), config, corpus, tokenizers)
+    made.set_up()
+    return made
+
+
+def speed(learner: Learner, step: int) -> float:
+    """Target tokens a second of processor time, of one update."""
+    drawn = learner.draw(bench.RATE, step)
+    started = time.process_time()
+    loss, tokens = learner.gradients(drawn)
+    learner.update(loss)
+    return tokens / (time.process_time() - started)
+
+
+def measure(trick: Trick, name: str, words: list[str]) -> dict[str, Any]:
+    """One trick in one model."""
+    with_it = learner(name, words)
+    with without(trick):
+        plain = learner(name, words)
+    pairs = []
+    for step in range(ROUNDS + 1):
+        fast = speed(with_it, step)
+        with without(trick):
+            pairs.append((fast, speed(plain, step)))
+    gains = [fast / slow for fast, slow in pairs[1:]]
+    assert all(math.isfinite(gain) for gain in gains)
+    return {
+        "trick": trick.name,
+        "model": name,
+        "with": statistics.median(fast for fast, _ in pairs[1:]),
+        "without": statistics.median(slow for _, slow in pairs[1:]),
+        "gain": statistics.median(gains),
+        "spread": [min(gains), max(gains)],
+    }
+
+
+def main(out: Path, words: list[str]) -> None:
+    """Measure all tricks."""
+    todo = [(trick, name) for trick in TRICKS for name in trick.models]
+    found = [
+        measure(trick, name, words)
+        for trick, name in track(todo, "tricks", total=len(todo), unit="tricks")
+    ]
+    facts = {"commit": runtime.commit(), "machine": runtime.machine(), "words": words}
+    write_json(out / "tricks.json", {"tricks": found, **facts, "versions": runtime.versions()})
+    lines = ["| trick | model | without | with | gain | spread |", "|:--|:--|--:|--:|--:|--:|"]
+    for one in found:
+        low, high = one["spread"]
+        lines.append(
+            f"| {one['trick']} | {one['model']} | {one['without']:,.0f} | {one['with']:,.0f} | "
+            f"{one['gain']:.2f} | {low:.2f} to {high:.2f} |"
+        )
+    write_lines(out / "tricks.md", lines)
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
