@@ -18,7 +18,7 @@ setup: $(READY)  ## make the environment in .venv, all versions pinned
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,tensorboard]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,browser,tensorboard]'
 	@touch $@
 
 demo: $(READY)  ## train three variants on the built-in corpus, compare them, draw what they see

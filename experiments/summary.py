@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
-from seq2seq import plot
+from seq2seq import charts
 from seq2seq.details import Point, distances, lengths
 from seq2seq.disk import write_json, write_lines
 
@@ -64,7 +64,7 @@ def main(folder: Path, out: Path) -> None:
             lines += [f"| {' | '.join(cells)} |"]
         lines.append("")
         means = {m: {p: mean(v) for p, v in of.items()} for m, of in curves.items()}
-        plot.curves(means, out / f"{out.name}-{longest}.png", x=x, y=y)
+        charts.curves(means, out / f"{out.name}-{longest}.png", x=x, y=y)
     write_lines(out / "table.md", lines)
     write_json(out / "scores.json", kept)
     print("\n".join(lines))

@@ -1,79 +1,20 @@
 """Heatmaps of single sentences, with their matrices beside them."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from seq2seq import plot
-from seq2seq.alignments import Cut, chosen_rule
+from seq2seq.alignments import Alignment, chosen_rule
 from seq2seq.disk import read_lines, write_json
 from seq2seq.errors import UserError
-from seq2seq.gold import Gold, Links, read_gold
-from seq2seq.reading import Rule, words
+from seq2seq.gold import Gold, read_gold
+from seq2seq.reading import Rule
 from seq2seq.run import RunFolder
-from seq2seq.tokenizer import Tokenizers
-from seq2seq.translate import END, Translation, Translator
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Words of both sides, `</s>` last, and how much each target word looked at each source word.
-
-    weights has a row a target word and a column a source word; every row sums to one. A rule that
-    reads the row at which a word is fed in has none for `</s>`, which is never fed in.
-    """
-
-    source: str
-    target: str
-    source_words: list[str]
-    target_words: list[str]
-    weights: list[list[float]]
-    rule: dict[str, object]
-    forced: bool  # the target was given, not searched
-    log_probability: float
-
-    @classmethod
-    def of(
-        cls,
-        translation: Translation,
-        rule: Rule,
-        tokenizers: Tokenizers,
-        *,
-        forced: bool,
-        gold: Gold | None = None,
-    ) -> "Alignment":
-        """The alignment of one translation that carries its attention, of gold's tokens if given.
-
-        Raises:
-            UserError: the source has no words, or the model no attention, or not the layer or head
-                of the rule.
-        """
-        if translation.source_pieces == [END]:
-            raise UserError("an empty sentence has no alignment")
-        if translation.attention is None:
-            raise UserError(
-                "this model has no attention: it squeezes the source into one vector, so there is "
-                "nothing to draw"
-            )
-        layers, heads = translation.attention.shape[:2]
-        rule = rule.resolve(layers, heads)
-        pair = gold or Gold(
-            words(translation.source_pieces), words(translation.target_pieces), Links(frozenset())
-        )
-        weights = Cut.of(translation, pair, tokenizers).pool(rule.read(translation.attention))
-        return cls(
-            source=translation.source,
-            target=translation.text,
-            source_words=[*pair.source, END],
-            target_words=[*pair.target, END][: len(weights)],
-            weights=weights.tolist(),
-            rule={**asdict(rule), "layers": layers, "heads": heads},
-            forced=forced,
-            log_probability=translation.log_probability,
-        )
+from seq2seq.translate import Translation, Translator
 
 
 class Sentence(NamedTuple):

@@ -1,24 +1,25 @@
-"""How well a run's attention finds the links of a test set that has gold."""
+"""What a run's attention says of words, and how well it finds the links of gold."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
 from seq2seq.disk import read_lines
 from seq2seq.errors import UserError
-from seq2seq.gold import Gold, read_gold
+from seq2seq.gold import Gold, Links, read_gold
 from seq2seq.links import Found, Tally
 from seq2seq.progress import track
-from seq2seq.reading import Rule, pool, shares
+from seq2seq.reading import Rule, pool, shares, words
 from seq2seq.run import RunFolder
 from seq2seq.stranger import read_json
 from seq2seq.tokenizer import Tokenizers
-from seq2seq.translate import Translation, Translator
+from seq2seq.translate import END, Translation, Translator
 
 RULE = Path("align") / "rule.json"  # in a run folder: the rule that a development set chose
 
@@ -93,10 +94,79 @@ class Cut(NamedTuple):
         """Attention between tokens; `</s>` is the last column, and the last row unless shifted."""
         return pool(attention, self.source, self.target)
 
+    def weights(
+        self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule
+    ) -> Float[ndarray, "tgt_tokens src_tokens"]:
+        """What a rule reads between the tokens, the row of `</s>` left out."""
+        return self.pool(rule.read(attention))[: self.target.shape[1] - 1]
+
     def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> Found:
-        """What a rule reads between the tokens."""
-        weights = self.pool(rule.read(attention))
-        return rule.links(weights[: self.target.shape[1] - 1])
+        """The links that a rule makes of it."""
+        return rule.links(self.weights(attention, rule))
+
+
+def entropies(weights: Float[ndarray, "*any rows src"]) -> Float[ndarray, "*any rows"]:
+    """Of each row, in nats; 0 where all attention is on one token."""
+    logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
+    return -(weights * logs).sum(-1)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Words of both sides, `</s>` last, and how much each target word looked at each source word.
+
+    weights has a row a target word and a column a source word; every row sums to one. A rule that
+    reads the row at which a word is fed in has none for `</s>`, which is never fed in.
+    """
+
+    source: str
+    target: str
+    source_words: list[str]
+    target_words: list[str]
+    weights: list[list[float]]
+    rule: dict[str, object]
+    forced: bool  # the target was given, not searched
+    log_probability: float
+
+    @classmethod
+    def of(
+        cls,
+        translation: Translation,
+        rule: Rule,
+        tokenizers: Tokenizers,
+        *,
+        forced: bool,
+        gold: Gold | None = None,
+    ) -> "Alignment":
+        """The alignment of one translation that carries its attention, of gold's tokens if given.
+
+        Raises:
+            UserError: the source has no words, or the model no attention, or not the layer or head
+                of the rule.
+        """
+        if translation.source_pieces == [END]:
+            raise UserError("an empty sentence has no alignment")
+        if translation.attention is None:
+            raise UserError(
+                "this model has no attention: it squeezes the source into one vector, so there is "
+                "nothing to draw"
+            )
+        layers, heads = translation.attention.shape[:2]
+        rule = rule.resolve(layers, heads)
+        pair = gold or Gold(
+            words(translation.source_pieces), words(translation.target_pieces), Links(frozenset())
+        )
+        weights = Cut.of(translation, pair, tokenizers).pool(rule.read(translation.attention))
+        return cls(
+            source=translation.source,
+            target=translation.text,
+            source_words=[*pair.source, END],
+            target_words=[*pair.target, END][: len(weights)],
+            weights=weights.tolist(),
+            rule={**asdict(rule), "layers": layers, "heads": heads},
+            forced=forced,
+            log_probability=translation.log_probability,
+        )
 
 
 def measure(
@@ -121,14 +191,19 @@ def measure(
     if gold_set is None:
         return None
     rule, tally, unmatched = rule or chosen_rule(translator.run), Tally(), 0
+    entropy, rows = 0.0, 0
     for translation, gold, cut in forced(translator, gold_set):
         if translation.attention is None:
             return None
         rule = rule.resolve(*translation.attention.shape[:2])
-        tally += Tally.of(cut.links(translation.attention, rule), gold.links)
+        weights = cut.weights(translation.attention, rule)
+        tally += Tally.of(rule.links(weights), gold.links)
         unmatched += cut.unmatched
+        entropy += float(entropies(weights).sum())
+        rows += int(weights.any(-1).sum())
     return {
         **tally.scores(),
+        "entropy": entropy / max(rows, 1),
         "links": tally.links,
         "sure": tally.sure,
         "possible": sum(len(gold.links.possible) for gold in gold_set.golds),

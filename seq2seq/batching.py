@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 from torch import Tensor
@@ -52,21 +53,24 @@ class Batch:
         return Batch(src, tgt_in, tgt_out, self.num_tokens)
 
 
-def pad(rows: Sequence[Ids]) -> Int[Tensor, "batch len"]:
-    """Rows of ids as one rectangle, filled up with PAD on the right."""
-    table = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
-    for line, row in zip(table, rows, strict=True):
-        line[: len(row)] = row
+def pad(rows: Sequence[Ids], *, end: bool = False) -> Int[Tensor, "batch len"]:
+    """Rows of ids as one rectangle, filled up with PAD on the right, each with an EOS if asked."""
+    lengths = np.array([len(row) for row in rows])
+    table = np.full((len(rows), lengths.max() + end), PAD, dtype=np.int64)
+    table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(rows)  # type: ignore[arg-type]
+    if end:
+        table[np.arange(len(rows)), lengths] = EOS
     return torch.from_numpy(table)
 
 
 def collate(pairs: Sequence[tuple[Ids, Ids]]) -> Batch:
     """A batch from pairs of ids without BOS or EOS."""
+    sources, targets = zip(*pairs, strict=True)
     return Batch(
-        src=pad([[*source, EOS] for source, _ in pairs]),
-        tgt_in=pad([[BOS, *target] for _, target in pairs]),
-        tgt_out=pad([[*target, EOS] for _, target in pairs]),
-        num_tokens=sum(len(target) + 1 for _, target in pairs),
+        src=pad(sources, end=True),
+        tgt_in=F.pad(pad(targets), (1, 0), value=BOS),
+        tgt_out=pad(targets, end=True),
+        num_tokens=sum(map(len, targets)) + len(targets),
     )
 
 
@@ -78,13 +82,14 @@ def pack(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray
         lengths: tokens of each row, of its longer side.
         budget: a batch has at most this many tokens on either side; a single row may exceed it.
     """
-    batches, start, longest = [], 0, 0
-    for end, length in enumerate(lengths[order].tolist()):
-        longest = max(longest, length)
-        if end > start and longest * (end - start + 1) > budget:
-            batches.append(order[start:end])
-            start, longest = end, length
-    batches.append(order[start:])
+    sorted_lengths, batches, start = lengths[order], [], 0
+    while start < len(order):
+        # No more rows than if all were as short as the first; at least that one.
+        rows = sorted_lengths[start : start + max(1, budget // int(sorted_lengths[start]))]
+        tokens = np.maximum.accumulate(rows) * np.arange(1, len(rows) + 1)
+        end = start + max(1, int(np.searchsorted(tokens, budget, side="right")))
+        batches.append(order[start:end])
+        start = end
     return batches
 
 
@@ -157,10 +162,10 @@ class TokenBatches:
     ) -> None:
         self.rows, self.seed, self.budget = rows, seed, budget
         self.rank, self.ranks = rank, ranks
-        self.source = source_lengths + 1  # the EOS
-        self.target = target_lengths + 1
-        self.longer = np.maximum(self.source, self.target)
-        longest = int(self.longer[rows].max())
+        # Of the rows in use, with the EOS, in the fewest bytes: there may be many millions.
+        sides = source_lengths[rows] + 1, target_lengths[rows] + 1
+        longest = int(max(side.max() for side in sides))
+        self.source, self.target = (side.astype(np.min_scalar_type(longest)) for side in sides)
         if longest > budget:
             raise UserError(
                 f"train.batch_tokens={budget} cannot hold the longest training pair "
@@ -175,10 +180,13 @@ class TokenBatches:
             )
 
     def _cut(self) -> list[np.ndarray]:
-        """The batches of the present epoch, in order, of all processes."""
+        """The batches of the present epoch, in order, of all processes, as places in `rows`."""
         chance = np.random.default_rng([self.seed, self.epoch])
-        keys = (chance.random(len(self.rows)), self.source[self.rows], self.target[self.rows])
-        batches = pack(self.rows[np.lexsort(keys)], self.longer, self.budget)
+        # By target, then source, then chance; small numbers are sorted by counting them.
+        order = chance.permutation(len(self.rows))
+        for side in (self.source, self.target):
+            order = order[np.argsort(side[order], kind="stable")]
+        batches = pack(order, np.maximum(self.source, self.target), self.budget)
         return [batches[i] for i in chance.permutation(len(batches))]
 
     def __len__(self) -> int:
@@ -188,12 +196,11 @@ class TokenBatches:
     @property
     def padding(self) -> float:
         """The share of the present epoch's tokens, both sides, that is padding."""
-        padded = sum(
-            len(b) * int(side[b].max())
-            for b in self._batches
-            for side in (self.source, self.target)
-        )
-        return 1 - int(self.source[self.rows].sum() + self.target[self.rows].sum()) / padded
+        counts = np.array([len(batch) for batch in self._batches])
+        order, begins = np.concatenate(self._batches), np.cumsum(counts) - counts
+        sides = self.source, self.target
+        padded = sum(int(np.maximum.reduceat(side[order], begins) @ counts) for side in sides)
+        return 1 - sum(int(side.sum()) for side in sides) / padded
 
     @property
     def epochs(self) -> float:
@@ -207,7 +214,7 @@ class TokenBatches:
                 self._batches = self._cut()
             batch = self.next_rows()
             self.position += 1
-            yield batch
+            yield self.rows[batch]
 
     def next_rows(self) -> np.ndarray:
         """The batch that comes next; at the very end of an epoch, its first one."""

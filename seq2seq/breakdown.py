@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from seq2seq import scores
 from seq2seq.gold import Agreement
@@ -56,24 +56,15 @@ def agreement(
 ) -> dict[str, Any] | None:
     """How often a word agrees with its subject, by the distance between them.
 
-    A translation is right if it has the form that agrees and none of the others, wrong if it has
-    another, and missing if the word is not there in any form.
-
     Returns:
         `score`, the share that is right in percent, its `signature`, and `by_distance`; None where
         nothing agrees with anything.
     """
     counts: dict[int, Counter[str]] = {}
     for hypothesis, known in zip(hypotheses, agreements, strict=True):
-        if known is None:
-            continue
-        words = [
-            word
-            for word in re.findall(r"\w+", hypothesis.lower())
-            if word in (known.right, *known.wrong)
-        ]
-        kind = "missing" if not words else "right" if set(words) == {known.right} else "wrong"
-        counts.setdefault(known.distance, Counter())[kind] += 1
+        if known is not None:
+            kind = agreement_of(hypothesis, known)
+            counts.setdefault(known.distance, Counter())[kind] += 1
     if not counts:
         return None
     right = sum(count["right"] for count in counts.values())
@@ -85,3 +76,10 @@ def agreement(
             for distance, count in sorted(counts.items())
         ],
     }
+
+
+def agreement_of(hypothesis: str, known: Agreement) -> Literal["right", "wrong", "missing"]:
+    """Whether a translation has only the form that agrees, has another one, or has none."""
+    words = re.findall(r"\w+", hypothesis.lower())
+    forms = {word for word in words if word in (known.right, *known.wrong)}
+    return "missing" if not forms else "right" if forms == {known.right} else "wrong"

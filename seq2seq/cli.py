@@ -274,18 +274,33 @@ def plot(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="evaluated run folders")],
-    out: Annotated[Path, typer.Option("--out", help="folder for report.md and report.json")] = Path(
-        "comparison"
-    ),
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="evaluated run folders, or a folder of them"),
+    ],
+    hyps: Annotated[
+        list[str] | None,
+        typer.Option("--hyps", metavar="NAME=FILE", help="translations of another system, as text"),
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option("--test", help="name of a test set; all by default")
+    ] = None,
+    comet: Annotated[
+        Path | None, typer.Option("--comet", help="folder of a model of COMET (an extra)")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="folder for the report: Markdown, JSON, TeX, pictures")
+    ] = Path("comparison"),
 ) -> None:
-    """Put evaluated runs side by side, with intervals and tests against the first."""
-    from seq2seq import report
-    from seq2seq.compare import compare
+    """Put systems side by side: scores, intervals, tests, where they differ, what they cost.
 
-    comparison = compare(runs)
+    Runs that differ in their seed alone are one system. What was not measured alike is refused.
+    """
+    from seq2seq.compare import compare, report, terminal
+
+    comparison = compare(runs, hyps=hyps or [], tests=test or [], comet=comet)
     written = report.write(comparison, out)
-    print_table(report.render(comparison))
+    print_table(terminal.render(comparison))
     wrote(*written)
 
 

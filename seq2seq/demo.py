@@ -6,27 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq import compose, report
-from seq2seq.align import align
-from seq2seq.compare import compare
+from seq2seq import compose
+from seq2seq.compare import compare, report
 from seq2seq.details import distances, lengths
 from seq2seq.disk import replacing
 from seq2seq.evaluate import evaluate
+from seq2seq.figures import figure
 from seq2seq.progress import console, titled
 from seq2seq.run import RunFolder
 from seq2seq.train import train
 
 VARIANTS = ("rnn", "bahdanau", "transformer")  # experiment=demo-NAME has their sizes
 TESTS = ("test", "test_long", "test_agreement")
+DRAWN = 3  # sentences whose attention is drawn
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One variant: its run, its scores by test set, its heatmaps."""
+    """One variant: its run, and its scores by test set."""
 
     run: RunFolder
     scores: dict[str, Any]
-    heatmaps: list[Path]
 
 
 def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> list[Path]:
@@ -45,19 +45,19 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
         with titled(f"{number} of {len(VARIANTS)}: {name}{rest(began, number)}"):
             own = [f"experiment=demo-{name}", f"name={name}", f"runs_dir={out}", f"seed={seed}"]
             folder = train(compose.config([*own, f"fresh={str(fresh).lower()}", *words]))
-            scores = evaluate(folder, TESTS)
-            heatmaps = []
-            if "alignment" in scores["test"]:
-                drawn = align(folder, test="examples", lines="1-3", reference=True)
-                heatmaps = [path for path in drawn if path.suffix == ".png"]
-            shown.append(Shown(RunFolder.open(folder), scores, heatmaps))
+            shown.append(Shown(RunFolder.open(folder), evaluate(folder, TESTS)))
     comparison = compare([one.run.path for one in shown])
     written = report.write(comparison, out / "comparison")
+    attentive = [one.run.path for one in shown if "alignment" in one.scores["test"]]
+    for line in range(1, DRAWN + 1):
+        picture = out / "attention" / f"{line}.png"
+        figure("runs", attentive, test="examples", line=line, reference=True, out=picture)
+        written.append(picture)
     page = out / "report.md"
     with replacing(page) as file:
         file.write(words_for(shown, [p for p in written if p.suffix == ".png"], page.parent))
     console.print(f"the demo took {(time.perf_counter() - began) / 60:.1f} minutes")
-    return [page, *written, *(path for one in shown for path in one.heatmaps)]
+    return [page, *written]
 
 
 def rest(began: float, number: int) -> str:
@@ -102,10 +102,15 @@ def words_for(shown: list[Shown], figures: list[Path], folder: Path) -> str:
         "Where each French word looked in the English sentence while the reference was read; links "
         "that the grammar knows are outlined, the possible ones with dots.",
     ]
-    for one in shown:
-        for heatmap in one.heatmaps:
-            lines += ["", f"![{one.run.name}]({heatmap.relative_to(folder)})"]
-    return "\n".join([*lines, "", "The whole comparison: [report](comparison/report.md)", ""])
+    for line in range(1, DRAWN + 1):
+        lines += ["", f"![attention, sentence {line}]({pictures[str(line)]})"]
+    lines += [
+        "",
+        "The whole comparison: [in a browser](comparison/report.html), where every sentence and "
+        "heatmap can be looked at, or [as text](comparison/report.md).",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def row(one: Shown) -> str:

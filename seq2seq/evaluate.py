@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,16 +14,16 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from seq2seq import alignments, breakdown, scores
+from seq2seq import alignments, breakdown, scores, seen
 from seq2seq.batching import Ids, collate, in_halves, pack
 from seq2seq.disk import read_lines, sha256, write_json, write_lines
 from seq2seq.errors import UserError
 from seq2seq.gold import read_agreements
 from seq2seq.models.base import Autoregressive
-from seq2seq.progress import bar, console
+from seq2seq.progress import bar, console, track
 from seq2seq.run import RunFolder
 from seq2seq.runtime import commit, machine, versions
-from seq2seq.translate import Translator
+from seq2seq.translate import END, Translator
 
 UNSCORED = ("validation", "examples")  # what training looked at; a handful of sentences to draw
 
@@ -66,7 +67,7 @@ def evaluate(
     beam: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Translate test sets and write scores.json and hyps/TEST/hypothesis.txt into the run folder.
+    """Translate test sets and write scores.json, and hypotheses and their attention into hyps/TEST.
 
     Args:
         path: the run folder.
@@ -109,6 +110,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         console.print(f"{cut} translations of {folder.name} reached the longest length allowed")
     hypotheses = [best.text for best, *_ in found]
     write_lines(folder / "hypothesis.txt", hypotheses)
+    keep_attention(translator, folder, list(zip(sources, hypotheses, strict=True)))
 
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
@@ -148,6 +150,28 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "machine": machine(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, str]]) -> None:
+    """Write where the words of each translation looked; nothing for a model without attention.
+
+    The model reads its translations again, all their words at once: that takes a fraction of the
+    search's time, and no more memory than a few sentences at a time.
+    """
+    rule, lines = alignments.chosen_rule(translator.run), []
+    for read in track(
+        translator.force(pairs), f"looking at {folder.name}", total=len(pairs), unit="sentences"
+    ):
+        if read.attention is None:
+            return
+        rule = rule.resolve(*read.attention.shape[:2])
+        if read.source_pieces == [END]:
+            lines.append(seen.Seen([], [], np.zeros((0, 0), dtype=np.uint8)))
+            continue
+        words = alignments.Alignment.of(read, rule, translator.tokenizers, forced=True)
+        weights = np.rint(255 * np.array(words.weights)).astype(np.uint8)
+        lines.append(seen.Seen(words.source_words, words.target_words, weights))
+    seen.write(folder, lines, asdict(rule))
 
 
 def score_table(done: dict[str, Any]) -> Table:

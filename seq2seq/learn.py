@@ -15,6 +15,7 @@ from seq2seq.batching import Batch, TokenBatches, out_of_memory
 from seq2seq.config import Config
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
+from seq2seq.multiply_adds import multiply_adds
 from seq2seq.optimise import make_optimizer
 from seq2seq.prepare import Examples
 from seq2seq.state import Save, set_tensors, tensors_of
@@ -173,6 +174,7 @@ class Learner:
         tokenizers = self.examples.tokenizers
         return {
             "parameters": self.bare.parameter_count,
+            "multiply_adds_per_target_token": multiply_adds(self.bare, *self.examples.mean_lengths),
             "model": {
                 "kind": type(self.bare).__name__,
                 "source_vocab": len(tokenizers.source),

@@ -2,9 +2,8 @@
 
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +21,6 @@ from seq2seq.gold import Links
 from seq2seq.progress import console
 
 FORMATS = (".png", ".svg", ".pdf")
-# Okabe and Ito's colours, told apart by the colour-blind; markers tell them apart in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 CELL = 0.3  # inches a word
 GAP = 0.35  # inches between panels
 SMALL = 3.0  # inches that one of many panels may measure
@@ -164,36 +161,6 @@ def lines(panel: Panel, path: Path) -> None:
                     axes.text(x, y, word, ha="center", va=below)
                 else:
                     axes.text(y, x, word, ha=left, va="center")
-
-
-def curves(
-    series: Mapping[str, Mapping[str, float]], path: Path, *, x: str, y: str, top: float = 100
-) -> None:
-    """Draw a line for each system along places on an axis, from 0 to `top`.
-
-    Args:
-        series: values by the names of their places, by system; a system may lack places.
-        path: where to; its ending decides the format.
-        x: what the places are.
-        y: what the values are.
-        top: the largest value that could be.
-    """
-    places = list(dict.fromkeys(place for values in series.values() for place in values))
-    with paper(path) as figure:
-        figure.set_size_inches(6, 3.6)
-        axes = figure.add_subplot()
-        for (name, values), colour, marker in zip(
-            series.items(), cycle(COLOURS), cycle("osD^vPX"), strict=False
-        ):
-            at = [places.index(place) for place in values]
-            axes.plot(at, list(values.values()), marker=marker, color=colour, label=name)
-        axes.set_xticks(range(len(places)), places)
-        axes.set_ylim(0, top * 1.02)
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
-        axes.grid(axis="y", linewidth=0.5, alpha=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
 
 
 def centres(sizes: Sequence[float], length: float) -> list[float]:

@@ -10,7 +10,9 @@
       log.jsonl              one line a log interval and a validation: what a seed repeats
       clock.jsonl            minutes and speed at the same steps: what it does not
       hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated;
-                             gold.*.txt where the corpus knows the word alignment
+                             gold.*.txt where the corpus knows the word alignment;
+                             attention.safetensors: where each word of the hypotheses looked
+      source_words.tsv       how often the words of hyps/*/source.txt are in the training text
       scores.json            {TEST: {bleu: {score, signature}, ...}}
       align/                 heatmaps and matrices, every reading against gold, and rule.json,
                              how attention is to be read where a development set has decided it

@@ -6,17 +6,23 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.loggers.logger import Logger
-from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows has none
+    resource = None  # type: ignore[assignment]
+
+# Only training waits for Lightning, whose import takes longer than translating a line.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.loggers.logger import Logger
 
 LIBRARIES = (
     "seq2seq",
@@ -25,7 +31,6 @@ LIBRARIES = (
     "sentencepiece",
     "sacrebleu",
     "datasets",
-    "pyarrow",
     "numpy",
     "hydra-core",
     "safetensors",
@@ -54,10 +59,12 @@ def has_glibc() -> bool:
 
 def first_process() -> bool:
     """Whether this process is the first of a run, as its launcher says; true where none has."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabric:
+def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabric":
     """The handle to the devices and processes of a run; `launch` it to start them.
 
     Args:
@@ -67,6 +74,8 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> Fabri
     Raises:
         UserError: the machine does not have what the settings ask for.
     """
+    from lightning_fabric import Fabric
+
     keep_memory()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
@@ -107,17 +116,17 @@ def chance(seed: int, *place: int) -> None:
     torch.manual_seed(int(np.random.default_rng([seed, *place]).integers(2**63)))
 
 
-def gradient_scaler(fabric: Fabric) -> Any:
+def gradient_scaler(fabric: "Fabric") -> Any:
     """What keeps small gradients from vanishing in 16-mixed precision; None in any other."""
     return getattr(fabric.strategy.precision, "scaler", None)
 
 
-def agreed(fabric: Fabric, value: Any) -> Any:
+def agreed(fabric: "Fabric", value: Any) -> Any:
     """The first process's word, so that all do the same."""
     return fabric.broadcast(value) if fabric.world_size > 1 else value
 
 
-def total(fabric: Fabric, value: Any) -> Any:
+def total(fabric: "Fabric", value: Any) -> Any:
     """The sum over all processes, of a whole number or of a tensor."""
     if fabric.world_size == 1:
         return value
@@ -125,8 +134,20 @@ def total(fabric: Fabric, value: Any) -> Any:
     return int(found) if isinstance(value, int) else found
 
 
-def event_logger(folder: Path) -> Logger:
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes held so far: of tensors on a GPU, else of the process; None if unknown."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if resource is None:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if platform.system() == "Darwin" else 1024 * most
+
+
+def event_logger(folder: Path) -> "Logger":
     """A writer of TensorBoard's events (an extra)."""
+    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
     try:
         return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
     except ModuleNotFoundError as error:

@@ -4,16 +4,20 @@ The only door to sacrebleu (Post 2018, "A Call for Clarity in Reporting BLEU Sco
 here equals what the `sacrebleu` command prints for the same files, and carries its signature.
 """
 
-from typing import NamedTuple, TypedDict, cast
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple, TypedDict
 
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
-from sacrebleu.significance import PairedTest, Result
 
+from seq2seq import rescoring
 from seq2seq.errors import UserError
-
-RESAMPLES = 1000
 
 THREE_LETTER_CODES = {"cmn": "zh", "zho": "zh", "jpn": "ja", "kor": "ko"}
 
@@ -25,24 +29,23 @@ class Score(TypedDict):
     signature: str
 
 
-class Resampled(NamedTuple):
-    """One metric of one system, bootstrapped (Koehn 2004).
+class Statistics(NamedTuple):
+    """What one metric counts in each sentence of one output.
 
     Attributes:
-        score: on the whole test set.
-        low: lower end of the 95 % interval around the mean of the resamples.
-        high: its upper end.
-        difference: the score minus the baseline's; None for the baseline itself.
-        p: how likely chance alone makes a difference this large; None for the baseline itself.
-        signature: the metric's, with the number of resamples and their seed.
+        sentences: a row a sentence; a score is a formula of their sum.
+        formula: from sums to scores, over any leading axes.
+        signature: of the metric.
     """
 
-    score: float
-    low: float
-    high: float
-    difference: float | None
-    p: float | None
+    sentences: Float[ndarray, "lines numbers"]
+    formula: Callable[[Any], Any]
     signature: str
+
+    @property
+    def score(self) -> float:
+        """On the whole test set."""
+        return float(self.formula(self.sentences.sum(0, keepdims=True))[0])
 
 
 def score(
@@ -69,17 +72,18 @@ def score(
         "bleu": _bleu(language, force=tokenized),
         "bleu_lowercase": _bleu(language, lowercase=True),
         "chrf": CHRF(),
-        "ter": _ter(language),
     }
     if tokenized:
         metrics["bleu_tokenized"] = BLEU(tokenize="none", force=True)
-    return {
+    found = {
         name: Score(
             score=float(metric.corpus_score(hypotheses, [references]).score),
             signature=str(metric.get_signature()),
         )
         for name, metric in metrics.items()
     }
+    ter = _ter_statistics(hypotheses, references, language)
+    return {**found, "ter": Score(score=ter.score, signature=ter.signature)}
 
 
 def bleu(hypotheses: list[str], references: list[str], *, language: str | None) -> float:
@@ -92,67 +96,39 @@ def bleu(hypotheses: list[str], references: list[str], *, language: str | None) 
     return float(_bleu(language).corpus_score(hypotheses, [references]).score)
 
 
-def interval(
+def statistics(
     hypotheses: list[str], references: list[str], *, language: str | None
-) -> tuple[float, float]:
-    """The ends of the 95 % bootstrap interval of BLEU.
+) -> dict[str, Statistics]:
+    """What `bleu`, `chrf` and `ter` count in each sentence, to be scored again and again.
 
     Raises:
         UserError: the two differ in length, or are empty.
     """
-    alone = paired_bootstrap(hypotheses, [], references, language=language)[0]["bleu"]
-    return alone.low, alone.high
+    hypotheses, references = _pairs(hypotheses, references)
+    bleu, chrf = _bleu(language), CHRF()
+    found = {}
+    for name, metric, formula in (("bleu", bleu, rescoring.bleu), ("chrf", chrf, rescoring.chrf)):
+        counts = metric._extract_corpus_statistics(hypotheses, [references])
+        signature = str(metric.get_signature())
+        found[name] = Statistics(np.array(counts, np.float64), formula, signature)
+    return {**found, "ter": _ter_statistics(hypotheses, references, language)}
 
 
-def paired_bootstrap(
-    baseline: list[str],
-    systems: list[list[str]],
-    references: list[str],
-    *,
-    language: str | None,
-) -> list[dict[str, Resampled]]:
-    """Test each system against the baseline by paired bootstrap resampling (Koehn 2004).
-
-    The resamples are the same for all; their seed is sacreBLEU's (12345, or SACREBLEU_SEED).
-
-    Returns:
-        `bleu` and `chrf` of the baseline, then of every system in the order given.
-
-    Raises:
-        UserError: a system differs in length from the references, or they are empty.
-    """
-    outputs = [_pairs(lines, references)[0] for lines in (baseline, *systems)]
-    _, references = _pairs(baseline, references)
-    metrics = {
-        "bleu": _bleu(language, references=[references]),
-        "chrf": CHRF(references=[references]),
-    }
-    signatures, results = PairedTest(
-        [(str(number), lines) for number, lines in enumerate(outputs)],
-        metrics,
-        references=None,  # the metrics hold them
-        test_type="bs",
-        n_samples=RESAMPLES,
-    )()
-    answer: list[dict[str, Resampled]] = [{} for _ in outputs]
-    for metric, (title, signature) in zip(metrics, signatures.items(), strict=True):
-        first, *others = cast(list[Result], results[title])
-        answer[0][metric] = _resampled(first, None, str(signature))
-        for system, result in zip(answer[1:], others, strict=True):
-            system[metric] = _resampled(result, first, str(signature))
-    return answer
+def words(lines: list[str], language: str | None) -> list[list[str]]:
+    """The words that BLEU counts in each line."""
+    tokenizer = _bleu(language).tokenizer
+    return [tokenizer(line.rstrip()).split() for line in lines]
 
 
-def _resampled(result: Result, baseline: Result | None, signature: str) -> Resampled:
-    """What sacreBLEU found, as plain numbers."""
-    mean, half = float(result.mean or 0), float(result.ci or 0)
-    difference = p = None
-    if baseline is not None:
-        difference = float(result.score - baseline.score)
-        # sacreBLEU counts the resamples that exceed what was observed. Where that is nothing at
-        # all, as between equal outputs, it finds none and would report its smallest p.
-        p = result.p_value if difference else 1.0
-    return Resampled(float(result.score), mean - half, mean + half, difference, p, signature)
+def chance() -> np.random.Generator:
+    """The generator that sacreBLEU resamples with: seeded by SACREBLEU_SEED, else by 12345."""
+    seed = seed_of_chance()
+    return np.random.default_rng(None if seed == "none" else int(seed))
+
+
+def seed_of_chance() -> str:
+    """The seed as signatures tell it."""
+    return os.environ.get("SACREBLEU_SEED", "12345").lower()
 
 
 def _pairs(hypotheses: list[str], references: list[str]) -> tuple[list[str], list[str]]:
@@ -173,20 +149,30 @@ def _code(language: str | None) -> str:
     return THREE_LETTER_CODES.get(code, code)
 
 
-def _bleu(
-    language: str | None,
-    *,
-    lowercase: bool = False,
-    force: bool = True,
-    references: list[list[str]] | None = None,
-) -> BLEU:
+def _bleu(language: str | None, *, lowercase: bool = False, force: bool = True) -> BLEU:
     """BLEU with the words of the language: zh, ja-mecab, ko-mecab, and 13a for all others."""
     try:
-        return BLEU(
-            trg_lang=_code(language), lowercase=lowercase, force=force, references=references
-        )
+        return BLEU(trg_lang=_code(language), lowercase=lowercase, force=force)
     except RuntimeError:  # MeCab, which splits Japanese and Korean, is an extra of sacreBLEU
-        return BLEU(tokenize="char", lowercase=lowercase, force=force, references=references)
+        return BLEU(tokenize="char", lowercase=lowercase, force=force)
+
+
+def _ter_statistics(
+    hypotheses: list[str], references: list[str], language: str | None
+) -> Statistics:
+    """Edits and words of the reference, sentence by sentence."""
+    pairs = zip(hypotheses, references, strict=True)
+    counts = np.array([_edits(ours, theirs, language) for ours, theirs in pairs], np.float64)
+    metric = _ter(language)
+    metric.corpus_score([""], [[""]])  # a signature is that of a metric which has seen references
+    return Statistics(counts, rescoring.ter, str(metric.get_signature()))
+
+
+@lru_cache(maxsize=1 << 16)  # what is scored is then compared, and this takes seconds a text
+def _edits(hypothesis: str, reference: str, language: str | None) -> tuple[float, float]:
+    """What TER counts in one sentence."""
+    ((edits, words),) = _ter(language)._extract_corpus_statistics([hypothesis], [[reference]])
+    return float(edits), float(words)
 
 
 def _ter(language: str | None) -> TER:

@@ -7,11 +7,14 @@ layers; the file of its weights cannot, for it has to be as large as what it hol
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
+from torch.nn import init
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from seq2seq.errors import UserError
 
@@ -30,7 +33,7 @@ def check_sizes(build: Callable[[], nn.Module], path: Path) -> None:
         UserError: they do not fit, the file is missing or is not safetensors.
     """
     stored = stored_sizes(path)
-    with torch.device("meta"), at_most(2 * len(stored) + SPARE, path):
+    with torch.device("meta"), Undrawn(), at_most(2 * len(stored) + SPARE, path):
         parameters = dict(build().named_parameters())
     if odd := parameters.keys() ^ stored.keys():
         raise UserError(f"{path} is of another model: {min(odd)!r} is on one side only")
@@ -42,6 +45,21 @@ def check_sizes(build: Callable[[], nn.Module], path: Path) -> None:
             )
         if kind not in FLOATS:
             raise UserError(f"{path} cannot be used: {name} is {kind}, not {', '.join(FLOATS)}")
+
+
+class Undrawn(TorchFunctionMode):
+    """Inside, no weights are drawn: to draw none without memory, torch would load its compiler."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Leave a tensor as it is where `func` is of torch.nn.init, or a tensor's own draw."""
+        given = kwargs or {}
+        if func in (init.normal_, init.uniform_, init.kaiming_uniform_):
+            return given["tensor"]
+        if func in (torch.Tensor.normal_, torch.Tensor.uniform_):
+            return args[0]
+        return func(*args, **given)
 
 
 def stored_sizes(path: Path) -> dict[str, tuple[str, list[int]]]:

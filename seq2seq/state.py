@@ -37,6 +37,8 @@ class Progress:
     seconds: float = 0.0  # in all
     validating: float = 0.0  # of them
     told: float = 0.0  # seconds of learning at the last line of the log
+    joules: float | None = 0.0  # used in all; None if unknown
+    peak_memory: int = 0  # bytes
 
     def learned(self, loss: float, tokens: int, norm: float) -> None:
         """Count an update; its loss in nats is the sum over its target tokens."""

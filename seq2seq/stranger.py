@@ -25,7 +25,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is too large, is damaged, or holds something else.
     """
     try:
-        return _mapping(path, yaml.load(_text(path, MOST_YAML), _Loader))
+        return _mapping(yaml.load(_text(path, MOST_YAML), _Loader))
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise _unreadable(path, error) from error
 
@@ -37,9 +37,27 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is too large, is damaged, or holds something else.
     """
     try:
-        return _mapping(path, json.loads(_text(path, MOST_JSON), parse_int=_whole))
+        return _mapping(json.loads(_text(path, MOST_JSON), parse_int=_whole))
     except (ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The mappings in a file of one JSON value a line; none where there is no file.
+
+    Raises:
+        UserError: it cannot be read, is too large, or a line is something else.
+    """
+    if not path.is_file():
+        return []
+    place, found = str(path), []
+    try:
+        for number, line in enumerate(_text(path, MOST_JSON).splitlines(), 1):
+            place = f"{path}, line {number},"
+            found.append(_mapping(json.loads(line, parse_int=_whole)))
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(place, error) from error
+    return found
 
 
 def stay_inside(folder: Path) -> None:
@@ -94,12 +112,12 @@ def _text(path: Path, most: int) -> str:
     return path.read_text("utf-8")
 
 
-def _mapping(path: Path, content: Any) -> dict[str, Any]:
+def _mapping(content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("it is no mapping")
     return content
 
 
-def _unreadable(path: Path, error: Exception) -> UserError:
+def _unreadable(place: Path | str, error: Exception) -> UserError:
     reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return UserError(f"{path} cannot be read: {' '.join(reason.split())}")
+    return UserError(f"{place} cannot be read: {' '.join(reason.split())}")

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from seq2seq.alignments import GoldSet, attention_of, forced
+from seq2seq.alignments import GoldSet, attention_of, entropies, forced
 from seq2seq.errors import UserError
 from seq2seq.gold import Link
 from seq2seq.links import Tally
@@ -142,7 +142,6 @@ def counts(
 ) -> Float[ndarray, "8 layers heads"]:
     """What one pair adds to the sums that a `Reading` is made of."""
     both = (-2, -1)
-    logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
     looked = weights[..., :-1].argmax(-1) if chosen.shape[-1] else np.zeros(weights.shape[:-1])
     forward = np.diff(looked, axis=-1) >= 0
     return np.stack(
@@ -151,7 +150,7 @@ def counts(
             (chosen & sure).sum(both),
             (chosen & possible).sum(both),
             weights[..., -1].sum(-1),
-            -(weights * logs).sum(both),
+            entropies(weights).sum(-1),
             weights.any(-1).sum(-1),
             forward.sum(-1),
             np.full(forward.shape[:-1], forward.shape[-1]),

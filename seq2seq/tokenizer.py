@@ -56,7 +56,6 @@ class Tokenizer:
                 bos_id=BOS,
                 eos_id=EOS,
                 unk_id=UNK,
-                input_sentence_size=2_000_000,  # more text than this changes no merge worth having
                 max_sentence_length=65_536,
                 num_threads=1,  # the order of floating-point sums is part of the result
                 minloglevel=2,

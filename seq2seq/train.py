@@ -3,24 +3,25 @@
 import dataclasses
 import math
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
-from seq2seq import resume, runtime, threads
+from seq2seq import energy, resume, runtime, threads, vocabulary
 from seq2seq.checkpoints import Checkpoints
 from seq2seq.config import Config, build
 from seq2seq.corpora import Corpus
-from seq2seq.disk import drop_partial
+from seq2seq.disk import drop_partial, read_lines
 from seq2seq.errors import UserError
 from seq2seq.journal import Journal
 from seq2seq.learn import Drawn, Learner
 from seq2seq.lock import LOCK, only_writer
 from seq2seq.optimise import Budget, Schedule
 from seq2seq.prepare import golds, heldout, learn_tokenizers, tell_overlap
-from seq2seq.progress import console, training_bar
+from seq2seq.progress import console, track, training_bar
 from seq2seq.resume import Earlier
 from seq2seq.run import lay_out, set_aside, write_config
 from seq2seq.search import Search
@@ -229,6 +230,7 @@ class Training:
         }
         self.journal.log(now.step, entry, {"minutes": self.minutes, "tokens_per_second": speed})
         now.loss, now.heard, now.told = 0.0, 0, seconds
+        self.measure()
         return {"description": f"loss {loss:.3f}", "speed": speed}
 
     def finish(self, status: str) -> None:
@@ -252,8 +254,19 @@ class Training:
                 if better:
                     kept.best = found
                     save_weights(model, kept.model)
+            if status == "finished":
+                self.count_words()
             self.journal.update(status=status, **self.progress_so_far())
         self.fabric.barrier()
+
+    def count_words(self) -> None:
+        """Write down how rare the words of the held-out sources are in the training text."""
+        folder, text = self.checkpoints.folder, self.learner.examples.text
+        if not (folder / vocabulary.FILE).is_file():
+            held_out = (read_lines(file) for file in folder.glob("hyps/*/source.txt"))
+            training = track(text.sources(), "counting words", total=len(text), unit="lines")
+            counts = vocabulary.count(training, chain.from_iterable(held_out))
+            vocabulary.write_counts(folder, counts)
 
     # Stopping and going on
 
@@ -262,6 +275,7 @@ class Training:
         if not self.fabric.is_global_zero or self.now.in_a_row:
             return
         self.now.seconds = self.saved = self.seconds
+        self.measure()
         tensors, facts = self.learner.state()
         facts["progress"] = dataclasses.asdict(self.now)
         facts["falls"] = self.schedule.falls
@@ -286,6 +300,8 @@ class Training:
         self.fabric.barrier()  # nobody writes before all have read
         self.saved = self.now.seconds
         self.began = time.perf_counter() - self.saved
+        counters = energy.counters(self.fabric.device, self.config.trainer.devices)
+        self.meter = energy.Meter(counters, self.now.joules)
         if self.now.step:
             self.now.spent = runtime.agreed(self.fabric, self.share())  # the budget may differ
         if not self.fabric.is_global_zero:
@@ -326,9 +342,16 @@ class Training:
         """How much of the budget is spent."""
         return self.budget.spent(self.now.step, self.learner.batches.epochs, self.minutes)
 
+    def measure(self) -> None:
+        """Look at the counters of energy and memory."""
+        self.now.joules = self.meter.read()
+        most = runtime.peak_memory(self.fabric.device) or 0
+        self.now.peak_memory = max(self.now.peak_memory, most)
+
     def progress_so_far(self) -> dict[str, Any]:
         """What run.json says of the training itself."""
         best, learning = self.checkpoints.best, self.seconds - self.now.validating
+        self.measure()
         return {
             "steps": self.now.step,
             "epochs": self.learner.batches.epochs,
@@ -336,6 +359,8 @@ class Training:
             "target_tokens": self.now.target_tokens,
             "target_tokens_per_second": self.now.target_tokens / learning,
             "skipped": self.now.skipped,
+            "joules": self.now.joules,
+            "peak_memory": self.now.peak_memory or None,
             "best": None if best is None else vars(best),
         }
 

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_translate import ENGLISH, GERMAN, make_run
 
@@ -41,14 +42,16 @@ def copy(run, tmp_path) -> Path:
 def test_a_run_is_measured_as_its_pairs_are_one_by_one(run):
     translator = Translator(run, device="cpu")
     found = measure(translator, run / "hyps" / "test")
-    tally = Tally()
+    tally, entropies = Tally(), []
     for gold in golden(3):
         (read,) = translator.force([(" ".join(gold.source), " ".join(gold.target))])
         cut = Cut.of(read, gold, translator.tokenizers)
         weights = cut.pool(Rule().read(read.attention))[: len(gold.target)]
         tally += Tally.of(Rule().links(weights), gold.links)
+        entropies += [-sum(p * np.log(p) for p in row if p) for row in weights.tolist()]
     assert found == {
         **tally.scores(),
+        "entropy": pytest.approx(np.mean(entropies), rel=1e-4),
         "links": tally.links,
         "sure": 6,
         "possible": 3,

@@ -1,6 +1,7 @@
 """Batches: by law over random corpora, then against counting."""
 
 import json
+import tracemalloc
 from itertools import chain, islice
 
 import numpy as np
@@ -95,6 +96,29 @@ def test_another_seed_or_epoch_gives_another_order():
     first, second, other = epoch(batches), epoch(batches), epoch(sampler(MIXED, seed=2))
     assert first != second
     assert first != other
+
+
+@given(LENGTHS, BUDGETS, SEEDS)
+def test_rows_are_ordered_by_target_then_source_then_chance(lengths, budget, seed):
+    source, target = np.array(lengths).T
+    chance = np.random.default_rng([seed, 0])
+    shuffled = chance.permutation(len(lengths))
+    order = np.lexsort((np.argsort(shuffled), source, target))
+    cut = pack(order, np.maximum(source, target) + 1, budget)
+    expected = [cut[i].tolist() for i in chance.permutation(len(cut))]
+    assert epoch(sampler(lengths, budget=budget, seed=seed)) == expected
+
+
+def test_batches_take_few_bytes_a_pair():
+    """At most 48 at any time, so that ten million pairs stay under half a GiB."""
+    count = 200_000
+    source, target = np.random.default_rng(1).integers(1, 60, (2, count), np.int32)
+    tracemalloc.start()
+    batches = TokenBatches(np.arange(count), source, target, budget=4096, seed=1)
+    assert 0 <= batches.padding < 0.1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 48 * count
 
 
 def test_chance_decides_who_shares_a_batch():

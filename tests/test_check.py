@@ -18,7 +18,7 @@ from seq2seq.corpora.lines import Place
 from seq2seq.corpora.overlap import Seen, overlaps
 from seq2seq.corpora.shift import ShiftFinder
 from seq2seq.corpora.tables import Jsonl, Table, Tsv
-from seq2seq.corpora.text import Pair, Text
+from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.errors import UserError
 from seq2seq.prepare import tell_overlap
 
@@ -344,7 +344,8 @@ def test_overlap_is_told_before_training(corpus, command, tiny):
 
 def test_empty_sides_are_no_overlap(capsys):
     def text(name: str, *pairs: tuple[str, str]) -> Text:
-        return Text.store(name, [Pair(*pair) for pair in pairs], what=name)
+        given = [Pair(*pair) for pair in pairs]
+        return Text.store(content(given, what=name), given, what=name)
 
     train = text("train", ("", ""), ("a", ""), ("", "b"), ("a", "b"))
     assert overlaps(train, {"test": text("test", ("", ""), ("a", ""), ("", "b"), ("c", "b"))}) == []
@@ -359,8 +360,8 @@ def test_the_report_fits_eighty_columns_and_explains_what_it_names(corpus, capsy
     from rich.console import Console
 
     for name in ("train.en", "validation.de", "test.en"):
-        for line, content in enumerate(("", "a\0b", "a\u2028b", "caf\udce9", "a\r", "\ufeffa"), 5):
-            edit(corpus, name, line, content)
+        for line, odd in enumerate(("", "a\0b", "a\u2028b", "caf\udce9", "a\r", "\ufeffa"), 5):
+            edit(corpus, name, line, odd)
     shutil.copyfile(corpus / "validation.en", corpus / "test.en")
     lost(corpus)
     splits = check(files(corpus))

@@ -17,7 +17,9 @@ from safetensors import safe_open
 import seq2seq
 from seq2seq.weights import load_model
 
-HEAVY = ("torch", "datasets", "matplotlib", "hydra", "sacrebleu", "sentencepiece", "pyarrow")
+# What takes long to import: nothing of it for a help text, and no more than needed by a filter.
+ASIDE = ("datasets", "matplotlib", "hydra", "sacrebleu", "pyarrow", "lightning_fabric", "sympy")
+HEAVY = (*ASIDE, "torch", "sentencepiece", "numpy", "safetensors", "jaxtyping")
 SOURCES = ["two cats see trees", "", "five birds hear songs today", "three girls like cars"]
 
 
@@ -55,14 +57,27 @@ def log(run: Path) -> list[dict]:
 # --- help and usage -----------------------------------------------------------------------------
 
 
-def test_help_answers_without_heavy_imports():
+def shown_and_imported(*words: object, stdin: str = "") -> tuple[str, set[str]]:
+    """What a command prints in a process of its own, and the modules that it has imported."""
     code = "import sys\nfrom seq2seq.cli import main\ntry: main()\nfinally: print(*sys.modules)"
-    words = [sys.executable, "-c", code, "--help"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
-    *shown, modules = done.stdout.splitlines()
-    assert all(verb in "\n".join(shown) for verb in ("train", "translate", "evaluate", "align"))
-    assert set(HEAVY) & set(modules.split()) == set()
+    given = [sys.executable, "-c", code, *map(str, words)]
+    done = subprocess.run(given, input=stdin, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+    shown, _, modules = done.stdout.removesuffix("\n").rpartition("\n")
+    return shown, set(modules.split())
+
+
+def test_help_answers_without_heavy_imports():
+    shown, imported = shown_and_imported("--help")
+    assert all(verb in shown for verb in ("train", "translate", "evaluate", "align"))
+    assert set(HEAVY) & imported == set()
+
+
+def test_translating_waits_for_no_import_that_it_does_not_need(run):
+    shown, imported = shown_and_imported("translate", run, stdin=f"{SOURCES[0]}\n")
+    assert len(shown.splitlines()) == 1
+    assert {*ASIDE, "torch._dynamo"} & imported == set()
+    assert "torch" in imported
 
 
 @pytest.mark.parametrize("verb", ["translate", "evaluate", "align", "compare", "bench"])

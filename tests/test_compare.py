@@ -1,106 +1,28 @@
-"""Comparison: every refusal by its sentence, every number by its source, every name unharmed."""
+"""Comparison: what is compared with what, every refusal by its sentence, every name unharmed."""
 
-import io
 import json
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, digest, edit_json, make_run, shown
 from markdown_it import MarkdownIt
-from rich.console import Console
 
-from seq2seq import scores
-from seq2seq.compare import Comparison, compare
-from seq2seq.disk import write_json, write_lines
+from seq2seq.compare import compare, report, significance
+from seq2seq.compare.markdown import markdown
+from seq2seq.disk import write_lines
 from seq2seq.errors import UserError
-from seq2seq.report import markdown, render, report, write
 
-SOURCES = [f"dog {n} runs over the green meadow {n % 5} ." for n in range(24)]
-REFERENCES = [f"der Hund {n} läuft über die grüne Wiese {n % 5} ." for n in range(24)]
-GOOD = [line.replace("grüne", "rote") if n % 3 else line for n, line in enumerate(REFERENCES)]
-BAD = [line.replace("läuft über", "geht auf") for line in GOOD]
-TEST = "test_2016_flickr"
+OTHER = [line.replace("Wiese", "Weide") for line in GOOD]
 
 
 @pytest.fixture(autouse=True)
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A twentieth of the thousand, for speed; tests/test_scores.py proves the thousand."""
-    monkeypatch.setattr(scores, "RESAMPLES", 50)
-
-
-def digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
-
-
-def make_run(
-    path: Path,
-    hypotheses: list[str],
-    *,
-    tests: tuple[str, ...] = (TEST,),
-    references: list[str] = REFERENCES,
-    sources: list[str] = SOURCES,
-    target: str = "de",
-    **info: Any,
-) -> Path:
-    """A run folder as training and evaluation leave it."""
-    path.mkdir(parents=True)
-    config = {"data": {"source": "en", "target": target, "tokenized": False}}
-    (path / "config.yaml").write_text(yaml.safe_dump(config))
-    (path / "model.safetensors").write_bytes(b"weights")
-    measured = {
-        "format": 1,
-        "status": "finished",
-        "parameters": 12_345_678,
-        "steps": 4000,
-        "minutes": 20.04,
-        "target_tokens_per_second": 12_340.5,
-        "seed": 7,
-        "commit": "abc1234",
-        "tokenizer": {"source": "s", "target": "t"},
-    }
-    write_json(path / "run.json", measured | info)
-    stored = {}
-    for test in tests:
-        folder = path / "hyps" / test
-        write_lines(folder / "source.txt", sources)
-        write_lines(folder / "reference.txt", references)
-        write_lines(folder / "hypothesis.txt", hypotheses)
-        stored[test] = {
-            **scores.score(hypotheses, references, tokenized=False, language=target),
-            "perplexity": {"score": 12.3456, "unit": "piece"},
-            "sentences_per_second": 10.5,
-            "search": {"beam": 5},
-            "model_sha256": digest(path / "model.safetensors"),
-            "test": {
-                "lines": len(references),
-                "source_sha256": digest(folder / "source.txt"),
-                "reference_sha256": digest(folder / "reference.txt"),
-            },
-        }
-    write_json(path / "scores.json", stored)
-    return path
-
-
-def edit_json(path: Path, *keys: str, value: Any) -> None:
-    content = json.loads(path.read_text("utf-8"))
-    place = content
-    for key in keys[:-1]:
-        place = place[key]
-    if value is None:
-        del place[keys[-1]]
-    else:
-        place[keys[-1]] = value
-    write_json(path, content)
-
-
-def shown(comparison: Comparison, width: int = 80) -> str:
-    file = io.StringIO()
-    Console(file=file, width=width).print(render(comparison))
-    return file.getvalue()
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For speed; tests/test_significance.py proves the thousands."""
+    monkeypatch.setattr(significance, "RESAMPLES", 50)
+    monkeypatch.setattr(significance, "TRIALS", 100)
 
 
 @pytest.fixture
@@ -108,112 +30,121 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     return make_run(tmp_path / "good", GOOD), make_run(tmp_path / "bad", BAD)
 
 
-# what is said
+# what is compared
 
 
-def test_numbers_are_those_of_the_sacrebleu_command(pair: tuple[Path, Path]) -> None:
-    files = [str(run / "hyps" / TEST / "hypothesis.txt") for run in pair]
-    reference = str(pair[0] / "hyps" / TEST / "reference.txt")
-    command = [sys.executable, "-m", "sacrebleu", reference, "-i", *files]
-    command += ["--paired-bs", "--paired-bs-n", "50"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    printed = [system["BLEU"] for system in json.loads(output)]
-    results = report(compare(pair))["tests"][TEST]["results"]
-    for result, theirs in zip(results, printed, strict=True):
-        ours = result["bootstrap"]["bleu"]
-        assert (ours["score"], ours["p"]) == (theirs["score"], theirs["p_value"])
-        assert ours["low"] == pytest.approx(theirs["mean"] - theirs["ci"])
-        assert ours["high"] == pytest.approx(theirs["mean"] + theirs["ci"])
-    gap = printed[1]["score"] - printed[0]["score"]
-    assert results[1]["bootstrap"]["bleu"]["difference"] == pytest.approx(gap)
+def test_runs_that_differ_in_their_seed_are_one_system(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / f"rnn-{seed}", GOOD, seed=seed) for seed in (1, 2, 10)]
+    runs += [make_run(tmp_path / "other", BAD, model={"dim": 3}, seed=1)]
+    found = compare([runs[0], runs[3], *runs[1:3]])
+    assert [system.name for system in found.systems] == ["rnn", "other"]
+    assert [run.name for run in found.systems[0].runs] == ["rnn-1", "rnn-2", "rnn-10"]
 
 
-def test_a_table_has_every_number_and_fits_80_columns(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seed": 1},  # again: something else must differ
+        {"data": {"train": {"sha256": "other text"}}},
+        {"seed": None},
+    ],
+)
+def test_what_differs_in_more_is_a_system_of_its_own(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    first = make_run(tmp_path / "a", GOOD, seed=1)
+    second = make_run(tmp_path / "b", GOOD, **{"seed": 2, **changed})
+    assert len(compare([first, second]).systems) == 2
+
+
+def test_another_search_is_another_system(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / f"a-{seed}", GOOD, seed=seed) for seed in (1, 2)]
+    edit_json(runs[1] / "scores.json", TEST, "search", value={"beam": 1})
+    found = compare(runs)
+    assert [system.name for system in found.systems] == ["a-1", "a-2"]
+    assert 'Run a-2 searched with {"beam": 1}.' in found.tests[0].notes
+
+
+def test_names_and_places_make_no_other_system(tmp_path: Path) -> None:
     runs = [
-        make_run(tmp_path / "a-transformer-with-a-very-long-name_seed=1", GOOD),
-        make_run(
-            tmp_path / "rnn",
-            BAD,
-            parameters=999_960_000,
-            minutes=14_400.0,
-            target_tokens_per_second=999_900,
-            tokenizer={"target": "u"},
-            status="interrupted",
-        ),
-        make_run(tmp_path / "perfect", REFERENCES),
+        make_run(tmp_path / name / "run", GOOD, seed=seed, config={"runs_dir": name, "name": name})
+        for seed, name in enumerate(("here", "there"), 1)
     ]
-    edit_json(runs[1] / "scores.json", TEST, "perplexity", "score", value=123_456.7)
-    comparison = compare(runs)
-    table = shown(comparison)
-    assert all(len(line.rstrip()) <= 80 for line in table.splitlines())
-    assert "…" not in table
-    values = ["1.0G", "14400", "999.9k", "123457*", "rnn†", "100.00", "12.3M", "20.04", "12.3k"]
-    first, second, _ = (found["bleu"] for found in comparison.tests[0].resampled)
-    values += [f"{first.score:.2f}", f"{first.low:.1f}-{first.high:.1f}"]
-    values += [f"{second.difference:+.2f}", f"{second.p:.4f}"]
-    for value in values:
-        assert value in table
-    assert "a-transformer-with-a-very-long-name_seed=1" in shown(comparison, width=200)
-    assert first.signature in "".join(table.split("\n"))
+    assert [system.name for system in compare(runs).systems] == ["here/run and 1 more"]
 
 
-def test_a_run_may_stand_alone(pair: tuple[Path, Path]) -> None:
-    comparison = compare(pair[:1])
-    assert "paired bootstrap" not in shown(comparison)
-    assert report(comparison)["tests"][TEST]["results"][0]["bootstrap"]["bleu"]["p"] is None
+def test_a_system_has_the_mean_over_its_seeds_and_their_deviation(tmp_path: Path) -> None:
+    outputs = GOOD, OTHER, BAD
+    runs = [make_run(tmp_path / f"a-{n}", lines, seed=n) for n, lines in enumerate(outputs)]
+    found = compare(runs).tests[0].quality
+    alone = [compare([run]).tests[0].quality.means[run.name]["bleu"].mean for run in runs]
+    mean = sum(alone) / 3
+    assert found.means["a"]["bleu"].mean == pytest.approx(mean)
+    squares = sum((score - mean) ** 2 for score in alone)
+    assert found.means["a"]["bleu"].deviation == pytest.approx((squares / 2) ** 0.5)
+    assert found.systems["a"]["bleu"].low < mean < found.systems["a"]["bleu"].high
 
 
-def test_the_markdown_says_how_it_was_measured(pair: tuple[Path, Path]) -> None:
-    comparison = compare(pair)
-    text = markdown(comparison)
-    stored = json.loads((pair[0] / "scores.json").read_text("utf-8"))[TEST]
+def test_a_system_of_equal_seeds_is_tested_as_one_of_them(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / f"a-{seed}", GOOD, seed=seed) for seed in (1, 2)]
+    other = make_run(tmp_path / "b", OTHER, model={"dim": 3})
     for metric in ("bleu", "chrf", "ter"):
-        assert f"{metric}: `{stored[metric]['signature']}`" in text
-    for side in ("source", "reference"):
-        assert f"{side} SHA-256: `{stored['test'][f'{side}_sha256']}`" in text
-    assert "test\\_2016\\_flickr, 24 lines, en to de" in text
-    assert "seed:12345" in text
-    assert '- Searched with {"beam": 5}.' in text
-    assert "noise unless p is below 0.05" in text
-    tables = [line for line in text.splitlines() if line.startswith("| good |")]
-    assert len(tables) == 2
-    assert "| 7 | 4000 | 12345678 | 20.04 | finished | abc1234 |" in tables[1]
+        (many,) = compare([*runs, other]).tests[0].quality.pairs[metric]
+        (one,) = compare([runs[0], other]).tests[0].quality.pairs[metric]
+        assert many.difference == pytest.approx(one.difference)
+        assert (many.bootstrap, many.randomised) == (one.bootstrap, one.randomised)
 
 
-def test_the_reports_are_written(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    comparison = compare(pair)
-    write(comparison, tmp_path / "new" / "report")
-    assert (tmp_path / "new/report/report.md").read_text("utf-8") == markdown(comparison)
-    written = json.loads((tmp_path / "new/report/report.json").read_text("utf-8"))
-    assert written["schema"] == 1
-    assert (written["source"], written["target"]) == ("en", "de")
-    assert [run["name"] for run in written["runs"]] == ["good", "bad"]
-    assert written["runs"][0]["info"]["seed"] == 7
-    test = written["tests"][TEST]
-    assert test["test"]["lines"] == len(REFERENCES)
-    assert set(test["signatures"]) == {"bleu", "bleu_lowercase", "chrf", "ter"}
-    assert test["results"][1]["scores"]["ter"]["score"] > 0
-    assert set(test["results"][1]["bootstrap"]) == {"bleu", "chrf"}
+def test_only_who_is_ahead_with_every_seed_is_a_winner(tmp_path: Path) -> None:
+    good = make_run(tmp_path / "a-1", REFERENCES, seed=1)
+    worse = make_run(tmp_path / "a-2", BAD, seed=2)
+    other = make_run(tmp_path / "b", GOOD, model={"dim": 3})
+    for runs, winner, ahead in (([good], "a-1", 1), ([good, worse], None, 0.5)):
+        for metric in ("bleu", "ter"):
+            (found,) = compare([*runs, other]).tests[0].quality.pairs[metric]
+            assert (found.winner, found.ahead) == (winner, ahead)
 
 
-def test_a_file_in_the_reports_place_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    (tmp_path / "report").write_text("mine")
-    with pytest.raises(UserError, match="it is a file"):
-        write(compare(pair), tmp_path / "report")
+@pytest.mark.parametrize("depth", ["sweep", "sweep/more"])
+def test_a_folder_of_runs_stands_for_them(tmp_path: Path, depth: str) -> None:
+    for seed in (1, 2):
+        make_run(tmp_path / depth / f"a-{seed}", GOOD, seed=seed)
+    make_run(tmp_path / depth / "a-1.20260102-030405", BAD, seed=9)  # moved aside
+    unread = make_run(tmp_path / depth / "b", BAD)
+    (unread / "scores.json").unlink()
+    found = compare([tmp_path / "sweep"])
+    assert [run.name for run in found.runs] == ["a-1", "a-2"]
+    assert [note for note in found.notes if note.startswith("Left out is b: ")]
 
 
-def test_what_an_old_run_does_not_tell_is_a_dash(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "old", GOOD)
-    write_json(run / "run.json", {"minutes": "many"})
-    (run / "config.yaml").write_text("model: {}\n")
-    for key in ("chrf", "perplexity", "search", "model_sha256"):
-        edit_json(run / "scores.json", TEST, key, value=None)
-    comparison = compare([run])
-    row = next(line for line in markdown(comparison).splitlines() if line.startswith("| old"))
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[0] == "old†"
-    assert cells[1:4] + cells[6:] == ["-"] * 7
-    assert "24 lines, - to -" in shown(comparison)
+def test_a_run_is_found_once_in_a_folder_that_is_named_after_it(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "sweep" / f"a-{seed}", GOOD, seed=seed) for seed in (1, 2)]
+    assert [run.name for run in compare([runs[1], tmp_path / "sweep"]).runs] == ["a-2", "a-1"]
+
+
+def test_an_outside_system_is_measured_like_a_run(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    write_lines(tmp_path / "marian.txt", BAD)
+    found = compare(pair, hyps=[f"marian={tmp_path / 'marian.txt'}"])
+    test = found.tests[0]
+    assert [system.name for system in found.systems] == ["good", "bad", "marian"]
+    assert test.quality.runs["marian"] == test.quality.runs["bad"]
+    assert "marian" in shown(found)
+
+
+def test_a_file_of_translations_is_of_one_test_set(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", GOOD, tests=(TEST, "two"))
+    write_lines(tmp_path / "hyp", BAD)
+    with pytest.raises(UserError, match=f"scored on {TEST}, two: say which by --test NAME"):
+        compare([run], hyps=[f"x={tmp_path / 'hyp'}"])
+    found = compare([run], hyps=[f"x={tmp_path / 'hyp'}"], tests=["two"])
+    assert [test.name for test in found.tests] == ["two"]
+
+
+def test_test_sets_can_be_chosen(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", GOOD, tests=("one", "three", "two"))
+    assert [test.name for test in compare([run], tests=["two", "one"]).tests] == ["one", "two"]
+    with pytest.raises(UserError, match=r"--test tow: .* did you mean 'two'"):
+        compare([run], tests=["tow"])
 
 
 def test_tests_that_not_all_runs_share_are_named(tmp_path: Path) -> None:
@@ -250,13 +181,6 @@ def test_a_run_that_was_interrupted_is_marked(tmp_path: Path) -> None:
     assert any("short" in note and "interrupted" in note for note in comparison.notes)
 
 
-def test_a_different_search_is_told(pair: tuple[Path, Path]) -> None:
-    edit_json(pair[1] / "scores.json", TEST, "search", value={"beam": 1})
-    text = shown(compare(pair))
-    assert 'Run good searched with {"beam": 5}.' in text
-    assert 'Run bad searched with {"beam": 1}.' in text
-
-
 # names
 
 
@@ -285,14 +209,14 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
 def test_hostile_names_are_only_names(tmp_path: Path, name: str) -> None:
     runs = [make_run(tmp_path / name, GOOD), make_run(tmp_path / "b", BAD)]
     comparison = compare(runs)
-    write(comparison, tmp_path / "out")
+    report.write(comparison, tmp_path / "out")
     text = markdown(comparison)
     cells = [
         "".join(part.content for part in token.children or [])
         for token in MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
         if token.type == "inline"
     ]
-    assert cells.count(comparison.runs[0].name) == 2  # of the scores, of the runs
+    assert cells.count(comparison.runs[0].name) >= 2  # of the scores, of the runs
     table = shown(comparison)
     assert not {"\x1b", "\u202e", "…"} & set(text + table)
     assert comparison.runs[0].name in shown(comparison, width=300)
@@ -310,6 +234,125 @@ def refusal(*runs: Path) -> str:
     with pytest.raises(UserError) as caught:
         compare(runs)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("hyps", "said"),
+    [
+        ("FILE", "give NAME=FILE"),
+        ("=FILE", "give NAME=FILE"),
+        ("good=FILE", "the name 'good' is taken"),
+        ("x=FILE.lost", "there is no file"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(
+    pair: tuple[Path, Path], tmp_path: Path, hyps: str, said: str
+) -> None:
+    write_lines(tmp_path / "hyp", GOOD)
+    with pytest.raises(UserError, match=said):
+        compare(pair, hyps=[hyps.replace("FILE", str(tmp_path / "hyp"))])
+
+
+def test_a_file_of_a_line_too_few_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    write_lines(tmp_path / "hyp", GOOD[1:])
+    with pytest.raises(UserError, match=rf"hyp has 23 lines and the test set '{TEST}' has 24"):
+        compare(pair, hyps=[f"x={tmp_path / 'hyp'}"])
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert f"there is no run in '{tmp_path / 'empty'}'" in refusal(tmp_path / "empty")
+
+
+def test_a_folder_of_runs_none_of_which_will_do_is_refused(tmp_path: Path) -> None:
+    (make_run(tmp_path / "sweep" / "a", GOOD) / "scores.json").unlink()
+    assert "no run in" in (message := refusal(tmp_path / "sweep"))
+    assert "is not evaluated yet" in message
+
+
+def test_a_run_of_a_newer_version_is_refused(pair: tuple[Path, Path]) -> None:
+    edit_json(pair[1] / "run.json", "format", value=99)
+    assert "newer than this one: upgrade to read it" in refusal(*pair)
+
+
+@pytest.mark.parametrize("value", ["many", {}, True, float("nan")])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("bleu",),
+        ("bleu", "score"),
+        ("chrf", "signature"),
+        ("ter",),
+        ("perplexity",),
+        ("perplexity", "score"),
+        ("search",),
+        ("sentences_per_second",),
+        ("by_length",),
+        ("exact_match",),
+        ("agreement",),
+        ("alignment",),
+        ("alignment", "aer"),
+        ("alignment", "rule"),
+        ("test", "lines"),
+        ("model_sha256",),
+    ],
+)
+def test_hostile_scores_are_refused_in_a_sentence_or_not_used(
+    pair: tuple[Path, Path], tmp_path: Path, keys: tuple[str, ...], value: Any
+) -> None:
+    """Nothing else than a refusal may come of them, and what is written is sound JSON."""
+    if keys[0] == "alignment":
+        edit_json(pair[0] / "scores.json", TEST, "alignment", value={"aer": 0.1, "rule": {}})
+    edit_json(pair[0] / "scores.json", TEST, *keys, value=value)
+    try:
+        comparison = compare(pair)
+    except UserError as error:
+        assert str(pair[0]) in str(error) or "'good'" in str(error)
+        return
+    report.write(comparison, tmp_path / "out")
+    assert shown(comparison)
+    json.loads((tmp_path / "out" / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("value", ["many", [], True, float("nan")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "seed",
+        "parameters",
+        "minutes",
+        "status",
+        "commit",
+        "tokenizer",
+        "data",
+        "versions",
+        "machine",
+        "joules",
+        "peak_memory",
+        "multiply_adds_per_target_token",
+        "steps",
+    ],
+)
+def test_hostile_facts_are_not_used(
+    pair: tuple[Path, Path], tmp_path: Path, key: str, value: Any
+) -> None:
+    edit_json(pair[0] / "run.json", key, value=value)
+    comparison = compare(pair)
+    report.write(comparison, tmp_path / "out")
+    assert shown(comparison)
+    json.loads((tmp_path / "out" / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("line", ["nothing", "[]", '{"step": 1', "1e999"])
+def test_a_damaged_log_is_refused_by_its_line(pair: tuple[Path, Path], line: str) -> None:
+    write_lines(pair[1] / "log.jsonl", ['{"step": 1}', line])
+    assert "log.jsonl, line 2, cannot be read" in refusal(*pair)
+
+
+@pytest.mark.parametrize("line", ["nothing", "dog\tmany", "dog\t-1", "dog\t" + "9" * 30])
+def test_damaged_counts_are_refused_by_their_line(pair: tuple[Path, Path], line: str) -> None:
+    write_lines(pair[0] / "source_words.tsv", ["cat\t3", line])
+    assert "source_words.tsv, line 2: " in refusal(*pair)
 
 
 def test_no_run_is_refused() -> None:
@@ -442,6 +485,6 @@ def test_an_unfinished_run_and_no_run_are_refused(pair: tuple[Path, Path]) -> No
 
 
 def test_it_needs_no_model_code() -> None:
-    program = "import sys, seq2seq.compare; print('torch' in sys.modules)"
+    program = "import sys, seq2seq.compare.report; print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     assert output.stdout.strip() == b"False"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import details, scores
+from seq2seq.compare import axes, significance
 from seq2seq.corpora import controlled
 from seq2seq.demo import VARIANTS, moves
 
@@ -21,8 +21,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controlled, "HELD_OUT", 8)
     monkeypatch.setattr(controlled, "EACH_LONG", 2)
     monkeypatch.setattr(controlled, "EACH_DISTANCE", 2)
-    monkeypatch.setattr(details, "FEWEST", 1)
-    monkeypatch.setattr(scores, "RESAMPLES", 20)
+    monkeypatch.setattr(axes, "FEWEST", 1)
+    monkeypatch.setattr(significance, "RESAMPLES", 20)
+    monkeypatch.setattr(significance, "TRIALS", 20)
 
 
 def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -> None:
@@ -30,8 +31,8 @@ def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -
     assert told.status == 0, told
     page = Path("shown/report.md").read_text("utf-8")
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", page)
-    assert len(pictures) == len(set(pictures)) == 2 + 2 * 3
-    for name in [*pictures, "comparison/report.md"]:
+    assert len(pictures) == len(set(pictures)) == 2 + 3
+    for name in [*pictures, "comparison/report.md", "comparison/report.html"]:
         assert (Path("shown") / name).is_file(), name
     for name in VARIANTS:
         stored = json.loads(Path(f"shown/{name}/scores.json").read_text("utf-8"))

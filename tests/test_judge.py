@@ -33,6 +33,7 @@ def test_the_survey_is_what_each_rule_measures_alone(run):  # noqa: F811
         assert {**reading.tally.scores(), "links": reading.tally.links} == {
             key: alone[key] for key in ("aer", "precision", "recall", "f1", "links")
         }
+        assert alone["entropy"] == pytest.approx(reading.entropy, rel=1e-5)
         assert 0 < reading.end < 1 and 0 <= reading.forward <= 1
         assert 0 < reading.entropy < np.log(30)
     assert found.best.tally.aer == min(reading.tally.aer for reading in found.readings)

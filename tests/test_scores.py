@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,50 +82,18 @@ def test_bleu_while_training_is_bleu() -> None:
     assert scores.bleu(BASELINE, REFERENCES, language="de") == found["bleu"]["score"]
 
 
-def test_the_interval_is_that_of_the_command(files: Path) -> None:
-    printed = json.loads(sacrebleu(files, "-i", "base", "-ci", "-w", "10"))
-    mean, half = printed["confidence_mean"], printed["confidence_var"]
-    low, high = scores.interval(BASELINE, REFERENCES, language="de")
-    assert (low, high) == pytest.approx((mean - half, mean + half), abs=1e-6)
+@pytest.mark.parametrize("metric", ["bleu", "chrf", "ter"])
+def test_scores_follow_from_the_statistics_of_sentences(metric: str) -> None:
+    whole = scores.score(BASELINE, REFERENCES, tokenized=False, language="de")
+    found = scores.statistics(BASELINE, REFERENCES, language="de")[metric]
+    assert found.sentences.shape[0] == len(REFERENCES)
+    assert found.score == pytest.approx(whole[metric]["score"], abs=1e-9)
+    assert found.signature == whole[metric]["signature"]
 
 
-def test_the_paired_bootstrap_is_that_of_the_command(files: Path) -> None:
-    first, second = scores.paired_bootstrap(BASELINE, [OTHER], REFERENCES, language="de")
-    a, b = json.loads(sacrebleu(files, "-i", "base", "other", "--paired-bs"))
-    for ours, theirs in ((first["bleu"], a["BLEU"]), (second["bleu"], b["BLEU"])):
-        assert ours.score == theirs["score"]
-        assert ours.p == theirs["p_value"]
-        ends = theirs["mean"] - theirs["ci"], theirs["mean"] + theirs["ci"]
-        assert (ours.low, ours.high) == pytest.approx(ends, abs=1e-9)
-    assert first["bleu"].difference is None
-    assert second["bleu"].difference == b["BLEU"]["score"] - a["BLEU"]["score"]
-    assert 0.001 < second["bleu"].p < 1  # a case in which there is something to compute
-
-
-def test_the_paired_bootstrap_of_chrf_is_that_of_the_command(files: Path) -> None:
-    """Read from its table, for the command cannot write chrF's test as JSON."""
-    first, second = scores.paired_bootstrap(BASELINE, [OTHER], REFERENCES, language="de")
-    table = sacrebleu(
-        files, "-i", "base", "other", "-m", "chrf", "--paired-bs", "-w", "4", "-f", "text", "-nc"
-    )
-    printed = [float(number) for number in re.findall(r"\d+\.\d{4}", table.split("Metric sig")[0])]
-    expected = []
-    for found in (first["chrf"], second["chrf"]):
-        middle, half = (found.low + found.high) / 2, (found.high - found.low) / 2
-        expected += [found.score, middle, half]
-    assert printed == pytest.approx([*expected, second["chrf"].p], abs=1e-4)
-    assert second["chrf"].signature in table
-
-
-def test_one_system_alone_has_an_interval_and_no_p() -> None:
-    (alone,) = scores.paired_bootstrap(BASELINE, [], REFERENCES, language="de")
-    assert alone["bleu"].low < alone["bleu"].score < alone["bleu"].high
-    assert alone["bleu"].p is None
-
-
-def test_equal_outputs_are_no_evidence_of_a_difference() -> None:
-    _, same = scores.paired_bootstrap(BASELINE, [BASELINE], REFERENCES, language="de")
-    assert (same["bleu"].difference, same["bleu"].p) == (0, 1)
+def test_the_words_of_a_line_are_those_of_bleu() -> None:
+    assert scores.words(["Er sagt: ja.  ", ""], "de") == [["Er", "sagt", ":", "ja", "."], []]
+    assert scores.words(["很好"], "zh") == [["很", "好"]]
 
 
 @pytest.mark.parametrize("language", ["zh", "zh-CN", "zho_Hans"])
@@ -180,9 +147,9 @@ def test_translations_that_do_not_pair_up_are_refused() -> None:
     with pytest.raises(UserError, match=r"1 translations .* 2 references"):
         scores.bleu(["a"], ["a", "b"], language="de")
     with pytest.raises(UserError, match=r"1 translations .* 2 references"):
-        scores.paired_bootstrap(["a", "b"], [["a"]], ["a", "b"], language="de")
+        scores.statistics(["a"], ["a", "b"], language="de")
 
 
 def test_nothing_at_all_is_refused() -> None:
     with pytest.raises(UserError, match="nothing to score"):
-        scores.interval([], [], language="de")
+        scores.statistics([], [], language="de")

@@ -246,6 +246,13 @@ def test_a_missing_model_is_refused_by_name(tmp_path):
         Tokenizers.load(tmp_path)
 
 
+def test_many_texts_at_once_are_encoded_as_each_alone():
+    """SentencePiece gives them to all cores; which of them had which leaves no trace."""
+    texts = [(ENGLISH + GERMAN)[n % 6][n % 31 :] for n in range(500)]
+    alone = [BOTH["bpe"].encode([text])[0] for text in texts]
+    assert BOTH["bpe"].encode(texts) == alone
+
+
 def test_nothing_is_encoded_as_nothing():
     tokenizer = BOTH["bpe"]
     assert tokenizer.encode([]) == []

@@ -1,11 +1,12 @@
-"""What every corpus promises: named splits of pairs, streamed as they lie or memory-mapped."""
+"""What every corpus promises: named splits of pairs, streamed as they lie or from the cache."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from seq2seq.corpora.known import Content, remembered
 from seq2seq.corpora.lines import Place, Told
-from seq2seq.corpora.text import Pair, Text, fingerprint
+from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.gold import Gold
 
@@ -79,6 +80,13 @@ class Corpus(ABC):
         """Where one side of a pair lies; rows count from 0, the source is side 0."""
         return Place(split, row + 1)
 
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """The files that `read` reads, and the words that decide how; nothing if it has no files.
+
+        As long as they stay as they are, so do the pairs, and are not read to see that.
+        """
+        return ()
+
     def gold(self, split: str) -> Iterable[Gold] | None:
         """Word alignments of the split, pair by pair; None where the corpus has none."""
         return None
@@ -93,17 +101,20 @@ class Corpus(ABC):
             raise UserError(f"there is no split {split!r}; {did_you_mean(split, self.splits)}")
         return self._parts[split]
 
-    def fingerprint(self, split: str) -> str:
-        """The SHA-256 of both sides as they are now: equal for equal pairs, whatever the files."""
-        return fingerprint(self.read(split), what=f"checking {split}")
+    def content(self, split: str) -> Content:
+        """What tells the pairs of a split as they are now from others, whatever the files."""
+        return remembered(
+            (type(self).__qualname__, *self.origin(split)),
+            lambda: content(self.read(split), what=f"checking {split}"),
+        )
 
     def text(self, split: str) -> Text:
-        """The split, memory-mapped from the cache; stored there first where its content is new.
+        """The split, read from the cache; stored there first where its content is new.
 
         Raises:
             UserError: there is no such split, it cannot be read, or it is empty.
         """
-        text = Text.store(self.fingerprint(split), self.read(split), what=f"reading {split}")
+        text = Text.store(self.content(split), self.read(split), what=f"reading {split}")
         if not len(text):
             raise self.without_lines(split)
         return text

@@ -1,12 +1,10 @@
-"""The cache of what is slow to make: Arrow files, named by content, whole or not there at all."""
+"""The cache of what is slow to make: files named by content, whole or not there at all."""
 
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import IO, TypeVar
-
-import pyarrow as pa
 
 from seq2seq import disk
 from seq2seq.errors import UserError
@@ -45,33 +43,6 @@ def unwritable(path: Path, error: OSError) -> UserError:
     )
 
 
-def stored(
-    path: Path,
-    schema: pa.Schema,
-    batches: Iterable[pa.RecordBatch],
-    *,
-    what: str,
-    total: int | None,
-) -> list[pa.RecordBatch]:
-    """The record batches of a cached file, memory-mapped; written first where it is missing.
-
-    Args:
-        path: the file, named by everything that its content depends on.
-        schema: the columns.
-        batches: what to write, consumed only if there is nothing to read.
-        what: the name of the progress bar.
-        total: how many rows there will be, where that is known.
-    """
-    try:
-        return _mapped(path)
-    except (OSError, pa.ArrowInvalid):  # missing, or damaged by what we cannot guard against
-        pass
-    with replacing(path) as file, pa.ipc.new_file(file, schema) as writer:
-        for batch in counted(batches, what, total=total):
-            writer.write_batch(batch)
-    return _mapped(path)
-
-
 def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
     """The items in lists of BATCH, the last one shorter."""
     chunk: list[Item] = []
@@ -91,8 +62,3 @@ def counted(groups: Iterable[Group], what: str, *, total: int | None) -> Iterato
         for group in groups:
             yield group
             progress.advance(task, len(group))
-
-
-def _mapped(path: Path) -> list[pa.RecordBatch]:
-    reader = pa.ipc.open_file(pa.memory_map(str(path)))
-    return [reader.get_batch(number) for number in range(reader.num_record_batches)]

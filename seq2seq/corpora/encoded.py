@@ -1,17 +1,16 @@
-"""Token ids, made once and memory-mapped: the form in which training reads a corpus."""
+"""Token ids, made once and kept on disk: the form in which training reads a corpus."""
 
 import hashlib
-from collections.abc import Iterator
+from itertools import chain, islice
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from seq2seq.corpora.cache import cache_folder, chunks, stored
-from seq2seq.corpora.text import Text
-
-SCHEMA = pa.schema([("source", pa.list_(pa.int32())), ("target", pa.list_(pa.int32()))])
+from seq2seq.corpora.cache import cache_folder
+from seq2seq.corpora.shards import BATCHES, Rows, Shards
+from seq2seq.corpora.text import Pair, Text
+from seq2seq.progress import bar
 
 
 @runtime_checkable
@@ -27,25 +26,27 @@ class TextEncoder(Protocol):
 
 
 class Encoded:
-    """The ids of every pair of a text, in its order, empties included.
+    """The ids of every pair of a text, in its order, empties included; only lengths are in memory.
 
     Args:
-        batches: record batches of SCHEMA, all of one size but the last.
+        shards: two rows a pair, source and target.
     """
 
-    def __init__(self, batches: list[pa.RecordBatch]) -> None:
-        self._source = _Side([batch.column("source") for batch in batches])
-        self._target = _Side([batch.column("target") for batch in batches])
-        self.source_lengths = self._source.lengths()
-        self.target_lengths = self._target.lengths()
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        lengths = np.empty((2, shards.pairs), np.int32)
+        for number in range(len(shards)):
+            span = shards.span(number)
+            bounds = shards.shard(number).bounds(0, 2 * len(span))
+            lengths[:, span.start : span.stop] = np.diff(bounds).reshape(-1, 2).T
+        self.source_lengths, self.target_lengths = lengths
 
     def __len__(self) -> int:
-        return len(self.source_lengths)
+        return self._shards.pairs
 
     def __getitem__(self, index: int, /) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        if not 0 <= index < len(self):
-            raise IndexError(f"pair {index} of {len(self)}")
-        return self._source[index], self._target[index]
+        ids, (_, middle, _) = self._shards[index]
+        return ids[:middle], ids[middle:]
 
 
 class Usable(NamedTuple):
@@ -57,11 +58,26 @@ class Usable(NamedTuple):
 
 
 def encode(text: Text, source_tokenizer: TextEncoder, target_tokenizer: TextEncoder) -> Encoded:
-    """The ids of a text, from the cache where this text has met these tokenizers before."""
+    """The ids of a text, from the cache as far as it has met these tokenizers before.
+
+    The tokenizers keep all cores at work. An interruption costs one shard at most.
+    """
     key = "\n".join([text.fingerprint, source_tokenizer.fingerprint, target_tokenizer.fingerprint])
-    path = cache_folder() / "encoded" / f"{hashlib.sha256(key.encode()).hexdigest()}.arrow"
-    batches = _encode(text, source_tokenizer, target_tokenizer)
-    return Encoded(stored(path, SCHEMA, batches, what="tokenizing", total=len(text)))
+    folder = cache_folder() / "encoded" / hashlib.sha256(key.encode()).hexdigest()
+    shards = Shards(folder, len(text), width=2, kind=np.int32)
+    missing = shards.missing()
+    with bar() as progress:
+        left = sum(len(shards.span(number)) for number in missing)
+        task = progress.add_task("tokenizing", total=left, unit="pairs")
+
+        def rows(pairs: list[Pair]) -> Rows:
+            progress.advance(task, len(pairs))
+            return _rows(pairs, source_tokenizer, target_tokenizer)
+
+        batches = map(rows, text.batches(missing))
+        for number in missing:
+            shards.write(number, islice(batches, BATCHES))
+    return Encoded(shards)
 
 
 def usable(encoded: Encoded, max_length: int) -> Usable:
@@ -74,26 +90,8 @@ def usable(encoded: Encoded, max_length: int) -> Usable:
     return Usable(rows, int(empty.sum()), int(too_long.sum()))
 
 
-class _Side:
-    """One side's ids: flat values and where each text begins in them, batch by batch."""
-
-    def __init__(self, columns: list[pa.ListArray]) -> None:
-        self._values = [column.values.to_numpy() for column in columns]
-        self._offsets = [column.offsets.to_numpy() for column in columns]
-        self._size = len(columns[0]) if columns else 1
-
-    def __getitem__(self, index: int) -> NDArray[np.int32]:
-        batch, row = divmod(index, self._size)
-        begin, end = self._offsets[batch][row : row + 2]
-        ids: NDArray[np.int32] = self._values[batch][begin:end]
-        return ids
-
-    def lengths(self) -> NDArray[np.int32]:
-        """How many ids each text has."""
-        return np.concatenate([np.zeros(0, np.int32), *map(np.diff, self._offsets)])
-
-
-def _encode(text: Text, source: TextEncoder, target: TextEncoder) -> Iterator[pa.RecordBatch]:
-    for pairs in chunks(text):
-        sources, targets = map(list, zip(*pairs, strict=True))
-        yield pa.record_batch([source.encode(sources), target.encode(targets)], schema=SCHEMA)
+def _rows(pairs: list[Pair], source: TextEncoder, target: TextEncoder) -> Rows:
+    sources, targets = map(list, zip(*pairs, strict=True))
+    sides = zip(source.encode(sources), target.encode(targets), strict=True)
+    ids = list(chain.from_iterable(sides))
+    return Rows.of(np.fromiter(chain.from_iterable(ids), np.int32), map(len, ids), len(ids))

@@ -58,6 +58,10 @@ class Files(Corpus):
         """The same, as far as both files go."""
         return read_pairs(*self.paths(split), told)
 
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """Both files."""
+        return self.paths(split)
+
     def place(self, split: str, row: int, side: int) -> Place:
         """The line in the side's own file."""
         return Place(self.paths(split)[side].name, row + 1)

@@ -79,6 +79,16 @@ class Hub(Corpus):
         target = self._column(dataset, self.target_column, self.target)
         return _pairs(dataset, source, target)
 
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """The files that the dataset was converted to, and what is read of them."""
+        dataset = self._dataset(split)
+        columns = (
+            self._column(dataset, self.source_column, self.source),
+            self._column(dataset, self.target_column, self.target),
+        )
+        files = [Path(file["filename"]) for file in dataset.cache_files]
+        return (*files, self.part(split), *columns)
+
     def where(self, split: str) -> str:
         """The dataset and the name of its split."""
         return f"{self._name}, split {self.part(split)}"

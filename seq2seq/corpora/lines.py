@@ -2,7 +2,8 @@ r"""The only place where files become lines: UTF-8, plain or gzip, ended by \n a
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from difflib import get_close_matches
 from io import BufferedIOBase
 from itertools import zip_longest
@@ -46,7 +47,7 @@ def refuse(defect: Defect) -> None:
         raise defect.refusal
 
 
-def read_lines(path: Path, told: Told = refuse) -> Iterator[str]:
+def read_lines(path: Path, told: Told = refuse) -> Generator[str, None, None]:
     r"""Stream the lines of a file, each without its \n and one \r before that.
 
     Other characters that some readers break lines at (U+2028, U+0085, form feed, a lone \r) are
@@ -96,19 +97,22 @@ def read_pairs(source: Path, target: Path, told: Told = refuse) -> Iterator[Pair
     Raises:
         UserError: what `read_lines` says of either, or that one has more lines than the other.
     """
-    sources, targets = read_lines(source, told), read_lines(target, told)
-    for count, (left, right) in enumerate(zip_longest(sources, targets)):
-        if left is None or right is None:
-            rest = 1 + sum(1 for _ in sources) + sum(1 for _ in targets)
-            counts = (count, count + rest) if left is None else (count + rest, count)
-            sentence = (
-                f"{source} has {counts[0]:,} lines and {target} has {counts[1]:,}: "
-                "line i of one must be the translation of line i of the other"
-            )
-            last = Place((target if left is None else source).name, max(counts))
-            told(Defect("unequal counts", last, UserError(sentence)))
-            return
-        yield Pair(left, right)
+    with (
+        closing(read_lines(source, told)) as sources,
+        closing(read_lines(target, told)) as targets,
+    ):
+        for count, (left, right) in enumerate(zip_longest(sources, targets)):
+            if left is None or right is None:
+                rest = 1 + sum(1 for _ in sources) + sum(1 for _ in targets)
+                counts = (count, count + rest) if left is None else (count + rest, count)
+                sentence = (
+                    f"{source} has {counts[0]:,} lines and {target} has {counts[1]:,}: "
+                    "line i of one must be the translation of line i of the other"
+                )
+                last = Place((target if left is None else source).name, max(counts))
+                told(Defect("unequal counts", last, UserError(sentence)))
+                return
+            yield Pair(left, right)
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.corpora.cache import chunks, counted
+from seq2seq.corpora.cache import cache_folder, counted
+from seq2seq.corpora.known import note, recall
 from seq2seq.corpora.text import Pair, Text
 
 Hashes = NDArray[np.int64]
@@ -114,13 +115,18 @@ class Overlap(NamedTuple):
 
 def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
     """What held-out splits share with the training text, those that share nothing left out."""
-    shared = {split: Shared(*both(text)) for split, text in heldout.items()}
-    batches = counted(chunks(train), "looking for overlap", total=len(train))
-    for batch in map(both, batches):
-        for one in shared.values():
-            one.meet(*batch)
-    found = [
-        Overlap(split, len(heldout[split]), len(one.pairs), len(one.sources))
-        for split, one in shared.items()
-    ]
+    files = {
+        split: cache_folder() / "overlap" / f"{train.fingerprint}-{text.fingerprint}.json"
+        for split, text in heldout.items()
+    }
+    counts = {split: known for split, file in files.items() if (known := recall(file))}
+    shared = {split: Shared(*both(heldout[split])) for split in heldout if split not in counts}
+    if shared:
+        for batch in map(both, counted(train.batches(), "looking for overlap", total=len(train))):
+            for one in shared.values():
+                one.meet(*batch)
+    for split, one in shared.items():
+        counts[split] = {"pairs": len(one.pairs), "sources": len(one.sources)}
+        note(files[split], counts[split])
+    found = [Overlap(split, len(heldout[split]), **counts[split]) for split in heldout]
     return [one for one in found if one.pairs or one.sources]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -104,22 +105,26 @@ class Tsv(Table):
     def survey(self, split: str, told: Told) -> Iterator[Pair]:
         """Stream the two columns of every line but the header; without both they are empty."""
         path = self.path(split)
-        lines = enumerate(read_lines(path, told), start=1)
-        names = next(lines, (1, ""))[1].split("\t") if self.header else []
-        source, target = (
-            self._number(path, column, names) for column in (self.source_column, self.target_column)
-        )
-        for number, line in lines:
-            fields = line.split("\t")
-            if len(fields) > max(source, target):
-                yield Pair(fields[source], fields[target])
-                continue
-            sentence = (
-                f"line {number} of {path} has {len(fields)} columns, "
-                f"but column {max(source, target)} (counted from 0) is asked for"
-            )
-            told(Defect("too few columns", Place(path.name, number), UserError(sentence)))
-            yield Pair("", "")
+        with closing(read_lines(path, told)) as read:
+            lines = enumerate(read, start=1)
+            names = next(lines, (1, ""))[1].split("\t") if self.header else []
+            columns = (self.source_column, self.target_column)
+            source, target = (self._number(path, column, names) for column in columns)
+            for number, line in lines:
+                fields = line.split("\t")
+                if len(fields) > max(source, target):
+                    yield Pair(fields[source], fields[target])
+                    continue
+                sentence = (
+                    f"line {number} of {path} has {len(fields)} columns, "
+                    f"but column {max(source, target)} (counted from 0) is asked for"
+                )
+                told(Defect("too few columns", Place(path.name, number), UserError(sentence)))
+                yield Pair("", "")
+
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """The file, and which columns are read."""
+        return self.path(split), self.source_column, self.target_column, str(self.header)
 
     def place(self, split: str, row: int, side: int) -> Place:
         """The line, with the header before it."""
@@ -177,21 +182,27 @@ class Jsonl(Table):
         self.source_field = source_field
         self.target_field = target_field
 
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """The file, and which fields are read."""
+        return self.path(split), self.source_field, self.target_field
+
     def survey(self, split: str, told: Told) -> Iterator[Pair]:
         """Stream the two fields of every object; where they cannot be had they are empty."""
         path = self.path(split)
-        for number, line in enumerate(read_lines(path, told), start=1):
-            try:
-                record = json.loads(line)
-                pair = Pair(_field(record, self.source_field), _field(record, self.target_field))
-            except (ValueError, RecursionError) as error:
-                known = isinstance(error, UserError)
-                kind = "no such text" if known else "not JSON"
-                reason = f"{error}" if known else f"is not JSON: {error}"
-                sentence = f"line {number} of {path} {reason}"
-                told(Defect(kind, Place(path.name, number), UserError(sentence)))
-                pair = Pair("", "")
-            yield pair
+        fields = self.source_field, self.target_field
+        with closing(read_lines(path, told)) as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    record = json.loads(line)
+                    pair = Pair(*(_field(record, field) for field in fields))
+                except (ValueError, RecursionError) as error:
+                    known = isinstance(error, UserError)
+                    kind = "no such text" if known else "not JSON"
+                    reason = f"{error}" if known else f"is not JSON: {error}"
+                    sentence = f"line {number} of {path} {reason}"
+                    told(Defect(kind, Place(path.name, number), UserError(sentence)))
+                    pair = Pair("", "")
+                yield pair
 
 
 def _field(record: Any, field: str) -> str:

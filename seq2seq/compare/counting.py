@@ -1,0 +1,50 @@
+"""Counting what the metrics need in every output: the slow part, on all cores if it is much."""
+
+import multiprocessing
+import os
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
+
+from seq2seq import scores
+from seq2seq.progress import track
+from seq2seq.scores import Statistics
+
+MANY = 3000  # lines of output from which more processes are worth their start
+
+Outputs = dict[str, list[str]]  # by run
+Texts = tuple[list[str], list[str], Outputs]  # sources, references and all translations
+Counted = dict[str, dict[str, Statistics]]  # by run and metric
+
+
+def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Counted]:
+    """What the metrics count in every output, by test set and run; on all cores if it is much."""
+    tasks = [
+        (test, name, lines, references)
+        for test, (_, references, outputs) in texts.items()
+        for name, lines in outputs.items()
+    ]
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    much = forks and sum(len(lines) for _, _, lines, _ in tasks) >= MANY
+    found: dict[str, Counted] = {test: {} for test in texts}
+    with (
+        ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("fork"))
+        if much
+        else nullcontext()
+    ) as pool:
+        counted = (pool.map if pool else map)(
+            count_one, [(lines, references, language) for _, _, lines, references in tasks]
+        )
+        for (test, name, *_), statistics in zip(
+            tasks,
+            track(counted, "scoring", total=len(tasks), unit="outputs"),
+            strict=True,
+        ):
+            found[test][name] = statistics
+    return found
+
+
+def count_one(task: tuple[list[str], list[str], str | None]) -> dict[str, Statistics]:
+    """What the metrics count in one output."""
+    lines, references, language = task
+    return scores.statistics(lines, references, language=language)

@@ -1,0 +1,205 @@
+// The sentences of a test set: a list that is filtered, sorted and walked, and the chosen one.
+
+const ROW = 52; // pixels a line of the list
+const field = (id) => document.getElementById(id);
+
+/** What can be compared sentence by sentence: the mean of a system's runs, or a run. */
+const choices = [
+  ...report.systems.filter(({ runs }) => runs.length > 1)
+    .map(({ name, runs }) => ({ name: `${name}, mean of ${runs.length}`, system: name, runs })),
+  ...report.runs.map((run) => ({ name: run.name, system: run.system, runs: [run.name] })),
+];
+
+class Sentences {
+  constructor(test) {
+    Object.assign(this, report.tests[test]);
+    this.attention = new Attention(test);
+    this.words = this.source.map((text) => pieces(text).filter(isWord).length);
+    this.scores = choices.map(({ runs }) => this.source.map((_, line) =>
+      runs.reduce((sum, run) => sum + this.outputs[run].score[line], 0) / runs.length));
+    this.chosen = 0;
+    this.filter();
+  }
+
+  /** All that can be searched of a line, made when first searched. */
+  text(line) {
+    this.texts ??= [];
+    const outputs = Object.values(this.outputs).map((output) => output.text);
+    this.texts[line] ??= [this.source, this.reference, ...outputs]
+      .map((texts) => texts[line]).join("\n").toLowerCase();
+    return this.texts[line];
+  }
+
+  difference(line) {
+    return this.ours[line] - this.theirs[line];
+  }
+
+  /** Keep the lines that fit the filters, in the order asked for, and show them. */
+  filter() {
+    this.ours = this.scores[field("ours").value];
+    this.theirs = this.scores[field("theirs").value];
+    const sought = field("search").value.trim().toLowerCase();
+    const shortest = field("shortest").valueAsNumber || 0;
+    const longest = field("longest").valueAsNumber || Infinity;
+    const outcome = { wins: [1], loses: [-1], ties: [0], any: [1, 0, -1] }[field("outcome").value];
+    const keys = {
+      line: (line) => line,
+      short: (line) => this.words[line],
+      long: (line) => -this.words[line],
+      ours: (line) => -this.difference(line),
+      theirs: (line) => this.difference(line),
+      worst: (line) => this.ours[line],
+    };
+    const order = field("order").value;
+    this.lines = [...this.source.keys()].filter((line) =>
+      this.words[line] >= shortest && this.words[line] <= longest
+      && outcome.includes(Math.sign(this.difference(line)))
+      && (!sought || this.text(line).includes(sought)));
+    const key = keys[order];
+    this.lines.sort((one, other) => key(one) - key(other) || one - other);
+    const all = count(this.source.length, "line");
+    $("#count").textContent = this.lines.length === this.source.length ? all
+      : this.lines.length ? `${this.lines.length.toLocaleString("en")} of ${all}`
+        : `None of ${all} fits these filters.`;
+    const list = $("#list");
+    list.replaceChildren(element("div", { class: "room", role: "presentation" }));
+    list.firstChild.style.height = `${this.lines.length * ROW}px`;
+    // Whoever sorts wants to see what comes first; whoever filters goes on reading what is left.
+    this.choose(order === this.order ? Math.max(0, this.lines.indexOf(this.chosen)) : 0);
+    this.order = order;
+  }
+
+  /** Put the rows that are in view into the list, and no others: there may be thousands. */
+  draw() {
+    const list = $("#list");
+    const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
+    const last = Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 5;
+    const places = [...this.lines.keys()].slice(first, last);
+    list.firstChild.replaceChildren(...places.map((place) => this.row(place)));
+  }
+
+  row(place) {
+    const line = this.lines[place];
+    const difference = this.difference(line);
+    const outcomes = [["loses", "▼"], ["even", "="], ["wins", "▲"]];
+    const [className, sign] = outcomes[Math.sign(difference) + 1];
+    const row = element(
+      "div",
+      {
+        class: "line", role: "option", id: `line-${line}`, "aria-selected": line === this.chosen,
+        "aria-setsize": this.lines.length, "aria-posinset": place + 1,
+      },
+      element("span", { class: "number" }, String(line + 1)),
+      element("span", { class: "text", dir: "auto", lang: report.source }, this.source[line]),
+      element("span", { class: `difference ${className}` }, `${sign} ${signed(difference)}`),
+    );
+    row.style.height = `${ROW}px`;
+    row.style.top = `${place * ROW}px`;
+    row.addEventListener("click", () => this.choose(place));
+    return row;
+  }
+
+  /** Choose a line by its place in the list, scroll it into view and show it. */
+  choose(place) {
+    const list = $("#list");
+    this.place = Math.min(Math.max(place, 0), this.lines.length - 1);
+    $("#sentence").hidden = !this.lines.length;
+    if (!this.lines.length) {
+      list.removeAttribute("aria-activedescendant");
+      return;
+    }
+    this.chosen = this.lines[this.place];
+    const top = this.place * ROW;
+    list.scrollTop = Math.min(Math.max(list.scrollTop, top + ROW - list.clientHeight), top);
+    list.setAttribute("aria-activedescendant", `line-${this.chosen}`);
+    this.draw();
+    this.show();
+  }
+
+  key(event) {
+    const page = Math.floor($("#list").clientHeight / ROW);
+    const steps = {
+      ArrowUp: this.place - 1, ArrowDown: this.place + 1, PageUp: this.place - page,
+      PageDown: this.place + page, Home: 0, End: this.lines.length - 1,
+    };
+    if (!(event.key in steps)) return;
+    event.preventDefault();
+    this.choose(steps[event.key]);
+  }
+
+  /** The chosen sentence: its texts, and where each word of the outputs looked. */
+  show() {
+    const line = this.chosen;
+    $("#sentence h3").textContent = `Line ${line + 1}`;
+    const against = field("against").value;
+    const base = against === "" ? this.reference[line] : this.outputs[against].text[line];
+    const entry = (label, text, lang) => {
+      const shown = element("dd", { dir: "auto", lang }, ...text);
+      if (!shown.textContent.trim()) shown.append(element("i", {}, "empty"));
+      return [element("dt", {}, ...label), shown];
+    };
+    const outputs = report.runs.flatMap(({ name }) => {
+      const text = this.outputs[name].text[line];
+      const score = this.outputs[name].score[line].toFixed(1);
+      const chrf = element("span", { class: "score", title: "sentence chrF" }, score);
+      const shown = name === against || !text ? [text] : marked(text, base);
+      return entry([named(name), chrf], shown, report.target);
+    });
+    $("#texts").replaceChildren(
+      ...entry(["Source"], [this.source[line]], report.source),
+      ...entry(["Reference"], [this.reference[line]], report.target),
+      ...outputs,
+    );
+    this.look();
+  }
+
+  /** Draw the heatmaps that are asked for, unless another line has been chosen meanwhile. */
+  async look() {
+    const line = this.chosen;
+    const runs = [...document.querySelectorAll("#shown input:checked")].map((box) => box.value);
+    const seen = await Promise.all(runs.map((run) => this.attention.of(run, line)));
+    const entries = seen.map((found, nth) => [report.runs[runs[nth]].name, found]);
+    if (line !== this.chosen || this !== sentences) return;
+    drawHeatmaps(entries.filter(([, { source }]) => source.length));
+  }
+}
+
+let sentences = null;
+
+function options(id, entries) {
+  const made = entries.map(([value, label]) => element("option", { value }, label));
+  field(id).replaceChildren(...made);
+}
+
+/** Show the sentences of a test set. */
+function drawSentences(test) {
+  const kept = report.tests[test].attention;
+  const first = report.systems.map((system) => report.runs.findIndex(
+    (run, nth) => run.system === system.name && kept.includes(nth)));
+  $("#shown").replaceChildren($("#shown legend"), ...kept.map((run) => {
+    const box = element("input", { type: "checkbox", value: run });
+    box.checked = first.includes(run);
+    return element("label", {}, box, named(report.runs[run].name));
+  }));
+  const without = report.runs.filter((_, run) => !kept.includes(run)).map((run) => run.name);
+  $("#missing").textContent = !without.length ? ""
+    : `There is no attention of ${without.join(", ")}: `
+      + "seq2seq evaluate keeps it, of every run whose model has attention.";
+  sentences = new Sentences(test);
+}
+
+function startSentences() {
+  const names = choices.map(({ name }, nth) => [nth, name]);
+  const other = choices.findIndex(({ system }) => system !== choices[0].system);
+  options("ours", names);
+  options("theirs", names);
+  field("theirs").value = Math.max(0, other);
+  options("against", [["", "the reference"], ...report.runs.map(({ name }) => [name, name])]);
+  for (const id of ["search", "shortest", "longest", "order", "ours", "outcome", "theirs"]) {
+    field(id).addEventListener("input", () => sentences.filter());
+  }
+  field("against").addEventListener("input", () => sentences.show());
+  $("#shown").addEventListener("input", () => sentences.look());
+  $("#list").addEventListener("scroll", () => sentences.draw());
+  $("#list").addEventListener("keydown", (event) => sentences.key(event));
+}

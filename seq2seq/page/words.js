@@ -1,0 +1,55 @@
+// Words of a text, and which of them differ from another text.
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
+
+/** Words, punctuation and the spaces between them, in order. */
+const pieces = (text) => [...segmenter.segment(text)].map((piece) => piece.segment);
+
+const isWord = (piece) => piece.trim() !== "";
+
+/** Which words of one list belong to the longest common subsequence of both. */
+function common(ours, theirs) {
+  const width = theirs.length + 1;
+  const lengths = new Uint32Array((ours.length + 1) * width);
+  for (let i = ours.length - 1; i >= 0; i--) {
+    for (let j = theirs.length - 1; j >= 0; j--) {
+      lengths[i * width + j] = ours[i] === theirs[j]
+        ? lengths[(i + 1) * width + j + 1] + 1
+        : Math.max(lengths[(i + 1) * width + j], lengths[i * width + j + 1]);
+    }
+  }
+  const kept = new Set();
+  const missing = new Map(); // place in ours: words of theirs that are not there
+  for (let i = 0, j = 0; i < ours.length || j < theirs.length;) {
+    if (i < ours.length && j < theirs.length && ours[i] === theirs[j]) {
+      kept.add(i++);
+      j++;
+    } else if (j === theirs.length
+      || (i < ours.length && lengths[(i + 1) * width + j] >= lengths[i * width + j + 1])) {
+      i++;
+    } else {
+      missing.set(i, [...(missing.get(i) ?? []), theirs[j++]]);
+    }
+  }
+  return { kept, missing };
+}
+
+/** A text, its words that differ from another text marked, and gaps where it has fewer. */
+function marked(text, other) {
+  const all = pieces(text);
+  const words = all.filter(isWord);
+  const { kept, missing } = common(words, pieces(other).filter(isWord));
+  const gap = (place) => {
+    const here = missing.get(place);
+    // Where a marked word stands in place of another, its mark says enough.
+    const marks = [place - 1, place].some((near) => words[near] !== undefined && !kept.has(near));
+    if (!here || marks) return [];
+    return [element("span", { class: "gap", title: `not here: ${here.join(" ")}` }, "‸")];
+  };
+  let place = 0;
+  const shown = all.flatMap((piece) => {
+    if (!isWord(piece)) return [piece];
+    return [...gap(place), kept.has(place++) ? piece : element("mark", {}, piece)];
+  });
+  return [...shown, ...gap(words.length)];
+}

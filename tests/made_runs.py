@@ -1,0 +1,95 @@
+"""Run folders as training and evaluation leave them, made in a moment."""
+
+import io
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from seq2seq import scores
+from seq2seq.compare import Comparison, terminal
+from seq2seq.disk import write_json, write_lines
+
+SOURCES = [f"dog {n} runs over the green meadow {n % 5} ." for n in range(24)]
+REFERENCES = [f"der Hund {n} läuft über die grüne Wiese {n % 5} ." for n in range(24)]
+GOOD = [line.replace("grüne", "rote") if n % 3 else line for n, line in enumerate(REFERENCES)]
+BAD = [line.replace("läuft über", "geht auf") for line in GOOD]
+TEST = "test_2016_flickr"
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def make_run(
+    path: Path,
+    hypotheses: list[str],
+    *,
+    tests: tuple[str, ...] = (TEST,),
+    references: list[str] = REFERENCES,
+    sources: list[str] = SOURCES,
+    target: str = "de",
+    model: dict[str, Any] | None = None,
+    config: dict[str, Any] | None = None,
+    **info: Any,
+) -> Path:
+    """A run folder; what its run.json has is given by name, None to leave it out."""
+    path.mkdir(parents=True)
+    data = {"source": "en", "target": target, "tokenized": False}
+    settings = {"data": data, "model": model or {}, **(config or {})}
+    (path / "config.yaml").write_text(yaml.safe_dump(settings))
+    (path / "model.safetensors").write_bytes(b"weights")
+    measured = {
+        "format": 1,
+        "status": "finished",
+        "parameters": 12_345_678,
+        "steps": 4000,
+        "minutes": 20.04,
+        "target_tokens_per_second": 12_340.5,
+        "seed": 7,
+        "commit": "abc1234",
+        "tokenizer": {"source": "s", "target": "t"},
+    }
+    facts = {key: value for key, value in (measured | info).items() if value is not None}
+    write_json(path / "run.json", facts)
+    stored = {}
+    for test in tests:
+        folder = path / "hyps" / test
+        write_lines(folder / "source.txt", sources)
+        write_lines(folder / "reference.txt", references)
+        write_lines(folder / "hypothesis.txt", hypotheses)
+        stored[test] = {
+            **scores.score(hypotheses, references, tokenized=False, language=target),
+            "perplexity": {"score": 12.3456, "unit": "piece"},
+            "sentences_per_second": 10.5,
+            "search": {"beam": 5},
+            "model_sha256": digest(path / "model.safetensors"),
+            "test": {
+                "lines": len(references),
+                "source_sha256": digest(folder / "source.txt"),
+                "reference_sha256": digest(folder / "reference.txt"),
+            },
+        }
+    write_json(path / "scores.json", stored)
+    return path
+
+
+def edit_json(path: Path, *keys: str, value: Any) -> None:
+    content = json.loads(path.read_text("utf-8"))
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    if value is None:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = value
+    write_json(path, content)
+
+
+def shown(comparison: Comparison, width: int = 80) -> str:
+    file = io.StringIO()
+    Console(file=file, width=width).print(terminal.render(comparison))
+    return file.getvalue()
