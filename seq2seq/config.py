@@ -149,7 +149,7 @@ class Config:
         fresh: move an older run of this name aside and begin again
         resume: exact goes on with an older run if nothing changed that matters, force in any case
         seed: decides initial weights, order of batches, dropout and sampling
-        deterministic: the same command gives the same weights, on a GPU as far as torch can
+        deterministic: same command and threads give the same weights, on a GPU as far as torch can
         data: the corpus
         tokenizer: text to pieces
         model: the variant
