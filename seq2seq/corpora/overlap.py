@@ -122,9 +122,11 @@ def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
     counts = {split: known for split, file in files.items() if (known := recall(file))}
     shared = {split: Shared(*both(heldout[split])) for split in heldout if split not in counts}
     if shared:
-        for batch in map(both, counted(train.batches(), "looking for overlap", total=len(train))):
+        sources = {source for split in shared for source in heldout[split].sources()}
+        for batch in counted(train.batches(), "looking for overlap", total=len(train)):
+            near = both(pair for pair in batch if pair.source in sources)
             for one in shared.values():
-                one.meet(*batch)
+                one.meet(*near)
     for split, one in shared.items():
         counts[split] = {"pairs": len(one.pairs), "sources": len(one.sources)}
         note(files[split], counts[split])
