@@ -12,14 +12,14 @@ python "$here/prepare.py" hansards "$NEWS_EN_FR" "$HANSARDS_DEV" "$work/hansards
 
 for model in transformer bahdanau; do
   run=$work/runs/greek-$model
-  $seq2seq train experiment=alignment-$model name=greek-$model runs_dir="$work/runs" seed=1 \
+  $seq2seq train experiment=alignment-$model name=greek-$model runs_dir="$work/runs" seed=1 trainer.threads=1 \
     data=files data.root="$work/greek" data.source=grc data.target=eng data.tokenized=true
   $seq2seq align "$run" --test validation --gold "$work/greek/validation.align" --rule auto
   $seq2seq align "$run" --test test --gold "$work/greek/test.align"
   $seq2seq plot steps "$run" --test test --line 5 --reference --out "$work/greek-$model-steps.png"
 
   run=$work/runs/news-$model
-  $seq2seq train experiment=alignment-$model name=news-$model runs_dir="$work/runs" seed=1 \
+  $seq2seq train experiment=alignment-$model name=news-$model runs_dir="$work/runs" seed=1 trainer.threads=1 train.max_steps=4000 \
     data=files data.root="$work/hansards" data.source=en data.target=fr data.tokenized=true
   $seq2seq align "$run" --test test --gold "$HANSARDS_DEV/dev.wa.nonullalign" --gold-format naacl
 done
