@@ -73,7 +73,7 @@ def result(run: Path) -> dict[str, bytes | dict]:
     files = [run / "model.safetensors", run / "log.jsonl", *run.glob("checkpoints/*")]
     found: dict = {str(path.relative_to(run)): path.read_bytes() for path in files}
     tensors, facts = read_tensors(max(run.glob("state/*")))
-    for measured in ("seconds", "validating", "told"):
+    for measured in ("seconds", "validating", "told", "joules", "peak_memory"):
         del facts["progress"][measured]
     del facts["logs"]["clock.jsonl"]
     found["state"] = (facts, {name: tensor.tolist() for name, tensor in tensors.items()})
