@@ -95,7 +95,7 @@ def axes(
     if counts is not None:
         title = "BLEU by the rarest word of the source"
         rare = [max(n for n in RARE if n <= rarest(line, counts)) for line in sources]
-        words = ("rarity", title, "times that it is in the training text", "BLEU")
+        words = ("rarity", title, "times the rarest source word was trained on", "BLEU")
         found.append(axis(words, RARE, rare, systems, bleu))
     if agreements := read_agreements(folder):
         if len(agreements) != len(sources):
@@ -104,7 +104,7 @@ def axes(
             )
         distances = [-1 if known is None else known.distance for known in agreements]
         names = {distance: span(distance) for distance in sorted({*distances} - {-1})}
-        words = ("agreement", "Agreement by distance", "words between subject and verb", "%")
+        words = ("agreement", "Agreement by distance", "words between subject and verb", "verbs that agree, %")
         right = {name: agreeing(lines, agreements) for name, lines in outputs.items()}
         found.append(axis(words, names, distances, systems, right))
     return [one for one in found if len(one.places) > 1]
