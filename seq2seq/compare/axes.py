@@ -104,7 +104,8 @@ def axes(
             )
         distances = [-1 if known is None else known.distance for known in agreements]
         names = {distance: span(distance) for distance in sorted({*distances} - {-1})}
-        words = ("agreement", "Agreement by distance", "words between subject and verb", "verbs that agree, %")
+        title, x = "Agreement by distance", "words between subject and verb"
+        words = ("agreement", title, x, "verbs that agree, %")
         right = {name: agreeing(lines, agreements) for name, lines in outputs.items()}
         found.append(axis(words, names, distances, systems, right))
     return [one for one in found if len(one.places) > 1]
