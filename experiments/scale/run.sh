@@ -15,4 +15,4 @@ words=(data=files data.root="$scale/corpus" data.source=en data.target=fr tokeni
 for name in fresh prepared; do
   $python "$here/measure.py" $name "$here/scores.json" "${words[@]}"
 done
-rm -rf "$scale"
+rm -rf "$scale/corpus" "$scale/cache"
