@@ -119,6 +119,8 @@ class Forked:
             self.pid = os.fork()
         if not self.pid:
             status = 99
+            # Not so where the tests run in the background of a shell without job control
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 if words:
                     sys.stderr = words.open("w", buffering=1)
