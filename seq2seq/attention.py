@@ -68,7 +68,7 @@ class AdditiveScore(nn.Module):
     ) -> Float[Tensor, "batch queries keys"]:
         """Scores of every query with every key, before the softmax."""
         pairs = 2 * self.query(query).unsqueeze(2) + projected_keys.unsqueeze(1)
-        return 2 * self.energy(pairs.sigmoid()).squeeze(-1) - self.energy.weight.sum()
+        return 2 * self.energy(pairs.sigmoid_()).squeeze(-1) - self.energy.weight.sum()
 
 
 def scaled_dot_score(

@@ -7,7 +7,6 @@ translations run to their cap whatever was learned.
 
 import contextlib
 import ctypes
-import functools
 import gc
 import os
 import statistics
@@ -34,12 +33,13 @@ from seq2seq.learn import Learner
 from seq2seq.multiply_adds import multiply_adds
 from seq2seq.prepare import learn_tokenizers
 from seq2seq.progress import console
-from seq2seq.search import Beam
+from seq2seq.search import Beam, Hypothesis
 from seq2seq.tokenizer import Tokenizers
 
 WINDOWS, SECONDS = 5, 2.0  # medians are over so many windows of about so long
 BEAMS = (1, 5)
-SENTENCES, FORCED = 64, 16  # decoding: so many sentences, each with exactly so many pieces
+SENTENCES, TOGETHER = 128, 64  # decoded: so many sentences, so many at a time,
+FORCED = 16  # each with exactly so many pieces
 PAIRS = 20_000  # prepared, at the most
 TRAINED = 6  # operations a multiply-add of the forward pass: two, and twice as many going back
 RATE = 1e-7  # of learning
@@ -231,17 +231,25 @@ def whole(config: Config, epoch: float, batches: int) -> float:
 def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     """Sentences and target tokens a second, by beam.
 
-    To a model that has learned next to nothing the end is one word of many thousands, so that every
-    translation runs to the cap.
+    Like lengths are translated together, as `seq2seq translate` does. To a model that has learned
+    next to nothing the end is one word of many thousands, so that every translation runs to the
+    cap.
     """
     model, device = learner.bare.eval(), learner.fabric.device
-    src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows]).to(device)
+    sources = sorted(([*learner.examples.encoded[row][0].tolist(), EOS] for row in rows), key=len)
+    batches = [
+        pad(sources[start : start + TOGETHER]).to(device)
+        for start in range(0, len(sources), TOGETHER)
+    ]
     found = {}
     for beam in BEAMS:
         search = Beam(
             beam=beam, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
         )
-        work = functools.partial(search, model, src, src != PAD)
+
+        def work(search: Beam = search) -> list[list[Hypothesis]]:
+            return [found for src in batches for found in search(model, src, src != PAD)]
+
         made = sum(len(best.tokens) for best, *_ in work())
         rates = [len(rows) / timed(device, work) for _ in range(WINDOWS)]
         found[str(beam)] = {

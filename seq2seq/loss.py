@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 # Logits that exist at once: on a CPU as many as its last cache holds.
-AT_ONCE = {"cpu": 2**22}
+AT_ONCE = {"cpu": 2**23}
 ELSEWHERE = 2**27
 
 

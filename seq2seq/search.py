@@ -153,30 +153,27 @@ class Beam(Search):
         batch, beam, device = src.size(0), self.beam, src.device
         lengths, caps = mask.sum(1).tolist(), self.caps(mask)
         trail, pools = Trail(attention), [Pool(beam) for _ in range(batch)]
-        sentences = list(range(batch))  # which sentence each group of `beam` rows belongs to
-        memory = model.encode(src, mask)
-        parents = torch.arange(batch, device=device).repeat_interleave(beam)
-        state = select(model.start(memory), parents)  # the memory stays one row a sentence
-        token = torch.full((batch * beam,), BOS, device=device)
-        # Every row but the first starts hopeless, or the first step would take one word beam times.
-        total = torch.full((batch, beam), float("-inf"), device=device)
-        total[:, 0] = 0.0
+        sentences = list(range(batch))  # which sentence each group of rows belongs to
+        memory = model.encode(src, mask)  # stays one row a sentence
+        state, parents = model.start(memory), torch.arange(batch, device=device)
+        token, total = torch.full_like(parents, BOS), torch.zeros(batch, 1, device=device)
 
         first_cap, last_cap = int(caps.min()), int(caps.max())
         for time in range(last_cap + 1):
             logits, weights, state = model.step(token, memory, state, weights=attention)
             trail.add(token, parents, weights)
-            full = (caps <= time).repeat_interleave(beam) if time >= first_cap else None
+            width = total.size(1)  # rows a sentence: one at the first step, then the beam
+            full = (caps <= time).repeat_interleave(width) if time >= first_cap else None
             log_p = next_log_p(logits, full)
             # Half of twice as many cannot be ends, as each row has one: `beam` always go on.
             found, words = log_p.topk(min(2 * beam, log_p.size(1)))  # no more of one row matter
-            paths = (total.unsqueeze(-1) + found.unflatten(0, (-1, beam))).flatten(1)
+            paths = (total.unsqueeze(-1) + found.unflatten(0, (-1, width))).flatten(1)
             score, path = paths.topk(min(2 * beam, paths.size(1)))
             parent, word = path // found.size(1), words.view_as(paths).gather(1, path)
             ends = word == EOS
             for i, rank in (ends[:, :beam] & score[:, :beam].isfinite()).nonzero().tolist():
                 value = float(score[i, rank])
-                row = i * beam + int(parent[i, rank])
+                row = i * width + int(parent[i, rank])
                 pools[sentences[i]].add(value, value / (time + 1) ** self.length_penalty, time, row)
             # A stable sort moves the ends behind the rest and keeps the order of both.
             going = ends.long().sort(dim=1, stable=True).indices[:, :beam]
@@ -191,7 +188,7 @@ class Beam(Search):
                 break
             sentences = [sentences[i] for i in alive]
             keep = torch.tensor(alive, device=device)
-            first = (keep * beam).unsqueeze(1)
+            first = (keep * width).unsqueeze(1)
             parents = (first + parent.gather(1, going)[keep]).flatten()
             token, total, caps = word.gather(1, going)[keep].flatten(), total[keep], caps[keep]
             state = select(state, parents)

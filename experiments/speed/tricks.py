@@ -36,8 +36,8 @@ ROUNDS = 6  # of one update with and one without, after one to warm up
 
 def shuffled(self: TokenBatches) -> list[np.ndarray]:
     """Batches of the same budget in an order that knows no lengths."""
-    order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
-    return pack(order, self.longer, self.budget)
+    order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.rows))
+    return pack(order, np.maximum(self.source, self.target), self.budget)
 
 
 def all_logits(states: Any, weight: Any, bias: Any, words: Any, smoothing: float) -> Any:
