@@ -215,7 +215,7 @@ def measure(
 
 def forced(translator: Translator, gold_set: GoldSet) -> Iterator[tuple[Translation, Gold, Cut]]:
     """The targets of a text as the model reads them, with their gold and how it lies in them."""
-    read = translator.force(gold_set.texts)
+    read = translator.force(gold_set.texts, scored=False)
     pairs = zip(read, gold_set.golds, strict=True)
     for translation, gold in track(
         pairs, f"aligning {gold_set.name}", total=len(gold_set.golds), unit="pairs"

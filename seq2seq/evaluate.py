@@ -160,7 +160,10 @@ def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, 
     """
     rule, lines = alignments.chosen_rule(translator.run), []
     for read in track(
-        translator.force(pairs), f"looking at {folder.name}", total=len(pairs), unit="sentences"
+        translator.force(pairs, scored=False),
+        f"looking at {folder.name}",
+        total=len(pairs),
+        unit="sentences",
     ):
         if read.attention is None:
             return

@@ -1,5 +1,6 @@
 """Text in, translations out."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -160,21 +161,34 @@ class Translator:
             done=done,
         )
 
-    def force(self, pairs: Iterable[tuple[str, str]]) -> Iterator[Translation]:
+    def force(
+        self, pairs: Iterable[tuple[str, str]], *, scored: bool = True
+    ) -> Iterator[Translation]:
         """Given targets as translations, in order: the model reads them, and says where it looks.
 
         The pairs are streamed: what was yielded is forgotten.
         """
         pairs = iter(pairs)
         while chunk := list(islice(pairs, FORCED)):
-            yield from force(self.model, self.tokenizers, chunk)
+            yield from force(self.model, self.tokenizers, chunk, scored=scored)
 
 
 @torch.inference_mode()
 def force(
-    model: Autoregressive, tokenizers: Tokenizers, pairs: Sequence[tuple[str, str]]
+    model: Autoregressive,
+    tokenizers: Tokenizers,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    scored: bool = True,
 ) -> list[Translation]:
-    """Score the given targets, with all attention; pairs of like length are read together."""
+    """Read the given targets, with all attention; pairs of like length are read together.
+
+    Args:
+        model: what reads.
+        tokenizers: of the model.
+        pairs: sources and targets.
+        scored: also tell their log-probability, else NaN: the output layer is much of the work.
+    """
     device = next(model.parameters()).device
     sides = list(zip(*pairs, strict=True))
     source_ids, target_ids = (
@@ -186,7 +200,11 @@ def force(
 
     def read(rows: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor | None]:
         batch = collate([ids[row] for row in rows.tolist()]).to(device)
-        logits, attention = model(batch)
+        memory = model.encode(batch.src, batch.src_mask)
+        states, attention = model.hidden(batch.tgt_in, memory)
+        if not scored:
+            return torch.full((len(rows),), math.nan), attention
+        logits = model.project(states)
         losses = cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none")
         return losses.sum(1).neg(), attention
 

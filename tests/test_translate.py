@@ -1,6 +1,7 @@
 """Text in, text out, by the tiny run of a model that has learned nothing."""
 
 import json
+import math
 import re
 import shutil
 from contextlib import AbstractContextManager, nullcontext
@@ -393,3 +394,14 @@ def test_a_translation_cut_off_is_remarked_upon(one, capsys):
     heard = capsys.readouterr().err
     assert "line 2: the translation was ended at 8 pieces" in heard
     assert "line 1" not in heard
+
+
+def test_forced_targets_that_are_not_scored_are_read_all_the_same(translator):
+    pairs = [("a b", "b a"), ("b", "a b b")]
+    scored, read = (list(translator.force(pairs, scored=way)) for way in (True, False))
+    for with_score, without in zip(scored, read, strict=True):
+        assert math.isnan(without.log_probability) and math.isfinite(with_score.log_probability)
+        if with_score.attention is None:
+            assert without.attention is None
+        else:
+            torch.testing.assert_close(without.attention, with_score.attention)

@@ -42,7 +42,9 @@ class Matches:
         language: str | None,
     ) -> None:
         known = [ngrams(line) for line in words(references, language)]
-        self.references = sum(known, Counter())
+        self.references: Counter[str] = Counter()
+        for line in known:
+            self.references.update(line)
         self.right: dict[str, Counter[str]] = {}
         for system in systems:
             total: Counter[str] = Counter()
