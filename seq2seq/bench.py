@@ -30,7 +30,6 @@ from seq2seq.corpora.files import Files
 from seq2seq.disk import write_lines
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.learn import Learner
-from seq2seq.multiply_adds import multiply_adds
 from seq2seq.prepare import learn_tokenizers
 from seq2seq.progress import console
 from seq2seq.search import Beam, Hypothesis
@@ -196,10 +195,8 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
     speeds = [speed for _, speed in pairs]
     rows = learner.examples.usable.rows
     tokens = int(encoded.target_lengths[rows].sum()) + len(rows)
-    arithmetic = multiply_adds(
-        model, round(float(encoded.source_lengths[rows].mean())) + 1, round(tokens / len(rows))
-    )
-    shares = [TRAINED * arithmetic * speed / gflops / 1e9 for gflops, speed in pairs]
+    trained = TRAINED * learner.multiply_adds / 1e9  # GFLOP a target token
+    shares = [trained * speed / gflops for gflops, speed in pairs]
     epoch = tokens / statistics.median(speeds) / 60
     return {
         "sizes": {key: value for key, value in config.model.items() if key != "_target_"},
@@ -208,7 +205,7 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
         "batch_tokens": config.train.batch_tokens,
         "target_tokens_per_second": statistics.median(speeds),
         "spread": [min(speeds), max(speeds)],
-        "multiply_adds": arithmetic,
+        "multiply_adds": learner.multiply_adds,
         "share_of_products": statistics.median(shares),
         "share_spread": [min(shares), max(shares)],
         "epoch_minutes": epoch,

@@ -128,12 +128,14 @@ class TrainerConfig:
         devices: processes, one a device
         precision: of the arithmetic, such as bf16-mixed
         threads: CPU threads a process (last bits depend on it); null tries what is fastest here
+        compile: have torch.compile make kernels of a Transformer's layers, for minutes at the start
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
     devices: int
     precision: Precision
     threads: int | None
+    compile: bool
 
     def __post_init__(self) -> None:
         at_least(self, "trainer", devices=1, threads=1)

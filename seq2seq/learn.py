@@ -61,6 +61,8 @@ class Learner:
         self.stream = iter(self.batches)
         runtime.chance(config.seed)  # every process begins with the same weights
         self.bare = build_model(config.model, tokenizers)
+        # Counted before anything is compiled, for what was counted torch does not compile any more.
+        self.multiply_adds = multiply_adds(self.bare, *self.examples.mean_lengths)
         self.scaler = runtime.gradient_scaler(fabric)
         self.optimizer = make_optimizer(
             self.bare.parameters(), self.settings, fused=self.scaler is None
@@ -69,8 +71,24 @@ class Learner:
     def set_up(self) -> None:
         """Take this process's place among all, on its device."""
         self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
+        if self.config.trainer.compile:
+            self.compile()
         self.model, self.optimizer = self.fabric.setup(self.bare, self.optimizer)
         self.model.mark_forward_method("loss")
+
+    def compile(self) -> None:
+        """Have torch compile how the model reads; the loss, whose gradient is our own, is not.
+
+        Raises:
+            UserError: this model cannot be compiled.
+        """
+        if not self.bare.compilable:
+            raise UserError(
+                f"trainer.compile=true is not for {type(self.bare).__name__}, whose loop over "
+                "words would be compiled anew for every length: leave it out"
+            )
+        for name in ("encode", "hidden"):
+            setattr(self.bare, name, torch.compile(getattr(self.bare, name), dynamic=True))
 
     def rehearse(self) -> None:
         """Do the work of the next update and forget it: nothing changes."""
@@ -97,7 +115,7 @@ class Learner:
         The loss stays on its device, for reading it would make the host wait.
 
         Raises:
-            UserError: a batch does not fit into the memory.
+            UserError: a batch does not fit into the memory, or the model cannot be compiled here.
         """
         tokens = runtime.total(self.fabric, sum(batch.num_tokens for _, batch in drawn))
         losses = []
@@ -110,9 +128,15 @@ class Learner:
                     # Processes average their gradients, but the loss is a mean over tokens.
                     self.fabric.backward(loss * (self.fabric.world_size / tokens))
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                raise UserError(self.too_large(batch)) from error
+                if out_of_memory(error):
+                    raise UserError(self.too_large(batch)) from error
+                if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                    reason = " ".join(str(error).strip().splitlines()[:2])
+                    raise UserError(
+                        f"trainer.compile=true cannot compile here: {reason}; a GPU needs Triton "
+                        "for it and a CPU a C++ compiler"
+                    ) from error
+                raise
             losses.append(loss.detach())
         return runtime.total(self.fabric, torch.stack(losses).sum().double()), tokens
 
@@ -174,7 +198,7 @@ class Learner:
         tokenizers = self.examples.tokenizers
         return {
             "parameters": self.bare.parameter_count,
-            "multiply_adds_per_target_token": multiply_adds(self.bare, *self.examples.mean_lengths),
+            "multiply_adds_per_target_token": self.multiply_adds,
             "model": {
                 "kind": type(self.bare).__name__,
                 "source_vocab": len(tokenizers.source),

@@ -20,6 +20,7 @@ HARMLESS = {
     "fresh": "of the start alone",
     "resume": "of the start alone",
     "trainer.threads": "speed; the last bits of sums, as on another machine",
+    "trainer.compile": "likewise",
     "train.log_every": "how often it tells",
     "train.save_every": "how often it saves",
     "train.max_skipped": "when to give up",

@@ -2,11 +2,13 @@
 
 import json
 import os
+import runpy
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from seq2seq import bench, compose
+from seq2seq import bench, compose, learn
 from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.multiply_adds import multiply_adds
@@ -49,7 +51,7 @@ def test_every_variant_is_measured(words):
 
 def test_the_share_is_of_the_products_of_the_same_window(words, monkeypatch):
     monkeypatch.setattr(bench, "matrix_products", lambda fabric: 2.0)
-    monkeypatch.setattr(bench, "multiply_adds", lambda model, source, target: 1e6)
+    monkeypatch.setattr(learn, "multiply_adds", lambda model, source, target: 1e6)
     (entry,) = bench.bench(["rnn"], ["model.dim=16", *words])["models"].values()
     share = entry["target_tokens_per_second"] * 6e6 / 2e9
     assert entry["share_of_products"] == pytest.approx(share)
@@ -102,3 +104,15 @@ def test_what_cannot_be_measured_is_refused(command, words):
     command("bench", "train.batch_token=5").must_refuse("did you mean 'train.batch_tokens'")
     with pytest.raises(UserError, match=r"one device, not trainer\.devices=2"):
         bench.bench(["rnn"], [*words, "trainer.devices=2"])
+
+
+def test_every_trick_is_measured_against_its_plain_form(words, tmp_path, monkeypatch):
+    place = Path(__file__).parents[1] / "experiments" / "speed" / "tricks.py"
+    tricks = runpy.run_path(str(place))
+    monkeypatch.setitem(tricks["main"].__globals__, "ROUNDS", 1)
+    tricks["main"](tmp_path, words)
+    table = (tmp_path / "tricks.md").read_text("utf-8").splitlines()[2:]
+    wanted = [(trick.name, name) for trick in tricks["TRICKS"] for name in trick.models]
+    assert [tuple(line.split(" | ")[:2]) for line in table] == [
+        (f"| {trick}", name) for trick, name in wanted
+    ]

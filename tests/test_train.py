@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -321,3 +323,50 @@ def test_trying_threads_changes_nothing_that_is_learned(two_threads, fit, monkey
 def test_threads_that_are_given_are_not_tried(two_threads, fit, monkeypatch):
     monkeypatch.setattr(threads, "probe", None)
     assert info(fit("rnn", "trainer.threads=2"))["machine"]["threads"] == 2
+
+
+def compiled(words, backend, out):
+    """Train in a process that checks no shapes: torch's compiler cannot look through that."""
+    script = f"""
+import sys, torch
+made, torch_compile = [], torch.compile
+def as_it_is(graph, inputs):
+    made.append(graph)
+    return graph.forward
+def broken(graph, inputs):
+    raise RuntimeError("there is no compiler")
+torch.compile = lambda work, **how: torch_compile(work, backend={backend}, **how)
+from seq2seq.cli import main
+try:
+    main()
+finally:
+    print("graphs:", len(made))
+"""
+    given = [*words, "trainer.compile=true", f"runs_dir={out}", "name=compiled"]
+    return subprocess.run(
+        [sys.executable, "-c", script, "train", *given],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_a_compiled_model_learns_the_same(fit, tiny, tmp_path):
+    # Without torch's later stages, which take minutes and a C++ compiler.
+    given = ["model.dropout=0.1", "train.max_steps=3", "trainer.threads=1"]
+    told = compiled(tiny("transformer", *given), "as_it_is", tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert int(told.stdout.split("graphs:")[1]) > 0
+    plain = fit("transformer", *given)
+    assert log(tmp_path / "compiled", "loss") == pytest.approx(log(plain, "loss"), rel=1e-5)
+
+
+def test_what_cannot_be_compiled_is_said_to_be_so(fit, tiny, tmp_path):
+    told = compiled(tiny("transformer"), "broken", tmp_path)
+    assert told.returncode == 1
+    assert "Traceback" not in told.stderr
+    said = " ".join(told.stderr.split())
+    assert "trainer.compile=true cannot compile here" in said
+    assert "there is no compiler" in said
+    with pytest.raises(UserError, match=r"trainer\.compile=true is not for RNN"):
+        fit("rnn", "trainer.compile=true")

@@ -43,8 +43,8 @@ class Matches:
     ) -> None:
         known = [ngrams(line) for line in words(references, language)]
         self.references: Counter[str] = Counter()
-        for line in known:
-            self.references.update(line)
+        for there in known:
+            self.references.update(there)
         self.right: dict[str, Counter[str]] = {}
         for system in systems:
             total: Counter[str] = Counter()

@@ -13,7 +13,7 @@ sentence.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -63,7 +63,12 @@ class Seq2Seq(nn.Module, ABC):
 
     A variant's constructor takes keywords only. `source_vocab`, `target_vocab` and `shared_vocab`
     come from the tokenizers; every other keyword is a key of its YAML.
+
+    compilable: whether torch.compile serves sentences of all lengths with one piece of code, as it
+    cannot where a loop goes from word to word.
     """
+
+    compilable: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:

@@ -155,6 +155,8 @@ class Transformer(Autoregressive):
         attention_dropout: probability on attention weights
     """
 
+    compilable = True
+
     def __init__(
         self,
         *,
