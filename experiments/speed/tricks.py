@@ -1,4 +1,4 @@
-"""What each trick of training brings: updates with and without it by turns, by processor time.
+"""What each trick brings: work with it and without it by turns, by processor time.
 
 python experiments/speed/tricks.py OUT [KEY=VALUE...]: the words are those of `seq2seq bench`, whose
 reference sizes are trained here on one thread. Without a trick the code runs its plain form, which
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 from seq2seq import bench, compose, runtime
 from seq2seq.attention import AdditiveScore, Attended, MultiHeadAttention
-from seq2seq.batching import TokenBatches, pack
+from seq2seq.batching import EOS, PAD, TokenBatches, pack, pad
 from seq2seq.config import build
 from seq2seq.disk import write_json, write_lines
 from seq2seq.dropout import Dropout
@@ -30,8 +30,10 @@ from seq2seq.learn import Learner
 from seq2seq.models import base
 from seq2seq.prepare import learn_tokenizers
 from seq2seq.progress import track
+from seq2seq.search import Beam
 
-ROUNDS = 6  # of one update with and one without, after one to warm up
+ROUNDS = 12  # of one update with and one without, after one to warm up
+SENTENCES, BEAM, FORCED = 64, 5, 16  # translated in a round, and how
 
 
 def shuffled(self: TokenBatches) -> list[np.ndarray]:
@@ -61,8 +63,13 @@ def compared(self: Dropout, x: torch.Tensor) -> torch.Tensor:
     return x * kept.to(x.dtype).mul_(256 / (256 - threshold))
 
 
+WRITTEN_OUT = MultiHeadAttention.forward
+
+
 def fused(self: MultiHeadAttention, x: Any, keys: Any, values: Any, mask: Any, weights: Any) -> Any:
     """Torch's kernel for the whole of attention."""
+    if weights:  # it gives none
+        return WRITTEN_OUT(self, x, keys, values, mask, weights)
     mask = None if mask is None else mask.unsqueeze(1)
     p = self.dropout.p if self.training else 0.0
     query = self.split(self.query(x))
@@ -85,13 +92,18 @@ def sliced(self: Cell, inputs: torch.Tensor, state: torch.Tensor) -> torch.Tenso
 
 
 class Trick(NamedTuple):
-    """What it is called, where it counts, and what to put back for its plain form."""
+    """What it is called, where it counts, what to put back for its plain form, and in what work."""
 
     name: str
     models: tuple[str, ...]
     plain: tuple[tuple[Any, str, Callable[..., Any]], ...]
+    work: str = "training"
 
 
+TANH = (
+    (AdditiveScore, "project", lambda self, keys: self.key(keys)),
+    (AdditiveScore, "forward", papers_score),
+)
 TRICKS = (
     Trick("batches of like length", ("transformer",), ((TokenBatches, "_cut", shuffled),)),
     Trick(
@@ -102,14 +114,8 @@ TRICKS = (
     Trick("dropout from random bytes", ("transformer",), ((Dropout, "forward", bernoulli),)),
     Trick("the bytes not compared", ("transformer",), ((Dropout, "forward", compared),)),
     Trick("attention written out", ("transformer",), ((MultiHeadAttention, "forward", fused),)),
-    Trick(
-        "sigmoid for tanh",
-        ("bahdanau",),
-        (
-            (AdditiveScore, "project", lambda self, keys: self.key(keys)),
-            (AdditiveScore, "forward", papers_score),
-        ),
-    ),
+    Trick("sigmoid for tanh", ("bahdanau",), TANH),
+    Trick("sigmoid for tanh", ("bahdanau",), TANH, "translating"),
     Trick("gates split, not sliced", ("bahdanau",), ((Cell, "forward", sliced),)),
 )
 
@@ -134,7 +140,7 @@ def learner(name: str, words: list[str]) -> Learner:
     return made
 
 
-def speed(learner: Learner, step: int) -> float:
+def training(learner: Learner, step: int) -> float:
     """Target tokens a second of processor time, of one update."""
     drawn = learner.draw(bench.RATE, step)
     started = time.process_time()
@@ -143,12 +149,28 @@ def speed(learner: Learner, step: int) -> float:
     return tokens / (time.process_time() - started)
 
 
+def translating(learner: Learner, step: int) -> float:
+    """Sentences a second of processor time; to a model that has learned nothing all are long."""
+    rows = learner.examples.usable.rows[step * SENTENCES :][:SENTENCES].tolist()
+    src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
+    search = Beam(
+        beam=BEAM, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
+    )
+    model = learner.bare.eval()
+    started = time.process_time()
+    search(model, src, src != PAD)
+    return len(rows) / (time.process_time() - started)
+
+
+WORK = {"training": training, "translating": translating}
+
+
 def measure(trick: Trick, name: str, words: list[str]) -> dict[str, Any]:
     """One trick in one model."""
     with_it = learner(name, words)
     with without(trick):
         plain = learner(name, words)
-    pairs = []
+    pairs, speed = [], WORK[trick.work]
     for step in range(ROUNDS + 1):
         fast = speed(with_it, step)
         with without(trick):
@@ -158,6 +180,7 @@ def measure(trick: Trick, name: str, words: list[str]) -> dict[str, Any]:
     return {
         "trick": trick.name,
         "model": name,
+        "work": trick.work,
         "with": statistics.median(fast for fast, _ in pairs[1:]),
         "without": statistics.median(slow for _, slow in pairs[1:]),
         "gain": statistics.median(gains),
@@ -174,12 +197,13 @@ def main(out: Path, words: list[str]) -> None:
     ]
     facts = {"commit": runtime.commit(), "machine": runtime.machine(), "words": words}
     write_json(out / "tricks.json", {"tricks": found, **facts, "versions": runtime.versions()})
-    lines = ["| trick | model | without | with | gain | spread |", "|:--|:--|--:|--:|--:|--:|"]
+    lines = ["| trick | model | work | without | with | gain | spread |"]
+    lines += ["|:--|:--|:--|--:|--:|--:|--:|"]
     for one in found:
         low, high = one["spread"]
         lines.append(
-            f"| {one['trick']} | {one['model']} | {one['without']:,.0f} | {one['with']:,.0f} | "
-            f"{one['gain']:.2f} | {low:.2f} to {high:.2f} |"
+            f"| {one['trick']} | {one['model']} | {one['work']} | {one['without']:,.0f} | "
+            f"{one['with']:,.0f} | {one['gain']:.2f} | {low:.2f} to {high:.2f} |"
         )
     write_lines(out / "tricks.md", lines)
     print("\n".join(lines))
