@@ -12,7 +12,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -191,12 +191,15 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
     update()
     updates = max(1, round(SECONDS / timed(fabric.device, update)))
     # By turns, so that a machine that slows down slows both.
-    pairs = [(matrix_products(fabric), train(updates)) for _ in range(WINDOWS)]
-    speeds = [speed for _, speed in pairs]
+    products, speeds = [matrix_products(fabric)], []
+    for _ in range(WINDOWS):
+        speeds.append(train(updates))
+        products.append(matrix_products(fabric))
     rows = learner.examples.usable.rows
     tokens = int(encoded.target_lengths[rows].sum()) + len(rows)
     trained = TRAINED * learner.multiply_adds / 1e9  # GFLOP a target token
-    shares = [trained * speed / gflops for gflops, speed in pairs]
+    around = [(before + after) / 2 for before, after in pairwise(products)]
+    shares = [trained * speed / gflops for gflops, speed in zip(around, speeds, strict=True)]
     epoch = tokens / statistics.median(speeds) / 60
     return {
         "sizes": {key: value for key, value in config.model.items() if key != "_target_"},
