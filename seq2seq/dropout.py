@@ -22,9 +22,5 @@ class Dropout(nn.Dropout):
         if x.device.type != "cpu" or threshold == 256:
             return F.dropout(x, self.p)
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-        bytes_ = words.view(torch.uint8)[: x.numel()].view(x.shape)
-        scale = 256 / (256 - threshold)
-        # From the threshold on a byte becomes the scale, below it zero: comparing would do the
-        # same and takes five times as long.
-        mask = bytes_.to(x.dtype).sub_(threshold - 1).mul_(scale).clamp_(0, scale)
-        return x * mask
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
+        return x * kept.to(x.dtype).mul_(256 / (256 - threshold))

@@ -25,7 +25,6 @@ from seq2seq.batching import EOS, PAD, TokenBatches, pack, pad
 from seq2seq.config import build
 from seq2seq.disk import write_json, write_lines
 from seq2seq.dropout import Dropout
-from seq2seq.layers import Cell
 from seq2seq.learn import Learner
 from seq2seq.models import base
 from seq2seq.prepare import learn_tokenizers
@@ -53,16 +52,6 @@ def bernoulli(self: Dropout, x: torch.Tensor) -> torch.Tensor:
     return F.dropout(x, self.p, self.training)
 
 
-def compared(self: Dropout, x: torch.Tensor) -> torch.Tensor:
-    """Random bytes, cut by a comparison."""
-    threshold = round(self.p * 256)
-    if not self.training or threshold == 0:
-        return x
-    words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-    kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
-    return x * kept.to(x.dtype).mul_(256 / (256 - threshold))
-
-
 WRITTEN_OUT = MultiHeadAttention.forward
 
 
@@ -80,15 +69,6 @@ def fused(self: MultiHeadAttention, x: Any, keys: Any, values: Any, mask: Any, w
 def papers_score(self: AdditiveScore, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     """The tanh of the paper."""
     return self.energy((self.query(query).unsqueeze(2) + keys.unsqueeze(1)).tanh()).squeeze(-1)
-
-
-def sliced(self: Cell, inputs: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
-    """A GRU whose gates are slices."""
-    dim, products = state.size(-1), self.recurrent(state)
-    gates = torch.sigmoid(inputs[:, : 2 * dim] + products[:, : 2 * dim])
-    reset, keep = gates.chunk(2, dim=-1)
-    new = torch.tanh(torch.addcmul(inputs[:, 2 * dim :], reset, products[:, 2 * dim :]))
-    return torch.lerp(new, state, keep)
 
 
 class Trick(NamedTuple):
@@ -112,11 +92,9 @@ TRICKS = (
         ((base, "cross_entropy", all_logits),),
     ),
     Trick("dropout from random bytes", ("transformer",), ((Dropout, "forward", bernoulli),)),
-    Trick("the bytes not compared", ("transformer",), ((Dropout, "forward", compared),)),
     Trick("attention written out", ("transformer",), ((MultiHeadAttention, "forward", fused),)),
     Trick("sigmoid for tanh", ("bahdanau",), TANH),
     Trick("sigmoid for tanh", ("bahdanau",), TANH, "translating"),
-    Trick("gates split, not sliced", ("bahdanau",), ((Cell, "forward", sliced),)),
 )
 
 
