@@ -310,7 +310,8 @@ def test_every_key_of_a_list_is_a_key(given):
 
 @pytest.mark.parametrize("key", sorted(resume.HARMLESS.keys() - {"name", "runs_dir", "resume"}))
 def test_what_changes_nothing_is_no_hindrance(given, begun, key):
-    values = {"trainer.threads": "2", "fresh": "false", "train.tensorboard": "true"}
+    switches = {"fresh": "false", "train.tensorboard": "true", "trainer.compile": "true"}
+    values = {"trainer.threads": "2", **switches}
     word = f"{key}={values.get(key, '7')}"
     assert resume.earlier(begun, given(word)).changes == {}
 
