@@ -7,6 +7,7 @@ translations run to their cap whatever was learned.
 
 import contextlib
 import ctypes
+import functools
 import gc
 import os
 import statistics
@@ -231,9 +232,7 @@ def whole(config: Config, epoch: float, batches: int) -> float:
 def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     """Sentences and target tokens a second, by beam.
 
-    Like lengths are translated together, as `seq2seq translate` does. To a model that has learned
-    next to nothing the end is one word of many thousands, so that every translation runs to the
-    cap.
+    Like lengths are translated together, as `seq2seq translate` does.
     """
     model, device = learner.bare.eval(), learner.fabric.device
     sources = sorted(([*learner.examples.encoded[row][0].tolist(), EOS] for row in rows), key=len)
@@ -241,15 +240,13 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
         pad(sources[start : start + TOGETHER]).to(device)
         for start in range(0, len(sources), TOGETHER)
     ]
+
+    def translated(search: Beam) -> list[list[Hypothesis]]:
+        return [one for src in batches for one in search(model, src, src != PAD)]
+
     found = {}
     for beam in BEAMS:
-        search = Beam(
-            beam=beam, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
-        )
-
-        def work(search: Beam = search) -> list[list[Hypothesis]]:
-            return [found for src in batches for found in search(model, src, src != PAD)]
-
+        work = functools.partial(translated, forced(beam))
         made = sum(len(best.tokens) for best, *_ in work())
         rates = [len(rows) / timed(device, work) for _ in range(WINDOWS)]
         found[str(beam)] = {
@@ -258,6 +255,16 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
             "tokens_per_second": statistics.median(rates) * made / len(rows),
         }
     return found
+
+
+def forced(beam: int) -> Beam:
+    """A search whose translations all have as many pieces as it allows.
+
+    To a model that has learned next to nothing the end is one word of many thousands.
+    """
+    return Beam(
+        beam=beam, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
+    )
 
 
 @contextlib.contextmanager

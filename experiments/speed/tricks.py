@@ -29,10 +29,9 @@ from seq2seq.learn import Learner
 from seq2seq.models import base
 from seq2seq.prepare import learn_tokenizers
 from seq2seq.progress import track
-from seq2seq.search import Beam
 
 ROUNDS = 12  # of one update with and one without, after one to warm up
-SENTENCES, BEAM, FORCED = 64, 5, 16  # translated in a round, and how
+BEAM = 5
 
 
 def shuffled(self: TokenBatches) -> list[np.ndarray]:
@@ -128,13 +127,10 @@ def training(learner: Learner, step: int) -> float:
 
 
 def translating(learner: Learner, step: int) -> float:
-    """Sentences a second of processor time; to a model that has learned nothing all are long."""
-    rows = learner.examples.usable.rows[step * SENTENCES :][:SENTENCES].tolist()
+    """Sentences a second of processor time, other ones at each step."""
+    rows = learner.examples.usable.rows[step * bench.TOGETHER :][: bench.TOGETHER].tolist()
     src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
-    search = Beam(
-        beam=BEAM, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
-    )
-    model = learner.bare.eval()
+    search, model = bench.forced(BEAM), learner.bare.eval()
     started = time.process_time()
     search(model, src, src != PAD)
     return len(rows) / (time.process_time() - started)
