@@ -10,9 +10,8 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
-from seq2seq import charts
-from seq2seq.details import Point, distances, lengths
-from seq2seq.disk import write_json, write_lines
+from seq2seq.scoring.details import Point, distances, lengths
+from seq2seq.system.files import write_json, write_lines
 
 QUESTIONS = {
     "length": ("test_long", lengths, "words of the source sentence", "BLEU"),
@@ -64,7 +63,7 @@ def main(folder: Path, out: Path) -> None:
             lines += [f"| {' | '.join(cells)} |"]
         lines.append("")
         means = {m: {p: mean(v) for p, v in of.items()} for m, of in curves.items()}
-        charts.curves(means, out / f"{out.name}-{longest}.png", x=x, y=y)
+        curves.curves(means, out / f"{out.name}-{longest}.png", x=x, y=y)
     write_lines(out / "table.md", lines)
     write_json(out / "scores.json", kept)
     print("\n".join(lines))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from seq2seq.alignment.gold_files import Form
 from seq2seq.errors import explained
-from seq2seq.goldfiles import Form
-from seq2seq.run import RunFolder
+from seq2seq.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.config import Config
@@ -54,7 +54,7 @@ def check(words: Words = None) -> None:
     from seq2seq import compose
 
     def job(config: "Config") -> None:
-        from seq2seq.check import check, findings_table
+        from seq2seq.commands.check import check, findings_table
 
         found = check(config)
         print_table(findings_table(found))
@@ -70,8 +70,8 @@ def train(words: Words = None) -> None:
     from seq2seq import compose
 
     def job(config: "Config") -> None:
-        from seq2seq.runtime import first_process
-        from seq2seq.train import train
+        from seq2seq.system.devices import first_process
+        from seq2seq.training.train import train
 
         folder = train(config)
         if first_process():
@@ -103,7 +103,8 @@ def translate(
     device: DeviceOption = "auto",
 ) -> None:
     """Translate standard input line by line: seq2seq translate RUN < in > out."""
-    from seq2seq.translate import Translator, filter_lines, run_search, sampling
+    from seq2seq.translation.stream import filter_lines
+    from seq2seq.translation.translator import Translator, run_search, sampling
 
     folder = RunFolder.open(run)
     if sample and beam is not None:
@@ -127,7 +128,7 @@ def evaluate(
     device: DeviceOption = "auto",
 ) -> None:
     """Translate the test sets and score them: BLEU, chrF, TER, perplexity, speed."""
-    from seq2seq.evaluate import evaluate, score_table
+    from seq2seq.commands.evaluate import evaluate, score_table
 
     print_table(score_table(evaluate(run, test or [], beam=beam, device=device)))
     wrote(run / "scores.json", run / "hyps")
@@ -191,19 +192,19 @@ def align(
     row is scored against gold, beside the diagonal and a statistical aligner; with --export the
     alignments of the text are written instead.
     """
-    from seq2seq.alignments import changed, chosen_rule
-    from seq2seq.reading import Rule
+    from seq2seq.alignment.rule import Rule
+    from seq2seq.interpret.chosen_rule import changed, chosen_rule
 
     own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
     read = changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
     if export is not None:
-        from seq2seq.export import export_text
+        from seq2seq.commands.export_alignment import export_text
 
         export_text(run, test=test, texts=text, rule=read, out=export, device=device)
         wrote(export)
         return
     if source is None and lines is None and (test or text or gold):
-        from seq2seq.judge import judge
+        from seq2seq.commands.score_alignment import judge
 
         table, written = judge(
             run,
@@ -219,7 +220,7 @@ def align(
         print_table(table)
         wrote(*written)
         return
-    from seq2seq.align import align
+    from seq2seq.commands.align import align
 
     wrote(
         *align(
@@ -254,10 +255,10 @@ def plot(
     device: DeviceOption = "auto",
 ) -> None:
     """Draw figures of one sentence: several runs, all heads, lines, or the course of training."""
-    from seq2seq.figures import figure
+    from seq2seq.commands.plot import plot
 
     wrote(
-        figure(
+        plot(
             kind,
             runs,
             source=source,
@@ -296,10 +297,11 @@ def compare(
 
     Runs that differ in their seed alone are one system. What was not measured alike is refused.
     """
-    from seq2seq.compare import compare, report, terminal
+    from seq2seq.compare import compare
+    from seq2seq.compare.report import terminal, write
 
     comparison = compare(runs, hyps=hyps or [], tests=test or [], comet=comet)
-    written = report.write(comparison, out)
+    written = write.write(comparison, out)
     print_table(terminal.render(comparison))
     wrote(*written)
 
@@ -316,7 +318,7 @@ def demo(
     fresh: Annotated[bool, typer.Option("--fresh", help="move an older demo aside")] = False,
 ) -> None:
     """Train the three variants on the built-in corpus, compare them, draw what they see."""
-    from seq2seq.demo import demo
+    from seq2seq.commands.demo import demo
 
     wrote(*demo(out, words or [], seed=seed, fresh=fresh))
 
@@ -337,8 +339,8 @@ def bench(
     out: Annotated[Path | None, typer.Option("--json", help="also write all numbers")] = None,
 ) -> None:
     """Measure how fast this machine trains and translates, and how long a training would take."""
-    from seq2seq.bench import bench, bench_table
-    from seq2seq.disk import write_json
+    from seq2seq.commands.bench import bench, bench_table
+    from seq2seq.system.files import write_json
 
     names = [word for word in words or [] if "=" not in word]
     keys = [word for word in words or [] if "=" in word]

@@ -70,7 +70,7 @@ def generated() -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def controlled(tmp_path_factory: pytest.TempPathFactory, generated: Callable[..., str]) -> object:
     """The controlled corpus with 400 training pairs."""
-    from seq2seq.corpora.controlled import Controlled  # after the shape hook
+    from seq2seq.corpora.controlled import Controlled
 
     cache = tmp_path_factory.mktemp("controlled")
     dials = {"source": "en", "target": "fr", "pairs": 400, "max_words": 20, "max_distance": 20}
@@ -156,8 +156,8 @@ def tiny(phrases: Path) -> Callable[..., list[str]]:
 @pytest.fixture
 def fit(tiny: Callable[..., list[str]], tmp_path: Path) -> Callable[..., Path]:
     """Train a tiny model in this process; its run folder."""
-    from seq2seq import compose  # not above: the shape hook must come before any import
-    from seq2seq.train import train
+    from seq2seq import compose
+    from seq2seq.training.train import train
 
     def run(model: str, *words: str, name: str = "run") -> Path:
         more = [f"runs_dir={tmp_path}", f"name={name}", *words]
@@ -171,7 +171,7 @@ def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Answer]:
     """The `seq2seq` command in this process, in an empty working directory."""
-    from seq2seq.cli import main  # not above: the shape hook must come before any import
+    from seq2seq.cli import main
 
     monkeypatch.chdir(tmp_path)
 

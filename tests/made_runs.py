@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from seq2seq import scores
-from seq2seq.compare import Comparison, terminal
-from seq2seq.disk import write_json, write_lines
+from seq2seq.compare import Comparison
+from seq2seq.compare.report import terminal
+from seq2seq.scoring import metrics
+from seq2seq.system.files import write_json, write_lines
 
 SOURCES = [f"dog {n} runs over the green meadow {n % 5} ." for n in range(24)]
 REFERENCES = [f"der Hund {n} läuft über die grüne Wiese {n % 5} ." for n in range(24)]
@@ -62,7 +63,7 @@ def make_run(
         write_lines(folder / "reference.txt", references)
         write_lines(folder / "hypothesis.txt", hypotheses)
         stored[test] = {
-            **scores.score(hypotheses, references, tokenized=False, language=target),
+            **metrics.score(hypotheses, references, tokenized=False, language=target),
             "perplexity": {"score": 12.3456, "unit": "piece"},
             "sentences_per_second": 10.5,
             "search": {"beam": 5},

@@ -15,7 +15,7 @@ import yaml
 from safetensors import safe_open
 
 import seq2seq
-from seq2seq.weights import load_model
+from seq2seq.runs.weights import load_model
 
 # What takes long to import: nothing of it for a help text, and no more than needed by a filter.
 ASIDE = ("datasets", "matplotlib", "hydra", "sacrebleu", "pyarrow", "lightning_fabric", "sympy")
@@ -141,7 +141,7 @@ def test_run_json_tells_what_was_trained_on_what_with_what(run):
     with safe_open(run / "model.safetensors", "pt") as file:
         sizes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
     count = sum(shape[0] * (shape[1] if shape[1:] else 1) for shape in sizes)
-    model, _ = load_model(seq2seq.run.RunFolder.open(run))
+    model, _ = load_model(seq2seq.runs.folder.RunFolder.open(run))
     assert info["parameters"] == count == model.parameter_count
     assert info["status"] == "finished" and info["steps"] == 120 and info["seed"] == 1
     assert info["model"]["kind"] == "Transformer" and info["model"]["source_vocab"] == 90

@@ -13,9 +13,10 @@ from tempfile import TemporaryFile
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from test_stranger import make_run
+from test_untrusted import make_run
 
 from seq2seq import compose
+from seq2seq.alignment.gold import FILES, Gold, Links, read_gold, write_gold
 from seq2seq.cli import main
 from seq2seq.config import Config
 from seq2seq.corpora import Corpus
@@ -23,9 +24,9 @@ from seq2seq.corpora.checker import check
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.tables import Jsonl, Tsv
 from seq2seq.errors import UserError
-from seq2seq.gold import FILES, Gold, Links, read_gold, write_gold
-from seq2seq.tokenizer import Tokenizer
-from seq2seq.translate import Translator, filter_lines
+from seq2seq.text.tokenizer import Tokenizer
+from seq2seq.translation.stream import filter_lines
+from seq2seq.translation.translator import Translator
 
 SPECIAL = "\r\v\f\x1c\x1e\x85\u2028\u2029\ufeff\0\t \u00a0\u200b▁<>/s\\\"'{}[]:,|-?0123é字🐈\u0301"
 CHARACTERS = st.sampled_from(SPECIAL) | st.characters(exclude_categories=["Cs"])
@@ -297,7 +298,9 @@ def composed(monkeypatch, capfd) -> Iterator[Callable[[list[str]], Config | str]
     def run(words: list[str]) -> Config | str:
         found: list[Config] = []
         monkeypatch.setattr(sys, "argv", ["seq2seq", "check", *words])
-        monkeypatch.setattr("seq2seq.check.check", lambda config: found.append(config) or [])
+        monkeypatch.setattr(
+            "seq2seq.commands.check.check", lambda config: found.append(config) or []
+        )
         capfd.readouterr()
         try:
             main()

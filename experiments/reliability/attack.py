@@ -16,11 +16,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import seq2seq.train  # noqa: F401  imported here, so that no copy of this process has to
+import seq2seq.training.train  # noqa: F401  imported here, so that no copy of this process has to
 from seq2seq.cli import main
-from seq2seq.disk import write_json
-from seq2seq.runtime import commit, machine, versions
-from seq2seq.weights import read_tensors
+from seq2seq.runs.weights import read_tensors
+from seq2seq.system.files import write_json
+from seq2seq.system.provenance import commit, machine, versions
 
 HERE = Path(__file__).parent
 KILL, WRITE, TERM = "SIGKILL at a random time", "SIGKILL during a write", "SIGTERM at a random time"

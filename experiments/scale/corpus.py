@@ -13,7 +13,7 @@ from random import Random
 
 from seq2seq import compose
 from seq2seq.config import build
-from seq2seq.progress import track
+from seq2seq.system.console import track
 
 
 def main(folder: Path, pairs: int) -> None:

@@ -13,12 +13,13 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from seq2seq import compose, runtime
+from seq2seq import compose
 from seq2seq.config import build
-from seq2seq.disk import write_json
-from seq2seq.learn import Learner
-from seq2seq.prepare import heldout, learn_tokenizers, tell_overlap
-from seq2seq.stranger import read_json
+from seq2seq.runs.untrusted import read_json
+from seq2seq.system import devices, provenance
+from seq2seq.system.files import write_json
+from seq2seq.training.examples import heldout, learn_tokenizers, tell_overlap
+from seq2seq.training.learner import Learner
 
 FOUND = {"stages": {}}
 
@@ -47,7 +48,7 @@ FOUND["stages"]["imports"] = {"seconds": age(), "cpu_seconds": time.process_time
 name, out, words = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
 config = compose.config([f"name={name}", *words])
 with stage("devices"):
-    fabric = runtime.fabric(config.trainer)
+    fabric = devices.fabric(config.trainer)
     corpus = build("data", config.data)
 with stage("reading"):
     text = corpus.text("train")
@@ -67,7 +68,11 @@ FOUND["lines_per_second"] = 2 * len(text) / FOUND["seconds"]
 with stage("1,000 batches"):
     for step in range(1, 1001):
         learner.draw(0.0, step)
-facts = {"versions": runtime.versions(), "commit": runtime.commit(), "machine": runtime.machine()}
+facts = {
+    "versions": provenance.versions(),
+    "commit": provenance.commit(),
+    "machine": provenance.machine(),
+}
 FOUND["load"] = os.getloadavg()[0]
 known = read_json(out) if out.exists() else {}
 write_json(out, {**known, name: {**FOUND, **facts}})

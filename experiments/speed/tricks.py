@@ -19,16 +19,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from seq2seq import bench, compose, runtime
-from seq2seq.attention import AdditiveScore, Attended, MultiHeadAttention
-from seq2seq.batching import EOS, PAD, TokenBatches, pack, pad
+from seq2seq import compose
+from seq2seq.commands import bench
 from seq2seq.config import build
-from seq2seq.disk import write_json, write_lines
-from seq2seq.dropout import Dropout
-from seq2seq.learn import Learner
+from seq2seq.layers.attention import AdditiveScore, Attended, MultiHeadAttention
+from seq2seq.layers.dropout import Dropout
 from seq2seq.models import base
-from seq2seq.prepare import learn_tokenizers
-from seq2seq.progress import track
+from seq2seq.system import devices, provenance
+from seq2seq.system.console import track
+from seq2seq.system.files import write_json, write_lines
+from seq2seq.text.batching import EOS, PAD, pack, pad
+from seq2seq.text.sampler import TokenBatches
+from seq2seq.training.examples import learn_tokenizers
+from seq2seq.training.learner import Learner
 
 ROUNDS = 12  # of one update with and one without, after one to warm up
 BEAM = 5
@@ -112,7 +115,7 @@ def learner(name: str, words: list[str]) -> Learner:
     config = compose.config([f"name={name}", *own, *words])
     corpus = build("data", config.data)
     tokenizers = learn_tokenizers(corpus, config.tokenizer)
-    made = Learner(runtime.fabric(config.trainer), config, corpus, tokenizers)
+    made = Learner(devices.fabric(config.trainer), config, corpus, tokenizers)
     made.set_up()
     return made
 
@@ -169,8 +172,8 @@ def main(out: Path, words: list[str]) -> None:
         measure(trick, name, words)
         for trick, name in track(todo, "tricks", total=len(todo), unit="tricks")
     ]
-    facts = {"commit": runtime.commit(), "machine": runtime.machine(), "words": words}
-    write_json(out / "tricks.json", {"tricks": found, **facts, "versions": runtime.versions()})
+    facts = {"commit": provenance.commit(), "machine": provenance.machine(), "words": words}
+    write_json(out / "tricks.json", {"tricks": found, **facts, "versions": provenance.versions()})
     lines = ["| trick | model | work | without | with | gain | spread |"]
     lines += ["|:--|:--|:--|--:|--:|--:|--:|"]
     for one in found:

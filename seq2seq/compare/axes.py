@@ -12,15 +12,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from seq2seq.breakdown import BUCKET, agreement_of
 from seq2seq.compare.quality import Measured, as_one
 from seq2seq.compare.significance import Chance, ends
 from seq2seq.compare.systems import Spread, System
-from seq2seq.details import span
 from seq2seq.errors import UserError
-from seq2seq.gold import Agreement, read_agreements
-from seq2seq.scores import Statistics
-from seq2seq.vocabulary import rarest
+from seq2seq.scoring.breakdown import BUCKET, agreement_of
+from seq2seq.scoring.details import span
+from seq2seq.scoring.metrics import Statistics
+from seq2seq.text.agreement import Agreement, read_agreements
+from seq2seq.text.word_counts import rarest
 
 Curve = dict[str, float]  # a value at each place
 Band = dict[str, tuple[float, float]]  # an interval at each place

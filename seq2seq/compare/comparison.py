@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.compare import alike, runs
+from seq2seq.compare import checks, runs
 from seq2seq.compare.axes import Axis, axes
 from seq2seq.compare.cost import Cost, Course, cost, courses
 from seq2seq.compare.counting import Outputs, Texts, count_all
@@ -22,7 +22,7 @@ from seq2seq.compare.systems import (
     grouped,
     made_of,
 )
-from seq2seq.vocabulary import read_counts
+from seq2seq.text.word_counts import read_counts
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,14 @@ def compare(
             files are no longer those that were scored. The sentence names the difference.
     """
     folders, notes = runs.find(paths)
-    source, target = alike.direction(folders)
+    source, target = checks.direction(folders)
     files = runs.named_files(hyps, [run.name for run in folders])
-    chosen = alike.shared_tests(folders, tests, alone=bool(files))
+    chosen = checks.shared_tests(folders, tests, alone=bool(files))
     texts = {test: read(test, folders) for test in chosen}
     outsiders = []
     for name, file in files.items():
         _, references, outputs = texts[chosen[0]]
-        lines = alike.translations(file, chosen[0], references)
+        lines = checks.translations(file, chosen[0], references)
         one = runs.outside(name, file, chosen[0], references, lines, folders[0])
         outputs[one.name] = lines
         outsiders.append(one)
@@ -131,7 +131,7 @@ def compare(
     for test, (sources, references, outputs) in texts.items():
         measured = counted[test]
         for run in folders:
-            alike.refuse_edited(test, run, measured[run.name])
+            checks.refuse_edited(test, run, measured[run.name])
         if model is not None:
             for name, lines in outputs.items():
                 measured[name]["comet"] = model.statistics(sources, lines, references)
@@ -176,13 +176,13 @@ def read(test: str, folders: Sequence[Run]) -> Texts:
     """Sources, references and the outputs of all runs, measured alike."""
     outputs = {}
     for run in folders:
-        alike.refuse_difference(test, folders[0], run)
-        sources, references, outputs[run.name] = alike.texts(test, run)
+        checks.refuse_difference(test, folders[0], run)
+        sources, references, outputs[run.name] = checks.texts(test, run)
     return sources, references, outputs
 
 
 def load_comet(folder: Path) -> Any:
     """The model in a folder."""
-    from seq2seq.comet import Comet  # with torch, which nothing else here needs
+    from seq2seq.scoring.comet import Comet
 
     return Comet(folder)

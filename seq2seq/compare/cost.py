@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from seq2seq.compare.runs import Run, section
 from seq2seq.compare.systems import Spread, System, number, spread
-from seq2seq.stranger import read_json_lines
+from seq2seq.runs.untrusted import read_json_lines
 
 # What run.json knows, as called there.
 TRAINING = {

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 
-from seq2seq import scores
-from seq2seq.progress import track
-from seq2seq.scores import Statistics
+from seq2seq.scoring import metrics
+from seq2seq.scoring.metrics import Statistics
+from seq2seq.system.console import track
 
 MANY = 3000  # lines of output from which more processes are worth their start
 
@@ -47,4 +47,4 @@ def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Cou
 def count_one(task: tuple[list[str], list[str], str | None]) -> dict[str, Statistics]:
     """What the metrics count in one output."""
     lines, references, language = task
-    return scores.statistics(lines, references, language=language)
+    return metrics.statistics(lines, references, language=language)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from seq2seq.compare.systems import System
-from seq2seq.scores import words
+from seq2seq.scoring.metrics import words
 
 LONGEST = 4  # words, as in BLEU
 MOST = 10  # shown of a kind

@@ -23,7 +23,7 @@ import numpy as np
 
 from seq2seq.compare.significance import Chance, Interval, holm, pairs
 from seq2seq.compare.systems import Spread, System
-from seq2seq.scores import Statistics
+from seq2seq.scoring.metrics import Statistics
 
 LEVEL = 0.05
 NAMES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "comet": "COMET"}

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq import breakdown
 from seq2seq.errors import UserError
-from seq2seq.gold import read_agreements
-from seq2seq.run import RunFolder
-from seq2seq.scores import score
+from seq2seq.runs.folder import RunFolder
+from seq2seq.scoring import breakdown
+from seq2seq.scoring.metrics import score
+from seq2seq.text.agreement import read_agreements
 
 MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # as `run.set_aside` names an older run
 

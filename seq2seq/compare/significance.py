@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from seq2seq.scores import Statistics, chance, seed_of_chance
+from seq2seq.scoring.metrics import Statistics, chance, seed_of_chance
 
 RESAMPLES = 1000
 TRIALS = 10_000

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.known import Content, remembered
 from seq2seq.corpora.lines import Place, Told
 from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.gold import Gold
 
 __all__ = ["Corpus", "Pair", "Text", "by_name"]
 

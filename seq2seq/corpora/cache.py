@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import IO, TypeVar
 
-from seq2seq import disk
 from seq2seq.errors import UserError
-from seq2seq.progress import bar
+from seq2seq.system import files
+from seq2seq.system.console import bar
 
 Item = TypeVar("Item")
 Group = TypeVar("Group", bound=Sized)
@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         UserError: the folder cannot be written to, or the disk is full.
     """
     try:
-        with disk.replacing(path, "wb") as file:
+        with files.replacing(path, "wb") as file:
             yield file
     except OSError as error:
         raise unwritable(path, error) from error

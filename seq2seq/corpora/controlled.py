@@ -14,14 +14,15 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
 
+from seq2seq.alignment.gold import Gold, Links
 from seq2seq.corpora.cache import cache_folder, unwritable
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.grammar import Grammar, Lexicon, Phrase, data_folder, french, gold, rule, text
 from seq2seq.corpora.lines import read_lines
-from seq2seq.disk import write_lines
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.gold import Agreement, Gold, Links, agreement_line, parse_agreement
-from seq2seq.progress import track
+from seq2seq.system.console import track
+from seq2seq.system.files import write_lines
+from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement
 
 LANGUAGES = ("en", "fr")
 SHORTEST, USUAL = 4, 20  # English words of a sentence

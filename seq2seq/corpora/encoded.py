@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.shards import BATCHES, Rows, Shards
 from seq2seq.corpora.text import Pair, Text
-from seq2seq.progress import bar
+from seq2seq.system.console import bar
 
 
 @runtime_checkable

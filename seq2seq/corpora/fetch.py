@@ -10,7 +10,7 @@ from urllib.request import urlopen
 
 from seq2seq.corpora.cache import replacing
 from seq2seq.errors import UserError
-from seq2seq.progress import bar
+from seq2seq.system.console import bar
 
 SECONDS = 30  # without an answer before giving up
 BYTES = 1 << 16  # read at a time

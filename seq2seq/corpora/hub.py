@@ -12,7 +12,7 @@ from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.lines import one_line
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.progress import bar
+from seq2seq.system.console import bar
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetBuilder

@@ -6,8 +6,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.attention import AdditiveScore, attend
-from seq2seq.layers import GATES, PARTS, Cell, DeepOutput, Embedding, Kind, Recurrence, linear
+from seq2seq.layers.attention import AdditiveScore, attend
+from seq2seq.layers.recurrent import (
+    GATES,
+    PARTS,
+    Cell,
+    DeepOutput,
+    Embedding,
+    Kind,
+    Recurrence,
+    linear,
+)
 from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 

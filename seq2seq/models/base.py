@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.batching import PAD, Batch
-from seq2seq.loss import cross_entropy
+from seq2seq.layers.loss import cross_entropy
+from seq2seq.text.batching import PAD, Batch
 
 Memory = Any
 State = Any

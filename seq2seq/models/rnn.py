@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.layers import PARTS, DeepOutput, Embedding, Kind, Recurrence, linear
+from seq2seq.layers.recurrent import PARTS, DeepOutput, Embedding, Kind, Recurrence, linear
 from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 

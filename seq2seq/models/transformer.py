@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.attention import Attended, MultiHeadAttention
-from seq2seq.dropout import Dropout
+from seq2seq.layers.attention import Attended, MultiHeadAttention
+from seq2seq.layers.dropout import Dropout
 from seq2seq.models.base import Autoregressive, Hidden, Step, Words
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
-from seq2seq.gold import Gold, Link, Links
+from seq2seq.alignment.gold import Gold, Link, Links
 
 VOWELS = frozenset("aeiouhàâäéèêëîïôöùûüœæ")  # an h that forbids elision is marked: *héros
 

@@ -22,7 +22,7 @@ from seq2seq.corpora.grammar.agreement import (
 from seq2seq.corpora.grammar.lexicon import Adjective, Verb
 from seq2seq.corpora.grammar.nouns import IN, PERSON, NounPhrases
 from seq2seq.corpora.grammar.phrase import Phrase, rule
-from seq2seq.gold import Agreement
+from seq2seq.text.agreement import Agreement
 
 GETTING = frozenset({"acheter", "choisir", "emprunter", "recevoir", "trouver"})
 JOINTS = ((",/1 and/2", ",/1 et/2"), (",/1 but/2", ",/1 mais/2"), ("because/1", "parce/1 que/1"))

@@ -1,0 +1,1 @@
+"""Word alignments without a model: gold links, AER, extraction rules, baselines."""

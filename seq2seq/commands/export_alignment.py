@@ -1,0 +1,135 @@
+"""The alignments of a whole text as files, streamed: a million pairs take the memory of a few."""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from seq2seq.alignment.gold import Gold, Links
+from seq2seq.alignment.rule import Rule
+from seq2seq.errors import UserError
+from seq2seq.interpret.alignment import Cut
+from seq2seq.runs.folder import RunFolder
+from seq2seq.system.console import track
+from seq2seq.system.files import replacing
+from seq2seq.translation.translation import END
+from seq2seq.translation.translator import Translator
+
+
+class Aligned(NamedTuple):
+    """One pair: its tokens, its links, and the weights that these were read from, `</s>` last."""
+
+    source: list[str]
+    target: list[str]
+    links: Links
+    weights: Float[ndarray, "tgt_rows src_and_end"]
+
+
+def export_text(
+    path: str | Path,
+    *,
+    test: str | None = None,
+    texts: tuple[Path, Path] | None = None,
+    rule: Rule,
+    out: Path,
+    device: str = "auto",
+) -> None:
+    """Force-decode the pairs of two files and write the alignment of their tokens.
+
+    Pairs with an empty side have no links.
+
+    Args:
+        path: the run folder.
+        test: the name of one of its test sets.
+        texts: two files of tokens instead.
+        rule: how attention is read.
+        out: .align has a line of Pharaoh links i-j a pair, counted from 0; .jsonl a JSON object a
+            line, with tokens, links and weights; .npz an array of weights for each pair, by its
+            number from 1, a row a target token and a column a source token, `</s>` last.
+        device: where to compute.
+
+    Raises:
+        UserError: the ending is another, the files are of different lengths, or the model has no
+            attention or not the layer or head of the rule.
+    """
+    if out.suffix not in WRITERS:
+        raise UserError(f"--export {out} must end in {', '.join(WRITERS)}")
+    run = RunFolder.open(path)
+    if test is not None:
+        texts = run.test(test) / "source.txt", run.test(test) / "reference.txt"
+    if texts is None:
+        raise UserError("--export goes with --test NAME or --text SOURCE TARGET")
+    aligned = align_all(Translator(run, device=device), pairs(*texts), rule)
+    mode, write = WRITERS[out.suffix]
+    with replacing(out, mode) as file:
+        write(file, track(aligned, f"aligning {texts[0].name}", total=None, unit="pairs"))
+
+
+def pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
+    """The lines of two files side by side.
+
+    Raises:
+        UserError: one of them ends before the other, or is not UTF-8.
+    """
+    with (
+        source.open(encoding="utf-8", newline="\n") as sources,
+        target.open(encoding="utf-8", newline="\n") as targets,
+    ):
+        try:
+            for one, other in zip(sources, targets, strict=True):
+                yield one.rstrip("\n"), other.rstrip("\n")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{source} or {target} is not UTF-8: {error.reason}") from error
+        except ValueError as error:
+            raise UserError(f"{source} and {target} are not of the same number of lines") from error
+
+
+def align_all(
+    translator: Translator, texts: Iterable[tuple[str, str]], rule: Rule
+) -> Iterator[Aligned]:
+    """The alignment of each pair by a rule."""
+    for translation in translator.force(texts):
+        if translation.attention is None:
+            raise UserError(f"{translator.run.name} has no attention, so nothing can be exported")
+        tokens = Gold(translation.source.split(), translation.text.split(), Links(frozenset()))
+        cut = Cut.of(translation, tokens, translator.tokenizers)
+        weights = cut.pool(rule.read(translation.attention))
+        links = rule.links(weights[: len(tokens.target)])
+        yield Aligned(tokens.source, tokens.target, Links(links), weights)
+
+
+def write_pharaoh(file: IO[str], aligned: Iterable[Aligned]) -> None:
+    """A line of links a pair."""
+    file.writelines(f"{pair.links}\n" for pair in aligned)
+
+
+def write_jsonl(file: IO[str], aligned: Iterable[Aligned]) -> None:
+    """A JSON object a line."""
+    for source, target, links, weights in aligned:
+        record = {
+            "source": [*source, END],
+            "target": [*target, END][: len(weights)],
+            "links": sorted(links.sure),
+            "weights": [[round(weight, 5) for weight in row] for row in weights.tolist()],
+        }
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def write_npz(file: IO[bytes], aligned: Iterable[Aligned]) -> None:
+    """What `numpy.load` reads, array by array; numpy's own `savez` wants all of them at once."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, pair in enumerate(aligned, 1):
+            with archive.open(f"{number}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, pair.weights, allow_pickle=False)
+
+
+WRITERS: dict[str, tuple[str, Callable[[IO[Any], Iterable[Aligned]], None]]] = {
+    ".align": ("w", write_pharaoh),
+    ".jsonl": ("w", write_jsonl),
+    ".npz": ("wb", write_npz),
+}

@@ -1,0 +1,1 @@
+"""A comparison written down: terminal, Markdown, TeX, JSON, CSV and pictures."""

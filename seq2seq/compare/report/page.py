@@ -1,0 +1,158 @@
+"""A comparison as the one mapping that the interactive page is drawn from: text, numbers, lists."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from seq2seq.compare.axes import Axis, curves_of
+from seq2seq.compare.comparison import Comparison, TestSet
+from seq2seq.compare.quality import NAMES, Pair
+from seq2seq.compare.report import tables
+from seq2seq.compare.report.tables import Table
+from seq2seq.compare.runs import Run
+
+ATTENTION = (
+    "attention.safetensors"  # beside a test set's translations, where `evaluate` has stored it
+)
+
+
+def page(comparison: Comparison) -> dict[str, Any]:
+    """All that the page shows; everything in it is untrusted text."""
+    found = comparison.configuration
+    return {
+        "title": ", ".join(system.name for system in comparison.systems),
+        "source": comparison.source,
+        "target": comparison.target,
+        "systems": [
+            {"name": system.name, "runs": [run.name for run in system.runs]}
+            for system in comparison.systems
+        ],
+        "runs": [
+            {"name": run.name, "system": system.name, "seed": run.seed}
+            for system in comparison.systems
+            for run in system.runs
+        ],
+        "tests": [of_test(comparison, test) for test in comparison.tests],
+        "configuration": {
+            "same": found.same | comparison.provenance.same,
+            "different": {
+                "head": ["", *found.names],
+                "rows": [[key, *values] for key, values in found.different.items()],
+            },
+        },
+        "provenance": cells(tables.provenance(comparison)),
+        "notes": comparison.notes,
+    }
+
+
+def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
+    """All that is shown of one test set."""
+    names = [system.name for system in comparison.systems]
+    return {
+        "name": test.name,
+        "lines": len(test.references),
+        "notes": [*test.notes, *(f"{NAMES[m]}: {s}" for m, s in test.quality.signatures.items())],
+        "tables": [titled(table) for table in summaries(comparison, test)],
+        "words": [titled(table) for table in tables.ngrams(comparison, test)],
+        "matrices": [
+            {
+                "title": f"{NAMES[metric]}, {words}",
+                "names": names,
+                "cells": matrix(names, pairs, kind),
+            }
+            for metric, pairs in test.quality.pairs.items()
+            for kind, words in (
+                ("randomised", "paired approximate randomisation"),
+                ("bootstrap", "paired bootstrap resampling"),
+            )
+            if pairs
+        ],
+        "curves": [*map(curve, test.axes), *courses(comparison)],
+        "source": test.sources,
+        "reference": test.references,
+        "outputs": {
+            run.name: {
+                "text": test.outputs[run.name],
+                "score": [round(score, 2) for score in test.sentences[run.name].tolist()],
+            }
+            for run in comparison.runs
+        },
+        "attention": {run.name: attention(run, test.name) for run in comparison.runs},
+    }
+
+
+def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
+    """The tables in the order in which they are read."""
+    yield tables.quality(comparison, test)
+    yield tables.every_run(comparison, test)
+    for table in (tables.further(comparison, test), tables.alignment(comparison, test)):
+        if table:
+            yield table
+    yield tables.cost(comparison, test)
+    yield from tables.axes(test)
+
+
+def titled(table: Table) -> dict[str, Any]:
+    """Title, head, rows and note."""
+    return {"title": table.title, **cells(table), "note": table.note}
+
+
+def cells(table: Table) -> dict[str, Any]:
+    """Head and rows."""
+    return {"head": table.head, "rows": table.rows}
+
+
+def matrix(names: list[str], pairs: list[Pair], kind: str) -> list[list[dict[str, Any] | None]]:
+    """What each row's system has over each column's, by one of the two tests."""
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    for pair in pairs:
+        ps = {"p": getattr(pair, kind), "corrected": getattr(pair, f"{kind}_corrected")}
+        for row, column, sign in ((pair.first, pair.second, 1), (pair.second, pair.first, -1)):
+            won = {row: "row", column: "column"}.get(pair.winner or "")
+            known[row, column] = {"difference": sign * pair.difference, **ps, "winner": won}
+    return [[known.get((row, column)) for column in names] for row in names]
+
+
+def curve(axis: Axis) -> dict[str, Any]:
+    """Scores along an axis, with their intervals."""
+    values, bands = curves_of(axis)
+    return {
+        "title": axis.title,
+        "x": axis.x,
+        "y": axis.y,
+        "categories": True,
+        "series": [
+            {
+                "name": name,
+                "system": name,
+                "x": list(of),
+                "y": list(of.values()),
+                "low": [low for low, _ in bands[name].values()],
+                "high": [high for _, high in bands[name].values()],
+            }
+            for name, of in values.items()
+        ],
+    }
+
+
+def courses(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """BLEU by minutes of training; nothing where no training was logged."""
+    if comparison.courses:
+        series = [
+            {
+                "name": one.run,
+                "system": one.system,
+                "x": one.minutes,
+                "y": one.bleu,
+                "low": None,
+                "high": None,
+            }
+            for one in comparison.courses
+        ]
+        words = {"title": "BLEU by minutes of training", "x": "minutes of training"}
+        yield {**words, "y": "BLEU of the validation", "categories": False, "series": series}
+
+
+def attention(run: Run, test: str) -> str | None:
+    """The file of a run's attention on a test set; None where there is none."""
+    path = run.output(test).parent / ATTENTION
+    return str(path.resolve()) if run.folder and path.is_file() else None

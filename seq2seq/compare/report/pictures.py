@@ -1,0 +1,31 @@
+"""The curves of a comparison as pictures, PNG for looking and SVG for papers."""
+
+from pathlib import Path
+
+from seq2seq.compare.axes import curves_of
+from seq2seq.compare.comparison import Comparison
+from seq2seq.plots import curves
+
+ENDINGS = (".png", ".svg")
+
+
+def draw(comparison: Comparison, out: Path) -> list[Path]:
+    """Draw every axis that has a curve, and the course of the trainings; return the paths."""
+    drawn = []
+    for test in comparison.tests:
+        for axis in test.axes:
+            points, bands = curves_of(axis)
+            if not all(len(curve) > 1 for curve in points.values()):
+                continue
+            for ending in ENDINGS:
+                path = out / f"{axis.key}-{test.name}{ending}"
+                top = 100.0 if axis.y == "%" else None
+                curves.curves(points, path, x=axis.x, y=axis.y, top=top, bands=bands)
+                drawn.append(path)
+    if comparison.courses:
+        lines = [(one.system, one.minutes, one.bleu) for one in comparison.courses]
+        for ending in ENDINGS:
+            path = out / f"training{ending}"
+            curves.courses(lines, path, x="minutes of training", y="BLEU of the validation")
+            drawn.append(path)
+    return drawn

@@ -1,0 +1,140 @@
+"""A comparison as `report.json`, for programs; described by `report.schema.json` in this folder."""
+
+from dataclasses import asdict
+from typing import Any
+
+from seq2seq.compare.comparison import Comparison, TestSet
+from seq2seq.compare.runs import Run, section
+from seq2seq.compare.sentences import beaten, shown_pairs
+from seq2seq.compare.significance import RESAMPLES, TRIALS
+from seq2seq.compare.systems import flat, number, shown
+from seq2seq.scoring.metrics import seed_of_chance
+
+SCHEMA = 2  # raised when a reader would have to change
+
+
+def record(comparison: Comparison) -> dict[str, Any]:
+    """All that was found, as numbers."""
+    return {
+        "schema": SCHEMA,
+        "source": comparison.source,
+        "target": comparison.target,
+        "testing": {
+            "resamples": RESAMPLES,
+            "trials": TRIALS,
+            "seed": seed_of_chance(),
+            "correction": "holm",
+        },
+        "systems": [
+            {
+                "name": system.name,
+                "runs": [run.name for run in system.runs],
+                "configuration": {
+                    key: shown(value) for key, value in flat(system.runs[0].config).items()
+                },
+            }
+            for system in comparison.systems
+        ],
+        "runs": [of_run(run) for run in comparison.runs],
+        "tests": {test.name: of_test(comparison, test) for test in comparison.tests},
+        "training": [asdict(course) for course in comparison.courses],
+        "notes": comparison.notes,
+    }
+
+
+def of_run(run: Run) -> dict[str, Any]:
+    """Where an output comes from."""
+    data = section(run.info, "data")
+    return {
+        "name": run.name,
+        "path": shown(str(run.path)),
+        "outside": run.folder is None,
+        "seed": run.seed,
+        "status": _words(run.info.get("status")),
+        "commit": _words(run.info.get("commit")),
+        "training_sha256": _words(section(data, "train").get("sha256")),
+        "versions": {key: shown(value) for key, value in section(run.info, "versions").items()},
+        "steps": number(run.info.get("steps")),
+    }
+
+
+def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
+    """All that was found on one test set."""
+    found = test.quality
+    return {
+        "lines": len(test.references),
+        "source_sha256": shown(test.facts["source_sha256"]),
+        "reference_sha256": shown(test.facts["reference_sha256"]),
+        "signatures": found.signatures,
+        "runs": {
+            name: {metric: one._asdict() for metric, one in metrics.items()}
+            for name, metrics in found.runs.items()
+        },
+        "systems": {
+            name: {
+                metric: {**asdict(found.means[name][metric]), "as_one": one._asdict()}
+                for metric, one in metrics.items()
+            }
+            for name, metrics in found.systems.items()
+        },
+        "pairs": {
+            metric: [pair._asdict() for pair in pairs] for metric, pairs in found.pairs.items()
+        },
+        "axes": {
+            axis.key: {
+                "places": axis.places,
+                "lines": axis.lines,
+                "systems": {
+                    name: [
+                        {**asdict(point.value), "low": point.low, "high": point.high}
+                        for point in points
+                    ]
+                    for name, points in axis.points.items()
+                },
+            }
+            for axis in test.axes
+        },
+        "cost": {
+            name: {key: one and one["mean"] for key, one in asdict(cost).items()}
+            for name, cost in test.costs.items()
+        },
+        "alignment": {
+            run.name: {
+                key: number(section(run.scores[test.name], "alignment").get(key))
+                for key in ("aer", "precision", "recall", "entropy")
+            }
+            for run in comparison.runs
+            if section(run.scores[test.name], "alignment")
+        },
+        "sentences": [
+            {
+                "better": better.name,
+                "worse": worse.name,
+                "chrf": [one._asdict() for one in beaten(better, worse, test.sentences)],
+            }
+            for ours, theirs in shown_pairs(comparison.systems)
+            for better, worse in ((ours, theirs), (theirs, ours))
+        ],
+        "ngrams": [
+            {
+                "better": better.name,
+                "worse": worse.name,
+                "words": [
+                    one._asdict()
+                    for one in test.matches.better(better.name, worse.name, phrases=False)
+                ],
+                "phrases": [
+                    one._asdict()
+                    for one in test.matches.better(better.name, worse.name, phrases=True)
+                ],
+            }
+            for ours, theirs in shown_pairs(comparison.systems)
+            for better, worse in ((ours, theirs), (theirs, ours))
+        ],
+        "notes": test.notes,
+    }
+
+
+def _words(value: object) -> str | None:
+    """Text, where somebody else has written some."""
+    return None if value is None else shown(value)

@@ -1,0 +1,34 @@
+"""A comparison written into a folder: for people, for papers, for programs."""
+
+from pathlib import Path
+
+from seq2seq.compare import html
+from seq2seq.compare.comparison import Comparison
+from seq2seq.compare.report.markdown import markdown
+from seq2seq.compare.report.page import page
+from seq2seq.compare.report.pictures import draw
+from seq2seq.compare.report.record import record
+from seq2seq.compare.report.tex import tex
+from seq2seq.errors import UserError
+from seq2seq.system.files import replacing, write_json
+
+
+def write(comparison: Comparison, out: Path) -> list[Path]:
+    """Write report.html, report.md, report.json, table.tex and the pictures; return their paths.
+
+    Raises:
+        UserError: `out` is a file, or a run's attention is damaged or not of its test set.
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"the report cannot go to {str(out)!r}: it is a file, not a folder")
+    drawn = draw(comparison, out)
+    for name, text in {
+        "report.md": markdown(comparison, drawn),
+        "table.tex": tex(comparison),
+    }.items():
+        with replacing(out / name) as file:
+            file.write(text)
+    write_json(out / "report.json", record(comparison))
+    html.write(page(comparison), out / "report.html")
+    written = ("report.html", "report.md", "report.json", "table.tex")
+    return [*(out / name for name in written), *drawn]

@@ -1,0 +1,62 @@
+"""The extraction rule of a run: stored in align/rule.json, changed on the command line."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from seq2seq.alignment.rule import Rule
+from seq2seq.errors import UserError
+from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.untrusted import read_json
+
+RULE = Path("align") / "rule.json"  # in a run folder: the rule that a development set chose
+
+
+def chosen_rule(run: RunFolder) -> Rule:
+    """The rule that was picked for a run on a development set, else the default.
+
+    Raises:
+        UserError: the file that holds the choice is damaged.
+    """
+    file = run.path / RULE
+    if not file.is_file():
+        return Rule()
+    try:
+        return replace(Rule(), **read_json(file)["rule"])
+    except (UserError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{file} cannot be read as a rule: {error} (delete it to read by the default rule)"
+        ) from error
+
+
+def changed(
+    rule: Rule,
+    *,
+    layer: str | None,
+    head: str | None,
+    shift: bool | None,
+    end: Literal["keep", "drop", "renormalise"] | None,
+    threshold: float | None,
+) -> Rule:
+    """A rule with what was asked for in place of its own; None asks for nothing.
+
+    Raises:
+        UserError: layer or head is neither a number nor `mean`.
+    """
+    return Rule(
+        layer=rule.layer if layer is None else number("layer", layer),
+        head=rule.head if head is None else number("head", head),
+        shift=rule.shift if shift is None else shift,
+        end=end or rule.end,
+        threshold=rule.threshold if threshold is None else threshold,
+    )
+
+
+def number(what: str, text: str) -> int | Literal["mean"]:
+    """A layer or head by its number, or the mean of all."""
+    if text == "mean":
+        return "mean"
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"--{what} {text}: give a number from 1, or mean") from None

@@ -1,0 +1,159 @@
+"""Every layer, head and row of a run against gold, in one pass over the text."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from seq2seq.alignment.gold import Link
+from seq2seq.alignment.links import Tally
+from seq2seq.alignment.rule import Rule
+from seq2seq.errors import UserError
+from seq2seq.interpret.alignment import attention_of, entropies, forced
+from seq2seq.interpret.gold_set import GoldSet
+from seq2seq.translation.translator import Translator
+
+Number = int | Literal["mean"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One rule, how well it finds the gold, and what the matrix it reads is like.
+
+    Args:
+        rule: the rule.
+        tally: its links against the gold.
+        end: the mean share of attention that a token gives to `</s>`.
+        entropy: of a token's row, in nats, on average; 0 where all attention is on one token.
+        forward: the share of tokens that look no further back than the token before them.
+    """
+
+    rule: Rule
+    tally: Tally
+    end: float
+    entropy: float
+    forward: float
+
+    def record(self) -> dict[str, Any]:
+        """All numbers by their names."""
+        return {
+            "rule": asdict(self.rule),
+            **self.tally.scores(),
+            "links": self.tally.links,
+            "end": self.end,
+            "entropy": self.entropy,
+            "forward": self.forward,
+        }
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All readings of a run on one text; unmatched counts the gold's tokens without pieces."""
+
+    readings: list[Reading]
+    unmatched: int
+
+    @property
+    def best(self) -> Reading:
+        """The reading of the least alignment error."""
+        return min(self.readings, key=lambda reading: reading.tally.aer)
+
+    def of(self, rule: Rule) -> Reading:
+        """The reading by one of the rules that were surveyed."""
+        return next(reading for reading in self.readings if reading.rule == rule)
+
+
+def survey(translator: Translator, gold_set: GoldSet, rule: Rule) -> Survey:
+    """Read a text by every layer, every head, their means, and both rows.
+
+    Args:
+        translator: the trained run.
+        gold_set: the text, and its gold.
+        rule: what else there is to a reading: `</s>`, and when a word is linked.
+
+    Raises:
+        UserError: the model has no attention, or the text no pairs.
+    """
+    sums: dict[bool, Float[ndarray, "kinds layers heads"]] = {}
+    unmatched = 0
+    for translation, gold, cut in forced(translator, gold_set):
+        seen = attention_of(translation, translator.run)
+        unmatched += cut.unmatched
+        attention = with_means(seen.float().numpy())
+        layers, heads = seen.shape[:2]
+        shape = len(gold.target), len(gold.source)
+        sure = cells(gold.links.sure, shape)
+        possible = sure | cells(gold.links.possible, shape)
+        for shift in (False, True):
+            weights = cut.pool(attention[:, :, shift:])[:, :, : len(gold.target)]
+            found = counts(weights, rule.choose(weights), sure, possible)
+            sums[shift] = sums.get(shift, 0) + found
+    if not sums:
+        raise UserError(f"{gold_set.name} has no pairs")
+    links = sum(len(gold.links.sure) for gold in gold_set.golds)
+    readings = []
+    for shift, (x, layer), (y, head) in product(
+        sums, enumerate(numbers(layers)), enumerate(numbers(heads))
+    ):
+        found, hits, near, end, entropy, rows, forward, steps = sums[shift][:, x, y].tolist()
+        readings.append(
+            Reading(
+                replace(rule, layer=layer, head=head, shift=shift),
+                Tally(int(found), links, int(hits), int(near)),
+                end / max(rows, 1),
+                entropy / max(rows, 1),
+                forward / max(steps, 1),
+            )
+        )
+    return Survey(readings, unmatched)
+
+
+def numbers(count: int) -> list[Number]:
+    """1 to count, and the mean if there are several."""
+    return [*range(1, count + 1), *(["mean"] if count > 1 else [])]
+
+
+def with_means(
+    attention: Float[ndarray, "layers heads tgt src"],
+) -> Float[ndarray, "all_layers all_heads tgt src"]:
+    """The matrices of each layer and head, then their means, as `numbers` names them."""
+    for axis in (0, 1):
+        if attention.shape[axis] > 1:
+            attention = np.append(attention, attention.mean(axis, keepdims=True), axis)
+    return attention
+
+
+def cells(links: Sequence[Link] | frozenset[Link], shape: tuple[int, int]) -> Bool[ndarray, "t s"]:
+    """Links as a table with a row for each target token."""
+    table = np.zeros(shape, dtype=bool)
+    for i, j in links:
+        table[j, i] = True
+    return table
+
+
+def counts(
+    weights: Float[ndarray, "layers heads tgt src_and_end"],
+    chosen: Bool[ndarray, "layers heads tgt src"],
+    sure: Bool[ndarray, "tgt src"],
+    possible: Bool[ndarray, "tgt src"],
+) -> Float[ndarray, "8 layers heads"]:
+    """What one pair adds to the sums that a `Reading` is made of."""
+    both = (-2, -1)
+    looked = weights[..., :-1].argmax(-1) if chosen.shape[-1] else np.zeros(weights.shape[:-1])
+    forward = np.diff(looked, axis=-1) >= 0
+    return np.stack(
+        [
+            chosen.sum(both),
+            (chosen & sure).sum(both),
+            (chosen & possible).sum(both),
+            weights[..., -1].sum(-1),
+            entropies(weights).sum(-1),
+            weights.any(-1).sum(-1),
+            forward.sum(-1),
+            np.full(forward.shape[:-1], forward.shape[-1]),
+        ]
+    ).astype(np.float64)

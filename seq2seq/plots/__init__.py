@@ -1,0 +1,1 @@
+"""Pictures; the only folder that imports matplotlib."""

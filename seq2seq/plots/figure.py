@@ -1,0 +1,85 @@
+"""Pictures: the only door to matplotlib."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from matplotlib import font_manager, rc_context
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from seq2seq.system.console import console
+from seq2seq.system.files import replacing
+
+FORMATS = (".png", ".svg", ".pdf")
+# Asked in this order for a character that the fonts before lack, if they are installed.
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Arial Unicode MS",
+    "Noto Sans Devanagari",
+    "Noto Sans Symbols2",
+)
+
+
+@contextmanager
+def paper(path: Path, size: float = 10.0) -> Iterator[Figure]:
+    """An empty figure with our fonts, written to `path` at the end; a dollar is a dollar."""
+    style: Any = {"font.family": installed(), "font.size": size}
+    style |= {"pdf.fonttype": 42, "text.parse_math": False}
+    with warnings.catch_warnings(record=True) as caught, rc_context(style):
+        warnings.simplefilter("always")
+        figure = Figure(dpi=150)
+        yield figure
+        save(figure, path)
+        if lacking(caught) and look_for_fonts():
+            for text in figure.findobj(Text):
+                text.set_fontfamily(installed())
+            caught.clear()
+            save(figure, path)
+    if lacking(caught):
+        console.print(
+            f"some characters in {path} are drawn as boxes: no font here has them "
+            "(installing the Noto fonts mends it)"
+        )
+
+
+def lacking(caught: Sequence[warnings.WarningMessage]) -> bool:
+    """Whether matplotlib has remarked that no font has a character."""
+    return any("missing from font" in str(warning.message) for warning in caught)
+
+
+def installed() -> list[str]:
+    """Those of FONTS that matplotlib knows, in their order."""
+    known = set(font_manager.get_font_names())
+    return [name for name in FONTS if name in known]
+
+
+def look_for_fonts() -> bool:
+    """Show matplotlib the fonts installed since it made its list, which it never makes anew."""
+    manager, before = font_manager.fontManager, installed()
+    known = {entry.fname for entry in manager.ttflist}
+    for file in set(font_manager.findSystemFonts()) - known:
+        with suppress(OSError, RuntimeError):  # a font that cannot be read is none
+            manager.addfont(file)
+    return installed() != before
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure whole or not at all, equal bytes for equal pictures."""
+    kind = path.suffix.lower().lstrip(".")
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with replacing(path, "wb") as file:
+        figure.savefig(file, format=kind, bbox_inches="tight", pad_inches=0.1, metadata=undated)
+
+
+def visible(word: str) -> str:
+    """A word with a stand-in for every character that would draw nothing."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in word)

@@ -1,0 +1,1 @@
+"""The run folder: what is in it, and how it is read safely."""

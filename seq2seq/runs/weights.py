@@ -1,0 +1,143 @@
+"""Tensors on disk: safetensors with a checksum, whole or not at all; a model from its run."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from seq2seq.config import build
+from seq2seq.errors import UserError
+from seq2seq.models.base import Autoregressive
+from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.size_check import check_sizes
+from seq2seq.system.files import replacing
+from seq2seq.text.tokenizer import Tokenizers
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors, plain facts beside them, and the SHA-256 of both."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # One entry, for safetensors does not keep the order of several.
+    label = json.dumps({"sha256": digest(tensors, facts), "facts": facts})
+    content = save(tensors, {"seq2seq": label})
+    with replacing(path, "wb") as file:
+        file.write(content)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a file and the facts beside them.
+
+    Raises:
+        UserError: the file is missing, is not safetensors, or is not what was written.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            label = json.loads((file.metadata() or {}).get("seq2seq", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise UserError(f"the weights {path} are missing") from error
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as safetensors: {error}") from error
+    if label is None:  # written by somebody else
+        return tensors, {}
+    if label["sha256"] != digest(tensors, label["facts"]):
+        raise UserError(
+            f"{path} is damaged: its checksum is not that of its content (the command that trained "
+            "it can write it anew)"
+        )
+    return tensors, label["facts"]
+
+
+def digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
+    """The SHA-256 of named tensors and of plain facts."""
+    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def save_weights(model: torch.nn.Module, path: Path) -> None:
+    """Write every parameter once, tied ones under their first name."""
+    save_tensors(path, dict(model.named_parameters()), {})
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file.
+
+    Raises:
+        UserError: the file is missing, is not safetensors, or is not what was written.
+    """
+    return read_tensors(path)[0]
+
+
+def set_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
+    """Copy tensors into a model of exactly the same shapes.
+
+    Raises:
+        UserError: a parameter is missing, left over or of another shape.
+    """
+    parameters = dict(model.named_parameters())
+    if odd := parameters.keys() ^ tensors.keys():
+        raise UserError(f"{source} is of another model: {min(odd)!r} is on one side only")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            if parameter.shape != tensors[name].shape:
+                raise UserError(
+                    f"{source} is of another model: {name} is {list(tensors[name].shape)}, "
+                    f"not {list(parameter.shape)}"
+                )
+            parameter.copy_(tensors[name])
+
+
+def average(paths: Sequence[Path]) -> dict[str, Tensor]:
+    """The mean of several checkpoints (Vaswani et al. 2017, section 6.1)."""
+    total = read_weights(paths[0])
+    for path in paths[1:]:
+        for name, tensor in read_weights(path).items():
+            total[name] += tensor
+    return {name: tensor / len(paths) for name, tensor in total.items()}
+
+
+def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregressive:
+    """A fresh model of the configured variant with the tokenizers' vocabulary sizes.
+
+    Raises:
+        UserError: the variant refuses its settings, or nobody could hold it in memory.
+    """
+    try:
+        model: Autoregressive = build(
+            "model",
+            section,
+            source_vocab=len(tokenizers.source),
+            target_vocab=len(tokenizers.target),
+            shared_vocab=tokenizers.shared,
+        )
+    except (RuntimeError, TypeError, MemoryError) as error:  # as torch says it of large sizes
+        reason = str(error).split("\n")[0]
+        raise UserError(f"a model of these sizes cannot be built: {reason}") from error
+    return model
+
+
+def load_model(
+    run: RunFolder, device: torch.device | None = None
+) -> tuple[Autoregressive, Tokenizers]:
+    """The trained model of a run, ready to translate, with its tokenizers.
+
+    Raises:
+        UserError: a file of the run is missing, damaged or of another model.
+    """
+    tokenizers = Tokenizers.load(run.path)
+    file = run.path / "model.safetensors"
+    section = run.config.get("model", {})
+    check_sizes(lambda: build_model(section, tokenizers), file)
+    model = build_model(section, tokenizers)
+    set_weights(model, read_weights(file), file)
+    return model.to(device or torch.device("cpu")).eval(), tokenizers

@@ -1,0 +1,1 @@
+"""Scores of translations: sacreBLEU's metrics, by length and distance, perplexity, COMET."""

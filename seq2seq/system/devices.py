@@ -1,0 +1,160 @@
+"""The machine: devices and processes (Lightning Fabric), threads, memory, seeds, versions."""
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from seq2seq.config import TrainerConfig
+from seq2seq.errors import UserError
+
+try:
+    import resource
+except ModuleNotFoundError:  # Windows has none
+    resource = None  # type: ignore[assignment]
+
+# Only training waits for Lightning, whose import takes longer than translating a line.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.loggers.logger import Logger
+
+
+def keep_memory() -> None:
+    """Have glibc keep large buffers instead of giving them back after every use.
+
+    Otherwise each step asks the system for its pages anew, and page faults take a third of the
+    time. Other C libraries are left alone.
+    """
+    if not has_glibc():
+        return
+    libc = ctypes.CDLL(None)
+    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # <malloc.h>
+    libc.mallopt(m_mmap_max, 0)
+    libc.mallopt(m_trim_threshold, 2**31 - 1)
+    libc.mallopt(m_top_pad, 256 * 2**20)
+
+
+def has_glibc() -> bool:
+    """Whether memory is managed by the GNU C library."""
+    return platform.libc_ver()[0] == "glibc"
+
+
+def first_process() -> bool:
+    """Whether this process is the first of a run, as its launcher says; true where none has."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabric":
+    """The handle to the devices and processes of a run; `launch` it to start them.
+
+    Args:
+        settings: which devices, how many, and how they compute.
+        tensorboard: a run folder for events of TensorBoard, if they are wanted.
+
+    Raises:
+        UserError: the machine does not have what the settings ask for.
+    """
+    from lightning_fabric import Fabric
+
+    keep_memory()
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    try:
+        return Fabric(
+            accelerator=settings.accelerator,
+            devices=settings.devices,
+            precision=settings.precision,
+            loggers=None if tensorboard is None else [event_logger(tensorboard)],
+        )
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
+            f"trainer.precision={settings.precision} is not to be had here: {reason}"
+        ) from error
+
+
+def repeat_exactly(wanted: bool) -> None:
+    """Have torch choose the operations that give the same bits every time, or the fastest.
+
+    An operation that has none of the first kind, as some on a GPU, is used all the same, and torch
+    warns of it by name.
+    """
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA is first used
+    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    # It would cost, and decide nothing: no code here reads what it has not written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def chance(seed: int, *place: int) -> None:
+    """Begin the stream of chance that belongs to a seed and a place in training.
+
+    With a stream for each update there is no generator whose state would have to be saved.
+    """
+    torch.manual_seed(int(np.random.default_rng([seed, *place]).integers(2**63)))
+
+
+def gradient_scaler(fabric: "Fabric") -> Any:
+    """What keeps small gradients from vanishing in 16-mixed precision; None in any other."""
+    return getattr(fabric.strategy.precision, "scaler", None)
+
+
+def agreed(fabric: "Fabric", value: Any) -> Any:
+    """The first process's word, so that all do the same."""
+    return fabric.broadcast(value) if fabric.world_size > 1 else value
+
+
+def total(fabric: "Fabric", value: Any) -> Any:
+    """The sum over all processes, of a whole number or of a tensor."""
+    if fabric.world_size == 1:
+        return value
+    found: Any = fabric.all_reduce(torch.as_tensor(value), reduce_op="sum")
+    return int(found) if isinstance(value, int) else found
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes held so far: of tensors on a GPU, else of the process; None if unknown."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if resource is None:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if platform.system() == "Darwin" else 1024 * most
+
+
+def event_logger(folder: Path) -> "Logger":
+    """A writer of TensorBoard's events (an extra)."""
+    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "train.tensorboard=true needs TensorBoard: pip install 'seq2seq[tensorboard]'"
+        ) from error
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device for translating: a GPU where there is one, unless told otherwise.
+
+    Raises:
+        UserError: torch does not know the device, or this machine does not have it.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"there is no device {name!r} here: {str(error).splitlines()[0]}"
+        ) from error
+    return device

@@ -1,0 +1,176 @@
+"""Whether a run that has begun may go on: what its configuration and corpus were, and are now."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2seq.config import Config
+from seq2seq.errors import UserError
+from seq2seq.runs.untrusted import read_json, read_yaml
+from seq2seq.runs.weights import read_tensors
+from seq2seq.system.lock import LOCK
+
+# Keys that change nothing of what is learned, and why.
+HARMLESS = {
+    "name": "what the folder is called",
+    "runs_dir": "where the folder lies",
+    "fresh": "of the start alone",
+    "resume": "of the start alone",
+    "trainer.threads": "speed; the last bits of sums, as on another machine",
+    "trainer.compile": "likewise",
+    "train.log_every": "how often it tells",
+    "train.save_every": "how often it saves",
+    "train.max_skipped": "when to give up",
+    "train.tensorboard": "a second log",
+}
+# Keys that say when to stop: no update made so far depends on them, but for the cosine.
+ENDS = ("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience")
+# Keys that what is saved was made by.
+FIXED = (
+    "seed",
+    "data.source",
+    "data.target",
+    "tokenizer.kind",
+    "tokenizer.vocab_size",
+    "tokenizer.shared",
+    "tokenizer.character_coverage",
+    "tokenizer.normalization",
+    "train.optimizer",
+    "trainer.devices",
+)
+# What lies in a folder whose run was ended before it was laid out.
+BEGINNINGS = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
+
+Changes = dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A run that has begun.
+
+    changes: the keys with another value now that may matter, each with the old and the new one.
+    """
+
+    folder: Path
+    info: Mapping[str, Any]
+    changes: Changes
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to do: it is finished, its model is whole, no end was moved."""
+        if self.info.get("status") != "finished" or self.changes:
+            return False
+        try:
+            read_tensors(self.folder / "model.safetensors")
+        except UserError:
+            return False
+        return True
+
+
+def earlier(folder: Path, config: Config) -> Earlier | None:
+    """The run in a folder if this configuration may go on with it; None if there is none.
+
+    Raises:
+        UserError: it was begun with another configuration, or the folder holds something else.
+    """
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if config.fresh or not names:
+        return None
+    if "config.yaml" not in names:
+        if strangers := sorted(n for n in names - BEGINNINGS if not n.startswith(".")):
+            raise UserError(
+                f"{folder} holds {strangers[0]} and no run: choose another name=, or give "
+                "fresh=true to move it aside"
+            )
+        return None
+    changes = differences(read_yaml(folder / "config.yaml"), dataclasses.asdict(config))
+    refuse(folder, changes, config)
+    found = Earlier(folder, info_of(folder), changes)
+    if not found.over and "model.safetensors" in names and "state" not in names:
+        raise UserError(
+            f"{folder} has no saved state to go on from (an older version trained it): choose "
+            "another name=, or give fresh=true to move it aside"
+        )
+    return found
+
+
+def info_of(folder: Path) -> dict[str, Any]:
+    """What run.json says; nothing where it is damaged, for training writes it anew."""
+    try:
+        return read_json(folder / "run.json")
+    except (OSError, UserError):
+        return {}
+
+
+def differences(stored: Any, given: Any) -> Changes:
+    """The keys of a stored configuration whose values are others now, but for harmless ones."""
+    then, now = dict(flat(stored)), dict(flat(given))
+    keys = [key for key in then if key not in HARMLESS and then[key] != now.get(key)]
+    return {key: (then[key], now.get(key)) for key in keys}
+
+
+def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and their values."""
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def refuse(folder: Path, changes: Changes, config: Config) -> None:
+    """Say what is another value now and may not be."""
+    other = "choose another name=, or begin again with fresh=true (the old run is moved aside)"
+    if fixed := {key: changes[key] for key in changes if key in FIXED}:
+        raise UserError(f"{folder} was begun with {told(fixed)}, which cannot change: {other}")
+    free = {*ENDS} if config.train.schedule != "cosine" else {"train.patience"}
+    odd = {key: changes[key] for key in changes if key not in free}
+    if not odd or config.resume == "force":
+        return
+    why = " (the cosine falls to zero at the end of the budget)" if odd.keys() <= {*ENDS} else ""
+    raise UserError(
+        f"{folder} was begun with {told(odd)}{why}: {other}, or go on all the same with "
+        "resume=force"
+    )
+
+
+def told(changes: Changes) -> str:
+    """Changed keys with both values."""
+    return ", ".join(
+        f"{key}={word(then)} (now {word(now)})" for key, (then, now) in changes.items()
+    )
+
+
+def word(value: Any) -> str:
+    """A value as the command line writes it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def refuse_other_text(earlier: Earlier, data: Mapping[str, Any], config: Config) -> None:
+    """Refuse to go on with other text than the run was begun with, unless forced.
+
+    Args:
+        earlier: the run.
+        data: what run.json would say of the corpus now.
+        config: the configuration now.
+    """
+    for split in ("train", "validation"):
+        then = earlier.info.get("data", {}).get(split, {}).get("sha256")
+        now = data[split]["sha256"]
+        if then not in (None, now) and config.resume != "force":
+            raise UserError(
+                f"the {split} text is not the one that {earlier.folder} was begun with "
+                f"(SHA-256 {then[:12]}, now {now[:12]}): restore it, choose another name=, begin "
+                "again with fresh=true, or go on all the same with resume=force"
+            )
+
+
+def refuse_a_begun_run(folder: Path) -> None:
+    """Refuse to lay out a run where another process did so since `earlier` looked."""
+    if (folder / "config.yaml").exists():
+        raise UserError(
+            f"another process has begun {folder} meanwhile: the same command goes on with it"
+        )

@@ -1,0 +1,131 @@
+"""What a training saves of itself, so that it can go on as if it had never stopped.
+
+    runs/NAME/state/save-00000042.safetensors
+
+A save has the weights, what the optimizer remembers, and plain facts: where the sampler stands,
+the numbers of the log's next line, how long the log is. The newest save and the one before are
+kept. Chance is not saved: what it does in an update depends on seed and step alone
+(`runtime.chance`), and saves are made between two updates.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from seq2seq.errors import UserError
+from seq2seq.runs.weights import read_tensors, save_tensors, set_weights
+
+
+@dataclass
+class Progress:
+    """How far a training is: plain numbers that start at nothing."""
+
+    step: int = 0  # updates, with those that were skipped
+    spent: float = 0.0  # share of the budget
+    target_tokens: int = 0
+    loss: float = 0.0  # nats since the last line of the log
+    heard: int = 0  # target tokens since then
+    norm: float | None = None  # of the last gradient
+    skipped: int = 0  # updates
+    in_a_row: int = 0  # of them, up to now
+    validated: int = 0  # the step of the last validation
+    seconds: float = 0.0  # in all
+    validating: float = 0.0  # of them
+    told: float = 0.0  # seconds of learning at the last line of the log
+    joules: float | None = 0.0  # used in all; None if unknown
+    peak_memory: int = 0  # bytes
+
+    def learned(self, loss: float, tokens: int, norm: float) -> None:
+        """Count an update; its loss in nats is the sum over its target tokens."""
+        self.loss, self.heard = self.loss + loss, self.heard + tokens
+        self.target_tokens, self.norm, self.in_a_row = self.target_tokens + tokens, norm, 0
+
+
+class Save(NamedTuple):
+    """What is saved: tensors by name, and plain facts."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+class Saves:
+    """The saves of one run folder.
+
+    Args:
+        folder: the run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "state"
+        self.number = 0  # of the newest
+
+    def files(self) -> list[Path]:
+        """All there are, the newest first."""
+        return sorted(self.folder.glob("save-*.safetensors"), reverse=True)
+
+    def write(self, save: Save) -> None:
+        """Add one, and forget all but the last two."""
+        save_tensors(self.path(self.number + 1), *save)
+        self.number += 1
+        for path in self.files():
+            if path not in (self.path(self.number), self.path(self.number - 1)):
+                path.unlink()
+
+    def read(self, warn: Callable[[str], None]) -> Save | None:
+        """The newest that is whole, with a warning of those that are not; None if there is none.
+
+        Raises:
+            UserError: there are some, and none is whole.
+        """
+        files = self.files()
+        for path in files:
+            try:
+                save = Save(*read_tensors(path))
+            except UserError as error:
+                warn(f"{error}; going back to the save before it")
+                continue
+            self.number = int(re.sub(r"\D", "", path.stem))
+            return save
+        if files:
+            raise UserError(
+                f"no save in {self.folder} is whole: begin again with fresh=true (the old run is "
+                "moved aside)"
+            )
+        return None
+
+    def path(self, number: int) -> Path:
+        """Where a save lies."""
+        return self.folder / f"save-{number:08d}.safetensors"
+
+
+def tensors_of(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    """Weights, and what the optimizer remembers of each, by name."""
+    found: dict[str, Tensor] = {f"weights.{name}": p for name, p in model.named_parameters()}
+    for index, memory in optimizer.state_dict()["state"].items():
+        found |= {f"optimizer.{index}.{name}": tensor for name, tensor in memory.items()}
+    return found
+
+
+def set_tensors(model: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `tensors_of` took.
+
+    Raises:
+        UserError: they are of another model.
+    """
+    weights: dict[str, Tensor] = {}
+    memory: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        if kind == "weights":
+            weights[rest] = tensor
+        else:
+            index, _, key = rest.partition(".")
+            memory.setdefault(int(index), {})[key] = tensor.clone()  # off the file's own pages
+    set_weights(model, weights, Path("the save"))
+    settings = optimizer.state_dict()["param_groups"]  # as configured now
+    optimizer.load_state_dict({"state": memory, "param_groups": settings})

@@ -1,0 +1,373 @@
+"""The training loop: one for all variants."""
+
+import dataclasses
+import math
+import time
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from seq2seq.config import Config, build
+from seq2seq.corpora import Corpus
+from seq2seq.errors import UserError
+from seq2seq.runs.folder import lay_out, set_aside, write_config
+from seq2seq.runs.weights import save_weights, set_weights
+from seq2seq.search.base import Search
+from seq2seq.system import devices, energy, provenance, threads
+from seq2seq.system.console import console, track, training_bar
+from seq2seq.system.files import drop_partial, read_lines
+from seq2seq.system.lock import LOCK, only_writer
+from seq2seq.system.signals import StopSignals
+from seq2seq.text import word_counts
+from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.training import resume
+from seq2seq.training.checkpoints import Checkpoints
+from seq2seq.training.examples import golds, heldout, learn_tokenizers, tell_overlap
+from seq2seq.training.learner import Drawn, Learner
+from seq2seq.training.log import Journal
+from seq2seq.training.optimizer import Budget, Schedule
+from seq2seq.training.resume import Earlier
+from seq2seq.training.state import Progress, Save, Saves
+from seq2seq.training.validation import Validator
+
+
+def train(config: Config) -> Path:
+    """Train one model, or go on where an earlier process stopped, and return the run folder.
+
+    Raises:
+        UserError: the corpus, the configuration or the machine does not allow it, the folder is
+            another run's or another process's, the disk is full, or what is learned is no number.
+        KeyboardInterrupt: Ctrl-C ended it; the same command goes on.
+        SystemExit: SIGTERM ended it, likewise.
+    """
+    folder = Path(config.runs_dir) / config.name
+    fabric = devices.fabric(
+        config.trainer, tensorboard=folder if config.train.tensorboard else None
+    )
+    devices.repeat_exactly(config.deterministic)
+    corpus: Corpus = build("data", config.data)
+    search: Search = build("search", config.search)
+    if not devices.first_process():
+        fabric.launch()
+        fabric.barrier()
+        Training(fabric, config, corpus, search, Tokenizers.load(folder)).carry_out(folder)
+        return folder
+
+    # All that can be refused is refused before there is a folder, and before other processes.
+    earlier = resume.earlier(folder, config)
+    if earlier and earlier.over:
+        console.print(
+            f"{folder} is finished: give a larger budget to go on, another name=, or fresh=true to "
+            "begin again"
+        )
+        return folder
+    console.print(f"run folder: {folder}")
+    tokenizers = Tokenizers.load(folder) if earlier else learn_tokenizers(corpus, config.tokenizer)
+    training = Training(fabric, config, corpus, search, tokenizers)
+    if earlier:
+        resume.refuse_other_text(earlier, training.facts()["data"], config)
+    else:
+        texts = heldout(corpus)
+        tell_overlap(training.learner.examples.text, texts)
+    if config.fresh and folder.is_dir() and any(folder.iterdir()):
+        with only_writer(folder):
+            moved = set_aside(folder)
+        (moved / LOCK).unlink()
+        console.print(f"the older run was moved to {moved}")
+    with only_writer(folder):
+        if not earlier:
+            resume.refuse_a_begun_run(folder)
+            tokenizers.save(folder)
+            lay_out(folder, dataclasses.asdict(config), texts, golds(corpus))
+        fabric.launch()
+        fabric.barrier()
+        training.carry_out(folder, earlier)
+    training.signals.leave()
+    return folder
+
+
+class Training:
+    """A run in progress: everything that changes while it trains."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: Config,
+        corpus: Corpus,
+        search: Search,
+        tokenizers: Tokenizers,
+    ) -> None:
+        self.fabric, self.config, self.settings = fabric, config, config.train
+        self.validator = Validator(corpus, tokenizers, search)
+        self.learner = Learner(fabric, config, corpus, tokenizers)
+        self.schedule = Schedule(self.settings)
+        self.budget = Budget(
+            self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
+        )
+        self.now, self.signals = Progress(), StopSignals()
+
+    def carry_out(self, folder: Path, earlier: Earlier | None = None) -> None:
+        """Train into a folder that is laid out, from its newest save if there is one."""
+        settings = self.settings
+        self.learner.set_up()
+        self.checkpoints = Checkpoints(
+            folder, by=settings.validate_by, count=settings.average, of=settings.average_of
+        )
+        self.saves = Saves(folder)
+        self.journal = Journal(self.fabric, folder, self.config, self.facts())
+        self.journal.introduce()
+        self.go_back(earlier)
+        try:
+            self.run()
+        finally:
+            self.journal.close()
+        self.journal.summarise()
+
+    def run(self) -> None:
+        """Train until the budget is spent, patience ends, or somebody asks to stop."""
+        now, settings, learner = self.now, self.settings, self.learner
+        with self.signals, training_bar(self.journal.speaks) as bar:
+            task = bar.add_task("training", total=1.0, speed=0.0)
+            while True:
+                # 1. validate where it is time
+                if looked := self.validation_due():
+                    self.validate()
+
+                # 2. save, and stop when all is spent or somebody asks
+                asked, over = devices.agreed(self.fabric, (self.signals.number, self.is_over()))
+                if asked:
+                    self.journal.say("asked to stop: saving (a second signal stops at once)")
+                if looked or asked or self.seconds - self.saved >= 60 * settings.save_every:
+                    self.save()
+                if asked or over:
+                    break
+
+                # 3. set the learning rate
+                rate = self.schedule.rate(now.step + 1, now.spent)
+
+                # 4. forward and backward, over as many batches as make an update
+                drawn = learner.draw(rate, now.step)
+                loss, tokens = learner.gradients(drawn)
+
+                # 5. clip and update, but not by what is no number
+                heard, norm = learner.update(loss)
+                now.step += 1
+                now.spent = devices.agreed(self.fabric, self.share())
+                if norm is None:
+                    self.skip(drawn)
+                else:
+                    now.learned(heard, tokens, norm)
+
+                # 6. log
+                if now.step % settings.log_every == 0:
+                    bar.update(task, **self.tell(rate))
+                bar.update(task, completed=now.spent)
+        self.finish("interrupted" if asked else "finished")
+
+    def validation_due(self) -> bool:
+        """Whether these weights are to be looked at and have not been."""
+        now = self.now
+        last = now.spent >= 1 or now.step % self.settings.validate_every == 0
+        return last and now.step > now.validated
+
+    def validate(self) -> None:
+        """Look at the validation set and keep what is worth it, unless a signal cuts it short."""
+        now, started = self.now, time.perf_counter()
+        if self.fabric.is_global_zero:
+            model = self.learner.bare
+            found = self.signals.unless_asked(lambda: self.validator.look(model, now.step))
+            if found:
+                now.validated = now.step
+                best = self.checkpoints.add(model, found)
+                self.schedule.falls += not best
+                seconds = time.perf_counter() - started
+                self.journal.found(found, best=best, minutes=self.minutes, seconds=seconds)
+                self.journal.update(**self.progress_so_far())
+        now.validated, self.schedule.falls = devices.agreed(
+            self.fabric, (now.validated, self.schedule.falls)
+        )
+        now.validating += time.perf_counter() - started
+
+    def is_over(self) -> bool:
+        """Whether the budget is spent or patience has ended."""
+        patience = self.settings.patience
+        in_vain = patience is not None and self.checkpoints.in_vain >= patience
+        return in_vain or self.now.spent >= 1
+
+    def skip(self, drawn: list[Drawn]) -> None:
+        """Count an update that was not made.
+
+        Raises:
+            UserError: there were too many in a row.
+        """
+        now = self.now
+        now.skipped, now.in_a_row = now.skipped + 1, now.in_a_row + 1
+        if now.skipped == 1:
+            self.journal.say(f"step {now.step} is skipped: its loss or gradient is no number")
+        if now.in_a_row < self.settings.max_skipped:
+            return
+        pairs = self.learner.pairs(drawn)
+        self.journal.update(**self.progress_so_far(), no_number={"step": now.step, "pairs": pairs})
+        named = ", ".join(map(str, pairs[:12])) + (", ..." if len(pairs) > 12 else "")
+        raise UserError(
+            f"loss or gradient was no number in {now.in_a_row} updates in a row, the last one of "
+            f"lines {named} of {self.learner.corpus.where('train')}: look at them, lower "
+            "train.learning_rate or set train.clip_norm, and go on with resume=force (what was "
+            f"best before is kept in {self.checkpoints.folder})"
+        )
+
+    def tell(self, rate: float) -> dict[str, Any]:
+        """Log what was learned since the last time; what the bar shows of it."""
+        now, seconds = self.now, self.seconds - self.now.validating
+        loss, speed = now.loss / (now.heard or math.nan), now.heard / (seconds - now.told)
+        entry = {
+            "epoch": self.learner.batches.epochs,
+            "loss": None if math.isnan(loss) else loss,
+            "learning_rate": rate,
+            "gradient_norm": now.norm,
+            "skipped": now.skipped,
+        }
+        self.journal.log(now.step, entry, {"minutes": self.minutes, "tokens_per_second": speed})
+        now.loss, now.heard, now.told = 0.0, 0, seconds
+        self.measure()
+        return {"description": f"loss {loss:.3f}", "speed": speed}
+
+    def finish(self, status: str) -> None:
+        """Leave the best weights in the run folder, averaged where that is asked for and better."""
+        kept, model = self.checkpoints, self.learner.bare
+        if self.fabric.is_global_zero:
+            if status == "finished":
+                self.save()  # both saves are of the end then, from which a larger budget goes on
+            if kept.best is None:
+                save_weights(model, kept.model)
+            elif status == "finished" and kept.count > 1 and len(kept.chosen()) > 1:
+                set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
+                steps = ", ".join(str(found.step) for found in kept.chosen())
+                found, single = self.validator.look(model, self.now.step), kept.best
+                better = found.worth(kept.by) > single.worth(kept.by)
+                self.journal.say(
+                    f"the average of steps {steps} has loss {found.loss:.3f} and BLEU "
+                    f"{found.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
+                )
+                self.journal.update(average={**vars(found), "of": steps, "kept": better})
+                if better:
+                    kept.best = found
+                    save_weights(model, kept.model)
+            if status == "finished":
+                self.count_words()
+            self.journal.update(status=status, **self.progress_so_far())
+        self.fabric.barrier()
+
+    def count_words(self) -> None:
+        """Write down how rare the words of the held-out sources are in the training text."""
+        folder, text = self.checkpoints.folder, self.learner.examples.text
+        if not (folder / word_counts.FILE).is_file():
+            held_out = (read_lines(file) for file in folder.glob("hyps/*/source.txt"))
+            training = track(text.sources(), "counting words", total=len(text), unit="lines")
+            counts = word_counts.count(training, chain.from_iterable(held_out))
+            word_counts.write_counts(folder, counts)
+
+    # Stopping and going on
+
+    def save(self) -> None:
+        """Save all that going on needs; not after skipped updates, whose weights may be spoilt."""
+        if not self.fabric.is_global_zero or self.now.in_a_row:
+            return
+        self.now.seconds = self.saved = self.seconds
+        self.measure()
+        tensors, facts = self.learner.state()
+        facts["progress"] = dataclasses.asdict(self.now)
+        facts["falls"] = self.schedule.falls
+        facts["threads"] = torch.get_num_threads()
+        facts["checkpoints"] = self.checkpoints.state()
+        facts["logs"] = self.journal.lengths()
+        self.saves.write(Save(tensors, facts))
+        self.checkpoints.prune()
+
+    def go_back(self, earlier: Earlier | None) -> None:
+        """Be where the newest save was, or at the beginning; the clock runs from here.
+
+        Raises:
+            UserError: no save can be gone on from; nothing in the run folder has changed then.
+        """
+        save = self.saves.read(warn=self.journal.say)
+        if save:
+            self.learner.restore(save)
+            self.now = Progress(**save.facts["progress"])
+            self.schedule.falls = save.facts["falls"]
+        self.set_threads(save)
+        self.fabric.barrier()  # nobody writes before all have read
+        self.saved = self.now.seconds
+        self.began = time.perf_counter() - self.saved
+        counters = energy.counters(self.fabric.device, self.config.trainer.devices)
+        self.meter = energy.Meter(counters, self.now.joules)
+        if self.now.step:
+            self.now.spent = devices.agreed(self.fabric, self.share())  # the budget may differ
+        if not self.fabric.is_global_zero:
+            return
+        self.journal.cut(save.facts["logs"] if save else {})
+        drop_partial(self.checkpoints.folder)
+        write_config(self.checkpoints.folder, dataclasses.asdict(self.config))
+        if save and earlier:
+            self.checkpoints.restore(save.facts["checkpoints"], warn=self.journal.say)
+            self.journal.go_on(earlier, self.progress_so_far())
+        else:
+            self.journal.update()
+            self.save()
+
+    def set_threads(self, save: Save | None) -> None:
+        """Compute with the threads that the save was made with, or with as many as are fastest."""
+        if self.config.trainer.threads is not None or self.fabric.device.type != "cpu":
+            return
+        if save and "threads" in save.facts:
+            torch.set_num_threads(save.facts["threads"])
+        elif (most := torch.get_num_threads() // self.fabric.world_size) > 1:
+            found = threads.probe(self.learner.rehearse, most)
+            torch.set_num_threads(devices.agreed(self.fabric, threads.fastest(found)))
+            self.journal.say(f"threads: {threads.told(found)}")
+        self.journal.info["machine"] = provenance.machine()
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this run so far, validation included, by all processes one after the other."""
+        return time.perf_counter() - self.began
+
+    @property
+    def minutes(self) -> float:
+        """The same as people count."""
+        return self.seconds / 60
+
+    def share(self) -> float:
+        """How much of the budget is spent."""
+        return self.budget.spent(self.now.step, self.learner.batches.epochs, self.minutes)
+
+    def measure(self) -> None:
+        """Look at the counters of energy and memory."""
+        self.now.joules = self.meter.read()
+        most = devices.peak_memory(self.fabric.device) or 0
+        self.now.peak_memory = max(self.now.peak_memory, most)
+
+    def progress_so_far(self) -> dict[str, Any]:
+        """What run.json says of the training itself."""
+        best, learning = self.checkpoints.best, self.seconds - self.now.validating
+        self.measure()
+        return {
+            "steps": self.now.step,
+            "epochs": self.learner.batches.epochs,
+            "minutes": self.minutes,
+            "target_tokens": self.now.target_tokens,
+            "target_tokens_per_second": self.now.target_tokens / learning,
+            "skipped": self.now.skipped,
+            "joules": self.now.joules,
+            "peak_memory": self.now.peak_memory or None,
+            "best": None if best is None else vars(best),
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of corpus and model."""
+        facts, text = self.learner.facts(), self.validator.text
+        facts["data"]["validation"] = {"sha256": text.fingerprint, "pairs": len(text)}
+        return facts

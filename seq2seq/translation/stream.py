@@ -1,0 +1,68 @@
+"""Translating a stream line by line, as `seq2seq translate` does."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+from seq2seq.errors import UserError
+from seq2seq.system.console import bar, console
+from seq2seq.translation.translation import Translation
+from seq2seq.translation.translator import Translator
+
+CHUNK = 512  # lines of a stream translated together
+
+
+def filter_lines(
+    translator: Translator, lines: BinaryIO, out: BinaryIO, *, n_best: int = 1
+) -> None:
+    r"""Translate a stream: one line out for each line in, empty ones too, in order.
+
+    A line ends at \n and nowhere else. With n_best above 1 each line in gives up to that many lines
+    `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as Moses and Marian do.
+
+    Raises:
+        UserError: a line is not UTF-8; what came before it has been translated.
+    """
+    trained = translator.run.config.get("data", {}).get("max_length")
+    size = 1 if lines.isatty() else CHUNK
+    with bar() as progress:
+        task = progress.add_task("translating", total=None, unit="lines")
+        for first, texts in chunked(lines, size):
+            groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
+            for number, group in enumerate(groups, first):
+                remark(number + 1, group[0], trained)
+                for found in group:
+                    text = found.text.replace("\n", " ")
+                    line = f"{number} ||| {text} ||| {found.score:.4f}" if n_best > 1 else text
+                    out.write(line.encode() + b"\n")
+            out.flush()
+
+
+def chunked(lines: BinaryIO, size: int) -> Iterator[tuple[int, list[str]]]:
+    """Texts of up to `size` lines, with the number of the first, from 0."""
+    numbered = enumerate(lines)
+    while chunk := list(islice(numbered, size)):
+        texts, bad = [], None
+        for number, raw in chunk:
+            try:
+                texts.append(raw.removesuffix(b"\n").removesuffix(b"\r").decode())
+            except UnicodeDecodeError as error:
+                bad = UserError(f"standard input, line {number + 1}, is not UTF-8: {error.reason}")
+                break
+        yield chunk[0][0], texts
+        if bad:
+            raise bad
+
+
+def remark(line: int, found: Translation, trained: int | None) -> None:
+    """Warn of what is likely to be poor: a source beyond all training, a translation cut off."""
+    pieces = len(found.source_pieces) - 1
+    if trained is not None and pieces > trained:
+        console.print(
+            f"line {line}: {pieces:,} pieces, but the model was trained on at most {trained}"
+        )
+    if found.cut:
+        console.print(
+            f"line {line}: the translation was ended at {len(found.target_pieces) - 1} pieces "
+            "(--max-length and the run's search settings decide)"
+        )

@@ -1,0 +1,55 @@
+"""The demonstration, small: what it promises is there, and its words are those of its numbers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from seq2seq.commands.demo import VARIANTS, moves
+from seq2seq.compare import axes, significance
+from seq2seq.corpora import controlled
+
+QUICK = (
+    *("data.pairs=60", "data.max_distance=3", "tokenizer.vocab_size=180", "train.max_steps=2"),
+    *("model.dim=16", "train.validate_every=2", "search.max_length=20", "trainer.accelerator=cpu"),
+)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controlled, "HELD_OUT", 8)
+    monkeypatch.setattr(controlled, "EACH_LONG", 2)
+    monkeypatch.setattr(controlled, "EACH_DISTANCE", 2)
+    monkeypatch.setattr(axes, "FEWEST", 1)
+    monkeypatch.setattr(significance, "RESAMPLES", 20)
+    monkeypatch.setattr(significance, "TRIALS", 20)
+
+
+def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -> None:
+    told = command("demo", "--out", "shown", *QUICK)
+    assert told.status == 0, told
+    page = Path("shown/report.md").read_text("utf-8")
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert len(pictures) == len(set(pictures)) == 2 + 3
+    for name in [*pictures, "comparison/report.md", "comparison/report.html"]:
+        assert (Path("shown") / name).is_file(), name
+    for name in VARIANTS:
+        stored = json.loads(Path(f"shown/{name}/scores.json").read_text("utf-8"))
+        assert f"| {name} |" in page
+        assert f"{stored['test']['bleu']['score']:.1f}" in page
+        assert ("alignment" in stored["test"]) == (name != "rnn")
+    assert [f"{i} of 3: {name}" in told.err for i, name in enumerate(VARIANTS, 1)] == [True] * 3
+    assert "wrote shown/report.md" in told.err
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (90.0, 50.0, "falls from 90.0 to 50.0"),
+        (50.0, 54.0, "rises from 50.0 to 54.0"),
+        (90.0, 88.0, "hardly moves from 90.0 to 88.0"),
+    ],
+)
+def test_what_numbers_do_is_said_in_words(first, last, said) -> None:
+    assert moves(first, last) == said

@@ -1,0 +1,184 @@
+"""Figures of one sentence."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_align import MAGIC
+from test_translator import ENGLISH, GERMAN, make_run
+
+from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.commands.align import Sentence
+from seq2seq.commands.plot import heads, plot, steps
+from seq2seq.errors import UserError
+from seq2seq.interpret.chosen_rule import RULE
+from seq2seq.plots import figure, heatmaps
+from seq2seq.plots.heatmaps import Panel
+from seq2seq.runs.weights import save_weights
+from seq2seq.system.files import write_json, write_lines
+from seq2seq.translation.translator import Translator
+
+WORDS = ["the", "committee", "of", "independent", "experts", "on", "reform"]
+
+
+@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+def run(request, tmp_path_factory) -> Path:
+    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
+    write_lines(folder / "hyps" / "test" / "source.txt", ENGLISH)
+    write_lines(folder / "hyps" / "test" / "reference.txt", GERMAN)
+    links = Links(frozenset({(0, 0), (1, 1)}), frozenset({(2, 2)}))
+    write_gold(
+        folder / "hyps" / "test",
+        [Gold(s.split(), t.split(), links) for s, t in zip(ENGLISH, GERMAN, strict=True)],
+    )
+    model = Translator(folder, device="cpu").model
+    for step in (5, 10, 20):
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.mul_(0.5)
+        save_weights(model, folder / "checkpoints" / f"step-{step:08d}.safetensors")
+    return folder
+
+
+def drawn(length: int, gold: Links = heatmaps.NO_GOLD) -> Panel:
+    words = [WORDS[i % len(WORDS)] for i in range(length)]
+    weights = np.random.default_rng(0).dirichlet(np.ones(length) * 0.2, size=length)
+    return Panel(words, words, weights, "title", gold)
+
+
+def size(path: Path) -> tuple[int, ...]:
+    return tuple(int.from_bytes(path.read_bytes()[i : i + 4], "big") for i in (16, 20))
+
+
+@pytest.mark.parametrize("kind", ["runs", "heads", "lines", "steps"])
+@pytest.mark.parametrize("ending", figure.FORMATS)
+def test_every_kind_is_drawn_in_every_form(run, tmp_path, kind, ending):
+    out = tmp_path / f"picture{ending}"
+    runs = [run, run] if kind == "runs" else [run]
+    asked = {"test": "test", "line": 2, "reference": True, "out": out, "device": "cpu"}
+    assert plot(kind, runs, **asked) == out
+    assert out.read_bytes().startswith(MAGIC[ending])
+
+
+def test_a_searched_sentence_is_drawn_into_the_run(run, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    out = plot("lines", [copy], source=ENGLISH[0], device="cpu")
+    assert out == copy / "align" / "a-man-rides-a-horse-lines.png"
+    assert plot("heads", [copy], test="test", line=3, device="cpu").name == "test-3-heads.png"
+
+
+def test_all_heads_stand_in_a_grid_and_the_one_that_is_read_is_framed(run, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    translator = Translator(copy, device="cpu")
+    rows = heads(translator, Sentence(ENGLISH[0], GERMAN[0]))
+    layers, count = {1: (1, 1), 4: (4, 3)}[len(rows)]
+    assert [len(row) for row in rows] == [count] * layers
+    framed = [panel.title for row in rows for panel in row if panel.framed]
+    assert framed == [{1: "layer 1, head 1", 4: "layer 2, mean of heads"}[layers]]
+    if layers > 1:
+        mean = np.mean([panel.weights for panel in rows[0][:2]], axis=0)
+        np.testing.assert_allclose(rows[0][2].weights, mean, rtol=1e-4)
+        assert rows[3][2].title == "mean of layers, mean of heads"
+        write_json(copy / RULE, {"rule": {"layer": 1, "head": 2}})
+        rows = heads(translator, Sentence(ENGLISH[0], GERMAN[0]))
+        assert [p.title for row in rows for p in row if p.framed] == ["layer 1, head 2"]
+
+
+def test_a_film_strip_shows_one_translation_by_every_checkpoint(run):
+    (strip,) = steps(Translator(run, device="cpu"), Sentence(ENGLISH[0]))
+    best = Translator(run, device="cpu")([ENGLISH[0]])[0].text
+    assert [panel.title for panel in strip] == ["step 5", "step 10", "step 20"]
+    assert {tuple(panel.target[:-1]) for panel in strip} == {tuple(best.split())}
+    assert not np.allclose(strip[0].weights, strip[2].weights, atol=1e-4)
+
+
+def test_small_multiples_of_a_long_sentence_have_numbers_for_words(tmp_path):
+    sizes = []
+    for length in (4, 25, 80):
+        path = tmp_path / f"{length}.svg"
+        heatmaps.multiples([[drawn(length)] * 3] * 2, path)
+        sizes.append(path.read_text("utf-8").count("<use "))
+        heatmaps.multiples([[drawn(length)] * 3] * 2, tmp_path / f"{length}.png")
+    letters = sum(map(len, drawn(25).source))
+    assert sizes[1] > letters  # words are written
+    assert sizes[2] < sizes[1]  # numbers are
+    assert max(size(tmp_path / "80.png")) < 1.3 * max(size(tmp_path / "25.png"))
+
+
+def test_lines_of_words_become_columns_where_they_would_be_too_wide(tmp_path):
+    sizes = {}
+    for length in (4, 80):
+        heatmaps.lines(drawn(length), tmp_path / f"{length}.png")
+        sizes[length] = size(tmp_path / f"{length}.png")
+    assert sizes[4][0] > sizes[4][1]
+    assert sizes[80][0] < sizes[80][1]
+    assert max(sizes[4]) <= heatmaps.WIDE * 150
+
+
+def test_gold_is_outlined_in_all_kinds(tmp_path):
+    gold = Links(frozenset({(0, 0), (1, 1)}), frozenset({(2, 2)}))
+    path = tmp_path / "x.svg"
+    for draw in (
+        lambda panel: heatmaps.beside([panel], path),
+        lambda panel: heatmaps.multiples([[panel]], path),
+        lambda panel: heatmaps.lines(panel, path),
+    ):
+        counts = []
+        for links in (gold, heatmaps.NO_GOLD):
+            draw(drawn(4, links))
+            counts.append(path.read_text("utf-8").count(heatmaps.OUTLINE))
+        assert counts == [3, 0]
+
+
+@pytest.mark.parametrize(
+    ("word", "left"), [("שלום", True), ("سلام", True), ("火", False), ("a", False)]
+)
+def test_scripts_that_run_from_right_to_left_are_known(word, left):
+    assert heatmaps.leftward(word) == left
+
+
+def test_words_of_a_leftward_script_are_placed_from_the_right(tmp_path):
+    ends = []
+    for words in (["a", "b", "cc"], ["א", "ב", "גג"]):
+        path = tmp_path / "x.svg"
+        panel = Panel(words, words, np.zeros((3, 3)), gold=Links(frozenset({(0, 0)})))
+        heatmaps.lines(panel, path)
+        line = next(
+            part for part in path.read_text("utf-8").split("<path ") if heatmaps.OUTLINE in part
+        )
+        ends.append(float(line.split('d="M ')[1].split()[0]))
+    assert ends[0] < ends[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "message"),
+    [
+        ("heads", {"source": "a", "runs": 2}, "plot heads draws one run, but 2 are given"),
+        ("runs", {}, "give a sentence by --source"),
+        ("runs", {"source": "a", "test": "test"}, "give a sentence by --source"),
+        ("runs", {"test": "test"}, "say which line of test"),
+        ("runs", {"test": "test", "line": 9}, "lines are counted from 1 to 3"),
+        ("runs", {"test": "test", "line": 1, "target": "b"}, "--target goes with --source"),
+        ("runs", {"source": "a", "reference": True}, "--reference with --test"),
+        ("runs", {"source": "a", "out": Path("x.gif")}, r"x\.gif must end in \.png"),
+        ("lines", {"source": " "}, "an empty sentence has no alignment"),
+    ],
+)
+def test_a_choice_that_does_not_fit_is_refused(run, kind, asked, message):
+    asked = dict(asked)
+    runs = [run] * asked.pop("runs", 1)
+    with pytest.raises(UserError, match=message):
+        plot(kind, runs, **asked, device="cpu")
+
+
+def test_too_few_checkpoints_are_no_film_strip(tmp_path):
+    with pytest.raises(UserError, match="has kept 0 checkpoints, too few for a film strip"):
+        plot("steps", [make_run(tmp_path, "bahdanau")], source="a man", device="cpu")
+
+
+@pytest.mark.parametrize("kind", ["runs", "heads", "lines"])
+def test_a_run_without_attention_is_refused(tmp_path, kind):
+    with pytest.raises(UserError, match="has no attention"):
+        plot(kind, [make_run(tmp_path, "rnn")], source="a man", device="cpu")

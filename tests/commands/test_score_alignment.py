@@ -1,0 +1,174 @@
+"""Every reading against gold, beside the baselines."""
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_alignment import golden, run  # noqa: F401
+from test_translator import ENGLISH, GERMAN, make_run
+
+from seq2seq.alignment.baselines import diagonal, fast_align
+from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.alignment.links import flip
+from seq2seq.alignment.rule import Rule
+from seq2seq.commands.score_alignment import judge
+from seq2seq.errors import UserError
+from seq2seq.interpret.alignment import measure
+from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
+from seq2seq.interpret.gold_set import GoldSet
+from seq2seq.interpret.heads import counts, survey
+from seq2seq.system.files import write_lines
+from seq2seq.translation.translator import Translator
+
+
+def test_the_survey_is_what_each_rule_measures_alone(run):  # noqa: F811
+    translator, test = Translator(run, device="cpu"), run / "hyps" / "test"
+    found = survey(translator, GoldSet.of_test(test), Rule(end="keep"))
+    matrices = {1: 1, 3: 4 * 3}[max(r.rule.layer for r in found.readings if r.rule.layer != "mean")]
+    assert len(found.readings) == 2 * matrices  # both rows; means count as one more
+    for reading in found.readings:
+        alone = measure(translator, test, reading.rule)
+        assert {**reading.tally.scores(), "links": reading.tally.links} == {
+            key: alone[key] for key in ("aer", "precision", "recall", "f1", "links")
+        }
+        assert alone["entropy"] == pytest.approx(reading.entropy, rel=1e-5)
+        assert 0 < reading.end < 1 and 0 <= reading.forward <= 1
+        assert 0 < reading.entropy < np.log(30)
+    assert found.best.tally.aer == min(reading.tally.aer for reading in found.readings)
+
+
+def test_what_a_matrix_is_like_by_hand():
+    weights = np.array([[[[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.25, 0.25, 0.5]]]], dtype=np.float32)
+    gold = np.zeros((3, 2), dtype=bool)
+    gold[0, 0] = gold[1, 1] = True
+    found = counts(weights, Rule().choose(weights), gold, gold)[:, 0, 0]
+    entropy = np.log(2) + 0 + 1.5 * np.log(2)
+    np.testing.assert_allclose(found, [3, 2, 2, 0.5, entropy, 3, 1, 2], rtol=1e-6)
+
+
+def test_the_best_reading_is_picked_and_used_from_then_on(run, tmp_path):  # noqa: F811
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    _, written = judge(copy, test="test", rule=Rule(), pick=True, device="cpu")
+    assert written == [copy / "align" / "test.readings.json", copy / RULE]
+    stored = json.loads(written[1].read_text("utf-8"))
+    everything = json.loads(written[0].read_text("utf-8"))
+    assert stored["aer"] == min(reading["aer"] for reading in everything["readings"])
+    assert stored["picked_on"] == "test"
+    translator = Translator(copy, device="cpu")
+    assert chosen_rule(translator.run) == Rule(**stored["rule"])
+    assert measure(translator, copy / "hyps" / "test")["aer"] == stored["aer"]
+
+
+def test_two_directions_are_combined(run, tmp_path):  # noqa: F811
+    """A run turned around stands in for one of the other direction."""
+    back = make_run(tmp_path / "back", "bahdanau")
+    for tokenizer, name in (("target", "source"), ("source", "target")):
+        shutil.copy(run / f"{tokenizer}.model", back / f"{name}.model")
+    _, written = judge(run, test="test", rule=Rule(), back=back, device="cpu")
+    rows = json.loads(written[0].read_text("utf-8"))["rows"]
+    links = {name: row["links"] for name, row in rows.items()}
+    there, again = next(iter(links.values())), links["back, the other direction"]
+    crossed = links["both, intersection"]
+    assert links["both, union"] + crossed == there + again
+    assert crossed <= links["both, grow-diag-final-and"] <= links["both, union"]
+
+
+def test_a_gold_set_turned_twice_is_itself():
+    gold = Gold(["a"], ["b", "c"], Links(frozenset({(0, 1)}), frozenset({(0, 0)})))
+    gold_set = GoldSet("x", [("a", "b c")], [gold])
+    assert gold_set.turned().texts == [("b c", "a")]
+    turned = Links(frozenset({(1, 0)}), frozenset({(0, 0)}))
+    assert gold_set.turned().golds == [Gold(["b", "c"], ["a"], turned)]
+    assert gold_set.turned().turned() == gold_set
+
+
+def test_gold_comes_from_a_file_for_files_or_a_test_set(run, tmp_path):  # noqa: F811
+    gold = tmp_path / "links.txt"
+    write_lines(gold, [str(one.links) for one in golden(3)])
+    write_lines(tmp_path / "a.en", ENGLISH)
+    write_lines(tmp_path / "a.de", GERMAN)
+    texts = (tmp_path / "a.en", tmp_path / "a.de")
+    asked = {"rule": Rule(), "gold": gold, "device": "cpu"}
+    found = [
+        json.loads(judge(run, **asked, **text)[1][0].read_text("utf-8"))
+        for text in ({"texts": texts}, {"test": "test"})
+    ]
+    assert found[0]["readings"] == found[1]["readings"]
+    assert found[0]["sure"] == 6 and found[0]["possible"] == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({}, "give --test NAME, or --text SOURCE TARGET with --gold FILE"),
+        ({"gold": Path("x")}, "give --test NAME, or --text"),
+        ({"test": "bare"}, "bare has no gold alignment: give one by --gold FILE"),
+        ({"test": "tset"}, "did you mean 'test'"),
+    ],
+)
+def test_what_is_missing_is_said(run, tmp_path, asked, message):  # noqa: F811
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    for side in ("source", "reference"):
+        write_lines(copy / "hyps" / "bare" / f"{side}.txt", ["a"])
+    with pytest.raises(UserError, match=message):
+        judge(copy, rule=Rule(), device="cpu", **asked)
+
+
+def test_files_that_are_no_pairs_are_refused(run, tmp_path):  # noqa: F811
+    write_lines(tmp_path / "a.en", ENGLISH)
+    write_lines(tmp_path / "a.de", GERMAN[:1])
+    with pytest.raises(UserError, match=r"a\.en has 3 lines and .*a\.de 1"):
+        judge(run, texts=(tmp_path / "a.en", tmp_path / "a.de"), gold=tmp_path, rule=Rule())
+
+
+def test_a_run_without_attention_is_refused(tmp_path):
+    plain = make_run(tmp_path / "plain", "rnn")
+    for side, lines in (("source", ENGLISH), ("reference", GERMAN)):
+        write_lines(plain / "hyps" / "test" / f"{side}.txt", lines)
+    write_gold(plain / "hyps" / "test", golden(3))
+    with pytest.raises(UserError, match="plain has no attention, so no alignment can be read"):
+        judge(plain, test="test", rule=Rule(), device="cpu")
+
+
+def test_without_a_statistical_aligner_its_row_is_missing(run, monkeypatch, capsys):  # noqa: F811
+    monkeypatch.setitem(sys.modules, "thot", None)
+    monkeypatch.setitem(sys.modules, "thot.alignment", None)
+    monkeypatch.setattr("seq2seq.commands.score_alignment.training_pairs", lambda run: [])
+    _, written = judge(run, test="test", rule=Rule(), device="cpu")
+    rows = json.loads(written[0].read_text("utf-8"))["rows"]
+    assert "the diagonal" in rows and not any("fast_align" in row for row in rows)
+    assert "pip install 'seq2seq[align]'" in capsys.readouterr().err
+
+
+def test_a_statistical_aligner_finds_what_a_corpus_repeats():
+    pytest.importorskip("thot", reason="the extra `align` is not installed")
+    words = {"one": "eins", "two": "zwei", "six": "sechs", "ten": "zehn"}
+    chance = np.random.default_rng(0)
+    drawn = [list(chance.permutation(list(words))[:3]) for _ in range(80)]
+    pairs = [(line, [words[word] for word in reversed(line)]) for line in drawn]
+    found = fast_align(pairs[:5], pairs[5:])
+    assert found == [frozenset({(0, 2), (1, 1), (2, 0)})] * 5
+    turned = fast_align([(t, s) for s, t in pairs[:5]], [(t, s) for s, t in pairs[5:]])
+    assert [flip(links) for links in turned] == found
+
+
+def test_the_diagonal_runs_from_corner_to_corner():
+    assert diagonal("abc", "xyz") == {(0, 0), (1, 1), (2, 2)}
+    assert diagonal("ab", "wxyz") == {(0, 0), (0, 1), (1, 2), (1, 3)}
+    assert diagonal("abcd", "xy") == {(1, 0), (3, 1)}
+    assert diagonal("", "xy") == diagonal("ab", "") == set()
+
+
+def test_a_rule_keeps_what_is_not_asked_for():
+    nothing = dict.fromkeys(("layer", "head", "shift", "end", "threshold"))
+    own = Rule(2, 3, shift=True, end="keep", threshold=0.5)
+    assert changed(own, **nothing) == own
+    asked = {"layer": "mean", "head": "0", "shift": False, "end": "drop", "threshold": 0.0}
+    assert changed(own, **asked) == Rule("mean", 0, shift=False, end="drop", threshold=0.0)
+    assert changed(own, **{**nothing, "layer": "1"}) == replace(own, layer=1)
+    with pytest.raises(UserError, match="--head two: give a number from 1, or mean"):
+        changed(own, **{**nothing, "head": "two"})

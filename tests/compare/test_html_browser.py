@@ -1,0 +1,388 @@
+"""The page of a comparison in a real browser: an installed Chromium, driven by Playwright.
+
+Every test ends by checking that the console was silent and that no request left the page.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_html import HOSTILE, LINES, large, made
+
+from seq2seq.compare import html
+
+driver = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not installed: pip install 'seq2seq[browser]'"
+)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path")
+
+OUTSIDE = "document.documentElement.scrollWidth > innerWidth"
+
+
+def until(report: Any, selector: str, count: int) -> None:
+    """Wait for so many elements; not by a script of the driver's, which the page's policy stops."""
+    driver.expect(report.locator(selector)).to_have_count(count)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    driver.expect.set_options(timeout=60_000)  # machines are shared
+    with driver.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path) -> Iterator[Callable[..., Any]]:
+    """Write the page of some data and open it, all its curves drawn."""
+    noise: list[str] = []
+    with ExitStack() as stack:
+
+        def opened(data: dict[str, Any], **settings: Any) -> Any:
+            html.write(data, tmp_path / "report.html")
+            context = browser.new_context(**{"color_scheme": "light", **settings})
+            stack.callback(context.close)
+            shown = context.new_page()
+            shown.on("console", lambda message: noise.append(message.text))
+            shown.on("pageerror", lambda error: noise.append(str(error)))
+            shown.on("request", lambda request: noise.append(request.url))
+            shown.goto((tmp_path / "report.html").as_uri())
+            assert noise.pop(0) == (tmp_path / "report.html").as_uri()
+            until(shown, ".plot[aria-busy]", 0)
+            return shown
+
+        yield opened
+    assert noise == []
+
+
+@pytest.fixture
+def report(show, tmp_path) -> Any:
+    data = made(tmp_path)
+    data["tests"][0]["curves"] = []  # they take a second, and have a test of their own
+    shown = show(data)
+    shown.wait_for_selector("#heatmaps canvas")
+    return shown
+
+
+def lines(report: Any) -> list[int]:
+    """The numbers of the lines that are listed."""
+    return [int(text) for text in report.locator("#list .number").all_inner_texts()]
+
+
+def chosen(report: Any) -> tuple[str, str | None]:
+    """The line that is shown, and the one that the list says is selected."""
+    option = report.locator("#list [aria-selected=true] .number")
+    return report.inner_text("#sentence h3"), option.inner_text() if option.count() else None
+
+
+def output(report: Any, run: str) -> Any:
+    """The shown text of a run's output."""
+    return report.locator(f"#texts dt:has-text('{run}') + dd")
+
+
+def test_the_summary_says_what_was_handed_over(report):
+    assert report.title() == report.inner_text("h1") == "Comparison"
+    assert report.inner_text("#subtitle") == "en → fr, 2 systems, 3 runs"
+    assert report.locator("#summary tbody tr").all_inner_texts() == [
+        "●plain\t31.82",
+        "■looks 1\t31.82",
+        "■looks 2\t31.82",
+    ]
+    assert report.inner_text("#summary .notes") == "Searched with a beam of 5."
+
+
+def test_who_beats_whom_is_said_by_colour_sign_and_text(report):
+    cells = report.locator("#matrices td:not(.self)")
+    assert cells.all_inner_texts() == ["\N{MINUS SIGN}1.50\n▼ p < 0.001", "+1.50\n▲ p = 0.002"]
+    assert [cells.nth(i).get_attribute("class") for i in (0, 1)] == ["loses", "wins"]
+    colours = {cells.nth(i).evaluate("e => getComputedStyle(e).backgroundColor") for i in (0, 1)}
+    assert len(colours) == 2
+
+
+def test_words_are_folded_away_until_asked_for(report):
+    cell = report.locator("#words td", has_text="2")
+    assert cell.is_hidden()
+    report.get_by_text("Words that one gets right").first.click()
+    assert cell.is_visible()
+
+
+def test_curves_have_bands_and_answer_the_pointer(show, tmp_path):
+    report = show(made(tmp_path))
+    plots = report.locator(".plot")
+    assert plots.nth(0).locator(".fills path").count() == 1
+    assert plots.nth(0).locator(".legendtext").all_text_contents() == ["plain", "looks"]
+    assert plots.nth(1).locator(".legendtext").count() == 3
+    for plot, said in ((plots.nth(0), "plain : 10.00"), (plots.nth(1), "looks 21.00, 10.00")):
+        plot.scroll_into_view_if_needed()
+        point = plot.locator(".points path").first.bounding_box()
+        report.mouse.move(point["x"] + 3, point["y"] + 3)
+        driver.expect(plot.locator(".hoverlayer")).to_contain_text(said)
+    report.click("#curves summary >> nth=0")
+    assert report.locator("#curves tbody tr").first.inner_text() == "1-10\t10.00\t30.00"
+
+
+def test_another_test_set_is_a_choice_away(report):
+    report.get_by_role("radio", name="other").check()
+    for empty in ("#matrices", "#curves", "#words"):
+        assert report.locator(empty).is_hidden()
+    assert report.inner_text("#missing").startswith("There is no attention of plain, looks")
+    assert report.locator("#heatmaps canvas").count() == 0
+
+
+def test_lines_are_searched_in_all_texts(report):
+    assert lines(report) == [1, 2, 3, 4, 5]
+    report.fill("#search", "CHIEN mange")
+    assert lines(report) == [2]
+    assert report.inner_text("#count") == "1 of 5 lines"
+    assert chosen(report) == ("Line 2", "2")
+    report.fill("#search", "oiseaux deux")
+    assert lines(report) == []
+    assert report.inner_text("#count") == "None of 5 lines fits these filters."
+    assert report.locator("#sentence").is_hidden()
+    report.fill("#search", "")
+    assert lines(report) == [1, 2, 3, 4, 5]
+
+
+def test_lines_are_filtered_by_length_and_by_who_wins(report):
+    report.fill("#shortest", "2")
+    report.fill("#longest", "3")
+    assert lines(report) == [1, 5]
+    report.fill("#shortest", "")
+    report.fill("#longest", "")
+    report.select_option("#ours", label="plain")
+    report.select_option("#theirs", label="looks 1")
+    won = {"wins": [2], "loses": [1, 4], "ties": [3, 5], "any": [1, 2, 3, 4, 5]}
+    for outcome, expected in won.items():
+        report.select_option("#outcome", outcome)
+        assert lines(report) == expected
+    report.select_option("#ours", label="looks, mean of 2")
+    report.select_option("#outcome", "wins")
+    assert lines(report) == [2]  # 20 and 30 against 20
+    report.select_option("#theirs", label="plain")
+    assert lines(report) == [1, 4]  # 100 and 90 against 50; 5 against 0
+    assert report.locator("#list .difference").all_inner_texts() == ["▲ +45.00", "▲ +5.00"]
+    report.select_option("#outcome", "ties")
+    assert report.locator("#list .difference").all_inner_texts() == ["= 0.00", "= 0.00"]
+
+
+def test_lines_are_sorted(report):
+    report.select_option("#ours", label="plain")
+    report.select_option("#theirs", label="looks 1")
+    orders = {
+        "short": [4, 5, 1, 2, 3],
+        "long": [3, 2, 1, 5, 4],
+        "ours": [2, 3, 5, 4, 1],
+        "theirs": [1, 4, 3, 5, 2],
+        "worst": [4, 3, 1, 2, 5],
+        "line": [1, 2, 3, 4, 5],
+    }
+    for order, expected in orders.items():
+        report.select_option("#order", order)
+        assert lines(report) == expected
+
+
+def test_a_sentence_is_chosen_by_mouse(report):
+    report.locator("#list .line").nth(4).click()
+    assert chosen(report) == ("Line 5", "5")
+    assert report.inner_text("#texts dt:has-text('Source') + dd") == "two birds"
+    assert output(report, "plain").inner_text() == "deux oiseaux"
+    assert report.locator("#texts .score").all_inner_texts() == ["100.0", "100.0", "100.0"]
+
+
+def test_a_sentence_is_chosen_by_keyboard(report):
+    report.focus("#list")
+    for key, line in [("ArrowDown", 2), ("End", 5), ("ArrowDown", 5), ("ArrowUp", 4), ("Home", 1)]:
+        report.keyboard.press(key)
+        assert chosen(report) == (f"Line {line}", str(line))
+        active = report.get_attribute("#list", "aria-activedescendant")
+        assert report.locator(f"#{active}").get_attribute("aria-posinset") == str(line)
+
+
+def test_everything_is_reached_by_tab_with_visible_focus(report):
+    seen = []
+    for _ in range(60):
+        report.keyboard.press("Tab")
+        name, outline = report.evaluate(
+            "(() => { const e = document.activeElement; const s = getComputedStyle("
+            "e.closest('.choice label') ?? e); return [e.id || e.className || e.tagName,"
+            " s.outlineStyle]; })()"
+        )
+        assert outline != "none", name
+        seen.append(name)
+        if name == "BODY" or "grid" in name:
+            break
+    wanted = ["theme", "search", "shortest", "longest", "order", "ours", "outcome", "theirs"]
+    assert [name for name in seen if name in wanted] == wanted
+    assert {"against", "list", "grid"} <= set(seen)
+
+
+def test_words_that_differ_are_marked(report):
+    assert output(report, "plain").locator("mark").all_inner_texts() == ["chien"]
+    assert output(report, "looks 1").locator("mark").count() == 0
+    report.locator("#list .line").nth(1).click()
+    gap = output(report, "plain").locator(".gap")
+    assert gap.get_attribute("title") == "not here: le pain"
+    assert output(report, "plain").locator("mark").count() == 0
+    report.select_option("#against", label="looks 1")
+    assert output(report, "plain").locator("mark").all_inner_texts() == ["chien", "mange"]
+    assert output(report, "looks 2").locator("mark, .gap").count() == 0
+    report.locator("#list .line").nth(3).click()
+    assert output(report, "plain").inner_text() == "empty"
+
+
+def lit(report: Any) -> list[str]:
+    return report.locator("#heatmaps .lit").all_inner_texts()
+
+
+def test_a_word_under_the_pointer_lights_its_row_and_column(report):
+    cell = 22
+    report.locator("#heatmaps canvas").hover(position={"x": 2.5 * cell, "y": 0.5 * cell})
+    assert lit(report) == ["sleeps", "le"]
+    assert report.inner_text(".said") == "le looked at sleeps: 80 %"
+    parts = (".beam.row", ".beam.column", "#heatmaps canvas")
+    row, column, corner = (report.locator(part).bounding_box() for part in parts)
+    assert row["y"] == corner["y"] and row["height"] == cell
+    assert column["x"] == corner["x"] + 2 * cell and column["width"] == cell
+    report.locator("#heatmaps .target").nth(1).hover()
+    assert lit(report) == ["chat"]
+    assert report.inner_text(".said").startswith("chat looked at ")
+    report.locator("#heatmaps .source").nth(2).hover()
+    assert lit(report) == ["sleeps"]
+    assert report.inner_text(".said").startswith("sleeps was looked at by le 80 %")
+    report.hover("h3")
+    assert lit(report) == [] and report.locator(".beam:visible").count() == 0
+
+
+def test_a_heatmap_is_walked_by_the_arrow_keys(report):
+    report.focus("#shown input >> nth=0")
+    report.keyboard.press("Tab")
+    assert lit(report) == ["sleeps", "le"]  # what the first word looked at most
+    report.keyboard.press("ArrowDown")
+    report.keyboard.press("ArrowLeft")
+    assert lit(report) == ["cat", "chat"]
+    for _ in range(9):
+        report.keyboard.press("ArrowRight")
+    assert lit(report) == ["</s>", "chat"]
+    report.keyboard.press("Escape")
+    assert lit(report) == []
+
+
+def test_the_ink_of_a_cell_is_its_weight(report):
+    alpha = report.evaluate(
+        "(() => { const c = document.querySelector('canvas'); const size = c.width / 4;"
+        "return c.getContext('2d').getImageData(2.5 * size, 0.5 * size, 1, 1).data[3]; })()"
+    )
+    assert alpha == 204
+
+
+def test_heatmaps_stand_side_by_side_and_share_their_columns(show, tmp_path):
+    data = made(tmp_path)
+    data["tests"][0]["attention"]["looks 2"] = data["tests"][0]["attention"]["looks 1"]
+    report = show(data)
+    report.wait_for_selector("#heatmaps canvas")
+    report.get_by_role("checkbox", name="looks 2").check()
+    report.wait_for_selector("#heatmaps figure >> nth=1")
+    boxes = [report.locator("#heatmaps figure").nth(i).bounding_box() for i in (0, 1)]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
+    report.locator("canvas").first.hover(position={"x": 5, "y": 5})
+    assert lit(report) == ["the", "le", "the"]
+    report.get_by_role("checkbox", name="looks 1").uncheck()
+    until(report, "#heatmaps figure", 1)
+
+
+def test_what_comes_from_a_corpus_or_a_name_stays_text(show, tmp_path):
+    names = {name: f"{name} {HOSTILE}" for name in ("plain", "looks", "test", "title")}
+    report = show(made(tmp_path, **names))
+    report.wait_for_selector("#heatmaps canvas")
+    report.locator("#list .line").nth(2).click()
+    assert report.locator("#texts dd").all_text_contents() == [*LINES[2], LINES[2][-1]]
+    assert report.inner_text("h1") == names["title"]
+    assert names["plain"] in report.locator(".plot .legendtext").first.text_content()
+    assert report.locator("b[onclick], body script:not([type])").count() == 1  # the page's own
+    until(report, "#heatmaps .source", len(HOSTILE.split()) + 1)
+    assert report.locator("#heatmaps .source").all_inner_texts() == [*HOSTILE.split(), "</s>"]
+
+
+def test_light_and_dark(show, tmp_path):
+    report = show(made(tmp_path), color_scheme="dark")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    dark = report.evaluate(paper)
+    assert report.get_attribute("#theme", "aria-pressed") == "true"
+    report.click("#theme")
+    assert report.evaluate(paper) == "rgb(255, 255, 255)" != dark
+    report.click("#theme")
+    assert report.evaluate(paper) == dark
+    report.emulate_media(color_scheme="light")
+    driver.expect(report.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+    label = report.locator(".plot .legendtext").first
+    assert label.evaluate("e => getComputedStyle(e).fill") == report.evaluate(
+        "getComputedStyle(document.body).color"
+    )
+
+
+def test_on_paper_there_is_the_chosen_sentence_and_nothing_to_press(show, tmp_path):
+    report = show(made(tmp_path), color_scheme="dark")
+    report.wait_for_selector("#heatmaps canvas")
+    report.emulate_media(media="print")
+    assert report.evaluate("getComputedStyle(document.body).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
+    for gone in ("nav", ".filters", "#list", "#shown"):
+        assert report.locator(gone).is_hidden()
+    for there in ("#summary", "#matrices", ".plot >> nth=0", "#texts", "canvas"):
+        assert report.locator(there).is_visible()
+    assert report.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("width", [320, 390, 1400])
+def test_the_page_is_never_wider_than_the_screen(show, tmp_path, width):
+    data = large(tmp_path, runs=5, lines=30)
+    longest = max(len(source.split()) for source in data["tests"][0]["source"])
+    report = show(data, viewport={"width": width, "height": 844})
+    report.wait_for_selector("#heatmaps canvas")
+    assert not report.evaluate(OUTSIDE)
+    report.select_option("#order", "long")
+    until(report, "#heatmaps .source", 5 * (longest + 1))
+    assert not report.evaluate(OUTSIDE)
+
+
+def test_ten_runs_by_three_thousand_lines_are_drawn_only_where_they_are_looked_at(show, tmp_path):
+    report = show(large(tmp_path, runs=10, lines=3000))
+    report.wait_for_selector("#heatmaps canvas >> nth=9")
+    assert report.inner_text("#count") == "3,000 lines"
+    unpacked = "[...sentences.attention.chunks.values()].flat().filter(c => typeof c !== 'string')"
+    assert report.evaluate(f"{unpacked}.length") == 10  # one chunk a run
+    report.focus("#list")
+    for key in ("PageDown", "PageDown", "End"):
+        report.keyboard.press(key)
+        assert len(lines(report)) < 40
+    assert chosen(report) == ("Line 3000", "3000")
+    assert report.evaluate(f"{unpacked}.length") == 20
+
+
+def test_without_any_attention_there_is_no_heatmap(show, tmp_path):
+    data = made(tmp_path)
+    data["tests"] = data["tests"][1:]
+    report = show(data)
+    assert "seq2seq evaluate keeps it, of" in report.inner_text("#missing")
+    assert report.locator("#heatmaps figure").count() == 0
+
+
+def test_the_driver_finds_noise(browser, tmp_path: Path):
+    """The check at the end of every test can fail: a page without a policy's leave is heard."""
+    html.write(made(tmp_path), tmp_path / "report.html")
+    document = (tmp_path / "report.html").read_text()
+    (tmp_path / "report.html").write_text(
+        document.replace("</body>", '<img src="https://example.org/x"><script>1</script></body>')
+    )
+    context = browser.new_context()
+    shown, heard = context.new_page(), []
+    shown.on("console", lambda message: heard.append(message.text))
+    shown.goto((tmp_path / "report.html").as_uri())
+    context.close()
+    assert sum("Content Security Policy" in text for text in heard) == 2

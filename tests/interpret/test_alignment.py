@@ -1,0 +1,109 @@
+"""A run's attention measured against gold."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_translator import ENGLISH, GERMAN, make_run
+
+from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.alignment.links import Tally
+from seq2seq.alignment.rule import Rule
+from seq2seq.errors import UserError
+from seq2seq.interpret.alignment import Cut, measure
+from seq2seq.interpret.chosen_rule import RULE, chosen_rule
+from seq2seq.runs.folder import RunFolder
+from seq2seq.system.files import write_json, write_lines
+from seq2seq.translation.translator import Translator
+
+
+def golden(count: int) -> list[Gold]:
+    diagonal = Links(frozenset({(0, 0), (1, 1)}), frozenset({(2, 2)}))
+    pairs = zip(ENGLISH, GERMAN, strict=True)
+    return [Gold(s.split(), t.split(), diagonal) for s, t in pairs][:count]
+
+
+@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+def run(request, tmp_path_factory) -> Path:
+    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
+    write_lines(folder / "hyps" / "test" / "source.txt", ENGLISH)
+    write_lines(folder / "hyps" / "test" / "reference.txt", GERMAN)
+    write_gold(folder / "hyps" / "test", golden(3))
+    return folder
+
+
+@pytest.fixture
+def copy(run, tmp_path) -> Path:
+    return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+def test_a_run_is_measured_as_its_pairs_are_one_by_one(run):
+    translator = Translator(run, device="cpu")
+    found = measure(translator, run / "hyps" / "test")
+    tally, entropies = Tally(), []
+    for gold in golden(3):
+        (read,) = translator.force([(" ".join(gold.source), " ".join(gold.target))])
+        cut = Cut.of(read, gold, translator.tokenizers)
+        weights = cut.pool(Rule().read(read.attention))[: len(gold.target)]
+        tally += Tally.of(Rule().links(weights), gold.links)
+        entropies += [-sum(p * np.log(p) for p in row if p) for row in weights.tolist()]
+    assert found == {
+        **tally.scores(),
+        "entropy": pytest.approx(np.mean(entropies), rel=1e-4),
+        "links": tally.links,
+        "sure": 6,
+        "possible": 3,
+        "unmatched": 0,
+        "pairs": 3,
+        "rule": asdict(Rule().resolve(*read.attention.shape[:2])),
+    }
+    assert tally.links == sum(len(gold.target) for gold in golden(3))
+    json.dumps(found)
+
+
+def test_gold_tokens_cut_otherwise_are_found_and_others_counted(copy):
+    test, (first, *rest) = copy / "hyps" / "test", golden(3)
+    recut = first._replace(source=["a", "m", "an", "RIDES", "a", "horse"])
+    write_gold(test, [recut, *rest])
+    assert measure(Translator(copy, device="cpu"), test)["unmatched"] == 1
+
+
+def test_the_spelling_is_that_of_the_pieces(tmp_path):
+    """The tokenizer's normalisation changes characters; tokens are changed alike."""
+    folder = make_run(tmp_path, "bahdanau", normalization="nmt_nfkc")
+    translator = Translator(folder, device="cpu")
+    gold = Gold(["a…", "ﬁrst", "½"], ["\uff21", "e\u0301"], Links(frozenset()))
+    (read,) = translator.force([("a… ﬁrst ½", "\uff21 e\u0301")])
+    assert Cut.of(read, gold, translator.tokenizers).unmatched == 0
+
+
+def test_the_runs_own_rule_is_used_unless_another_is_given(copy):
+    write_json(copy / RULE, {"rule": asdict(Rule(layer=1, head=1, shift=True, threshold=0.2))})
+    translator, test = Translator(copy, device="cpu"), copy / "hyps" / "test"
+    assert measure(translator, test)["rule"]["threshold"] == 0.2
+    assert measure(translator, test, Rule(head=1))["rule"]["threshold"] is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rule": {"leyer": 1}}'])
+def test_a_damaged_rule_is_named(copy, content):
+    (copy / RULE).parent.mkdir()
+    (copy / RULE).write_text(content)
+    with pytest.raises(UserError, match=r"rule\.json cannot be read as a rule"):
+        chosen_rule(RunFolder.open(copy))
+
+
+def test_without_gold_or_attention_there_is_no_measure(copy, tmp_path):
+    test = copy / "hyps" / "test"
+    plain = make_run(tmp_path / "rnn", "rnn")
+    assert measure(Translator(plain, device="cpu"), test) is None
+    (test / "gold.links.txt").unlink()
+    assert measure(Translator(copy, device="cpu"), test) is None
+
+
+def test_gold_of_other_pairs_is_refused(copy):
+    write_gold(copy / "hyps" / "test", golden(2))
+    with pytest.raises(UserError, match="test has 3 pairs and the gold of 2"):
+        measure(Translator(copy, device="cpu"), copy / "hyps" / "test")

@@ -1,0 +1,84 @@
+"""The loss in chunks: the value and the gradients of torch's own over all logits at once."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from seq2seq.layers import loss
+
+POSITIONS, WIDTH, VOCAB = 23, 8, 11
+NAMES = ("states", "weight", "bias")
+
+
+@pytest.fixture(params=[1, 5 * VOCAB, 1000 * VOCAB], ids=["one", "some", "all"])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits for one position at a time, for five, for all."""
+    monkeypatch.setitem(loss.AT_ONCE, "cpu", request.param)
+
+
+def given(seed: int = 0, scale: float = 1.0) -> tuple[torch.Tensor, ...]:
+    chance = torch.Generator().manual_seed(seed)
+    shapes = ((POSITIONS, WIDTH), (VOCAB, WIDTH), (VOCAB,))
+    tensors = [torch.randn(s, generator=chance).mul_(scale).requires_grad_() for s in shapes]
+    return *tensors, torch.randint(VOCAB, (POSITIONS,), generator=chance)
+
+
+def plain(states, weight, bias, words, smoothing):
+    logits = F.linear(states, weight, bias)
+    return F.cross_entropy(logits, words, reduction="sum", label_smoothing=smoothing)
+
+
+def with_gradients(function, smoothing: float, scale: float) -> tuple[torch.Tensor, ...]:
+    *tensors, words = given(scale=scale)
+    found = function(*tensors, words, smoothing)
+    (found / 7).backward()
+    return found.detach(), *(tensor.grad for tensor in tensors)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 6.0])  # from no preference to certainty
+def test_loss_and_gradients_are_those_of_all_logits_at_once(at_once, smoothing, scale):
+    found = with_gradients(loss.cross_entropy, smoothing, scale)
+    expected = with_gradients(plain, smoothing, scale)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_is_the_slope(at_once):
+    *tensors, words = given()
+    doubles = [tensor.detach().double().requires_grad_() for tensor in tensors]
+    assert torch.autograd.gradcheck(lambda *t: loss.cross_entropy(*t, words, 0.1), doubles)
+
+
+def test_without_gradients_it_is_the_same_number(at_once):
+    *tensors, words = given()
+    with torch.inference_mode():
+        found = loss.cross_entropy(*tensors, words, 0.1)
+    torch.testing.assert_close(found, loss.cross_entropy(*tensors, words, 0.1).detach())
+
+
+def test_no_more_logits_exist_at_once_than_agreed(monkeypatch):
+    made, linear = [], F.linear
+    monkeypatch.setitem(loss.AT_ONCE, "cpu", 5 * VOCAB)
+    monkeypatch.setattr(F, "linear", lambda *given: made.append(linear(*given)) or made[-1])
+    *tensors, words = given()
+    loss.cross_entropy(*tensors, words).backward()
+    assert [len(logits) for logits in made] == [5, 5, 5, 5, 3]
+
+
+def test_reduced_precision_is_normalised_in_full():
+    *tensors, words = given()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss.cross_entropy(*tensors, words, 0.1)
+        expected = plain(*tensors, words, 0.1)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected.float(), rtol=2e-2, atol=0.0)
+    found.backward()
+    assert all(tensor.grad.dtype == torch.float32 for tensor in tensors)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_number_stays_none(number):
+    states, weight, bias, words = given()
+    with torch.no_grad():
+        states[3] = number
+    assert not loss.cross_entropy(states, weight, bias, words).isfinite()

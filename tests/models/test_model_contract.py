@@ -1,0 +1,259 @@
+"""Every YAML in configs/model must keep the promises made in seq2seq/models/base.py."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from seq2seq.config import build
+from seq2seq.models.base import Autoregressive, select
+from seq2seq.runs.weights import read_weights, save_weights, set_weights
+from seq2seq.search.beam import Beam
+from seq2seq.text.batching import BOS, EOS, PAD, Batch, collate
+
+MODELS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
+VOCAB = 13
+SMALL = {
+    "dim": 16,
+    "embedding": 12,
+    "align_dim": 10,
+    "readout_dim": 14,
+    "feed_forward": 32,
+    "layers": 2,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "heads": 2,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+}
+# What the YAMLs leave unchosen but promise to work, for every variant that has the key.
+CHOICES = [
+    {},
+    {"cell": "lstm"},
+    {"cell": "tanh"},
+    {"context": "start", "reverse": True},
+    {"bidirectional": True},
+    {"readout": "tanh"},
+    {"encoder_dim": 10},
+    {"norm": "post"},
+]
+
+
+def variants() -> list[Any]:
+    found = []
+    for path, choice in product(MODELS, CHOICES):
+        section = yaml.safe_load(path.read_text())
+        if choice.keys() <= section.keys():
+            section |= {key: value for key, value in SMALL.items() if key in section} | choice
+            name = "-".join([path.stem, *map(str, choice.values())])
+            found.append(pytest.param(section, id=name))
+    return found
+
+
+def make(section: dict[str, Any], **changes: Any) -> Autoregressive:
+    """A small model whose weights are large enough for every mistake to show."""
+    torch.manual_seed(0)
+    sizes = {"source_vocab": VOCAB, "target_vocab": VOCAB, "shared_vocab": True}
+    model = build("model", section | changes, **sizes).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return model
+
+
+@pytest.fixture(params=variants())
+def section(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return request.param
+
+
+@pytest.fixture
+def model(section: dict[str, Any]) -> Autoregressive:
+    return make(section)
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])])
+
+
+def attention_of(model: Autoregressive, batch: Batch) -> torch.Tensor:
+    weights = model(batch).attention
+    if weights is None:
+        pytest.skip("this variant has no attention")
+    return weights
+
+
+def test_step_by_step_equals_all_at_once(model, batch):
+    memory = model.encode(batch.src, batch.src_mask)
+    whole, state = model.decode(batch.tgt_in, memory), model.start(memory)
+    for t, token in enumerate(batch.tgt_in.unbind(1)):
+        logits, attention, state = model.step(token, memory, state)
+        torch.testing.assert_close(logits, whole.logits[:, t])
+        assert (attention is None) == (whole.attention is None)
+        if whole.attention is not None:
+            torch.testing.assert_close(attention, whole.attention[:, :, :, t])
+
+
+def test_the_rows_of_a_beam_share_their_sentence(model, batch):
+    memory = model.encode(batch.src, batch.src_mask)
+    rows = torch.arange(3).repeat_interleave(2)
+    own, shared = select(memory, rows), memory
+    states = [select(model.start(memory), rows) for _ in range(2)]
+    for token in torch.randint(3, VOCAB, (4, 6)):
+        apart, together = (
+            model.step(token, read, state)
+            for read, state in zip((own, shared), states, strict=True)
+        )
+        torch.testing.assert_close(together[:2], apart[:2])
+        states = [apart.state, together.state]
+
+
+def test_a_step_without_weights_is_the_same(model, batch):
+    memory, token = model.encode(batch.src, batch.src_mask), torch.tensor([5, 6, 7])
+    asked, unasked = (
+        model.step(token, memory, model.start(memory), weights=w) for w in (True, False)
+    )
+    torch.testing.assert_close(unasked.logits, asked.logits)
+
+
+def test_padding_changes_nothing(model, batch):
+    wider = torch.nn.functional.pad(batch.src, (0, 3), value=PAD)
+    padded = Batch(wider, batch.tgt_in, batch.tgt_out, batch.num_tokens)
+    torch.testing.assert_close(model(padded).logits, model(batch).logits)
+    torch.testing.assert_close(model.loss(padded), model.loss(batch))
+
+
+def test_a_batch_equals_its_sentences_one_by_one(model, batch):
+    together, total = model(batch), 0.0
+    for i in range(3):
+        n, m = int(batch.src_mask[i].sum()), int((batch.tgt_out[i] != PAD).sum())
+        one = slice(i, i + 1)
+        alone = Batch(batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m], m)
+        output = model(alone)
+        torch.testing.assert_close(output.logits[0], together.logits[i, :m])
+        if together.attention is not None:
+            torch.testing.assert_close(output.attention[0], together.attention[i, :, :, :m, :n])
+        total += model.loss(alone)
+    torch.testing.assert_close(model.loss(batch), total)
+
+
+def test_the_future_is_hidden(model, batch):
+    changed = batch.tgt_in.clone()
+    changed[:, 2:] = 4
+    other = Batch(batch.src, changed, batch.tgt_out, batch.num_tokens)
+    torch.testing.assert_close(model(other).logits[:, :2], model(batch).logits[:, :2])
+    assert not torch.allclose(model(other).logits[:, 2:], model(batch).logits[:, 2:])
+
+
+def test_the_source_matters_to_its_last_word(model, batch):
+    for position in range(4):
+        changed = batch.src.clone()
+        changed[0, position] = 12
+        other = Batch(changed, batch.tgt_in, batch.tgt_out, batch.num_tokens)
+        assert not torch.allclose(model(other).logits[0], model(batch).logits[0], atol=1e-6)
+
+
+def test_attention_is_a_distribution_over_real_source_tokens(model, batch):
+    weights = attention_of(model, batch)
+    assert weights.dim() == 5
+    assert weights.shape[0] == 3
+    assert weights.shape[3:] == (batch.tgt_in.size(1), batch.src.size(1))
+    torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+    hidden = (~batch.src_mask)[:, None, None, None].expand_as(weights)
+    assert (weights[hidden] == 0).all()
+
+
+def test_attention_is_taken_before_dropout(section, batch):
+    if not {"attention_dropout", "align_dim"} & section.keys():
+        pytest.skip("this variant has no attention")
+    rates = {key: 0.5 for key in ("dropout", "attention_dropout") if key in section}
+    model = make(section, **rates).train()
+    weights = attention_of(model, batch)
+    torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+
+
+def test_with_and_without_weights_are_equal(model, batch):
+    memory = model.encode(batch.src, batch.src_mask)
+    asked, unasked = (model.hidden(batch.tgt_in, memory, weights=w) for w in (True, False))
+    torch.testing.assert_close(asked.states, unasked.states)
+    assert unasked.attention is None
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_is_cross_entropy_over_real_tokens(model, batch, smoothing):
+    log_p, expected = model(batch).logits.log_softmax(-1), 0.0
+    for i, row in enumerate(batch.tgt_out.tolist()):
+        for t, word in enumerate(row):
+            if word != PAD:
+                own, all_words = log_p[i, t, word], log_p[i, t].mean()
+                expected -= (1 - smoothing) * own + smoothing * all_words
+    torch.testing.assert_close(model.loss(batch, smoothing), expected)
+
+
+def test_search_returns_the_score_that_the_model_gives(model, batch):
+    search = Beam(beam=3, length_penalty=0.0, max_length=6, length_ratio=2.0, length_extra=2)
+    found = search(model, batch.src, batch.src_mask, n_best=3, attention=True)
+    for i, hypotheses in enumerate(found):
+        assert hypotheses
+        for hypothesis in hypotheses:
+            words = batch.src[i][batch.src_mask[i]][:-1].tolist()
+            forced = collate([(words, hypothesis.tokens)])
+            score = -model.loss(forced).item()
+            assert score == pytest.approx(hypothesis.log_probability, abs=1e-4)
+            attention = model(forced).attention
+            assert (hypothesis.attention is None) == (attention is None)
+            if attention is not None:
+                torch.testing.assert_close(hypothesis.attention, attention[0])
+
+
+def test_save_and_load_change_nothing(section, model, batch, tmp_path):
+    save_weights(model, tmp_path / "model.safetensors")
+    other = make(section)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    set_weights(other, read_weights(tmp_path / "model.safetensors"), tmp_path)
+    assert torch.equal(other(batch).logits, model(batch).logits)
+
+
+def test_every_parameter_learns(section, batch):
+    model = make(section).train()
+    model.loss(batch).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_seed_decides_the_initial_weights(section):
+    sizes = {"source_vocab": VOCAB, "target_vocab": VOCAB, "shared_vocab": False}
+    models = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        models.append(build("model", section, **sizes))
+    first, same, other = (torch.cat([p.flatten() for p in m.parameters()]) for m in models)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_it_learns_to_reverse(section):
+    torch.manual_seed(1)
+    sizes = {"source_vocab": VOCAB, "target_vocab": VOCAB, "shared_vocab": True}
+    wide = {"dim": 32, "embedding": 24, "layers": 1, "readout_dim": 24, "align_dim": 16}
+    model = build("model", section | {k: v for k, v in wide.items() if k in section}, **sizes)
+    pairs = [([a, b, c], [c, b, a]) for a, b, c in ((4, 5, 6), (7, 8, 9), (10, 11, 12), (6, 4, 12))]
+    batch, optimizer = collate(pairs), torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(200):
+        optimizer.zero_grad()
+        (model.loss(batch) / batch.num_tokens).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    search = Beam(beam=3, length_penalty=1.0, max_length=8, length_ratio=2.0, length_extra=2)
+    found = search(model.eval(), batch.src, batch.src_mask)
+    assert [group[0].tokens for group in found] == [target for _, target in pairs]
+
+
+def test_ids_agree():
+    assert (PAD, BOS, EOS) == (0, 1, 2)

@@ -1,0 +1,147 @@
+"""Attention kept beside the translations: what is written is read, and nothing else is."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from test_translator import ENGLISH, GERMAN, make_run
+
+from seq2seq.alignment.rule import Rule
+from seq2seq.commands.align import Sentence
+from seq2seq.commands.evaluate import evaluate
+from seq2seq.errors import UserError
+from seq2seq.interpret.chosen_rule import RULE
+from seq2seq.runs import stored_attention
+from seq2seq.runs.stored_attention import FILE, MOST, Seen
+from seq2seq.system.files import read_lines, write_json, write_lines
+from seq2seq.translation.translation import END
+from seq2seq.translation.translator import Translator
+
+LINES = [
+    Seen(["the", "café", END], ["le", END], np.array([[255, 0, 0], [1, 2, 252]], dtype=np.uint8)),
+    Seen([], [], np.zeros((0, 0), dtype=np.uint8)),
+    Seen(['"\\', END], ["\N{FIRE}"], np.array([[128, 127]], dtype=np.uint8)),
+]
+
+
+@pytest.fixture
+def kept(tmp_path) -> Path:
+    write_lines(tmp_path / "hypothesis.txt", ["le", "", "\N{FIRE}"])
+    stored_attention.write(tmp_path, LINES, {"layer": 1})
+    return tmp_path / FILE
+
+
+def same(ours: list[Seen], theirs: list[Seen]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.source, one.target) == (other.source, other.target)
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_what_is_written_is_read(kept):
+    same(stored_attention.read(kept), LINES)
+
+
+def test_no_lines_are_none(tmp_path):
+    write_lines(tmp_path / "hypothesis.txt", [])
+    stored_attention.write(tmp_path, [], {})
+    assert stored_attention.read(tmp_path / FILE) == []
+
+
+def test_attention_of_other_hypotheses_is_refused(kept):
+    write_lines(kept.with_name("hypothesis.txt"), ["le", "", "changed"])
+    with pytest.raises(UserError, match=r"is not of the hypothesis\.txt beside it: run"):
+        stored_attention.read(kept)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"attention\.safetensors is missing: run"):
+        stored_attention.read(tmp_path / FILE)
+
+
+BYTES = np.zeros(3, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("content", "label", "reason"),
+    [
+        ({"weights": BYTES}, "{}", "words"),
+        ({"words": BYTES.astype(np.int64), "weights": BYTES}, "{}", "words is no row of bytes"),
+        ({"words": BYTES, "weights": BYTES.reshape(1, 3)}, "{}", "weights is no row of bytes"),
+        ({"words": BYTES, "weights": BYTES}, None, "seq2seq"),
+        ({"words": BYTES, "weights": BYTES}, "[", "Expecting value"),
+        ({"words": BYTES, "weights": BYTES}, "{}", "Expecting value"),
+        ({"words": "[" * 100_000, "weights": BYTES}, "{}", "recursion"),
+        ({"words": "7", "weights": BYTES}, "{}", "not iterable"),
+        ({"words": "[[[], [], []]]", "weights": BYTES}, "{}", "too many values"),
+        ({"words": "[[[1], [2]]]", "weights": BYTES}, "{}", "its words are no texts"),
+        ({"words": '[[["a", "b"], ["c", "d"]]]', "weights": BYTES}, "{}", "reshape"),
+        ({"words": '[[["a"], ["b"]]]', "weights": BYTES}, "{}", "3 weights for words that need 1"),
+        ({"words": '[[["a"], ["b", "c", "d"]]]', "weights": BYTES}, "{}", "hypothesis_sha256"),
+        ({"words": '[[["a"], ["b", "c", "d"]]]', "weights": BYTES}, "[]", "indices"),
+    ],
+)
+def test_a_file_that_something_else_wrote_is_refused_in_one_sentence(kept, content, label, reason):
+    tensors = {
+        name: np.frombuffer(value.encode(), dtype=np.uint8) if isinstance(value, str) else value
+        for name, value in content.items()
+    }
+    save_file(tensors, kept, None if label is None else {"seq2seq": label})
+    with pytest.raises(UserError, match="cannot be read as stored attention: ") as refused:
+        stored_attention.read(kept)
+    assert reason in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_damaged_or_swollen_file_is_refused(kept):
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[:-1], whole + b"x", b"\xff" * 64):
+        kept.write_bytes(damaged)
+        with pytest.raises(UserError, match="cannot be read as stored attention"):
+            stored_attention.read(kept)
+    with kept.open("wb") as file:
+        file.truncate(MOST + 1)  # a hole: it takes no disk
+    with pytest.raises(UserError, match="268,435,457 bytes, and 268,435,456 are more than any"):
+        stored_attention.read(kept)
+
+
+# --- what evaluate keeps -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+def run(request, tmp_path_factory) -> Path:
+    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
+    write_lines(folder / "hyps" / "test" / "source.txt", [*ENGLISH, ""])
+    write_lines(folder / "hyps" / "test" / "reference.txt", [*GERMAN, "leer"])
+    return folder
+
+
+@pytest.mark.parametrize("rule", [Rule(), Rule(layer=1, head=1, shift=True)])
+def test_evaluate_keeps_what_each_word_looked_at_by_the_runs_rule(run, tmp_path, rule):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    write_json(copy / RULE, {"rule": asdict(rule)})
+    evaluate(copy, device="cpu")
+    folder, translator = copy / "hyps" / "test", Translator(copy, device="cpu")
+    *lines, empty = stored_attention.read(folder / FILE)
+    assert (empty.source, empty.target, empty.weights.shape) == ([], [], (0, 0))
+    hypotheses = read_lines(folder / "hypothesis.txt")
+    for source, hypothesis, line in zip(ENGLISH, hypotheses, lines, strict=False):
+        sentence = Sentence(source, hypothesis)
+        drawn = sentence.aligned(translator, sentence.translated(translator), rule)
+        assert line.source == drawn.source_words == [*source.split(), END]
+        assert line.target == drawn.target_words
+        np.testing.assert_allclose(line.weights / 255, drawn.weights, atol=0.5 / 255 + 1e-6)
+        assert line.target == [*hypothesis.split(), *([] if rule.shift else [END])]
+
+
+def test_a_model_without_attention_keeps_none(tmp_path):
+    folder = make_run(tmp_path, "rnn")
+    write_lines(folder / "hyps" / "test" / "source.txt", ENGLISH)
+    write_lines(folder / "hyps" / "test" / "reference.txt", GERMAN)
+    evaluate(folder, device="cpu")
+    assert sorted(path.name for path in (folder / "hyps" / "test").iterdir()) == [
+        "hypothesis.txt",
+        "reference.txt",
+        "source.txt",
+    ]

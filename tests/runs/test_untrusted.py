@@ -1,0 +1,507 @@
+"""Run folders from strangers: each attack ends in one sentence, and nothing runs, leaks or swells.
+
+Every attack is made on a run that would translate; the last test of a kind is that it still does
+without the attack.
+"""
+
+import json
+import os
+import pickle
+import resource
+import shutil
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from seq2seq.commands.evaluate import evaluate
+from seq2seq.corpora.files import Files
+from seq2seq.errors import UserError
+from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.untrusted import MOST_YAML, read_json, read_yaml, stay_inside
+from seq2seq.runs.weights import build_model, load_model, save_weights
+from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.translation.translator import Translator
+
+TEXTS = ["a man rides a horse", "two dogs run over the grass"]
+MODELS = {
+    "rnn": {
+        "_target_": "seq2seq.models.rnn.RNN",
+        "cell": "gru",
+        "context": "every_step",
+        "embedding": 8,
+        "dim": 8,
+        "layers": 1,
+        "bidirectional": True,
+        "reverse": False,
+        "readout": "tanh",
+        "readout_dim": 8,
+        "dropout": 0.0,
+    },
+    "bahdanau": {
+        "_target_": "seq2seq.models.bahdanau.Bahdanau",
+        "cell": "lstm",
+        "embedding": 8,
+        "dim": 8,
+        "align_dim": 8,
+        "layers": 2,
+        "readout": "maxout",
+        "readout_dim": 8,
+        "dropout": 0.0,
+    },
+    "transformer": {
+        "_target_": "seq2seq.models.transformer.Transformer",
+        "dim": 8,
+        "heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "feed_forward": 8,
+        "norm": "pre",
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+    },
+}
+SEARCH = {
+    "_target_": "seq2seq.search.Beam",
+    "beam": 2,
+    "length_penalty": 1.0,
+    "max_length": 8,
+    "length_ratio": 1.0,
+    "length_extra": 2,
+}
+
+
+def make_run(folder: Path, name: str) -> Path:
+    """A run of a model that has learned nothing."""
+    folder.mkdir()
+    tokenizers = Tokenizers.train(
+        TEXTS,
+        TEXTS,
+        shared=True,
+        kind="bpe",
+        vocab_size=40,
+        character_coverage=1.0,
+        normalization="nmt_nfkc",
+    )
+    tokenizers.save(folder)
+    torch.manual_seed(0)
+    save_weights(build_model(MODELS[name], tokenizers), folder / "model.safetensors")
+    data = {"source": "en", "target": "de", "max_length": 40}
+    config = {"model": MODELS[name], "search": SEARCH, "data": data}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "run.json").write_text(json.dumps({"format": 1, "status": "finished"}))
+    (folder / "hyps" / "test").mkdir(parents=True)
+    for side in ("source", "reference"):
+        (folder / "hyps" / "test" / f"{side}.txt").write_text("\n".join([*TEXTS, ""]))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("strangers")
+    return {name: make_run(folder / name, name) for name in MODELS}
+
+
+@pytest.fixture
+def run(runs, tmp_path) -> Path:
+    return Path(shutil.copytree(runs["bahdanau"], tmp_path / "run"))
+
+
+def configure(run: Path, section: str, **changes: object) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config[section] |= changes
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def refused(run: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        Translator(run, device="cpu")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_honest_run_is_read(runs, name):
+    assert len(Translator(runs[name], device="cpu")(TEXTS)) == 2
+
+
+# --- code ---------------------------------------------------------------------------------------
+
+
+class Bomb:
+    """Unpickling it leaves a file behind."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return os.mkdir, (str(self.mark),)
+
+
+def pickled(run: Path, mark: Path) -> None:
+    (run / "model.safetensors").write_bytes(pickle.dumps(Bomb(mark)))
+
+
+def torch_pickled(run: Path, mark: Path) -> None:
+    torch.save({"x": Bomb(mark)}, run / "model.safetensors")
+
+
+def pickled_vocabulary(run: Path, mark: Path) -> None:
+    (run / "tokenizer.model").write_bytes(pickle.dumps(Bomb(mark)))
+
+
+def yaml_object(run: Path, mark: Path) -> None:
+    with (run / "config.yaml").open("a") as file:
+        file.write(f"name: !!python/object/apply:os.mkdir ['{mark}']\n")
+
+
+def os_mkdir(run: Path, mark: Path) -> None:
+    configure(run, "model", _target_="os.mkdir", path=str(mark))
+
+
+def os_mkdir_to_search(run: Path, mark: Path) -> None:
+    configure(run, "search", _target_="os.mkdir", path=str(mark))
+
+
+def module_of_the_folder(run: Path, mark: Path) -> None:
+    (run / "evil.py").write_text(f"import os; os.mkdir({str(mark)!r})\nclass Model: pass\n")
+    configure(run, "model", _target_="evil.Model")
+
+
+CODE = [pickled, torch_pickled, pickled_vocabulary, yaml_object, os_mkdir, os_mkdir_to_search]
+
+
+@pytest.mark.parametrize("attack", [*CODE, module_of_the_folder])
+def test_no_code_is_run(run, tmp_path, monkeypatch, attack):
+    monkeypatch.chdir(run)
+    monkeypatch.syspath_prepend(str(run))
+    attack(run, tmp_path / "mark")
+    refused(run)
+    assert not (tmp_path / "mark").exists() and "evil" not in sys.modules
+
+
+def test_the_pickles_of_these_tests_would_run_code(tmp_path):
+    pickle.loads(pickle.dumps(Bomb(tmp_path / "mark")))
+    assert (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("target", ["os.system", "builtins.eval", "seq2seq.models.rnn.torch", 3])
+def test_a_foreign_class_is_refused_by_name(run, target):
+    configure(run, "model", _target_=target)
+    assert f"model._target_={target} is" in refused(run)
+
+
+# --- what the environment knows -----------------------------------------------------------------
+
+
+def test_interpolations_of_a_stored_configuration_are_text(command, run, monkeypatch):
+    monkeypatch.setenv("SECRET", "hunter2")
+    secret = "${oc.env:SECRET}"
+    configure(run, "data", target=secret, source=secret)
+    answer = command("evaluate", run)
+    written = [path.read_bytes() for path in run.rglob("*") if path.is_file()]
+    assert answer.status == 0
+    assert b"hunter2" not in b"".join(written) and "hunter2" not in answer.out + answer.err
+    assert (
+        json.loads((run / "scores.json").read_text())["test"]["config"]["data"]["target"] == secret
+    )
+    configure(run, "search", beam=secret)
+    assert refused(run) == f"search.beam={secret} must be a whole number"
+
+
+# --- memory -------------------------------------------------------------------------------------
+
+
+def header(run: Path, content: object, length: int | None = None) -> None:
+    raw = json.dumps(content).encode()
+    size = struct.pack("<Q", len(raw) if length is None else length)
+    (run / "model.safetensors").write_bytes(size + raw + bytes(64))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F32", "shape": [1 << 60], "data_offsets": [0, 1 << 62]},
+        {"dtype": "F32", "shape": [1 << 60], "data_offsets": [0, 64]},
+        {"dtype": "F32", "shape": [1 << 40, 1 << 40], "data_offsets": [0, 64]},
+        {"dtype": "F32", "shape": [0, 1 << 60], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [16], "data_offsets": [1 << 60, (1 << 60) + 64]},
+        {"dtype": "F999", "shape": [16], "data_offsets": [0, 64]},
+        {"dtype": "F32", "shape": [-16], "data_offsets": [0, 64]},
+        {"dtype": "F32", "shape": [16], "data_offsets": [64, 0]},
+        {},
+        [],
+    ],
+)
+def test_a_header_that_lies_is_refused(run, entry):
+    header(run, {"score.key.weight": entry})
+    assert "model.safetensors" in refused(run)
+
+
+@pytest.mark.parametrize("length", [1 << 60, (1 << 64) - 1, 0])
+def test_a_header_of_the_wrong_length_is_refused(run, length):
+    header(run, {}, length)
+    assert "model.safetensors cannot be read as safetensors" in refused(run)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.complex64, torch.float8_e4m3fn])
+def test_weights_that_are_no_floats_are_refused(run, dtype):
+    file = run / "model.safetensors"
+    model, _ = load_model(RunFolder.open(run))
+    save_file({name: p.detach().to(dtype) for name, p in model.named_parameters()}, file)
+    assert "not F16, BF16, F32, F64" in refused(run)
+
+
+@pytest.fixture
+def little_memory():
+    """Of a gigabyte more than is used now, whoever takes it fails."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+LARGE = [
+    (name, key, value)
+    for name, model in MODELS.items()
+    for key, value_now in model.items()
+    if isinstance(value_now, int) and not isinstance(value_now, bool)
+    for value in (10**6, 10**9, (1 << 63) - 2)
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("name", "key", "value"), LARGE)
+def test_sizes_are_held_against_the_file_before_memory_is_taken(
+    runs, tmp_path, little_memory, name, key, value
+):
+    run = Path(shutil.copytree(runs[name], tmp_path / "run"))
+    configure(run, "model", **{key: value})
+    said = refused(run)
+    assert any(part in said for part in ("of another model", "cannot be built", "model: dim ("))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_new_model_that_no_memory_holds_is_refused(runs, name):
+    tokenizers = Tokenizers.load(runs[name])
+    with pytest.raises(UserError, match="a model of these sizes cannot be built: "):
+        build_model(MODELS[name] | {"dim": 10**12}, tokenizers)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("beam", 10**9),
+        ("max_length", 10**12),
+        ("length_ratio", float("nan")),
+        ("length_ratio", float("inf")),
+        ("length_penalty", float("nan")),
+    ],
+)
+def test_a_search_without_bounds_is_refused(run, key, value):
+    configure(run, "search", **{key: value})
+    assert f"search.{key}" in refused(run)
+
+
+def test_a_yaml_bomb_does_not_swell(run, little_memory):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
+    with (run / "config.yaml").open("a") as file:
+        file.write("\n".join(lines))
+    assert "alias" in refused(run)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ("{a: " * 20_000, "nested too deeply"),
+        ("x: 0x" + "f" * 100_000, "more than 64 bits"),
+        ("x: " + "9" * 10_000, ""),
+        ("x: " + ":".join(["59"] * 50_000), ""),
+        ("a: b\n" * MOST_YAML, "more than any run needs"),
+        ("- a\n- b\n", "no mapping"),
+        ("model: [1, 2]", "model=[1, 2] must be a mapping"),
+        ("data: 3", "data=3 must be a mapping"),
+        ("data: {max_length: long}", "data.max_length=long must be a whole number"),
+        ("data: {target: [en]}", "data.target=['en'] must be text"),
+        ("a: *b", "alias"),
+        ("? [a, b]\n: c", ""),
+        ("a: !!binary x", ""),
+        ("a: 2001-99-99", ""),
+        ("\x00", ""),
+    ],
+)
+def test_a_hostile_configuration_is_one_sentence(run, content, reason):
+    (run / "config.yaml").write_text(content)
+    assert reason in (said := refused(run)) and len(said) < 1000
+    assert "config.yaml" in said or " must be " in said
+
+
+@pytest.mark.parametrize("name", ["run.json", "scores.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 1_000_000,
+        b'{"a":' * 100_000,
+        b'{"format": ' + b"9" * 5000 + b"}",
+        b'{"format": ' + b"9" * 50 + b"}",
+        b'{"format": "x", "test": 3}',
+        b'{"format": 99, "versions": [], "test": []}',
+        b"[]",
+        b"3",
+        b"",
+        b"\xff",
+        b"\0",
+    ],
+)
+def test_hostile_json_is_one_sentence(run, name, content):
+    (run / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        _ = RunFolder.open(run).scores
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_huge_json_is_not_read(run, little_memory):
+    with (run / "run.json").open("wb") as file:
+        file.truncate(1 << 40)  # a hole: it takes no disk
+    assert "run.json" in (said := refused(run)) and "more than any run needs" in said
+
+
+# --- places outside the folder ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors",
+        "tokenizer.model",
+        "config.yaml",
+        "run.json",
+        "scores.json",
+        "hyps/test/source.txt",
+        "hyps/test",
+        "hyps",
+        "align",
+        "checkpoints/step-1.safetensors",
+    ],
+)
+def test_a_link_to_outside_is_not_followed(run, tmp_path, name):
+    inside, outside = run / name, tmp_path / "outside"
+    inside.parent.mkdir(exist_ok=True)
+    if inside.exists():
+        inside.rename(outside)
+    else:
+        outside.mkdir()
+    inside.symlink_to(outside)
+    assert f"{inside} is a link to outside" in refused(run)
+    inside.unlink()
+    inside.symlink_to(os.path.relpath(outside, inside.parent))
+    assert "is a link to outside" in refused(run)
+
+
+def test_links_inside_a_run_and_to_a_run_are_followed(run, tmp_path):
+    (run / "model.safetensors").rename(run / "best.safetensors")
+    (run / "model.safetensors").symlink_to("best.safetensors")
+    (tmp_path / "link").symlink_to(run)
+    assert len(Translator(tmp_path / "link", device="cpu")(TEXTS)) == 2
+
+
+def test_a_link_in_a_circle_is_nothing(run):
+    (run / "scores.json").symlink_to("scores.json")
+    stay_inside(run)
+    assert RunFolder.open(run).scores == {}
+
+
+def test_what_would_wait_forever_is_refused(run):
+    os.mkfifo(run / "scores.json")
+    assert "neither a file nor a folder" in refused(run)
+
+
+@pytest.mark.parametrize("name", ["../outside", "..", ".", "", "test/../../outside", "/etc"])
+def test_a_test_set_outside_the_run_is_refused(command, run, name):
+    outside = run.parent / "outside"
+    shutil.copytree(run / "hyps" / "test", outside)
+    command("evaluate", run, "--test", name).must_refuse("has no test set")
+    command("align", run, "--test", name, "--lines", "1").must_refuse("has no test set")
+    assert sorted(path.name for path in outside.iterdir()) == ["reference.txt", "source.txt"]
+
+
+@pytest.mark.parametrize("tests", [[".."], [""], ["a/.."]])
+def test_a_corpus_names_no_test_set_outside_of_its_run(tests):
+    usual = {"source": "en", "target": "de", "max_length": 9, "tokenized": False}
+    with pytest.raises(UserError, match="a test set cannot be called"):
+        Files(**usual, root=".", train="train", validation="validation", tests=tests)
+
+
+@pytest.mark.parametrize("side", ["source", "reference"])
+@pytest.mark.parametrize("content", [b"\xff\n\n", b""])
+def test_a_hostile_test_set_is_one_sentence(command, run, side, content):
+    for name in ("source", "reference") if not content else (side,):
+        (run / "hyps" / "test" / f"{name}.txt").write_bytes(content)
+    command("evaluate", run).must_refuse("hyps/test/")
+
+
+# --- anything at all ----------------------------------------------------------------------------
+
+
+LEAVES = st.integers() | st.floats() | st.booleans() | st.none() | st.text(max_size=20)
+VALUES = st.recursive(  # that YAML and JSON can hold
+    LEAVES | st.just("${oc.env:HOME}"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(content=st.binary(max_size=300) | VALUES.map(json.dumps).map(str.encode))
+def test_any_bytes_are_a_mapping_or_one_sentence(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    for read in (read_yaml, read_json):
+        try:
+            assert isinstance(read(tmp_path / "file"), dict)
+        except UserError as error:
+            assert "\n" not in str(error)
+
+
+@given(
+    section=st.sampled_from(["model", "search", "data"]),
+    choose=st.randoms(use_true_random=False),
+    value=VALUES,
+)
+def test_any_value_in_a_stored_configuration_loads_or_is_one_sentence(run, section, choose, value):
+    before = (run / "config.yaml").read_text()
+    key = choose.choice([*yaml.safe_load(before)[section], "tokenized"])
+    configure(run, section, **{key: value})
+    try:
+        assert evaluate(run, ["test"], device="cpu")["test"]["test"]["lines"] == 2
+    except UserError as error:
+        assert "\n" not in str(error)
+    finally:
+        (run / "config.yaml").write_text(before)
+
+
+@given(
+    at=st.floats(0, 1),
+    name=st.sampled_from(["model.safetensors", "tokenizer.model"]),
+    new=st.binary(max_size=8),
+)
+def test_a_file_with_other_bytes_somewhere_loads_or_is_one_sentence(run, at, name, new):
+    content = (run / name).read_bytes()
+    start = int(at * min(len(content), 4000))
+    (run / name).write_bytes(content[:start] + new + content[start + len(new) :])
+    try:
+        load_model(RunFolder.open(run))
+    except UserError as error:
+        assert "\n" not in str(error)
+    finally:
+        (run / name).write_bytes(content)

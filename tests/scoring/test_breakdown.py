@@ -1,0 +1,65 @@
+"""Scores by length, whole sentences and agreement, against what can be counted by hand."""
+
+import pytest
+
+from seq2seq.scoring import metrics
+from seq2seq.scoring.breakdown import agreement, by_length, exact_match
+from seq2seq.text.agreement import Agreement
+
+LEFT = Agreement(3, "partie", ("parti", "partis", "parties"))
+
+
+def test_exact_match_counts_whole_sentences_and_forgives_spaces_alone() -> None:
+    references = ["Le chat dort.", "Elle est partie.", "Bonjour."]
+    hypotheses = ["Le  chat dort. ", "elle est partie.", "Bonjour !"]
+    assert exact_match(hypotheses, references)["score"] == pytest.approx(100 / 3)
+
+
+def test_every_line_is_in_one_bucket_of_source_words() -> None:
+    sources = [" ".join(["a"] * n) for n in (0, 1, 10, 11, 20, 21, 60)]
+    found = by_length(sources, sources, sources, language="en")
+    assert [(b["from"], b["to"], b["lines"]) for b in found] == [
+        *((1, 10, 3), (11, 20, 2), (21, 30, 1), (51, 60, 1))
+    ]
+
+
+def test_the_bleu_of_a_bucket_is_that_of_its_lines_alone() -> None:
+    sources = ["one two three", " ".join(["word"] * 15), "four five"]
+    references = ["eins zwei drei vier", "ein langer Satz aus Wörtern", "vier fünf sechs sieben"]
+    hypotheses = ["eins zwei drei fünf", "ein langer Satz", "vier fünf sechs sieben"]
+    short, long = by_length(sources, hypotheses, references, language="de")
+    assert short["bleu"] == metrics.bleu(hypotheses[::2], references[::2], language="de")
+    assert long["bleu"] == metrics.bleu(hypotheses[1:2], references[1:2], language="de")
+    assert (short["exact_match"], long["exact_match"]) == (50, 0)
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "kind"),
+    [
+        ("La fille que les garçons ont vue est partie.", "right"),
+        ("Partie, la fille l'est.", "right"),
+        ("La fille que les garçons ont vue sont partis.", "wrong"),
+        ("La partie est parti.", "wrong"),
+        ("La fille est sortie.", "missing"),
+        ("", "missing"),
+    ],
+)
+def test_a_translation_agrees_if_it_has_the_right_form_and_no_other(hypothesis, kind) -> None:
+    found = agreement([hypothesis], [LEFT])
+    assert found["by_distance"] == [
+        {"distance": 3, "right": 0, "wrong": 0, "missing": 0} | {kind: 1}
+    ]
+    assert found["score"] == 100 * (kind == "right")
+
+
+def test_agreement_is_counted_by_distance_over_the_pairs_that_have_it() -> None:
+    near = LEFT._replace(distance=0)
+    found = agreement(["partie", "parti", "x", "parties"], [LEFT, near, None, LEFT])
+    assert [(e["distance"], e["right"], e["wrong"]) for e in found["by_distance"]] == [
+        *((0, 0, 1), (3, 1, 1))
+    ]
+    assert found["score"] == pytest.approx(100 / 3)
+
+
+def test_without_agreements_there_is_no_score() -> None:
+    assert agreement(["a", "b"], [None, None]) is None

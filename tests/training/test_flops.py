@@ -1,0 +1,82 @@
+"""Arithmetic of a target token, against a count by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from seq2seq.compose import variant, variants
+from seq2seq.config import build
+from seq2seq.models.base import Seq2Seq
+from seq2seq.training.flops import multiply_adds
+
+S, T = 7, 5  # tokens of source and target
+V, E, D, A, R = 60, 8, 16, 12, 10  # target words, embedding, units, alignment units, readout
+SMALL = {"embedding": E, "dim": D, "align_dim": A, "readout_dim": R, "layers": 1}
+
+
+def made(name: str, **sizes: Any) -> Seq2Seq:
+    section = variant(name)
+    section |= {key: value for key, value in sizes.items() if key in section}
+    return build("model", section, source_vocab=50, target_vocab=V, shared_vocab=False)
+
+
+def rnn() -> float:
+    encoder = S * (E + D) * 3 * D
+    decoder = T * (E + D + D) * 3 * D  # word and context, then the state
+    readout = T * ((D + E + D) * 2 * R + R * V)
+    return (encoder + D * D + decoder + readout) / T
+
+
+def bahdanau() -> float:
+    encoder = 2 * S * (E + D) * 3 * D
+    keys = S * 2 * D * A
+    looking = D * A + S * A + S * 2 * D  # query, energies, average
+    moving = (E + 2 * D + D) * 3 * D
+    readout = (D + E + 2 * D) * 2 * R + R * V
+    return (encoder + D * D + keys + T * (looking + moving + readout)) / T
+
+
+def transformer(width: int = 16, inside: int = 24, layers: tuple[int, int] = (2, 3)) -> float:
+    def attention(queries: int, keys: int) -> int:
+        return 2 * (queries + keys) * width**2 + 2 * queries * keys * width
+
+    encoder = attention(S, S) + S * 2 * width * inside
+    decoder = attention(T, T) + attention(T, S) + T * 2 * width * inside
+    return (layers[0] * encoder + layers[1] * decoder + T * width * V) / T
+
+
+SIZES = {"dim": 16, "feed_forward": 24, "encoder_layers": 2, "decoder_layers": 3, "heads": 4}
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "by_hand"),
+    [
+        ("rnn", SMALL, rnn),
+        ("bahdanau", SMALL, bahdanau),
+        ("transformer", SIZES, transformer),
+    ],
+)
+def test_it_is_what_a_hand_counts(
+    name: str, sizes: dict[str, int], by_hand: Callable[[], float]
+) -> None:
+    assert multiply_adds(made(name, **sizes), S, T) == pytest.approx(by_hand())
+
+
+@pytest.mark.parametrize("name", variants())
+def test_the_model_and_chance_are_left_as_they_were(name: str) -> None:
+    model = made(name, **(SMALL | SIZES))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    torch.manual_seed(3)
+    expected = torch.get_rng_state()
+    assert multiply_adds(model, S, T) > 0
+    assert model.training
+    assert torch.equal(torch.get_rng_state(), expected)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_nothing_cannot_be_read() -> None:
+    with pytest.raises(ValueError, match="0 and 5 tokens"):
+        multiply_adds(made("rnn", **SMALL), 0, 5)

@@ -1,0 +1,410 @@
+"""Text in, text out, by the tiny run of a model that has learned nothing."""
+
+import json
+import math
+import re
+import shutil
+from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import pytest
+import torch
+import yaml
+
+import seq2seq
+from seq2seq.errors import UserError
+from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.weights import build_model, save_weights
+from seq2seq.scoring.perplexity import mean_loss
+from seq2seq.search.beam import Beam
+from seq2seq.search.sampling import Sample
+from seq2seq.text.batching import EOS, UNK, collate
+from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.translation.stream import filter_lines
+from seq2seq.translation.translation import END
+from seq2seq.translation.translator import Translator, run_search, sampling
+
+ENGLISH = ["a man rides a horse", "two dogs run over the grass", "the cat sits on the mat"]
+GERMAN = ["ein Mann reitet ein Pferd", "zwei Hunde laufen", "die Katze sitzt auf der Matte"]
+RECURRENT = {"cell": "gru", "embedding": 8, "dim": 8, "layers": 1, "dropout": 0.0}
+READOUT = {"readout": "tanh", "readout_dim": 8}
+MODELS = {
+    "rnn": {
+        "_target_": "seq2seq.models.rnn.RNN",
+        "context": "every_step",
+        "bidirectional": False,
+        "reverse": False,
+        **RECURRENT,
+        **READOUT,
+    },
+    "bahdanau": {
+        "_target_": "seq2seq.models.bahdanau.Bahdanau",
+        "align_dim": 8,
+        **RECURRENT,
+        **READOUT,
+    },
+    "transformer": {
+        "_target_": "seq2seq.models.transformer.Transformer",
+        "dim": 8,
+        "heads": 2,
+        "encoder_layers": 1,
+        "decoder_layers": 3,
+        "feed_forward": 8,
+        "norm": "pre",
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+    },
+}
+SEARCH = {
+    "_target_": "seq2seq.search.Beam",
+    "beam": 3,
+    "length_penalty": 1.0,
+    "max_length": 8,
+    "length_ratio": 2.0,
+    "length_extra": 2,
+}
+
+
+def make_run(folder: Path, model: str, normalization: str = "nmt_nfkc") -> Path:
+    """What a training leaves behind, without the training."""
+    tokenizers = Tokenizers.train(
+        ENGLISH,
+        GERMAN,
+        shared=False,
+        kind="bpe",
+        vocab_size=50,
+        character_coverage=1.0,
+        normalization=normalization,
+    )
+    tokenizers.save(folder)
+    torch.manual_seed(0)
+    built = build_model(MODELS[model], tokenizers)
+    with torch.no_grad():
+        for weight in built.parameters():
+            weight.add_(torch.randn_like(weight) * 0.3)
+    save_weights(built, folder / "model.safetensors")
+    config = {"model": MODELS[model], "search": SEARCH, "data": {"max_length": 40}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "run.json").write_text(json.dumps({"format": 1, "status": "finished"}))
+    return folder
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def tiny_run(request, tmp_path_factory) -> Path:
+    return make_run(tmp_path_factory.mktemp(request.param), request.param)
+
+
+@pytest.fixture(scope="module")
+def translator(tiny_run) -> Translator:
+    return Translator(tiny_run, device="cpu")
+
+
+@pytest.fixture
+def one_run(tmp_path) -> Path:
+    return make_run(tmp_path, "bahdanau")
+
+
+@pytest.fixture
+def one(one_run) -> Translator:
+    return Translator(one_run, device="cpu")
+
+
+def lean_to_the_end(translator: Translator, weight: float) -> None:
+    """Make the model end its translations at once, or never."""
+    with torch.no_grad():
+        translator.model.readout.words.bias[EOS] = weight
+
+
+def filtered(
+    translator: Translator,
+    content: bytes,
+    *,
+    n_best: int = 1,
+    refused: AbstractContextManager | None = None,
+) -> list[str]:
+    with TemporaryFile() as lines, TemporaryFile() as out:
+        lines.write(content)
+        lines.seek(0)
+        with refused or nullcontext():
+            filter_lines(translator, lines, out, n_best=n_best)
+        out.seek(0)
+        return out.read().decode().split("\n")[:-1]
+
+
+def texts(translator: Translator, sources: list[str]) -> list[str]:
+    return [found.text for found in translator(sources)]
+
+
+def test_the_translator_is_the_librarys_face(one_run):
+    found = seq2seq.Translator(str(one_run))(["a man"])
+    assert isinstance(found[0], seq2seq.Translation)
+
+
+def test_order_and_company_change_no_translation(translator):
+    sources = [" ".join(words) for words in (s.split()[:n] for s in ENGLISH for n in range(1, 7))]
+    together = translator(sources)
+    assert [found.source for found in together] == sources
+    for source, found in zip(sources, together, strict=True):
+        assert translator([source])[0].text == found.text
+    assert texts(translator, sources[::-1]) == [found.text for found in together[::-1]]
+
+
+def test_a_text_without_words_is_translated_by_nothing_in_its_place(translator):
+    sources = ["", "two dogs", "  ", "\t", "the cat", "\u200b"]
+    for source, found in zip(sources, translator(sources, attention=True), strict=True):
+        if source in ("two dogs", "the cat"):
+            assert [found.text] == texts(translator, [source])
+        else:
+            assert (found.text, found.attention) == ("", None)
+            assert found.source_pieces == found.target_pieces == [END]
+
+
+@pytest.mark.parametrize(
+    "text", ["😀", "火 😀 a man", "a\0man\x07", "a\u2028man", "a\r\nman", "</s>"]
+)
+def test_any_character_may_come(translator, text):
+    (found,) = translator([text])
+    assert found.source == text
+    assert found.source_pieces[-1] == END
+
+
+def test_no_texts_have_no_translations(translator):
+    assert translator([]) == []
+
+
+def test_one_text_instead_of_a_list_is_refused(one):
+    with pytest.raises(TypeError, match="give a list of texts"):
+        one("a man")
+
+
+def test_attention_has_a_row_and_a_column_for_every_piece(translator):
+    for found in translator(ENGLISH, attention=True):
+        if "RNN" in translator.run.config["model"]["_target_"]:
+            assert found.attention is None
+            continue
+        layers, heads, rows, columns = found.attention.shape
+        assert (rows, columns) == (len(found.target_pieces), len(found.source_pieces))
+        assert (layers, heads) in {(1, 1), (3, 2)}
+        torch.testing.assert_close(found.attention.sum(-1), torch.ones(layers, heads, rows))
+
+
+def test_attention_comes_only_where_it_is_asked_for(one):
+    assert one(["a man"])[0].attention is None
+
+
+def test_n_best_is_best_first_and_begins_with_the_best(translator):
+    for group, best in zip(translator.n_best(ENGLISH, 3), translator(ENGLISH), strict=True):
+        scores = [found.score for found in group]
+        assert len(group) == 3
+        assert scores == sorted(scores, reverse=True)
+        assert group[0].text == best.text
+
+
+def test_done_is_told_of_every_text_once(one):
+    heard = []
+    one.n_best([*ENGLISH, ""], 1, done=heard.append)
+    assert sum(heard) == 4
+
+
+@pytest.mark.parametrize(("weight", "pieces"), [(-50, 8), (50, 0)])
+def test_a_translation_that_the_cap_has_ended_is_marked_as_cut(one, weight, pieces):
+    lean_to_the_end(one, weight)
+    for found in one(ENGLISH):
+        assert len(found.target_pieces) == pieces + 1
+        assert found.cut == (pieces == 8)
+
+
+def test_a_forced_target_is_scored_as_the_model_scores_it(translator):
+    source, target = ENGLISH[0], GERMAN[0]
+    (found,) = translator.force([(source, target)])
+    tokenizers = translator.tokenizers
+    pair = tokenizers.source.encode([source])[0], tokenizers.target.encode([target])[0]
+    with torch.inference_mode():
+        loss = translator.model.loss(collate([pair])).item()
+    assert found.text == target
+    assert found.log_probability == pytest.approx(-loss, abs=1e-4)
+    if found.attention is not None:
+        assert found.attention.shape[2:] == (len(found.target_pieces), len(found.source_pieces))
+
+
+def test_a_forced_target_shows_its_unknown_characters(one):
+    (found,) = one.force([("a man 😀", "ein 火 Mann")])
+    assert UNK in one.tokenizers.target.encode(["火"])[0]
+    assert "火" in found.target_pieces
+    assert "😀" in found.source_pieces
+    assert found.attention.shape == (1, 1, len(found.target_pieces), len(found.source_pieces))
+
+
+@pytest.mark.parametrize(("source", "target"), [("", "ein Mann"), ("a man", ""), ("", "")])
+def test_an_empty_side_may_be_forced(translator, source, target):
+    (found,) = translator.force([(source, target)])
+    assert found.log_probability < 0
+    assert found.source_pieces[-1] == found.target_pieces[-1] == END
+
+
+def test_order_and_company_change_no_forced_target(translator, monkeypatch):
+    monkeypatch.setattr("seq2seq.translation.translator.FORCED", 3)
+    pairs = [*zip(ENGLISH, GERMAN, strict=True), ("", "ein"), ("a", ""), ("a man", "ein Mann")]
+    found = list(translator.force(iter(pairs)))
+    assert [(one.source, one.text) for one in found] == pairs
+    for pair, together in zip(pairs, found, strict=True):
+        (alone,) = translator.force([pair])
+        assert together.log_probability == pytest.approx(alone.log_probability, abs=1e-4)
+        if alone.attention is not None:
+            torch.testing.assert_close(together.attention, alone.attention, atol=1e-5, rtol=1e-4)
+
+
+def test_where_memory_is_short_the_same_is_done_in_smaller_batches(translator, monkeypatch):
+    sides, model = list(zip(ENGLISH, GERMAN, strict=True)), translator.model
+    ids = [([5], [6]), ([5, 6], [6, 7]), ([7], [8, 9])]
+
+    def work():
+        scores = [one.score for one in translator.force(sides)]
+        return texts(translator, ENGLISH), scores, mean_loss(model, ids)
+
+    with_room, encode = work(), type(model).encode
+
+    def narrow(self, src, mask):
+        if len(src) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return encode(self, src, mask)
+
+    monkeypatch.setattr(type(model), "encode", narrow)
+    translations, scores, loss = work()
+    assert translations == with_room[0]
+    assert scores == pytest.approx(with_room[1], rel=1e-5)
+    assert loss == pytest.approx(with_room[2], rel=1e-5)
+
+
+def test_forced_targets_are_read_as_they_are_asked_for(one, monkeypatch):
+    monkeypatch.setattr("seq2seq.translation.translator.FORCED", 2)
+    taken = []
+    pairs = (taken.append(i) or ("a man", "ein Mann") for i in range(9))
+    next(one.force(pairs))
+    assert taken == [0, 1]
+
+
+def test_a_sentence_of_five_thousand_words_is_translated(one):
+    (found,) = one([" ".join(["man"] * 5000)], attention=True)
+    assert found.attention.size(3) == len(found.source_pieces) > 5000
+    assert len(found.target_pieces) <= 9
+
+
+def test_another_beam_keeps_the_rest_of_the_runs_search(one_run):
+    run = RunFolder.open(one_run)
+    caps = {"max_length": 8, "length_ratio": 2.0, "length_extra": 2}
+    assert run_search(run) == Beam(beam=3, length_penalty=1.0, **caps)
+    assert run_search(run, beam=7) == Beam(beam=7, length_penalty=1.0, **caps)
+    assert run_search(run, max_length=99).max_length == 99
+    drawn = sampling(run_search(run), temperature=0.5, top_k=4, top_p=0.9, seed=3)
+    assert drawn == Sample(temperature=0.5, top_k=4, top_p=0.9, seed=3, **caps)
+    assert Translator(run, beam=1).search.beam == 1
+    assert Translator(run, search=drawn).search is drawn
+
+
+def test_a_beam_of_none_is_refused(one_run):
+    with pytest.raises(UserError, match=r"search\.beam is 0"):
+        Translator(one_run, beam=0)
+
+
+def test_an_unknown_device_is_refused_by_name(one_run):
+    with pytest.raises(UserError, match="there is no device 'abacus' here"):
+        Translator(one_run, device="abacus")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "source.model", "target.model"])
+def test_a_damaged_file_of_the_run_is_refused_by_name(one_run, name):
+    (one_run / name).write_bytes(b"garbage")
+    with pytest.raises(UserError, match=re.escape(name)):
+        Translator(one_run)
+
+
+def test_the_weights_of_another_model_are_refused(one_run, tmp_path_factory):
+    other = make_run(tmp_path_factory.mktemp("other"), "rnn")
+    shutil.copy(other / "model.safetensors", one_run)
+    with pytest.raises(UserError, match=r"model\.safetensors is of another model"):
+        Translator(one_run)
+
+
+LINES = {
+    "plain": b"a man\ntwo dogs\n",
+    "without a last newline": b"a man\ntwo dogs",
+    "empty lines": b"\n\na man\n\n",
+    "nothing but newlines": b"\n\n\n",
+    "one blank": b" ",
+    "odd breaks inside": "a\u2028man\nb\u0085c\x0b\x0cd\re\n".encode(),
+    "emoji and controls": "😀\n\0\x07\n".encode(),
+}
+
+
+@pytest.mark.parametrize("content", LINES.values(), ids=LINES)
+def test_there_is_one_line_out_for_each_line_in(one, content):
+    lines = content.decode().removesuffix("\n").split("\n")
+    assert filtered(one, content) == texts(one, lines)
+
+
+def test_nothing_in_is_nothing_out(one):
+    assert filtered(one, b"") == []
+
+
+def test_windows_line_ends_change_nothing(tmp_path):
+    exact = Translator(make_run(tmp_path, "bahdanau", normalization="identity"), device="cpu")
+    assert filtered(exact, b"a man\r\n\r\nthe cat\r\n") == texts(exact, ["a man", "", "the cat"])
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_lines_translated_at_a_time_change_nothing(one, monkeypatch, size):
+    content = "\n".join([*ENGLISH, "", *ENGLISH[::-1]]).encode()
+    expected = filtered(one, content)
+    monkeypatch.setattr("seq2seq.translation.stream.CHUNK", size)
+    assert filtered(one, content) == expected
+
+
+def test_n_best_lines_have_number_text_and_score(one):
+    sources = ["a man", "", "two dogs"]
+    groups = one.n_best(sources, 2)
+    expected = [
+        f"{number} ||| {found.text} ||| {found.score:.4f}"
+        for number, found in chain.from_iterable(
+            [(number, found) for found in group] for number, group in enumerate(groups)
+        )
+    ]
+    assert filtered(one, "\n".join(sources).encode(), n_best=2) == expected
+    assert [line.split(" ||| ")[0] for line in expected] == ["0", "0", "1", "2", "2"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 512])
+def test_a_line_that_is_not_utf8_is_named_after_those_before_it_are_done(one, monkeypatch, size):
+    monkeypatch.setattr("seq2seq.translation.stream.CHUNK", size)
+    content = b"a man\ntwo dogs\n\xff\xfe\nthe cat\n"
+    refusal = pytest.raises(UserError, match="line 3, is not UTF-8")
+    assert filtered(one, content, refused=refusal) == texts(one, ["a man", "two dogs"])
+
+
+def test_a_line_longer_than_all_training_is_remarked_upon(one, capsys):
+    filtered(one, b"a man\n" + b"man " * 41)
+    heard = capsys.readouterr()
+    assert re.search(r"line 2: \d+ pieces, but the model was trained on at most 40", heard.err)
+    assert not re.search("line 1: .*trained", heard.err)
+    assert heard.out == ""
+
+
+def test_a_translation_cut_off_is_remarked_upon(one, capsys):
+    lean_to_the_end(one, -50)
+    filtered(one, b"\na man\n")
+    heard = capsys.readouterr().err
+    assert "line 2: the translation was ended at 8 pieces" in heard
+    assert "line 1" not in heard
+
+
+def test_forced_targets_that_are_not_scored_are_read_all_the_same(translator):
+    pairs = [("a b", "b a"), ("b", "a b b")]
+    scored, read = (list(translator.force(pairs, scored=way)) for way in (True, False))
+    for with_score, without in zip(scored, read, strict=True):
+        assert math.isnan(without.log_probability) and math.isfinite(with_score.log_probability)
+        if with_score.attention is None:
+            assert without.attention is None
+        else:
+            torch.testing.assert_close(without.attention, with_score.attention)
