@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seq2seq.alignment.gold_files import Form
-from seq2seq.errors import explained
+from seq2seq.errors import reporting_user_errors
 from seq2seq.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -204,9 +204,9 @@ def align(
         wrote(export)
         return
     if source is None and lines is None and (test or text or gold):
-        from seq2seq.commands.score_alignment import judge
+        from seq2seq.commands.score_alignment import score_alignment
 
-        table, written = judge(
+        table, written = score_alignment(
             run,
             test=test,
             texts=text,
@@ -366,7 +366,7 @@ def wrote(*paths: Path) -> None:
 
 def main() -> None:
     """The `seq2seq` command."""
-    with explained():
+    with reporting_user_errors():
         app()
 
 

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seq2seq.config import GIVEN, PLUGS, Config, describe, locate, meanings, schema
-from seq2seq.errors import UserError, did_you_mean, explained
+from seq2seq.errors import UserError, did_you_mean, reporting_user_errors
 
 
 def config_folder() -> Path:
@@ -44,7 +44,7 @@ def run(words: list[str], job: Callable[[Config], Any], help: Callable[[list[str
         words = [*flags, *overrides, *name_by_what_is_swept(overrides)]
 
     def once(composed: Any) -> None:
-        with explained():  # here, for Hydra would print a traceback
+        with reporting_user_errors():  # here, for Hydra would print a traceback
             config = read(composed)
             # Further processes of a run are started by Lightning with the words of this one.
             sys.argv = [sys.argv[0], "train", *HydraConfig.get().overrides.task]

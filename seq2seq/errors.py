@@ -22,7 +22,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def reporting_user_errors() -> Iterator[None]:
     """Turn what a person can cause into one sentence on standard error and an exit status."""
     try:
         yield

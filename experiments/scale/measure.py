@@ -18,7 +18,7 @@ from seq2seq.config import build
 from seq2seq.runs.untrusted import read_json
 from seq2seq.system import devices, provenance
 from seq2seq.system.files import write_json
-from seq2seq.training.examples import heldout, learn_tokenizers, tell_overlap
+from seq2seq.training.examples import heldout, learn_tokenizers, print_overlap
 from seq2seq.training.learner import Learner
 
 FOUND = {"stages": {}}
@@ -59,7 +59,7 @@ with stage("tokens, order, model"):
 with stage("facts"):
     learner.facts()
 with stage("overlap"):
-    tell_overlap(text, heldout(corpus))
+    print_overlap(text, heldout(corpus))
 learner.set_up()
 with stage("first batch"):
     learner.draw(0.0, 0)

@@ -133,7 +133,7 @@ def translating(learner: Learner, step: int) -> float:
     """Sentences a second of processor time, other ones at each step."""
     rows = learner.examples.usable.rows[step * bench.TOGETHER :][: bench.TOGETHER].tolist()
     src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
-    search, model = bench.forced(BEAM), learner.bare.eval()
+    search, model = bench.forced(BEAM), learner.raw_model.eval()
     started = time.process_time()
     search(model, src, src != PAD)
     return len(rows) / (time.process_time() - started)

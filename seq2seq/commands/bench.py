@@ -71,7 +71,7 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     if first.trainer.devices > 1:
         raise UserError(f"bench measures one device, not trainer.devices={first.trainer.devices}")
     fabric = devices.fabric(first.trainer)
-    devices.repeat_exactly(first.deterministic)
+    devices.set_determinism(first.deterministic)
     corpus: Corpus = build("data", first.data)
     tokenizers = learn_tokenizers(corpus, first.tokenizer)
     most = torch.get_num_threads()
@@ -167,10 +167,10 @@ def environment(name: str, value: str) -> Iterator[None]:
 def measure(learner: Learner, config: Config) -> dict[str, Any]:
     """One variant: its training, its decoding, and how long an epoch and the whole would take."""
     learner.set_up()
-    fabric, model, encoded = learner.fabric, learner.bare, learner.examples.encoded
+    fabric, model, encoded = learner.fabric, learner.raw_model, learner.examples.encoded
     if config.trainer.threads is None and fabric.device.type == "cpu":
         most = torch.get_num_threads()
-        torch.set_num_threads(threads.fastest(threads.probe(learner.rehearse, most)))
+        torch.set_num_threads(threads.fastest(threads.probe(learner.dry_run, most)))
     step = 0
 
     def update() -> int:
@@ -236,7 +236,7 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
 
     Like lengths are translated together, as `seq2seq translate` does.
     """
-    model, device = learner.bare.eval(), learner.fabric.device
+    model, device = learner.raw_model.eval(), learner.fabric.device
     sources = sorted(([*learner.examples.encoded[row][0].tolist(), EOS] for row in rows), key=len)
     batches = [
         pad(sources[start : start + TOGETHER]).to(device)

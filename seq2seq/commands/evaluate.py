@@ -136,11 +136,13 @@ def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, 
             return
         rule = rule.resolve(*read.attention.shape[:2])
         if read.source_pieces == [END]:
-            lines.append(stored_attention.Seen([], [], np.zeros((0, 0), dtype=np.uint8)))
+            lines.append(stored_attention.WordAttention([], [], np.zeros((0, 0), dtype=np.uint8)))
             continue
         words = alignment.Alignment.of(read, rule, translator.tokenizers, forced=True)
         weights = np.rint(255 * np.array(words.weights)).astype(np.uint8)
-        lines.append(stored_attention.Seen(words.source_words, words.target_words, weights))
+        lines.append(
+            stored_attention.WordAttention(words.source_words, words.target_words, weights)
+        )
     stored_attention.write(folder, lines, asdict(rule))
 
 

@@ -22,7 +22,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import attention_of, forced
 from seq2seq.interpret.chosen_rule import RULE, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet, read_texts
-from seq2seq.interpret.heads import Survey, survey
+from seq2seq.interpret.heads import AllScores, score_all_rules
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import console
 from seq2seq.system.files import write_json
@@ -70,7 +70,7 @@ def gold_of(
     return GoldSet(test or texts[0].stem, pairs, golds)
 
 
-def judge(
+def score_alignment(
     path: str | Path,
     *,
     test: str | None = None,
@@ -104,7 +104,7 @@ def judge(
     run = RunFolder.open(path)
     gold_set = gold_of(run, test=test, texts=texts, gold=gold, form=form)
     translator = Translator(run, device=device)
-    found = survey(translator, gold_set, rule)
+    found = score_all_rules(translator, gold_set, rule)
     layers, heads = (
         max(n for n in numbers if isinstance(n, int))
         for numbers in zip(*((r.rule.layer, r.rule.head) for r in found.readings), strict=True)
@@ -220,7 +220,7 @@ def spelt(rule: Rule) -> str:
     return ", ".join(words + ([f"from {rule.threshold}"] if rule.threshold is not None else []))
 
 
-def table(found: Survey, rows: dict[str, dict[str, Any]]) -> Group:
+def table(found: AllScores, rows: dict[str, dict[str, Any]]) -> Group:
     """Alignment error by layer and head, the least marked; then all scores of what matters."""
     best = found.best
     parts: list[RenderableType] = []

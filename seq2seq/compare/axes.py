@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seq2seq.compare.quality import Measured, as_one
-from seq2seq.compare.significance import Chance, ends
+from seq2seq.compare.significance import Resampling, ends
 from seq2seq.compare.systems import Spread, System
 from seq2seq.errors import UserError
 from seq2seq.scoring.breakdown import BUCKET, agreement_of
@@ -148,7 +148,7 @@ def axis(
     places = {name: rows for name, rows in places.items() if len(rows)}
     points: dict[str, list[Point]] = {system.name: [] for system in systems}
     for rows in places.values():
-        draws = Chance(len(rows))
+        draws = Resampling(len(rows))
         for system in systems:
             seeds = [at_rows(measured[run.name], rows) for run in system.runs]
             low, high = ends(draws.resampled(as_one(seeds)))

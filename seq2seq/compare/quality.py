@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.compare.significance import Chance, Interval, holm, pairs
+from seq2seq.compare.significance import Interval, Resampling, holm, pairs
 from seq2seq.compare.systems import Spread, System
 from seq2seq.scoring.metrics import Statistics
 
@@ -85,7 +85,7 @@ def quality(systems: Sequence[System], measured: Measured) -> Quality:
         measured: what every metric counted, of each of their runs.
     """
     first = measured[systems[0].runs[0].name]
-    draws = Chance(len(next(iter(first.values())).sentences))
+    draws = Resampling(len(next(iter(first.values())).sentences))
     runs: dict[str, dict[str, Interval]] = {run.name: {} for s in systems for run in s.runs}
     whole: dict[str, dict[str, Interval]] = {system.name: {} for system in systems}
     means: dict[str, dict[str, Spread]] = {system.name: {} for system in systems}
@@ -117,7 +117,9 @@ def as_one(seeds: Sequence[Statistics]) -> Statistics:
     return seeds[0]._replace(sentences=np.mean([one.sentences for one in seeds], axis=0))
 
 
-def test(systems: Sequence[System], measured: Measured, metric: str, draws: Chance) -> list[Pair]:
+def test(
+    systems: Sequence[System], measured: Measured, metric: str, draws: Resampling
+) -> list[Pair]:
     """Test every pair of systems on one metric."""
     ones = [as_one(of_system(system, measured, metric)) for system in systems]
     places = pairs(len(systems))

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from seq2seq.scoring.metrics import Statistics, chance, seed_of_chance
+from seq2seq.scoring.metrics import Statistics, bootstrap_generator, bootstrap_seed
 
 RESAMPLES = 1000
 TRIALS = 10_000
@@ -28,7 +28,7 @@ class Interval(NamedTuple):
     high: float
 
 
-class Chance:
+class Resampling:
     """The draws of one test set, the same for every system on it.
 
     Args:
@@ -41,13 +41,13 @@ class Chance:
     @cached_property
     def counts(self) -> Float[ndarray, "resamples lines"]:
         """How often each bootstrap resample has each sentence."""
-        draws = chance().choice(self.lines, size=(RESAMPLES, self.lines), replace=True)
+        draws = bootstrap_generator().choice(self.lines, size=(RESAMPLES, self.lines), replace=True)
         return np.stack([np.bincount(draw, minlength=self.lines) for draw in draws]).astype(float)
 
     @cached_property
     def coins(self) -> Bool[ndarray, "trials lines"]:
         """For each trial and sentence, heads or tails."""
-        return chance().integers(2, size=(TRIALS, self.lines), dtype=bool)
+        return bootstrap_generator().integers(2, size=(TRIALS, self.lines), dtype=bool)
 
     def resampled(self, system: Statistics) -> Float[ndarray, " resamples"]:
         """The score on every bootstrap resample, in the precision of sacreBLEU."""
@@ -123,4 +123,4 @@ def holm(values: Sequence[float]) -> list[float]:
 def signature(of_metric: str, kind: str, draws: int) -> str:
     """A metric's signature with `bs` or `ar` draws and their seed, as sacreBLEU writes it."""
     references, _, rest = of_metric.partition("|")
-    return f"{references}|{kind}:{draws}|seed:{seed_of_chance()}|{rest}"
+    return f"{references}|{kind}:{draws}|seed:{bootstrap_seed()}|{rest}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.known import Content, remembered
-from seq2seq.corpora.lines import Place, Told
+from seq2seq.corpora.lines import Place, Report
 from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.errors import UserError, did_you_mean
 
@@ -69,7 +69,7 @@ class Corpus(ABC):
     def where(self, split: str) -> str:
         """The files or the dataset that hold the split, as a message names them."""
 
-    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """Like `read`, but `told` hears of every defect, and where it returns, reading goes on.
 
         Nothing is skipped: a pair that `read` refuses comes as well as it can be read.

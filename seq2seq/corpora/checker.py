@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seq2seq.corpora.base import Corpus
 from seq2seq.corpora.cache import chunks, counted
 from seq2seq.corpora.lines import Defect, Place
-from seq2seq.corpora.overlap import Hashes, Seen, Shared, both
+from seq2seq.corpora.overlap import Hashes, HashSet, Shared, both
 from seq2seq.corpora.shift import ShiftFinder
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
@@ -145,7 +145,7 @@ class SplitChecker:
     def __init__(self, corpus: Corpus, split: str, heldout: list["SplitChecker"]) -> None:
         self.corpus, self.split, self.heldout = corpus, split, heldout
         self.findings = Findings(split)
-        self.seen, self.shift = Seen(), ShiftFinder()
+        self.seen, self.shift = HashSet(), ShiftFinder()
         self.spoilt: set[int] = set()  # rows that a training would refuse, until their batch ends
         self.remembered: list[Remembered] = []  # of a held-out split
         self.shared: dict[str, Shared] = {}  # by the other split
@@ -161,7 +161,7 @@ class SplitChecker:
     def pairs(self) -> Iterator[Pair]:
         """The pairs, counted; what ends the reading is a finding."""
         try:
-            for pair in self.corpus.survey(self.split, self.hear):
+            for pair in self.corpus.scan(self.split, self.hear):
                 self.findings.pairs += 1
                 yield pair
         except UserError as error:
@@ -238,7 +238,7 @@ class SplitChecker:
             by = -by
         finder = ShiftFinder([by])
         if abs(by) <= FARTHEST:
-            pairs = self.corpus.survey(self.split, lambda defect: None)
+            pairs = self.corpus.scan(self.split, lambda defect: None)
             for batch in counted(chunks(pairs), f"looking for what {self.split} lacks", total=None):
                 finder.add(batch)
         return finder

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.lines import Place, Told, missing, read_pairs, refuse
+from seq2seq.corpora.lines import Place, Report, missing, read_pairs, refuse
 from seq2seq.errors import UserError
 
 
@@ -52,11 +52,11 @@ class Files(Corpus):
 
     def read(self, split: str) -> Iterator[Pair]:
         """Stream line i of one side with line i of the other."""
-        return self.survey(split, refuse)
+        return self.scan(split, refuse)
 
-    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """The same, as far as both files go."""
-        return read_pairs(*self.paths(split), told)
+        return read_pairs(*self.paths(split), report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
         """Both files."""

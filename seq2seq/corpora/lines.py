@@ -38,7 +38,7 @@ class Defect(NamedTuple):
     refusal: UserError | None = None
 
 
-Told = Callable[[Defect], None]
+Report = Callable[[Defect], None]
 
 
 def refuse(defect: Defect) -> None:
@@ -47,7 +47,7 @@ def refuse(defect: Defect) -> None:
         raise defect.refusal
 
 
-def read_lines(path: Path, told: Told = refuse) -> Generator[str, None, None]:
+def read_lines(path: Path, report: Report = refuse) -> Generator[str, None, None]:
     r"""Stream the lines of a file, each without its \n and one \r before that.
 
     Other characters that some readers break lines at (U+2028, U+0085, form feed, a lone \r) are
@@ -71,16 +71,16 @@ def read_lines(path: Path, told: Told = refuse) -> Generator[str, None, None]:
                         f"{path} is not UTF-8 at line {number}, byte {error.start + 1}: "
                         f"{error.reason}"
                     )
-                    told(Defect("not UTF-8", Place(path.name, number), UserError(sentence)))
+                    report(Defect("not UTF-8", Place(path.name, number), UserError(sentence)))
                     line = raw.decode("utf-8", "replace")
                 if number == 1 and line.startswith(BYTE_ORDER_MARK):
-                    told(Defect("byte-order mark", Place(path.name, number)))
+                    report(Defect("byte-order mark", Place(path.name, number)))
                     line = line.removeprefix(BYTE_ORDER_MARK)
                     if not line:
                         return
                 line = line.removesuffix("\n")
                 if line.endswith("\r"):
-                    told(Defect("carriage return", Place(path.name, number)))
+                    report(Defect("carriage return", Place(path.name, number)))
                     line = line.removesuffix("\r")
                 yield line
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -91,15 +91,15 @@ def read_lines(path: Path, told: Told = refuse) -> Generator[str, None, None]:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def read_pairs(source: Path, target: Path, told: Told = refuse) -> Iterator[Pair]:
+def read_pairs(source: Path, target: Path, report: Report = refuse) -> Iterator[Pair]:
     """Stream line i of one file with line i of the other, as far as both go.
 
     Raises:
         UserError: what `read_lines` says of either, or that one has more lines than the other.
     """
     with (
-        closing(read_lines(source, told)) as sources,
-        closing(read_lines(target, told)) as targets,
+        closing(read_lines(source, report)) as sources,
+        closing(read_lines(target, report)) as targets,
     ):
         for count, (left, right) in enumerate(zip_longest(sources, targets)):
             if left is None or right is None:
@@ -110,7 +110,7 @@ def read_pairs(source: Path, target: Path, told: Told = refuse) -> Iterator[Pair
                     "line i of one must be the translation of line i of the other"
                 )
                 last = Place((target if left is None else source).name, max(counts))
-                told(Defect("unequal counts", last, UserError(sentence)))
+                report(Defect("unequal counts", last, UserError(sentence)))
                 return
             yield Pair(left, right)
 

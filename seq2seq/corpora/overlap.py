@@ -31,7 +31,7 @@ def both(pairs: Iterable[Pair]) -> tuple[Hashes, Hashes]:
     return hashes(pairs), hashes([pair.source for pair in pairs])
 
 
-class Seen:
+class HashSet:
     """Hashes met so far, 8 bytes each, in sorted runs of ever doubling length.
 
     After MOST of them no more are added: the later ones are still looked for among the first.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.lines import Defect, Place, Told, one_line, read_lines, refuse
+from seq2seq.corpora.lines import Defect, Place, Report, one_line, read_lines, refuse
 from seq2seq.errors import UserError, did_you_mean
 
 EXTENSIONS = {".gz", ".tsv", ".txt", ".jsonl", ".json"}
@@ -49,7 +49,7 @@ class Table(Corpus):
 
     def read(self, split: str) -> Iterator[Pair]:
         """Stream the two sides of every line."""
-        return self.survey(split, refuse)
+        return self.scan(split, refuse)
 
     def place(self, split: str, row: int, side: int) -> Place:
         """The line, which holds both sides."""
@@ -102,10 +102,10 @@ class Tsv(Table):
         self.target_column = target_column
         self.header = header
 
-    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream the two columns of every line but the header; without both they are empty."""
         path = self.path(split)
-        with closing(read_lines(path, told)) as read:
+        with closing(read_lines(path, report)) as read:
             lines = enumerate(read, start=1)
             names = next(lines, (1, ""))[1].split("\t") if self.header else []
             columns = (self.source_column, self.target_column)
@@ -119,7 +119,7 @@ class Tsv(Table):
                     f"line {number} of {path} has {len(fields)} columns, "
                     f"but column {max(source, target)} (counted from 0) is asked for"
                 )
-                told(Defect("too few columns", Place(path.name, number), UserError(sentence)))
+                report(Defect("too few columns", Place(path.name, number), UserError(sentence)))
                 yield Pair("", "")
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
@@ -186,11 +186,11 @@ class Jsonl(Table):
         """The file, and which fields are read."""
         return self.path(split), self.source_field, self.target_field
 
-    def survey(self, split: str, told: Told) -> Iterator[Pair]:
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream the two fields of every object; where they cannot be had they are empty."""
         path = self.path(split)
         fields = self.source_field, self.target_field
-        with closing(read_lines(path, told)) as lines:
+        with closing(read_lines(path, report)) as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     record = json.loads(line)
@@ -200,7 +200,7 @@ class Jsonl(Table):
                     kind = "no such text" if known else "not JSON"
                     reason = f"{error}" if known else f"is not JSON: {error}"
                     sentence = f"line {number} of {path} {reason}"
-                    told(Defect(kind, Place(path.name, number), UserError(sentence)))
+                    report(Defect(kind, Place(path.name, number), UserError(sentence)))
                     pair = Pair("", "")
                 yield pair
 

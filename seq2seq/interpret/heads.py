@@ -21,7 +21,7 @@ Number = int | Literal["mean"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class RuleScores:
     """One rule, how well it finds the gold, and what the matrix it reads is like.
 
     Args:
@@ -51,23 +51,23 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Survey:
+class AllScores:
     """All readings of a run on one text; unmatched counts the gold's tokens without pieces."""
 
-    readings: list[Reading]
+    readings: list[RuleScores]
     unmatched: int
 
     @property
-    def best(self) -> Reading:
+    def best(self) -> RuleScores:
         """The reading of the least alignment error."""
         return min(self.readings, key=lambda reading: reading.tally.aer)
 
-    def of(self, rule: Rule) -> Reading:
+    def of(self, rule: Rule) -> RuleScores:
         """The reading by one of the rules that were surveyed."""
         return next(reading for reading in self.readings if reading.rule == rule)
 
 
-def survey(translator: Translator, gold_set: GoldSet, rule: Rule) -> Survey:
+def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> AllScores:
     """Read a text by every layer, every head, their means, and both rows.
 
     Args:
@@ -101,7 +101,7 @@ def survey(translator: Translator, gold_set: GoldSet, rule: Rule) -> Survey:
     ):
         found, hits, near, end, entropy, rows, forward, steps = sums[shift][:, x, y].tolist()
         readings.append(
-            Reading(
+            RuleScores(
                 replace(rule, layer=layer, head=head, shift=shift),
                 Tally(int(found), links, int(hits), int(near)),
                 end / max(rows, 1),
@@ -109,7 +109,7 @@ def survey(translator: Translator, gold_set: GoldSet, rule: Rule) -> Survey:
                 forward / max(steps, 1),
             )
         )
-    return Survey(readings, unmatched)
+    return AllScores(readings, unmatched)
 
 
 def numbers(count: int) -> list[Number]:

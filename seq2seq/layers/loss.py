@@ -31,14 +31,14 @@ def cross_entropy(
         words: the right one at each position.
         smoothing: share of the target given to all words alike (Szegedy et al. 2016).
     """
-    wanted = torch.is_grad_enabled()
-    loss = _Surprise.apply(states, weight, bias, words, 1 - smoothing, wanted)
+    needs_grad = torch.is_grad_enabled()
+    loss = _ChunkedCrossEntropy.apply(states, weight, bias, words, 1 - smoothing, needs_grad)
     if smoothing:  # the mean logit is that of the mean word: no pass over the vocabulary
         loss = loss - smoothing * (states @ weight.mean(0) + bias.mean()).sum()
     return loss
 
 
-class _Surprise(torch.autograd.Function):
+class _ChunkedCrossEntropy(torch.autograd.Function):
     """The sum of log Z - share * logit of the right word; Z normalises the softmax."""
 
     @staticmethod
@@ -49,7 +49,7 @@ class _Surprise(torch.autograd.Function):
         bias: Tensor,
         words: Tensor,
         share: float,
-        wanted: bool,
+        needs_grad: bool,
     ) -> Tensor:
         rows = max(1, AT_ONCE.get(states.device.type, ELSEWHERE) // len(weight))
         total: Any = 0.0
@@ -62,17 +62,17 @@ class _Surprise(torch.autograd.Function):
             # The likeliest word tells Z: its probability is no less than 1 / vocab.
             log_z = logits.amax(1) - p.amax(1).log()
             total = total + (log_z - share * logits.gather(1, right).squeeze(1)).sum()
-            if wanted:
+            if needs_grad:
                 p.scatter_add_(1, right, p.new_full(right.shape, -share))
                 to_states.append(p @ weight)
-                made = [p.T @ part, p.sum(0)]
-                to_words = [*map(Tensor.add_, to_words, made)] if to_words else made
-        if wanted:
+                gradients = [p.T @ part, p.sum(0)]
+                to_words = [*map(Tensor.add_, to_words, gradients)] if to_words else gradients
+        if needs_grad:
             ctx.save_for_backward(torch.cat(to_states), *to_words)
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        to_states, to_weight, to_bias = (gradient * made for made in ctx.saved_tensors)
+        to_states, to_weight, to_bias = (gradient * gradients for gradients in ctx.saved_tensors)
         return to_states, to_weight, to_bias, None, None, None

@@ -17,7 +17,7 @@ from seq2seq.layers.recurrent import (
     Recurrence,
     linear,
 )
-from seq2seq.models.base import Autoregressive, Hidden, Step, Words
+from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
 
 class Memory(NamedTuple):
@@ -32,7 +32,7 @@ class Memory(NamedTuple):
 State = tuple[Float[Tensor, "rows width"], ...]  # a tensor for each layer
 
 
-class Moment(NamedTuple):
+class DecoderStep(NamedTuple):
     """What one step of the decoder gives to the readout, and to the next step."""
 
     hidden: Float[Tensor, "rows dim"]  # of the top layer
@@ -105,7 +105,9 @@ class Bahdanau(Autoregressive):
         """s_0 = tanh(W_s h<-_1), layer by layer."""
         return self.bridge(memory.first).tanh().unbind(dim=1)
 
-    def advance(self, word: Float[Tensor, "rows gates"], memory: Memory, state: State) -> Moment:
+    def advance(
+        self, word: Float[Tensor, "rows gates"], memory: Memory, state: State
+    ) -> DecoderStep:
         """One pass of the loop: align, read, move the state. `word` is its input product."""
         query = self.hidden_part(state[-1]).unflatten(0, (len(memory.mask), -1))
         scores = self.score(query, memory.keys)
@@ -116,7 +118,9 @@ class Bahdanau(Autoregressive):
             moved.append(cell(inputs, state[i]))
             if i < len(self.between):
                 inputs = self.between[i](self.hidden_part(moved[-1]))
-        return Moment(self.hidden_part(moved[-1]), context, weights.flatten(0, 1), tuple(moved))
+        return DecoderStep(
+            self.hidden_part(moved[-1]), context, weights.flatten(0, 1), tuple(moved)
+        )
 
     def hidden_part(self, state: Float[Tensor, "batch width"]) -> Float[Tensor, "batch dim"]:
         """What other layers see of a state: an LSTM keeps its cells to itself."""
@@ -127,28 +131,28 @@ class Bahdanau(Autoregressive):
     ) -> Hidden:
         """The loop over target words, then one readout for all of them."""
         embedded, state = self.target(tgt), self.start(memory)
-        moments = []
+        steps = []
         for word in self.from_word(embedded).unbind(dim=1):
-            moments.append(self.advance(word, memory, state))
-            state = moments[-1].state
-        states = torch.stack([m.hidden for m in moments], dim=1)
-        contexts = torch.stack([m.context for m in moments], dim=1)
-        seen = torch.stack([m.weights for m in moments], dim=1) if weights else None
+            steps.append(self.advance(word, memory, state))
+            state = steps[-1].state
+        states = torch.stack([m.hidden for m in steps], dim=1)
+        contexts = torch.stack([m.context for m in steps], dim=1)
+        seen = torch.stack([m.weights for m in steps], dim=1) if weights else None
         return Hidden(
             self.readout(states, embedded, contexts),
             None if seen is None else seen[:, None, None],
         )
 
     @property
-    def words(self) -> Words:
+    def output_layer(self) -> OutputLayer:
         """The last layer of the readout."""
-        return Words(self.readout.words.weight, self.readout.words.bias)
+        return OutputLayer(self.readout.words.weight, self.readout.words.bias)
 
     def step(
         self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
     ) -> Step:
         """One word further."""
         embedded = self.target(token)
-        moment = self.advance(self.from_word(embedded), memory, state)
-        known = self.readout(moment.hidden, embedded, moment.context)
-        return Step(self.project(known), moment.weights[:, None, None], moment.state)
+        step = self.advance(self.from_word(embedded), memory, state)
+        known = self.readout(step.hidden, embedded, step.context)
+        return Step(self.project(known), step.weights[:, None, None], step.state)

@@ -36,7 +36,7 @@ class Hidden(NamedTuple):
     attention: Float[Tensor, "batch layers heads tgt src"] | None
 
 
-class Words(NamedTuple):
+class OutputLayer(NamedTuple):
     """The output layer: how each word of the vocabulary reads a state."""
 
     weight: Float[Tensor, "vocab width"]
@@ -82,12 +82,12 @@ class Seq2Seq(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def words(self) -> Words:
+    def output_layer(self) -> OutputLayer:
         """The output layer."""
 
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
         """Logits of the next token."""
-        return F.linear(states, *self.words)
+        return F.linear(states, *self.output_layer)
 
     def decode(self, tgt: Int[Tensor, "batch tgt"], memory: Memory) -> Output:
         """Predict every next token of a known target (teacher forcing)."""
@@ -109,7 +109,9 @@ class Seq2Seq(nn.Module, ABC):
         # tokens without the host's having to wait for their number, as it would with a mask.
         words = batch.tgt_out.flatten()
         real = (words == PAD).sort(stable=True).indices[: batch.num_tokens]
-        return cross_entropy(states.index_select(0, real), *self.words, words[real], smoothing)
+        return cross_entropy(
+            states.index_select(0, real), *self.output_layer, words[real], smoothing
+        )
 
     @property
     def parameter_count(self) -> int:

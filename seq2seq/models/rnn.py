@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.layers.recurrent import PARTS, DeepOutput, Embedding, Kind, Recurrence, linear
-from seq2seq.models.base import Autoregressive, Hidden, Step, Words
+from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
 
 class Memory(NamedTuple):
@@ -102,9 +102,9 @@ class RNN(Autoregressive):
         return Hidden(self.run(tgt, memory, self.start(memory))[0], None)
 
     @property
-    def words(self) -> Words:
+    def output_layer(self) -> OutputLayer:
         """The last layer of the readout."""
-        return Words(self.readout.words.weight, self.readout.words.bias)
+        return OutputLayer(self.readout.words.weight, self.readout.words.bias)
 
     def step(
         self,

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from seq2seq.layers.attention import Attended, MultiHeadAttention
 from seq2seq.layers.dropout import Dropout
-from seq2seq.models.base import Autoregressive, Hidden, Step, Words
+from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
 
-class Past(NamedTuple):
+class Cache(NamedTuple):
     """Keys and values that one attention has already made."""
 
     keys: Float[Tensor, "batch heads len width"]
@@ -22,7 +22,7 @@ class Past(NamedTuple):
 class Memory(NamedTuple):
     """The encoded source as each decoder layer reads it."""
 
-    source: tuple[Past, ...]
+    source: tuple[Cache, ...]
     mask: Bool[Tensor, "batch src"]
 
 
@@ -37,11 +37,11 @@ class Residual(nn.Module):
         super().__init__()
         self.pre, self.norm, self.dropout = norm == "pre", nn.LayerNorm(dim), Dropout(dropout)
 
-    def enter(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch len dim"]:
+    def before(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch len dim"]:
         """What the sublayer is given."""
         return self.norm(x) if self.pre else x
 
-    def leave(
+    def after(
         self, x: Float[Tensor, "batch len dim"], y: Float[Tensor, "batch len dim"]
     ) -> Float[Tensor, "batch len dim"]:
         """Add what the sublayer gave."""
@@ -90,12 +90,12 @@ class EncoderLayer(nn.Module):
         self, x: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch #queries src"]
     ) -> Float[Tensor, "batch src dim"]:
         """Let every source position read all others."""
-        y = self.around_attention.enter(x)
+        y = self.around_attention.before(x)
         keys, values = self.attention.project(y)
         y = self.attention(y, keys, values, mask, weights=False).context
-        x = self.around_attention.leave(x, y)
-        y = self.feed_forward(self.around_feed_forward.enter(x))
-        return self.around_feed_forward.leave(x, y)
+        x = self.around_attention.after(x, y)
+        y = self.feed_forward(self.around_feed_forward.before(x))
+        return self.around_feed_forward.after(x, y)
 
 
 class DecoderLayer(nn.Module):
@@ -108,33 +108,33 @@ class DecoderLayer(nn.Module):
         self.around_target, self.around_source = sizes.residual(), sizes.residual()
         self.around_feed_forward = sizes.residual()
 
-    def remember(self, source: Float[Tensor, "batch src dim"]) -> Past:
+    def remember(self, source: Float[Tensor, "batch src dim"]) -> Cache:
         """Keys and values of an encoded source, made once a sentence."""
         keys, values = self.to_source.project(source)
-        return Past(keys.contiguous(), values.contiguous())  # or every step would copy them
+        return Cache(keys.contiguous(), values.contiguous())  # or every step would copy them
 
     def forward(
         self,
         x: Float[Tensor, "rows tgt dim"],
-        past: Past,
+        past: Cache,
         causal: Bool[Tensor, "#rows tgt keys"] | None,
-        source: Past,
+        source: Cache,
         mask: Bool[Tensor, "batch #queries src"],
         weights: bool,
-    ) -> tuple[Attended, Past]:
+    ) -> tuple[Attended, Cache]:
         """The layer's output with its attention to the source, and the past grown by x."""
-        y = self.around_target.enter(x)
+        y = self.around_target.before(x)
         new = zip(past, self.to_target.project(y), strict=True)
-        past = Past(*(torch.cat(pair, dim=2) for pair in new))
-        x = self.around_target.leave(x, self.to_target(y, *past, causal, weights=False).context)
+        past = Cache(*(torch.cat(pair, dim=2) for pair in new))
+        x = self.around_target.after(x, self.to_target(y, *past, causal, weights=False).context)
         # The rows of one beam are so many more queries to one source.
-        y = self.around_source.enter(x).view(len(source.keys), -1, x.size(-1))
+        y = self.around_source.before(x).view(len(source.keys), -1, x.size(-1))
         y, seen = self.to_source(y, *source, mask, weights=weights)
-        x = self.around_source.leave(x, y.view_as(x))
+        x = self.around_source.after(x, y.view_as(x))
         if seen is not None:
             seen = seen.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
-        y = self.feed_forward(self.around_feed_forward.enter(x))
-        return Attended(self.around_feed_forward.leave(x, y), seen), past
+        y = self.feed_forward(self.around_feed_forward.before(x))
+        return Attended(self.around_feed_forward.after(x, y), seen), past
 
 
 class Transformer(Autoregressive):
@@ -207,17 +207,17 @@ class Transformer(Autoregressive):
             x = self.norms[0](x)
         return Memory(tuple(layer.remember(x) for layer in self.decoder), mask)  # type: ignore[operator]
 
-    def start(self, memory: Memory) -> tuple[Past, ...]:
+    def start(self, memory: Memory) -> tuple[Cache, ...]:
         """No target yet."""
-        return tuple(Past(past.keys[:, :, :0], past.values[:, :, :0]) for past in memory.source)
+        return tuple(Cache(past.keys[:, :, :0], past.values[:, :, :0]) for past in memory.source)
 
     def run(
         self,
         tgt: Int[Tensor, "rows tgt"],
         memory: Memory,
-        state: tuple[Past, ...],
+        state: tuple[Cache, ...],
         weights: bool,
-    ) -> tuple[Hidden, tuple[Past, ...]]:
+    ) -> tuple[Hidden, tuple[Cache, ...]]:
         """Read tgt after the cached past; `step` runs it on one token, `hidden` on all."""
         seen, length = state[0].keys.size(2), tgt.size(1)
         causal, mask = None, memory.mask.unsqueeze(1)
@@ -240,15 +240,15 @@ class Transformer(Autoregressive):
         return self.run(tgt, memory, self.start(memory), weights)[0]
 
     @property
-    def words(self) -> Words:
+    def output_layer(self) -> OutputLayer:
         """The target embedding."""
-        return Words(self.target.weight, self.bias)
+        return OutputLayer(self.target.weight, self.bias)
 
     def step(
         self,
         token: Int[Tensor, " rows"],
         memory: Memory,
-        state: tuple[Past, ...],
+        state: tuple[Cache, ...],
         *,
         weights: bool = True,
     ) -> Step:

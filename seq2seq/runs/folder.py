@@ -31,7 +31,7 @@ import yaml
 from seq2seq.alignment.gold import Gold, write_gold
 from seq2seq.config import coerce
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.runs.untrusted import read_json, read_yaml, stay_inside
+from seq2seq.runs.untrusted import read_json, read_yaml, refuse_outside_links
 from seq2seq.system.files import replacing, write_lines
 
 FORMAT = 1  # of the folder; raised when an older reader would misread it
@@ -67,7 +67,7 @@ class RunFolder:
                     f"{str(path)!r} is not a run folder: it has no {name} "
                     "(give the folder that `seq2seq train` printed first, runs/NAME)"
                 )
-        stay_inside(path)
+        refuse_outside_links(path)
         config, info = read_yaml(path / "config.yaml"), read_json(path / "run.json")
         for section in ("data", "model", "search"):
             coerce(config.setdefault(section, {}), dict[str, Any], section)
@@ -135,7 +135,7 @@ class Text(Protocol):
         """The target side in order."""
 
 
-def lay_out(
+def create_run(
     path: Path,
     config: dict[str, Any],
     texts: Mapping[str, Text],
@@ -156,7 +156,7 @@ def write_config(path: Path, config: dict[str, Any]) -> None:
         yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
 
 
-def set_aside(path: Path) -> Path:
+def move_aside(path: Path) -> Path:
     """Move an old run folder to a free name beside it; nothing is ever deleted."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     target = path.with_name(f"{path.name}.{stamp}")

@@ -33,7 +33,7 @@ def check_sizes(build: Callable[[], nn.Module], path: Path) -> None:
         UserError: they do not fit, the file is missing or is not safetensors.
     """
     stored = stored_sizes(path)
-    with torch.device("meta"), Undrawn(), at_most(2 * len(stored) + SPARE, path):
+    with torch.device("meta"), UninitializedTensors(), at_most(2 * len(stored) + SPARE, path):
         parameters = dict(build().named_parameters())
     if odd := parameters.keys() ^ stored.keys():
         raise UserError(f"{path} is of another model: {min(odd)!r} is on one side only")
@@ -47,7 +47,7 @@ def check_sizes(build: Callable[[], nn.Module], path: Path) -> None:
             raise UserError(f"{path} cannot be used: {name} is {kind}, not {', '.join(FLOATS)}")
 
 
-class Undrawn(TorchFunctionMode):
+class UninitializedTensors(TorchFunctionMode):
     """Inside, no weights are drawn: to draw none without memory, torch would load its compiler."""
 
     def __torch_function__(

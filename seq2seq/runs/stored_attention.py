@@ -18,7 +18,7 @@ FILE = "attention.safetensors"  # in hyps/TEST/
 MOST = 1 << 28  # bytes: ten times what three thousand long sentences need
 
 
-class Seen(NamedTuple):
+class WordAttention(NamedTuple):
     """Words of both sides of one translation, and where each looked; empty for an empty source.
 
     `</s>` is last on both sides; a rule that reads the row at which a word is fed in has none for
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
     weights: UInt8[ndarray, "target source"]
 
 
-def write(folder: Path, lines: Sequence[Seen], rule: dict[str, Any]) -> None:
+def write(folder: Path, lines: Sequence[WordAttention], rule: dict[str, Any]) -> None:
     """Keep what was seen of the hypotheses in a test set's folder, a line each.
 
     The file is safetensors of two rows of bytes, `words` ([[source, target], ...] as JSON in UTF-8)
@@ -47,7 +47,7 @@ def write(folder: Path, lines: Sequence[Seen], rule: dict[str, Any]) -> None:
         file.write(save(content, {"seq2seq": label}))
 
 
-def read(path: Path) -> list[Seen]:
+def read(path: Path) -> list[WordAttention]:
     """What was seen, line by line.
 
     Raises:
@@ -82,7 +82,7 @@ def _bytes(file: Any, name: str) -> UInt8[ndarray, " length"]:
     return file.get_tensor(name)
 
 
-def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[Seen]:
+def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[WordAttention]:
     """The weights cut into lines as their words demand."""
     lines, end = [], 0
     for source, target in words:
@@ -90,7 +90,7 @@ def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[Seen]:
             raise ValueError("its words are no texts")
         start, end = end, end + len(source) * len(target)
         part = weights[start:end].reshape(len(target), len(source))
-        lines.append(Seen(list(source), list(target), part))
+        lines.append(WordAttention(list(source), list(target), part))
     if end != len(weights):
         raise ValueError(f"it has {len(weights):,} weights for words that need {end:,}")
     return lines

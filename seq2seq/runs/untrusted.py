@@ -60,7 +60,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def stay_inside(folder: Path) -> None:
+def refuse_outside_links(folder: Path) -> None:
     """Refuse a folder that a link leads out of, or that has what is neither file nor folder.
 
     What is read through such a link would be shown as the run's own, and what is written through

@@ -120,13 +120,13 @@ def words(lines: list[str], language: str | None) -> list[list[str]]:
     return [tokenizer(line.rstrip()).split() for line in lines]
 
 
-def chance() -> np.random.Generator:
+def bootstrap_generator() -> np.random.Generator:
     """The generator that sacreBLEU resamples with: seeded by SACREBLEU_SEED, else by 12345."""
-    seed = seed_of_chance()
+    seed = bootstrap_seed()
     return np.random.default_rng(None if seed == "none" else int(seed))
 
 
-def seed_of_chance() -> str:
+def bootstrap_seed() -> str:
     """The seed as signatures tell it."""
     return os.environ.get("SACREBLEU_SEED", "12345").lower()
 

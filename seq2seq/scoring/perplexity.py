@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from seq2seq.models.base import Autoregressive
-from seq2seq.text.batching import Ids, collate, in_halves, pack
+from seq2seq.text.batching import Ids, collate, halve_on_out_of_memory, pack
 
 
 @runtime_checkable
@@ -33,7 +33,7 @@ def mean_loss(model: Autoregressive, pairs: Pairs, *, batch_tokens: int = 4096) 
         return float(model.loss(batch)), batch.num_tokens
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
-        for _, (loss, count) in in_halves(batch, read):
+        for _, (loss, count) in halve_on_out_of_memory(batch, read):
             total, tokens = total + loss, tokens + count
     return total / tokens
 

@@ -35,7 +35,7 @@ class Hypothesis:
     attention: Float[Tensor, "layers heads tgt src"] | None
 
 
-class Trail:
+class BackPointers:
     """The steps of a search: what was fed to each row, whence the row came, where it looked."""
 
     def __init__(self, attention: bool) -> None:

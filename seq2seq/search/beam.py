@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive, select
-from seq2seq.search.base import End, Hypothesis, Search, Trail, next_log_p
+from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 from seq2seq.text.batching import BOS, EOS
 
 WIDEST = 1_000  # hypotheses of a beam: a stored configuration must not ask for all memory
@@ -55,7 +55,7 @@ class Beam(Search):
             raise UserError(f"n-best {n_best} needs a beam of at least {n_best}, not {self.beam}")
         batch, beam, device = src.size(0), self.beam, src.device
         lengths, caps = mask.sum(1).tolist(), self.caps(mask)
-        trail, pools = Trail(attention), [Pool(beam) for _ in range(batch)]
+        back_pointers, pools = BackPointers(attention), [Pool(beam) for _ in range(batch)]
         sentences = list(range(batch))  # which sentence each group of rows belongs to
         memory = model.encode(src, mask)  # stays one row a sentence
         state, parents = model.start(memory), torch.arange(batch, device=device)
@@ -64,7 +64,7 @@ class Beam(Search):
         first_cap, last_cap = int(caps.min()), int(caps.max())
         for time in range(last_cap + 1):
             logits, weights, state = model.step(token, memory, state, weights=attention)
-            trail.add(token, parents, weights)
+            back_pointers.add(token, parents, weights)
             width = total.size(1)  # rows a sentence: one at the first step, then the beam
             full = (caps <= time).repeat_interleave(width) if time >= first_cap else None
             log_p = next_log_p(logits, full)
@@ -102,7 +102,7 @@ class Beam(Search):
             [
                 Hypothesis(tokens, end.log_probability, end.score, seen)
                 for end in pool.ends[:n_best]
-                for tokens, seen in [trail.walk(end.time, end.row, length)]
+                for tokens, seen in [back_pointers.walk(end.time, end.row, length)]
             ]
             for pool, length in zip(pools, lengths, strict=True)
         ]

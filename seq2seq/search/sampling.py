@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive, select
-from seq2seq.search.base import End, Hypothesis, Search, Trail, next_log_p
+from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 from seq2seq.text.batching import BOS, EOS
 
 
@@ -59,7 +59,7 @@ class Sample(Search):
         batch, device = src.size(0), src.device
         lengths, caps = mask.sum(1).tolist(), self.caps(mask).repeat_interleave(n_best)
         chance = self.chance(src, mask, n_best, int(caps.max()) + 1).to(device)
-        trail, ends = Trail(attention), [End(0.0, 0.0, 0, 0)] * (batch * n_best)
+        back_pointers, ends = BackPointers(attention), [End(0.0, 0.0, 0, 0)] * (batch * n_best)
         rows = torch.arange(batch, device=device).repeat_interleave(n_best)
         memory = model.encode(src, mask)
         memory, state = select(memory, rows), select(model.start(memory), rows)
@@ -70,7 +70,7 @@ class Sample(Search):
         first_cap, last_cap = int(caps.min()), int(caps.max())
         for time in range(last_cap + 1):
             logits, weights, state = model.step(token, memory, state, weights=attention)
-            trail.add(token, parents, weights)
+            back_pointers.add(token, parents, weights)
             log_p = next_log_p(logits, caps <= time if time >= first_cap else None)
             token = self.draw(log_p, chance[:, time])
             total = total + log_p.gather(1, token.unsqueeze(1)).squeeze(1)
@@ -93,7 +93,7 @@ class Sample(Search):
         found = []
         for i, length in enumerate(lengths):
             own = sorted(ends[i * n_best : (i + 1) * n_best], key=lambda end: -end.score)
-            walked = [(end, *trail.walk(end.time, end.row, length)) for end in own]
+            walked = [(end, *back_pointers.walk(end.time, end.row, length)) for end in own]
             found.append([Hypothesis(t, end.log_probability, end.score, a) for end, t, a in walked])
         return found
 

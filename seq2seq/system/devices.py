@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning_fabric.loggers.logger import Logger
 
 
-def keep_memory() -> None:
+def keep_freed_memory() -> None:
     """Have glibc keep large buffers instead of giving them back after every use.
 
     Otherwise each step asks the system for its pages anew, and page faults take a third of the
@@ -62,7 +62,7 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
     """
     from lightning_fabric import Fabric
 
-    keep_memory()
+    keep_freed_memory()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     try:
@@ -80,7 +80,7 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
         ) from error
 
 
-def repeat_exactly(wanted: bool) -> None:
+def set_determinism(wanted: bool) -> None:
     """Have torch choose the operations that give the same bits every time, or the fastest.
 
     An operation that has none of the first kind, as some on a GPU, is used all the same, and torch
@@ -94,7 +94,7 @@ def repeat_exactly(wanted: bool) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def chance(seed: int, *place: int) -> None:
+def seed_generators(seed: int, *place: int) -> None:
     """Begin the stream of chance that belongs to a seed and a place in training.
 
     With a stream for each update there is no generator whose state would have to be saved.
@@ -107,12 +107,12 @@ def gradient_scaler(fabric: "Fabric") -> Any:
     return getattr(fabric.strategy.precision, "scaler", None)
 
 
-def agreed(fabric: "Fabric", value: Any) -> Any:
+def broadcast(fabric: "Fabric", value: Any) -> Any:
     """The first process's word, so that all do the same."""
     return fabric.broadcast(value) if fabric.world_size > 1 else value
 
 
-def total(fabric: "Fabric", value: Any) -> Any:
+def sum_over_processes(fabric: "Fabric", value: Any) -> Any:
     """The sum over all processes, of a whole number or of a tensor."""
     if fabric.world_size == 1:
         return value

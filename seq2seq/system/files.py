@@ -27,7 +27,7 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        with room_for(path):
+        with disk_full_message(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open(mode, **text) as file:  # type: ignore[call-overload]
                 yield file
@@ -41,7 +41,7 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 @contextlib.contextmanager
-def room_for(path: Path) -> Iterator[None]:
+def disk_full_message(path: Path) -> Iterator[None]:
     """Say in one sentence that the disk is full while `path` is written inside."""
     try:
         yield
@@ -90,22 +90,22 @@ def append_line(path: Path, line: str) -> None:
         UserError: the disk is full.
     """
     content = f"{line}\n".encode()
-    with room_for(path), path.open("ab", buffering=0) as file:
+    with disk_full_message(path), path.open("ab", buffering=0) as file:
         before = file.tell()
         if file.write(content) < len(content):
             file.truncate(before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def cut(path: Path, length: int) -> None:
+def truncate(path: Path, length: int) -> None:
     """Keep the first bytes of a file, which is made if it is not there."""
     path.touch()
     os.truncate(path, min(length, path.stat().st_size))
 
 
-def length_on_disk(path: Path) -> int:
+def synced_length(path: Path) -> int:
     """The bytes of a file, none of which a power cut can take any more."""
-    with room_for(path), path.open("rb+") as file:
+    with disk_full_message(path), path.open("rb+") as file:
         os.fsync(file.fileno())
         return path.stat().st_size
 

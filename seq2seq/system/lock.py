@@ -13,13 +13,13 @@ from typing import Any
 
 from seq2seq.errors import UserError
 from seq2seq.system.console import console
-from seq2seq.system.files import room_for
+from seq2seq.system.files import disk_full_message
 
 LOCK = "train.lock"
 
 
 @contextlib.contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def exclusive_writer(folder: Path) -> Iterator[None]:
     """Inside, no other process trains into the folder, which is made if need be.
 
     It is the system's lock on a file that counts. The system frees it when the process ends,
@@ -40,7 +40,7 @@ def only_writer(folder: Path) -> Iterator[None]:
             raise UserError(refusal(path, owner, certain=free is False))
         file.truncate(0)
         me = {"host": here, "pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        with room_for(path):
+        with disk_full_message(path):
             file.write(json.dumps(me).encode())
         try:
             yield

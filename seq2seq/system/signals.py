@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 Found = TypeVar("Found")
 
 
-class CutShort(BaseException):
+class Interrupted(BaseException):
     """Work that may be left undone was ended by a signal."""
 
 
@@ -24,31 +24,31 @@ class StopSignals:
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():  # no other may hear signals
             for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self.hear)
+                self.before[number] = signal.signal(number, self.handle)
 
     def __exit__(self, *_: object) -> None:
         while self.before:
             number, handler = self.before.popitem()
             signal.signal(number, handler or signal.SIG_DFL)
 
-    def hear(self, number: int, frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         """Note the first signal; what comes after it is treated as if nobody listened."""
         self.number = number
         self.__exit__()
         if self.urgent:
-            raise CutShort
+            raise Interrupted
 
-    def unless_asked(self, work: Callable[[], Found]) -> Found | None:
+    def interruptible(self, work: Callable[[], Found]) -> Found | None:
         """What some work returns; None where a signal came before its end, and cut it short."""
         try:
             self.urgent = True
             found = None if self.number else work()
             self.urgent = False
             return found
-        except CutShort:
+        except Interrupted:
             return None
 
-    def leave(self) -> None:
+    def reraise(self) -> None:
         """End the program as its signal would have, if one came.
 
         Raises:

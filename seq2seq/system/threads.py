@@ -43,7 +43,7 @@ def fastest(seconds: dict[int, float]) -> int:
     return best
 
 
-def told(seconds: dict[int, float]) -> str:
+def describe(seconds: dict[int, float]) -> str:
     """The choice and its reason in words."""
     times = ", ".join(f"{taken:.2f} s with {count}" for count, taken in sorted(seconds.items()))
     return f"{fastest(seconds)} (an update takes {times})"

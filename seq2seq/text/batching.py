@@ -93,7 +93,7 @@ def pack(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray
     return batches
 
 
-def in_halves(
+def halve_on_out_of_memory(
     rows: NDArray[np.integer[Any]], work: Callable[[NDArray[np.integer[Any]]], Done]
 ) -> Iterator[tuple[NDArray[np.integer[Any]], Done]]:
     """Work on a batch's rows: all at once, or in halves where the memory has no room for that.

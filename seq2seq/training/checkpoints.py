@@ -38,7 +38,7 @@ class Checkpoints:
         self.folder, self.by, self.count, self.of = folder, by, count, of
         self.kept: list[Validation] = []  # in order of time
         self.best: Validation | None = None
-        self.in_vain = 0  # validations since the best
+        self.since_best = 0  # validations since the best
         self.needed: set[Path] = set()  # by the last save of the training's state
 
     @property
@@ -54,8 +54,8 @@ class Checkpoints:
         """Keep the weights that a validation was of; say whether they are the best so far."""
         save_weights(model, self.path(found))
         self.kept.append(found)
-        better = self.best is None or found.worth(self.by) > self.best.worth(self.by)
-        self.in_vain = 0 if better else self.in_vain + 1
+        better = self.best is None or found.ranking(self.by) > self.best.ranking(self.by)
+        self.since_best = 0 if better else self.since_best + 1
         if better:
             self.best = found
             save_weights(model, self.model)
@@ -79,12 +79,12 @@ class Checkpoints:
         return {
             "kept": [dataclasses.asdict(found) for found in self.kept],
             "best": self.best and dataclasses.asdict(self.best),
-            "in_vain": self.in_vain,
+            "in_vain": self.since_best,
         }
 
     def restore(self, state: dict[str, Any], warn: Callable[[str], None]) -> None:
         """Go back to a save; model.safetensors is the best one of that time again."""
-        self.in_vain = state["in_vain"]
+        self.since_best = state["in_vain"]
         self.best = Validation(**state["best"]) if state["best"] else None
         kept = [Validation(**found) for found in state["kept"]]
         self.needed = {self.path(found) for found in (*kept, self.best) if found}
@@ -108,7 +108,7 @@ class Checkpoints:
         """Those that an average at this moment would be of."""
         if self.of == "last":
             return self.kept[-self.count :]
-        return sorted(self.kept, key=lambda found: found.worth(self.by))[-self.count :]
+        return sorted(self.kept, key=lambda found: found.ranking(self.by))[-self.count :]
 
     def averaged(self) -> dict[str, Tensor]:
         """The mean of the chosen checkpoints' weights."""

@@ -43,18 +43,18 @@ def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
     return tokenizers
 
 
-def heldout(corpus: Corpus) -> dict[str, Text]:
+def held_out_texts(corpus: Corpus) -> dict[str, Text]:
     """The texts that are translated and scored, by name: validation and every test set."""
     return {split: corpus.text(split) for split in corpus.splits if split != "train"}
 
 
-def tell_overlap(train: Text, texts: Mapping[str, Text]) -> None:
+def print_overlap(train: Text, texts: Mapping[str, Text]) -> None:
     """Say which of those texts have sentences that are trained on: their scores tell less."""
     for overlap in overlaps(train, texts):
         console.print(f"overlap: {overlap}")
 
 
-def golds(corpus: Corpus) -> dict[str, Iterable[Gold]]:
+def gold_alignments(corpus: Corpus) -> dict[str, Iterable[Gold]]:
     """The word alignments of those texts, where the corpus knows them."""
     found = {split: corpus.gold(split) for split in corpus.splits if split != "train"}
     return {split: gold for split, gold in found.items() if gold is not None}

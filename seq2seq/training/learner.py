@@ -24,7 +24,7 @@ from seq2seq.training.optimizer import make_optimizer
 from seq2seq.training.state import Save, set_tensors, tensors_of
 
 
-class Drawn(NamedTuple):
+class DrawnBatch(NamedTuple):
     """Rows of the training text, and the batch that they make."""
 
     rows: NDArray[np.integer[Any]]
@@ -60,13 +60,13 @@ class Learner:
             ranks=config.trainer.devices,
         )
         self.stream = iter(self.batches)
-        devices.chance(config.seed)  # every process begins with the same weights
-        self.bare = build_model(config.model, tokenizers)
+        devices.seed_generators(config.seed)  # every process begins with the same weights
+        self.raw_model = build_model(config.model, tokenizers)
         # Counted before anything is compiled, for what was counted torch does not compile any more.
-        self.multiply_adds = multiply_adds(self.bare, *self.examples.mean_lengths)
+        self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
         self.scaler = devices.gradient_scaler(fabric)
         self.optimizer = make_optimizer(
-            self.bare.parameters(), self.settings, fused=self.scaler is None
+            self.raw_model.parameters(), self.settings, fused=self.scaler is None
         )
 
     def set_up(self) -> None:
@@ -74,7 +74,7 @@ class Learner:
         self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
         if self.config.trainer.compile:
             self.compile()
-        self.model, self.optimizer = self.fabric.setup(self.bare, self.optimizer)
+        self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
         self.model.mark_forward_method("loss")
 
     def compile(self) -> None:
@@ -83,34 +83,36 @@ class Learner:
         Raises:
             UserError: this model cannot be compiled.
         """
-        if not self.bare.compilable:
+        if not self.raw_model.compilable:
             raise UserError(
-                f"trainer.compile=true is not for {type(self.bare).__name__}, whose loop over "
+                f"trainer.compile=true is not for {type(self.raw_model).__name__}, whose loop over "
                 "words would be compiled anew for every length: leave it out"
             )
         for name in ("encode", "hidden"):
-            setattr(self.bare, name, torch.compile(getattr(self.bare, name), dynamic=True))
+            setattr(
+                self.raw_model, name, torch.compile(getattr(self.raw_model, name), dynamic=True)
+            )
 
-    def rehearse(self) -> None:
+    def dry_run(self) -> None:
         """Do the work of the next update and forget it: nothing changes."""
         rows = self.batches.next_rows()
-        self.gradients([Drawn(rows, self.examples.batch(rows, (0, 0, 0)))])
+        self.gradients([DrawnBatch(rows, self.examples.batch(rows, (0, 0, 0)))])
         self.optimizer.zero_grad()
 
-    def draw(self, rate: float, step: int) -> list[Drawn]:
+    def draw(self, rate: float, step: int) -> list[DrawnBatch]:
         """Batches for the next update at a learning rate, and its own stream of chance."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         rank, batches = self.fabric.global_rank, self.batches
-        devices.chance(self.config.seed, step, rank)
+        devices.seed_generators(self.config.seed, step, rank)
         drawn = []
         for _ in range(self.settings.accumulate):
             rows = next(self.stream)
             batch = self.examples.batch(rows, (batches.epoch, batches.position, rank))
-            drawn.append(Drawn(rows, batch))
+            drawn.append(DrawnBatch(rows, batch))
         return drawn
 
-    def gradients(self, drawn: Sequence[Drawn]) -> tuple[Tensor, int]:
+    def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
         """Forward and backward; the loss in nats and the target tokens, over all processes.
 
         The loss stays on its device, for reading it would make the host wait.
@@ -118,7 +120,9 @@ class Learner:
         Raises:
             UserError: a batch does not fit into the memory, or the model cannot be compiled here.
         """
-        tokens = devices.total(self.fabric, sum(batch.num_tokens for _, batch in drawn))
+        tokens = devices.sum_over_processes(
+            self.fabric, sum(batch.num_tokens for _, batch in drawn)
+        )
         losses = []
         for i, (_, batch) in enumerate(drawn, 1):
             try:
@@ -139,7 +143,7 @@ class Learner:
                     ) from error
                 raise
             losses.append(loss.detach())
-        return devices.total(self.fabric, torch.stack(losses).sum().double()), tokens
+        return devices.sum_over_processes(self.fabric, torch.stack(losses).sum().double()), tokens
 
     def too_large(self, batch: Batch) -> str:
         """What to do about a batch for which there is no memory."""
@@ -162,14 +166,14 @@ class Learner:
             error_if_nonfinite=False,
         )
         # The only place where the host waits for its device, once for both.
-        heard, length = torch.stack([loss, norm.to(loss)]).tolist()
-        sound = math.isfinite(heard) and math.isfinite(length)
+        loss_value, length = torch.stack([loss, norm.to(loss)]).tolist()
+        sound = math.isfinite(loss_value) and math.isfinite(length)
         if sound or self.scaler:  # which leaves the update out by itself, and lowers its scale
             self.optimizer.step()
         self.optimizer.zero_grad()
-        return heard, length if sound else None
+        return loss_value, length if sound else None
 
-    def pairs(self, drawn: Sequence[Drawn]) -> list[int]:
+    def pairs(self, drawn: Sequence[DrawnBatch]) -> list[int]:
         """The numbers, from 1, of the pairs in an update of all processes."""
         rows = np.concatenate([rows for rows, _ in drawn]).tolist()
         shares = [self.fabric.broadcast(rows, src=rank) for rank in range(self.fabric.world_size)]
@@ -181,7 +185,7 @@ class Learner:
             "sampler": self.batches.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
-        return Save(tensors_of(self.bare, self.optimizer), facts)
+        return Save(tensors_of(self.raw_model, self.optimizer), facts)
 
     def restore(self, save: Save) -> None:
         """Go on from what `state` returned.
@@ -189,7 +193,7 @@ class Learner:
         Raises:
             UserError: it is of another model.
         """
-        set_tensors(self.bare, self.optimizer, save.tensors)
+        set_tensors(self.raw_model, self.optimizer, save.tensors)
         self.batches.load_state_dict(save.facts["sampler"])
         if self.scaler and save.facts["scaler"]:
             self.scaler.load_state_dict(save.facts["scaler"])
@@ -198,10 +202,10 @@ class Learner:
         """What run.json says of model and corpus."""
         tokenizers = self.examples.tokenizers
         return {
-            "parameters": self.bare.parameter_count,
+            "parameters": self.raw_model.parameter_count,
             "multiply_adds_per_target_token": self.multiply_adds,
             "model": {
-                "kind": type(self.bare).__name__,
+                "kind": type(self.raw_model).__name__,
                 "source_vocab": len(tokenizers.source),
                 "target_vocab": len(tokenizers.target),
                 "shared_vocab": tokenizers.shared,

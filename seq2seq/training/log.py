@@ -19,16 +19,16 @@ from seq2seq.errors import UserError
 from seq2seq.runs.folder import FORMAT
 from seq2seq.scoring.perplexity import perplexity
 from seq2seq.system.console import console
-from seq2seq.system.files import append_line, cut, length_on_disk, write_json
+from seq2seq.system.files import append_line, synced_length, truncate, write_json
 from seq2seq.system.provenance import commit, machine, versions
-from seq2seq.training.resume import Earlier, told
+from seq2seq.training.resume import EarlierRun, describe_changes
 from seq2seq.training.validation import Validation
 
 LOGS = ("log.jsonl", "clock.jsonl")
 STAMP = "%Y-%m-%dT%H:%M:%S%z"
 
 
-class Journal:
+class TrainingLog:
     """The records of one run; silent in every process but the first.
 
     Args:
@@ -39,7 +39,7 @@ class Journal:
     """
 
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
-        self.fabric, self.folder, self.speaks = fabric, folder, fabric.is_global_zero
+        self.fabric, self.folder, self.is_main = fabric, folder, fabric.is_global_zero
         self.info = {
             "format": FORMAT,
             "name": config.name,
@@ -56,22 +56,22 @@ class Journal:
     def update(self, **facts: Any) -> None:
         """Bring run.json up to date."""
         self.info.update(facts)
-        if self.speaks:
+        if self.is_main:
             write_json(self.folder / "run.json", self.info)
 
-    def log(self, step: int, entry: dict[str, Any], clock: dict[str, Any]) -> None:
+    def write(self, step: int, entry: dict[str, Any], clock: dict[str, Any]) -> None:
         """One line of each log, given to the system at once; the same to TensorBoard."""
         for name, found in zip(LOGS, (entry, clock), strict=True):
-            if self.speaks:
+            if self.is_main:
                 append_line(self.folder / name, json.dumps({"step": step, **found}))
             self.fabric.log_dict({k: v for k, v in found.items() if v is not None}, step=step)
 
-    def cut(self, lengths: dict[str, int]) -> None:
+    def truncate(self, lengths: dict[str, int]) -> None:
         """Drop what the logs tell of a time after the save that training goes on from."""
         for name in LOGS:
-            cut(self.folder / name, lengths.get(name, 0))
+            truncate(self.folder / name, lengths.get(name, 0))
 
-    def go_on(self, earlier: Earlier, progress: dict[str, Any]) -> None:
+    def log_resume(self, earlier: EarlierRun, progress: dict[str, Any]) -> None:
         """Say where an earlier process stopped, and note it in run.json."""
         changes = {key: list(values) for key, values in earlier.changes.items()}
         again = {
@@ -82,33 +82,37 @@ class Journal:
         }
         self.info["started"] = earlier.info.get("started", self.info["started"])
         self.update(**progress, resumed=[*earlier.info.get("resumed", []), again])
-        self.say(
+        self.print(
             f"going on at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
             f"{progress['minutes']:.1f} min"
-            + (f", with other values than before: {told(earlier.changes)}" if changes else "")
+            + (
+                f", with other values than before: {describe_changes(earlier.changes)}"
+                if changes
+                else ""
+            )
         )
 
     def lengths(self) -> dict[str, int]:
         """Bytes of each log, all of them on disk."""
-        return {name: length_on_disk(self.folder / name) for name in LOGS}
+        return {name: synced_length(self.folder / name) for name in LOGS}
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """A line for the person who waits."""
-        if self.speaks:
+        if self.is_main:
             console.print(text)
 
-    def introduce(self) -> None:
+    def print_setup(self) -> None:
         """Say what is about to be trained, on what."""
         data, model = self.info["data"], self.info["model"]
         train = data["train"]
         left_out = [
             f"{train[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if train[k]
         ]
-        self.say(
+        self.print(
             f"corpus: {train['pairs']:,} pairs {data['source']}-{data['target']}, "
             f"{train['used']:,} used" + (f" (left out: {', '.join(left_out)})" if left_out else "")
         )
-        self.say(
+        self.print(
             f"batches: {train['batches']:,} an epoch, {train['padding']:.1%} padding; "
             f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
             + (", shared" if model["shared_vocab"] else "")
@@ -116,11 +120,13 @@ class Journal:
         where = self.fabric.device.type
         if self.fabric.world_size > 1:
             where += f", {self.fabric.world_size} processes"
-        self.say(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")
+        self.print(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")
 
-    def found(self, validation: Validation, *, best: bool, minutes: float, seconds: float) -> None:
+    def log_validation(
+        self, validation: Validation, *, best: bool, minutes: float, seconds: float
+    ) -> None:
         """Tell of a validation."""
-        self.log(
+        self.write(
             validation.step,
             {
                 "validation_loss": validation.loss,
@@ -129,7 +135,7 @@ class Journal:
             },
             {"minutes": minutes, "validation_seconds": seconds},
         )
-        self.say(
+        self.print(
             f"step {validation.step:>6,}  {minutes:6.1f} min  loss {validation.loss:.3f}  "
             f"BLEU {validation.bleu:5.2f}{'  best so far' if best else ''}"
         )
@@ -140,9 +146,9 @@ class Journal:
             if self.info["status"] == "running":
                 self.update(status="failed")
 
-    def summarise(self) -> None:
+    def print_summary(self) -> None:
         """A table of what came out, and where everything lies."""
-        if not self.speaks:
+        if not self.is_main:
             return
         info, best = self.info, self.info.get("best") or {}
         table = Table(box=box.SIMPLE_HEAD, show_edge=False)

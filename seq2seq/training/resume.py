@@ -48,7 +48,7 @@ Changes = dict[str, tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierRun:
     """A run that has begun.
 
     changes: the keys with another value now that may matter, each with the old and the new one.
@@ -59,7 +59,7 @@ class Earlier:
     changes: Changes
 
     @property
-    def over(self) -> bool:
+    def complete(self) -> bool:
         """Whether nothing is left to do: it is finished, its model is whole, no end was moved."""
         if self.info.get("status") != "finished" or self.changes:
             return False
@@ -70,7 +70,7 @@ class Earlier:
         return True
 
 
-def earlier(folder: Path, config: Config) -> Earlier | None:
+def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
     """The run in a folder if this configuration may go on with it; None if there is none.
 
     Raises:
@@ -80,16 +80,16 @@ def earlier(folder: Path, config: Config) -> Earlier | None:
     if config.fresh or not names:
         return None
     if "config.yaml" not in names:
-        if strangers := sorted(n for n in names - BEGINNINGS if not n.startswith(".")):
+        if unknown := sorted(n for n in names - BEGINNINGS if not n.startswith(".")):
             raise UserError(
-                f"{folder} holds {strangers[0]} and no run: choose another name=, or give "
+                f"{folder} holds {unknown[0]} and no run: choose another name=, or give "
                 "fresh=true to move it aside"
             )
         return None
     changes = differences(read_yaml(folder / "config.yaml"), dataclasses.asdict(config))
     refuse(folder, changes, config)
-    found = Earlier(folder, info_of(folder), changes)
-    if not found.over and "model.safetensors" in names and "state" not in names:
+    found = EarlierRun(folder, read_info(folder), changes)
+    if not found.complete and "model.safetensors" in names and "state" not in names:
         raise UserError(
             f"{folder} has no saved state to go on from (an older version trained it): choose "
             "another name=, or give fresh=true to move it aside"
@@ -97,7 +97,7 @@ def earlier(folder: Path, config: Config) -> Earlier | None:
     return found
 
 
-def info_of(folder: Path) -> dict[str, Any]:
+def read_info(folder: Path) -> dict[str, Any]:
     """What run.json says; nothing where it is damaged, for training writes it anew."""
     try:
         return read_json(folder / "run.json")
@@ -125,31 +125,36 @@ def refuse(folder: Path, changes: Changes, config: Config) -> None:
     """Say what is another value now and may not be."""
     other = "choose another name=, or begin again with fresh=true (the old run is moved aside)"
     if fixed := {key: changes[key] for key in changes if key in FIXED}:
-        raise UserError(f"{folder} was begun with {told(fixed)}, which cannot change: {other}")
+        raise UserError(
+            f"{folder} was begun with {describe_changes(fixed)}, which cannot change: {other}"
+        )
     free = {*ENDS} if config.train.schedule != "cosine" else {"train.patience"}
-    odd = {key: changes[key] for key in changes if key not in free}
-    if not odd or config.resume == "force":
+    refused = {key: changes[key] for key in changes if key not in free}
+    if not refused or config.resume == "force":
         return
-    why = " (the cosine falls to zero at the end of the budget)" if odd.keys() <= {*ENDS} else ""
+    why = (
+        " (the cosine falls to zero at the end of the budget)" if refused.keys() <= {*ENDS} else ""
+    )
     raise UserError(
-        f"{folder} was begun with {told(odd)}{why}: {other}, or go on all the same with "
+        f"{folder} was begun with {describe_changes(refused)}{why}: {other}, or go on all the same with "
         "resume=force"
     )
 
 
-def told(changes: Changes) -> str:
+def describe_changes(changes: Changes) -> str:
     """Changed keys with both values."""
     return ", ".join(
-        f"{key}={word(then)} (now {word(now)})" for key, (then, now) in changes.items()
+        f"{key}={format_value(then)} (now {format_value(now)})"
+        for key, (then, now) in changes.items()
     )
 
 
-def word(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as the command line writes it."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def refuse_other_text(earlier: Earlier, data: Mapping[str, Any], config: Config) -> None:
+def refuse_other_text(earlier: EarlierRun, data: Mapping[str, Any], config: Config) -> None:
     """Refuse to go on with other text than the run was begun with, unless forced.
 
     Args:
@@ -168,7 +173,7 @@ def refuse_other_text(earlier: Earlier, data: Mapping[str, Any], config: Config)
             )
 
 
-def refuse_a_begun_run(folder: Path) -> None:
+def refuse_started_run(folder: Path) -> None:
     """Refuse to lay out a run where another process did so since `earlier` looked."""
     if (folder / "config.yaml").exists():
         raise UserError(

@@ -29,21 +29,21 @@ class Progress:
     spent: float = 0.0  # share of the budget
     target_tokens: int = 0
     loss: float = 0.0  # nats since the last line of the log
-    heard: int = 0  # target tokens since then
+    tokens_since_log: int = 0  # target tokens since then
     norm: float | None = None  # of the last gradient
     skipped: int = 0  # updates
-    in_a_row: int = 0  # of them, up to now
+    skipped_in_a_row: int = 0  # of them, up to now
     validated: int = 0  # the step of the last validation
     seconds: float = 0.0  # in all
     validating: float = 0.0  # of them
-    told: float = 0.0  # seconds of learning at the last line of the log
+    seconds_at_log: float = 0.0  # seconds of learning at the last line of the log
     joules: float | None = 0.0  # used in all; None if unknown
     peak_memory: int = 0  # bytes
 
-    def learned(self, loss: float, tokens: int, norm: float) -> None:
+    def count_update(self, loss: float, tokens: int, norm: float) -> None:
         """Count an update; its loss in nats is the sum over its target tokens."""
-        self.loss, self.heard = self.loss + loss, self.heard + tokens
-        self.target_tokens, self.norm, self.in_a_row = self.target_tokens + tokens, norm, 0
+        self.loss, self.tokens_since_log = self.loss + loss, self.tokens_since_log + tokens
+        self.target_tokens, self.norm, self.skipped_in_a_row = self.target_tokens + tokens, norm, 0
 
 
 class Save(NamedTuple):

@@ -13,23 +13,28 @@ from lightning_fabric import Fabric
 from seq2seq.config import Config, build
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
-from seq2seq.runs.folder import lay_out, set_aside, write_config
+from seq2seq.runs.folder import create_run, move_aside, write_config
 from seq2seq.runs.weights import save_weights, set_weights
 from seq2seq.search.base import Search
 from seq2seq.system import devices, energy, provenance, threads
 from seq2seq.system.console import console, track, training_bar
 from seq2seq.system.files import drop_partial, read_lines
-from seq2seq.system.lock import LOCK, only_writer
+from seq2seq.system.lock import LOCK, exclusive_writer
 from seq2seq.system.signals import StopSignals
 from seq2seq.text import word_counts
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
 from seq2seq.training.checkpoints import Checkpoints
-from seq2seq.training.examples import golds, heldout, learn_tokenizers, tell_overlap
-from seq2seq.training.learner import Drawn, Learner
-from seq2seq.training.log import Journal
+from seq2seq.training.examples import (
+    gold_alignments,
+    held_out_texts,
+    learn_tokenizers,
+    print_overlap,
+)
+from seq2seq.training.learner import DrawnBatch, Learner
+from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
-from seq2seq.training.resume import Earlier
+from seq2seq.training.resume import EarlierRun
 from seq2seq.training.state import Progress, Save, Saves
 from seq2seq.training.validation import Validator
 
@@ -47,18 +52,18 @@ def train(config: Config) -> Path:
     fabric = devices.fabric(
         config.trainer, tensorboard=folder if config.train.tensorboard else None
     )
-    devices.repeat_exactly(config.deterministic)
+    devices.set_determinism(config.deterministic)
     corpus: Corpus = build("data", config.data)
     search: Search = build("search", config.search)
     if not devices.first_process():
         fabric.launch()
         fabric.barrier()
-        Training(fabric, config, corpus, search, Tokenizers.load(folder)).carry_out(folder)
+        Training(fabric, config, corpus, search, Tokenizers.load(folder)).train_into(folder)
         return folder
 
     # All that can be refused is refused before there is a folder, and before other processes.
-    earlier = resume.earlier(folder, config)
-    if earlier and earlier.over:
+    earlier = resume.find_earlier(folder, config)
+    if earlier and earlier.complete:
         console.print(
             f"{folder} is finished: give a larger budget to go on, another name=, or fresh=true to "
             "begin again"
@@ -70,22 +75,22 @@ def train(config: Config) -> Path:
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
     else:
-        texts = heldout(corpus)
-        tell_overlap(training.learner.examples.text, texts)
+        texts = held_out_texts(corpus)
+        print_overlap(training.learner.examples.text, texts)
     if config.fresh and folder.is_dir() and any(folder.iterdir()):
-        with only_writer(folder):
-            moved = set_aside(folder)
+        with exclusive_writer(folder):
+            moved = move_aside(folder)
         (moved / LOCK).unlink()
         console.print(f"the older run was moved to {moved}")
-    with only_writer(folder):
+    with exclusive_writer(folder):
         if not earlier:
-            resume.refuse_a_begun_run(folder)
+            resume.refuse_started_run(folder)
             tokenizers.save(folder)
-            lay_out(folder, dataclasses.asdict(config), texts, golds(corpus))
+            create_run(folder, dataclasses.asdict(config), texts, gold_alignments(corpus))
         fabric.launch()
         fabric.barrier()
-        training.carry_out(folder, earlier)
-    training.signals.leave()
+        training.train_into(folder, earlier)
+    training.signals.reraise()
     return folder
 
 
@@ -109,7 +114,7 @@ class Training:
         )
         self.now, self.signals = Progress(), StopSignals()
 
-    def carry_out(self, folder: Path, earlier: Earlier | None = None) -> None:
+    def train_into(self, folder: Path, earlier: EarlierRun | None = None) -> None:
         """Train into a folder that is laid out, from its newest save if there is one."""
         settings = self.settings
         self.learner.set_up()
@@ -117,30 +122,30 @@ class Training:
             folder, by=settings.validate_by, count=settings.average, of=settings.average_of
         )
         self.saves = Saves(folder)
-        self.journal = Journal(self.fabric, folder, self.config, self.facts())
-        self.journal.introduce()
-        self.go_back(earlier)
+        self.log = TrainingLog(self.fabric, folder, self.config, self.facts())
+        self.log.print_setup()
+        self.restore(earlier)
         try:
             self.run()
         finally:
-            self.journal.close()
-        self.journal.summarise()
+            self.log.close()
+        self.log.print_summary()
 
     def run(self) -> None:
         """Train until the budget is spent, patience ends, or somebody asks to stop."""
         now, settings, learner = self.now, self.settings, self.learner
-        with self.signals, training_bar(self.journal.speaks) as bar:
+        with self.signals, training_bar(self.log.is_main) as bar:
             task = bar.add_task("training", total=1.0, speed=0.0)
             while True:
                 # 1. validate where it is time
-                if looked := self.validation_due():
+                if validated := self.validation_due():
                     self.validate()
 
                 # 2. save, and stop when all is spent or somebody asks
-                asked, over = devices.agreed(self.fabric, (self.signals.number, self.is_over()))
+                asked, over = devices.broadcast(self.fabric, (self.signals.number, self.is_over()))
                 if asked:
-                    self.journal.say("asked to stop: saving (a second signal stops at once)")
-                if looked or asked or self.seconds - self.saved >= 60 * settings.save_every:
+                    self.log.print("asked to stop: saving (a second signal stops at once)")
+                if validated or asked or self.seconds - self.saved >= 60 * settings.save_every:
                     self.save()
                 if asked or over:
                     break
@@ -153,17 +158,17 @@ class Training:
                 loss, tokens = learner.gradients(drawn)
 
                 # 5. clip and update, but not by what is no number
-                heard, norm = learner.update(loss)
+                loss_value, norm = learner.update(loss)
                 now.step += 1
-                now.spent = devices.agreed(self.fabric, self.share())
+                now.spent = devices.broadcast(self.fabric, self.share())
                 if norm is None:
                     self.skip(drawn)
                 else:
-                    now.learned(heard, tokens, norm)
+                    now.count_update(loss_value, tokens, norm)
 
                 # 6. log
                 if now.step % settings.log_every == 0:
-                    bar.update(task, **self.tell(rate))
+                    bar.update(task, **self.log_progress(rate))
                 bar.update(task, completed=now.spent)
         self.finish("interrupted" if asked else "finished")
 
@@ -177,16 +182,16 @@ class Training:
         """Look at the validation set and keep what is worth it, unless a signal cuts it short."""
         now, started = self.now, time.perf_counter()
         if self.fabric.is_global_zero:
-            model = self.learner.bare
-            found = self.signals.unless_asked(lambda: self.validator.look(model, now.step))
+            model = self.learner.raw_model
+            found = self.signals.interruptible(lambda: self.validator.validate(model, now.step))
             if found:
                 now.validated = now.step
                 best = self.checkpoints.add(model, found)
                 self.schedule.falls += not best
                 seconds = time.perf_counter() - started
-                self.journal.found(found, best=best, minutes=self.minutes, seconds=seconds)
-                self.journal.update(**self.progress_so_far())
-        now.validated, self.schedule.falls = devices.agreed(
+                self.log.log_validation(found, best=best, minutes=self.minutes, seconds=seconds)
+                self.log.update(**self.progress_so_far())
+        now.validated, self.schedule.falls = devices.broadcast(
             self.fabric, (now.validated, self.schedule.falls)
         )
         now.validating += time.perf_counter() - started
@@ -194,35 +199,38 @@ class Training:
     def is_over(self) -> bool:
         """Whether the budget is spent or patience has ended."""
         patience = self.settings.patience
-        in_vain = patience is not None and self.checkpoints.in_vain >= patience
-        return in_vain or self.now.spent >= 1
+        since_best = patience is not None and self.checkpoints.since_best >= patience
+        return since_best or self.now.spent >= 1
 
-    def skip(self, drawn: list[Drawn]) -> None:
+    def skip(self, drawn: list[DrawnBatch]) -> None:
         """Count an update that was not made.
 
         Raises:
             UserError: there were too many in a row.
         """
         now = self.now
-        now.skipped, now.in_a_row = now.skipped + 1, now.in_a_row + 1
+        now.skipped, now.skipped_in_a_row = now.skipped + 1, now.skipped_in_a_row + 1
         if now.skipped == 1:
-            self.journal.say(f"step {now.step} is skipped: its loss or gradient is no number")
-        if now.in_a_row < self.settings.max_skipped:
+            self.log.print(f"step {now.step} is skipped: its loss or gradient is no number")
+        if now.skipped_in_a_row < self.settings.max_skipped:
             return
         pairs = self.learner.pairs(drawn)
-        self.journal.update(**self.progress_so_far(), no_number={"step": now.step, "pairs": pairs})
+        self.log.update(**self.progress_so_far(), no_number={"step": now.step, "pairs": pairs})
         named = ", ".join(map(str, pairs[:12])) + (", ..." if len(pairs) > 12 else "")
         raise UserError(
-            f"loss or gradient was no number in {now.in_a_row} updates in a row, the last one of "
+            f"loss or gradient was no number in {now.skipped_in_a_row} updates in a row, the last one of "
             f"lines {named} of {self.learner.corpus.where('train')}: look at them, lower "
             "train.learning_rate or set train.clip_norm, and go on with resume=force (what was "
             f"best before is kept in {self.checkpoints.folder})"
         )
 
-    def tell(self, rate: float) -> dict[str, Any]:
+    def log_progress(self, rate: float) -> dict[str, Any]:
         """Log what was learned since the last time; what the bar shows of it."""
         now, seconds = self.now, self.seconds - self.now.validating
-        loss, speed = now.loss / (now.heard or math.nan), now.heard / (seconds - now.told)
+        loss, speed = (
+            now.loss / (now.tokens_since_log or math.nan),
+            now.tokens_since_log / (seconds - now.seconds_at_log),
+        )
         entry = {
             "epoch": self.learner.batches.epochs,
             "loss": None if math.isnan(loss) else loss,
@@ -230,14 +238,14 @@ class Training:
             "gradient_norm": now.norm,
             "skipped": now.skipped,
         }
-        self.journal.log(now.step, entry, {"minutes": self.minutes, "tokens_per_second": speed})
-        now.loss, now.heard, now.told = 0.0, 0, seconds
+        self.log.write(now.step, entry, {"minutes": self.minutes, "tokens_per_second": speed})
+        now.loss, now.tokens_since_log, now.seconds_at_log = 0.0, 0, seconds
         self.measure()
         return {"description": f"loss {loss:.3f}", "speed": speed}
 
     def finish(self, status: str) -> None:
         """Leave the best weights in the run folder, averaged where that is asked for and better."""
-        kept, model = self.checkpoints, self.learner.bare
+        kept, model = self.checkpoints, self.learner.raw_model
         if self.fabric.is_global_zero:
             if status == "finished":
                 self.save()  # both saves are of the end then, from which a larger budget goes on
@@ -246,19 +254,19 @@ class Training:
             elif status == "finished" and kept.count > 1 and len(kept.chosen()) > 1:
                 set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
                 steps = ", ".join(str(found.step) for found in kept.chosen())
-                found, single = self.validator.look(model, self.now.step), kept.best
-                better = found.worth(kept.by) > single.worth(kept.by)
-                self.journal.say(
+                found, single = self.validator.validate(model, self.now.step), kept.best
+                better = found.ranking(kept.by) > single.ranking(kept.by)
+                self.log.print(
                     f"the average of steps {steps} has loss {found.loss:.3f} and BLEU "
                     f"{found.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
                 )
-                self.journal.update(average={**vars(found), "of": steps, "kept": better})
+                self.log.update(average={**vars(found), "of": steps, "kept": better})
                 if better:
                     kept.best = found
                     save_weights(model, kept.model)
             if status == "finished":
                 self.count_words()
-            self.journal.update(status=status, **self.progress_so_far())
+            self.log.update(status=status, **self.progress_so_far())
         self.fabric.barrier()
 
     def count_words(self) -> None:
@@ -274,7 +282,7 @@ class Training:
 
     def save(self) -> None:
         """Save all that going on needs; not after skipped updates, whose weights may be spoilt."""
-        if not self.fabric.is_global_zero or self.now.in_a_row:
+        if not self.fabric.is_global_zero or self.now.skipped_in_a_row:
             return
         self.now.seconds = self.saved = self.seconds
         self.measure()
@@ -283,17 +291,17 @@ class Training:
         facts["falls"] = self.schedule.falls
         facts["threads"] = torch.get_num_threads()
         facts["checkpoints"] = self.checkpoints.state()
-        facts["logs"] = self.journal.lengths()
+        facts["logs"] = self.log.lengths()
         self.saves.write(Save(tensors, facts))
         self.checkpoints.prune()
 
-    def go_back(self, earlier: Earlier | None) -> None:
+    def restore(self, earlier: EarlierRun | None) -> None:
         """Be where the newest save was, or at the beginning; the clock runs from here.
 
         Raises:
             UserError: no save can be gone on from; nothing in the run folder has changed then.
         """
-        save = self.saves.read(warn=self.journal.say)
+        save = self.saves.read(warn=self.log.print)
         if save:
             self.learner.restore(save)
             self.now = Progress(**save.facts["progress"])
@@ -305,17 +313,17 @@ class Training:
         counters = energy.counters(self.fabric.device, self.config.trainer.devices)
         self.meter = energy.Meter(counters, self.now.joules)
         if self.now.step:
-            self.now.spent = devices.agreed(self.fabric, self.share())  # the budget may differ
+            self.now.spent = devices.broadcast(self.fabric, self.share())  # the budget may differ
         if not self.fabric.is_global_zero:
             return
-        self.journal.cut(save.facts["logs"] if save else {})
+        self.log.truncate(save.facts["logs"] if save else {})
         drop_partial(self.checkpoints.folder)
         write_config(self.checkpoints.folder, dataclasses.asdict(self.config))
         if save and earlier:
-            self.checkpoints.restore(save.facts["checkpoints"], warn=self.journal.say)
-            self.journal.go_on(earlier, self.progress_so_far())
+            self.checkpoints.restore(save.facts["checkpoints"], warn=self.log.print)
+            self.log.log_resume(earlier, self.progress_so_far())
         else:
-            self.journal.update()
+            self.log.update()
             self.save()
 
     def set_threads(self, save: Save | None) -> None:
@@ -325,10 +333,10 @@ class Training:
         if save and "threads" in save.facts:
             torch.set_num_threads(save.facts["threads"])
         elif (most := torch.get_num_threads() // self.fabric.world_size) > 1:
-            found = threads.probe(self.learner.rehearse, most)
-            torch.set_num_threads(devices.agreed(self.fabric, threads.fastest(found)))
-            self.journal.say(f"threads: {threads.told(found)}")
-        self.journal.info["machine"] = provenance.machine()
+            found = threads.probe(self.learner.dry_run, most)
+            torch.set_num_threads(devices.broadcast(self.fabric, threads.fastest(found)))
+            self.log.print(f"threads: {threads.describe(found)}")
+        self.log.info["machine"] = provenance.machine()
 
     @property
     def seconds(self) -> float:

@@ -23,7 +23,7 @@ class Validation:
     loss: float  # nats a target piece
     bleu: float  # greedy
 
-    def worth(self, by: Literal["bleu", "loss"]) -> tuple[float, float]:
+    def ranking(self, by: Literal["bleu", "loss"]) -> tuple[float, float]:
         """The larger the better; the other number decides between equals."""
         return (self.bleu, -self.loss) if by == "bleu" else (-self.loss, self.bleu)
 
@@ -52,7 +52,7 @@ class Validator:
             length_extra=search.length_extra,
         )
 
-    def look(self, model: Autoregressive, step: int) -> Validation:
+    def validate(self, model: Autoregressive, step: int) -> Validation:
         """Loss and greedy BLEU of a model; it is left in training mode.
 
         Raises:

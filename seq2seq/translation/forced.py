@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from seq2seq.models.base import Autoregressive
-from seq2seq.text.batching import PAD, collate, in_halves, pack
+from seq2seq.text.batching import PAD, collate, halve_on_out_of_memory, pack
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation
 
@@ -52,7 +52,7 @@ def force(
         return losses.sum(1).neg(), attention
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
-        for rows, (totals, attention) in in_halves(batch, read):
+        for rows, (totals, attention) in halve_on_out_of_memory(batch, read):
             for i, row in enumerate(rows.tolist()):
                 source, target = (len(side) + 1 for side in ids[row])
                 found[row] = Translation(

@@ -17,8 +17,8 @@ from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.beam import Beam
 from seq2seq.search.sampling import Sample
-from seq2seq.system.devices import keep_memory, pick_device
-from seq2seq.text.batching import EOS, PAD, in_halves, pack, pad
+from seq2seq.system.devices import keep_freed_memory, pick_device
+from seq2seq.text.batching import EOS, PAD, halve_on_out_of_memory, pack, pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation, present
@@ -57,7 +57,7 @@ def translate(
         return groups, search.caps(src != PAD).tolist()
 
     for batch in pack(order, lengths, BATCH_TOKENS) if len(order) else []:
-        for rows, (groups, caps) in in_halves(batch, searched):
+        for rows, (groups, caps) in halve_on_out_of_memory(batch, searched):
             for i, hypotheses, cap in zip(rows.tolist(), groups, caps, strict=True):
                 if not hypotheses:
                     raise UserError("the model gives no finite scores: its training has diverged")
@@ -90,7 +90,7 @@ class Translator:
         beam: int | None = None,
         device: str = "auto",
     ) -> None:
-        keep_memory()
+        keep_freed_memory()
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
         self.search = search or run_search(self.run, beam=beam)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))

@@ -15,12 +15,12 @@ from seq2seq.corpora import cache, overlap
 from seq2seq.corpora.checker import FIRST, MEANINGS, Findings, check
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.lines import Place
-from seq2seq.corpora.overlap import Seen, overlaps
+from seq2seq.corpora.overlap import HashSet, overlaps
 from seq2seq.corpora.shift import ShiftFinder
 from seq2seq.corpora.tables import Jsonl, Table, Tsv
 from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.errors import UserError
-from seq2seq.training.examples import tell_overlap
+from seq2seq.training.examples import print_overlap
 
 SPLITS = ("train", "validation", "test")
 USUAL = {"source": "en", "target": "de", "max_length": 40, "tokenized": False}
@@ -315,7 +315,7 @@ def test_many_lost_lines_are_found_by_the_counts(corpus, many):
 
 def test_hashes_are_remembered_like_a_set(monkeypatch):
     draw = np.random.default_rng(1)
-    seen, known = Seen(), set()
+    seen, known = HashSet(), set()
     for size in draw.integers(1, 60, 40):
         batch = draw.integers(0, 900, size)
         expected = []
@@ -324,7 +324,7 @@ def test_hashes_are_remembered_like_a_set(monkeypatch):
             known.add(item)
         assert seen.repeated(batch).tolist() == expected
     monkeypatch.setattr(overlap, "MOST", 3)
-    full = Seen()
+    full = HashSet()
     full.repeated(np.array([1, 2, 3]))
     assert full.repeated(np.array([9, 1])).tolist() == [False, True]
     assert full.repeated(np.array([9, 2])).tolist() == [False, True]  # 9 came too late
@@ -349,7 +349,7 @@ def test_empty_sides_are_no_overlap(capsys):
 
     train = text("train", ("", ""), ("a", ""), ("", "b"), ("a", "b"))
     assert overlaps(train, {"test": text("test", ("", ""), ("a", ""), ("", "b"), ("c", "b"))}) == []
-    tell_overlap(train, {"again": text("again", ("a", "b"))})
+    print_overlap(train, {"again": text("again", ("a", "b"))})
     assert "1 of the 1 pairs of again" in capsys.readouterr().err
 
 

@@ -15,19 +15,19 @@ from seq2seq.alignment.baselines import diagonal, fast_align
 from seq2seq.alignment.gold import Gold, Links, write_gold
 from seq2seq.alignment.links import flip
 from seq2seq.alignment.rule import Rule
-from seq2seq.commands.score_alignment import judge
+from seq2seq.commands.score_alignment import score_alignment
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import measure
 from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
-from seq2seq.interpret.heads import counts, survey
+from seq2seq.interpret.heads import counts, score_all_rules
 from seq2seq.system.files import write_lines
 from seq2seq.translation.translator import Translator
 
 
 def test_the_survey_is_what_each_rule_measures_alone(run):  # noqa: F811
     translator, test = Translator(run, device="cpu"), run / "hyps" / "test"
-    found = survey(translator, GoldSet.of_test(test), Rule(end="keep"))
+    found = score_all_rules(translator, GoldSet.of_test(test), Rule(end="keep"))
     matrices = {1: 1, 3: 4 * 3}[max(r.rule.layer for r in found.readings if r.rule.layer != "mean")]
     assert len(found.readings) == 2 * matrices  # both rows; means count as one more
     for reading in found.readings:
@@ -52,7 +52,7 @@ def test_what_a_matrix_is_like_by_hand():
 
 def test_the_best_reading_is_picked_and_used_from_then_on(run, tmp_path):  # noqa: F811
     copy = Path(shutil.copytree(run, tmp_path / "run"))
-    _, written = judge(copy, test="test", rule=Rule(), pick=True, device="cpu")
+    _, written = score_alignment(copy, test="test", rule=Rule(), pick=True, device="cpu")
     assert written == [copy / "align" / "test.readings.json", copy / RULE]
     stored = json.loads(written[1].read_text("utf-8"))
     everything = json.loads(written[0].read_text("utf-8"))
@@ -68,7 +68,7 @@ def test_two_directions_are_combined(run, tmp_path):  # noqa: F811
     back = make_run(tmp_path / "back", "bahdanau")
     for tokenizer, name in (("target", "source"), ("source", "target")):
         shutil.copy(run / f"{tokenizer}.model", back / f"{name}.model")
-    _, written = judge(run, test="test", rule=Rule(), back=back, device="cpu")
+    _, written = score_alignment(run, test="test", rule=Rule(), back=back, device="cpu")
     rows = json.loads(written[0].read_text("utf-8"))["rows"]
     links = {name: row["links"] for name, row in rows.items()}
     there, again = next(iter(links.values())), links["back, the other direction"]
@@ -94,7 +94,7 @@ def test_gold_comes_from_a_file_for_files_or_a_test_set(run, tmp_path):  # noqa:
     texts = (tmp_path / "a.en", tmp_path / "a.de")
     asked = {"rule": Rule(), "gold": gold, "device": "cpu"}
     found = [
-        json.loads(judge(run, **asked, **text)[1][0].read_text("utf-8"))
+        json.loads(score_alignment(run, **asked, **text)[1][0].read_text("utf-8"))
         for text in ({"texts": texts}, {"test": "test"})
     ]
     assert found[0]["readings"] == found[1]["readings"]
@@ -115,14 +115,16 @@ def test_what_is_missing_is_said(run, tmp_path, asked, message):  # noqa: F811
     for side in ("source", "reference"):
         write_lines(copy / "hyps" / "bare" / f"{side}.txt", ["a"])
     with pytest.raises(UserError, match=message):
-        judge(copy, rule=Rule(), device="cpu", **asked)
+        score_alignment(copy, rule=Rule(), device="cpu", **asked)
 
 
 def test_files_that_are_no_pairs_are_refused(run, tmp_path):  # noqa: F811
     write_lines(tmp_path / "a.en", ENGLISH)
     write_lines(tmp_path / "a.de", GERMAN[:1])
     with pytest.raises(UserError, match=r"a\.en has 3 lines and .*a\.de 1"):
-        judge(run, texts=(tmp_path / "a.en", tmp_path / "a.de"), gold=tmp_path, rule=Rule())
+        score_alignment(
+            run, texts=(tmp_path / "a.en", tmp_path / "a.de"), gold=tmp_path, rule=Rule()
+        )
 
 
 def test_a_run_without_attention_is_refused(tmp_path):
@@ -131,14 +133,14 @@ def test_a_run_without_attention_is_refused(tmp_path):
         write_lines(plain / "hyps" / "test" / f"{side}.txt", lines)
     write_gold(plain / "hyps" / "test", golden(3))
     with pytest.raises(UserError, match="plain has no attention, so no alignment can be read"):
-        judge(plain, test="test", rule=Rule(), device="cpu")
+        score_alignment(plain, test="test", rule=Rule(), device="cpu")
 
 
 def test_without_a_statistical_aligner_its_row_is_missing(run, monkeypatch, capsys):  # noqa: F811
     monkeypatch.setitem(sys.modules, "thot", None)
     monkeypatch.setitem(sys.modules, "thot.alignment", None)
     monkeypatch.setattr("seq2seq.commands.score_alignment.training_pairs", lambda run: [])
-    _, written = judge(run, test="test", rule=Rule(), device="cpu")
+    _, written = score_alignment(run, test="test", rule=Rule(), device="cpu")
     rows = json.loads(written[0].read_text("utf-8"))["rows"]
     assert "the diagonal" in rows and not any("fast_align" in row for row in rows)
     assert "pip install 'seq2seq[align]'" in capsys.readouterr().err

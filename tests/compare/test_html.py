@@ -16,7 +16,7 @@ import pytest
 from seq2seq.compare import html
 from seq2seq.errors import UserError
 from seq2seq.runs import stored_attention
-from seq2seq.runs.stored_attention import FILE, Seen
+from seq2seq.runs.stored_attention import FILE, WordAttention
 from seq2seq.system.files import write_lines
 from seq2seq.translation.translation import END
 
@@ -39,8 +39,8 @@ def attend(folder: Path, sources: list[str], outputs: list[str], seed: int = 0) 
         sides = [*source.split(), END], [*output.split(), END]
         weights = chance.integers(0, 60, [len(side) for side in reversed(sides)], dtype=np.uint8)
         weights[0, -2:-1] = 204
-        empty = Seen([], [], np.zeros((0, 0), dtype=np.uint8))
-        lines.append(Seen(*sides, weights) if source else empty)
+        empty = WordAttention([], [], np.zeros((0, 0), dtype=np.uint8))
+        lines.append(WordAttention(*sides, weights) if source else empty)
     stored_attention.write(folder, lines, {"layer": 1})
     return folder / FILE
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2seq.compare.significance import RESAMPLES, TRIALS, Chance, holm, signature
+from seq2seq.compare.significance import RESAMPLES, TRIALS, Resampling, holm, signature
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Statistics
 
@@ -59,7 +59,7 @@ def sacrebleu(folder: Path, *words: str) -> str:
 def test_everything_is_what_the_command_prints(files: Path, metric: str, kind: str) -> None:
     """Read from its tables, for the command cannot write all of these as JSON."""
     table = sacrebleu(files, *NAMES, "-m", metric, f"--paired-{kind}", "-f", "text", "-nc")
-    systems, draws = measured(metric), Chance(len(REFERENCES))
+    systems, draws = measured(metric), Resampling(len(REFERENCES))
     ps = (draws.bootstrap if kind == "bs" else draws.randomised)(systems)[0]
     expected = []
     for place, system in enumerate(systems):
@@ -74,7 +74,7 @@ def test_everything_is_what_the_command_prints(files: Path, metric: str, kind: s
 
 
 def test_p_and_differences_are_exactly_those_of_the_command(files: Path) -> None:
-    systems, draws = measured("bleu"), Chance(len(REFERENCES))
+    systems, draws = measured("bleu"), Resampling(len(REFERENCES))
     for kind, found in (("bs", draws.bootstrap(systems)), ("ar", draws.randomised(systems))):
         printed = json.loads(sacrebleu(files, *NAMES, f"--paired-{kind}"))
         assert [one["BLEU"]["score"] for one in printed] == [
@@ -86,14 +86,14 @@ def test_p_and_differences_are_exactly_those_of_the_command(files: Path) -> None
 def test_the_interval_is_that_of_the_command(files: Path) -> None:
     printed = json.loads(sacrebleu(files, "base", "-ci"))
     mean, half = printed["confidence_mean"], printed["confidence_var"]
-    _, low, high = Chance(len(REFERENCES)).interval(measured("bleu")[0])
+    _, low, high = Resampling(len(REFERENCES)).interval(measured("bleu")[0])
     assert (low, high) == pytest.approx((mean - half, mean + half), abs=1e-5)
 
 
 def test_another_seed_is_the_commands_too(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Chance(len(REFERENCES)).bootstrap(measured("bleu"))
+    before = Resampling(len(REFERENCES)).bootstrap(measured("bleu"))
     monkeypatch.setenv("SACREBLEU_SEED", "3")
-    after = Chance(len(REFERENCES)).bootstrap(measured("bleu"))
+    after = Resampling(len(REFERENCES)).bootstrap(measured("bleu"))
     printed = json.loads(sacrebleu(files, *NAMES, "--paired-bs"))
     assert [one["BLEU"]["p_value"] for one in printed[1:]] == list(after[0, 1:])
     assert not np.array_equal(before, after)
@@ -101,7 +101,7 @@ def test_another_seed_is_the_commands_too(files: Path, monkeypatch: pytest.Monke
 
 
 def test_who_is_first_does_not_matter() -> None:
-    systems, draws = measured("chrf"), Chance(len(REFERENCES))
+    systems, draws = measured("chrf"), Resampling(len(REFERENCES))
     for test in (draws.bootstrap, draws.randomised):
         np.testing.assert_array_equal(test(systems), test(systems[::-1])[::-1, ::-1])
         np.testing.assert_array_equal(test(systems), test(systems).T)
@@ -109,15 +109,15 @@ def test_who_is_first_does_not_matter() -> None:
 
 @pytest.mark.parametrize("metric", ["bleu", "chrf", "ter"])
 def test_equal_outputs_are_no_evidence_of_a_difference(metric: str) -> None:
-    same, draws = measured(metric)[:1] * 2, Chance(len(REFERENCES))
+    same, draws = measured(metric)[:1] * 2, Resampling(len(REFERENCES))
     assert draws.bootstrap(same)[0, 1] == draws.randomised(same)[0, 1] == 1
 
 
 def test_no_memory_limit_changes_a_coin(monkeypatch: pytest.MonkeyPatch) -> None:
     systems = measured("ter")
-    at_once = Chance(len(REFERENCES)).randomised(systems)
+    at_once = Resampling(len(REFERENCES)).randomised(systems)
     monkeypatch.setattr("seq2seq.compare.significance.ONCE", 7)
-    np.testing.assert_array_equal(Chance(len(REFERENCES)).randomised(systems), at_once)
+    np.testing.assert_array_equal(Resampling(len(REFERENCES)).randomised(systems), at_once)
 
 
 def test_holm_is_as_by_hand() -> None:

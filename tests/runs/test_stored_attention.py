@@ -15,15 +15,17 @@ from seq2seq.commands.evaluate import evaluate
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.runs import stored_attention
-from seq2seq.runs.stored_attention import FILE, MOST, Seen
+from seq2seq.runs.stored_attention import FILE, MOST, WordAttention
 from seq2seq.system.files import read_lines, write_json, write_lines
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
 LINES = [
-    Seen(["the", "café", END], ["le", END], np.array([[255, 0, 0], [1, 2, 252]], dtype=np.uint8)),
-    Seen([], [], np.zeros((0, 0), dtype=np.uint8)),
-    Seen(['"\\', END], ["\N{FIRE}"], np.array([[128, 127]], dtype=np.uint8)),
+    WordAttention(
+        ["the", "café", END], ["le", END], np.array([[255, 0, 0], [1, 2, 252]], dtype=np.uint8)
+    ),
+    WordAttention([], [], np.zeros((0, 0), dtype=np.uint8)),
+    WordAttention(['"\\', END], ["\N{FIRE}"], np.array([[128, 127]], dtype=np.uint8)),
 ]
 
 
@@ -34,7 +36,7 @@ def kept(tmp_path) -> Path:
     return tmp_path / FILE
 
 
-def same(ours: list[Seen], theirs: list[Seen]) -> None:
+def same(ours: list[WordAttention], theirs: list[WordAttention]) -> None:
     for one, other in zip(ours, theirs, strict=True):
         assert (one.source, one.target) == (other.source, other.target)
         np.testing.assert_array_equal(one.weights, other.weights)

@@ -25,7 +25,7 @@ from seq2seq.commands.evaluate import evaluate
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
-from seq2seq.runs.untrusted import MOST_YAML, read_json, read_yaml, stay_inside
+from seq2seq.runs.untrusted import MOST_YAML, read_json, read_yaml, refuse_outside_links
 from seq2seq.runs.weights import build_model, load_model, save_weights
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translator import Translator
@@ -417,7 +417,7 @@ def test_links_inside_a_run_and_to_a_run_are_followed(run, tmp_path):
 
 def test_a_link_in_a_circle_is_nothing(run):
     (run / "scores.json").symlink_to("scores.json")
-    stay_inside(run)
+    refuse_outside_links(run)
     assert RunFolder.open(run).scores == {}
 
 

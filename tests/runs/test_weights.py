@@ -155,12 +155,12 @@ def test_the_model_is_the_best_so_far(tmp_path, by, best):
 
 @pytest.mark.parametrize(("by", "in_vain"), [("bleu", 1), ("loss", 2)])
 def test_validations_since_the_best_are_counted(tmp_path, by, in_vain):
-    assert keep(tmp_path, SCORES, by=by).in_vain == in_vain
+    assert keep(tmp_path, SCORES, by=by).since_best == in_vain
 
 
 def test_an_equal_is_no_better(tmp_path):
     checkpoints = keep(tmp_path, [(3.0, 10.0)] * 3)
-    assert (checkpoints.best.step, checkpoints.in_vain) == (1, 2)
+    assert (checkpoints.best.step, checkpoints.since_best) == (1, 2)
 
 
 def test_add_says_whether_it_was_the_best(tmp_path):

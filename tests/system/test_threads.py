@@ -42,4 +42,4 @@ def test_one_thread_is_taken_beside_a_busy_neighbour():
 
 
 def test_the_choice_is_told_with_its_reason():
-    assert threads.told({1: 0.4, 2: 0.25}) == "2 (an update takes 0.40 s with 1, 0.25 s with 2)"
+    assert threads.describe({1: 0.4, 2: 0.25}) == "2 (an update takes 0.40 s with 1, 0.25 s with 2)"

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seq2seq.errors import UserError
-from seq2seq.text.batching import BOS, EOS, PAD, collate, in_halves, pack, pad
+from seq2seq.text.batching import BOS, EOS, PAD, collate, halve_on_out_of_memory, pack, pad
 from seq2seq.text.sampler import TokenBatches
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=60)
@@ -218,7 +218,7 @@ def test_a_batch_too_large_for_the_memory_is_worked_on_in_halves(room):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return rows.sum()
 
-    done = list(in_halves(np.arange(8), work))
+    done = list(halve_on_out_of_memory(np.arange(8), work))
     assert np.concatenate([rows for rows, _ in done]).tolist() == list(range(8))
     assert all(found == rows.sum() for rows, found in done)
     assert max(len(rows) for rows, _ in done) <= room
@@ -230,7 +230,7 @@ def test_a_single_sentence_too_large_for_the_memory_is_said_to_be():
         raise MemoryError
 
     with pytest.raises(UserError, match="a single sentence: allow a shorter translation"):
-        list(in_halves(np.arange(8), work))
+        list(halve_on_out_of_memory(np.arange(8), work))
 
 
 def test_another_mistake_is_not_taken_for_a_lack_of_memory():
@@ -238,4 +238,4 @@ def test_another_mistake_is_not_taken_for_a_lack_of_memory():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        list(in_halves(np.arange(8), work))
+        list(halve_on_out_of_memory(np.arange(8), work))

@@ -22,18 +22,18 @@ import yaml
 
 from seq2seq import compose
 from seq2seq.config import Config
-from seq2seq.errors import UserError, explained
+from seq2seq.errors import UserError, reporting_user_errors
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import write_config
 from seq2seq.runs.weights import read_tensors, read_weights, save_weights
 from seq2seq.system import files
-from seq2seq.system.lock import LOCK, only_writer
+from seq2seq.system.lock import LOCK, exclusive_writer
 from seq2seq.text.batching import Batch
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.learner import Learner
-from seq2seq.training.log import Journal
+from seq2seq.training.log import TrainingLog
 from seq2seq.training.state import Save, Saves
 from seq2seq.training.validation import Validator
 from seq2seq.translation.translator import Translator
@@ -75,7 +75,7 @@ def result(run: Path) -> dict[str, bytes | dict]:
     files = [run / "model.safetensors", run / "log.jsonl", *run.glob("checkpoints/*")]
     found: dict = {str(path.relative_to(run)): path.read_bytes() for path in files}
     tensors, facts = read_tensors(max(run.glob("state/*")))
-    for measured in ("seconds", "validating", "told", "joules", "peak_memory"):
+    for measured in ("seconds", "validating", "seconds_at_log", "joules", "peak_memory"):
         del facts["progress"][measured]
     del facts["logs"]["clock.jsonl"]
     found["state"] = (facts, {name: tensor.tolist() for name, tensor in tensors.items()})
@@ -126,7 +126,7 @@ class Forked:
             try:
                 if words:
                     sys.stderr = words.open("w", buffering=1)
-                with explained():
+                with reporting_user_errors():
                     work()
                 status = 0
             except SystemExit as end:
@@ -222,7 +222,7 @@ def test_killed_at_any_renaming_or_deleting_it_ends_with_the_same_bits(
 
 
 def test_a_run_killed_before_it_began_begins_again(fit, doomed, capfd):
-    assert doomed(Journal, "introduce", 1, "rnn", *BRIEF)
+    assert doomed(TrainingLog, "introduce", 1, "rnn", *BRIEF)
     capfd.readouterr()
     assert info(fit("rnn", *BRIEF))["status"] == "finished"
     assert "Traceback" not in capfd.readouterr().err
@@ -283,10 +283,12 @@ def begun(given, tmp_path) -> Path:
 )
 def test_another_configuration_is_refused_unless_forced(given, begun, word, parts):
     with pytest.raises(UserError) as caught:
-        resume.earlier(begun, given(word))
+        resume.find_earlier(begun, given(word))
     assert [part for part in (str(begun), *parts) if part not in str(caught.value)] == []
-    assert resume.earlier(begun, given(word, "resume=force")).changes.keys() == {word.split("=")[0]}
-    assert resume.earlier(begun, given(word, "fresh=true")) is None
+    assert resume.find_earlier(begun, given(word, "resume=force")).changes.keys() == {
+        word.split("=")[0]
+    }
+    assert resume.find_earlier(begun, given(word, "fresh=true")) is None
 
 
 @pytest.mark.parametrize(
@@ -300,7 +302,7 @@ def test_another_configuration_is_refused_unless_forced(given, begun, word, part
 )
 def test_what_a_save_was_made_by_cannot_be_forced(given, begun, word, part):
     with pytest.raises(UserError, match="cannot change") as caught:
-        resume.earlier(begun, given(word, "resume=force"))
+        resume.find_earlier(begun, given(word, "resume=force"))
     assert part in str(caught.value) and "fresh=true" in str(caught.value)
     assert "resume=force" not in str(caught.value)
 
@@ -315,39 +317,39 @@ def test_what_changes_nothing_is_no_hindrance(given, begun, key):
     switches = {"fresh": "false", "train.tensorboard": "true", "trainer.compile": "true"}
     values = {"trainer.threads": "2", **switches}
     word = f"{key}={values.get(key, '7')}"
-    assert resume.earlier(begun, given(word)).changes == {}
+    assert resume.find_earlier(begun, given(word)).changes == {}
 
 
 def test_the_end_may_be_moved_but_not_that_of_a_cosine(given, begun):
     for word in ("train.max_steps=99", "train.max_epochs=9", "train.patience=3"):
-        assert resume.earlier(begun, given(word)).changes.keys() == {word.split("=")[0]}
+        assert resume.find_earlier(begun, given(word)).changes.keys() == {word.split("=")[0]}
     cosine = "train.schedule=cosine"
     write_config(begun, dataclasses.asdict(given(cosine)))
     with pytest.raises(UserError, match=r"max_steps=4 \(now 99\) \(the cosine falls to zero"):
-        resume.earlier(begun, given(cosine, "train.max_steps=99"))
-    assert resume.earlier(begun, given(cosine, "train.patience=3"))
-    assert resume.earlier(begun, given(cosine, "train.max_steps=99", "resume=force"))
+        resume.find_earlier(begun, given(cosine, "train.max_steps=99"))
+    assert resume.find_earlier(begun, given(cosine, "train.patience=3"))
+    assert resume.find_earlier(begun, given(cosine, "train.max_steps=99", "resume=force"))
 
 
 def test_a_key_that_an_older_version_did_not_have_is_no_hindrance(given, begun):
     stored = dataclasses.asdict(given())
     del stored["deterministic"], stored["train"]["save_every"]
     write_config(begun, stored)
-    assert resume.earlier(begun, given()).changes == {}
+    assert resume.find_earlier(begun, given()).changes == {}
 
 
 def test_a_folder_that_is_no_run_is_left_alone(given, tmp_path):
     (tmp_path / "one").mkdir()
-    assert resume.earlier(tmp_path / "one", given()) is None
+    assert resume.find_earlier(tmp_path / "one", given()) is None
     (tmp_path / "one/thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match=r"holds thesis.tex and no run.*fresh=true"):
-        resume.earlier(tmp_path / "one", given())
+        resume.find_earlier(tmp_path / "one", given())
 
 
 def test_a_run_without_saves_is_not_begun_again(given, begun):
     (begun / "model.safetensors").write_bytes(b"trained by an older version")
     with pytest.raises(UserError, match=r"no saved state to go on from.*fresh=true"):
-        resume.earlier(begun, given())
+        resume.find_earlier(begun, given())
 
 
 def test_a_larger_budget_ends_as_if_it_had_always_been_so(fit):
@@ -596,9 +598,9 @@ def test_a_second_writer_is_told_who_the_first_one_is(fit, endless, tmp_path):
 
 
 def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, capfd):
-    assert Forked(lambda: exit_inside(only_writer(tmp_path))).wait() == -signal.SIGKILL
+    assert Forked(lambda: exit_inside(exclusive_writer(tmp_path))).wait() == -signal.SIGKILL
     pid = json.loads((tmp_path / LOCK).read_text())["pid"]
-    with only_writer(tmp_path):
+    with exclusive_writer(tmp_path):
         assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
     assert f"process {pid} died while it trained {tmp_path}" in capfd.readouterr().err
     assert torn(tmp_path) == []
@@ -612,21 +614,21 @@ def exit_inside(block: contextlib.AbstractContextManager[None]) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"host": "here"}'])
 def test_a_lock_that_says_nothing_is_free_where_nobody_holds_it(tmp_path, content):
     (tmp_path / LOCK).write_text(content)
-    with only_writer(tmp_path):
+    with exclusive_writer(tmp_path):
         assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
 
 
 def test_a_number_used_again_is_not_taken_for_its_former_owner(tmp_path):
     owner = {"host": socket.gethostname(), "pid": os.getppid(), "since": "yesterday"}
     (tmp_path / LOCK).write_text(json.dumps(owner))  # alive, but not at it
-    with only_writer(tmp_path):
+    with exclusive_writer(tmp_path):
         pass
 
 
 def test_a_lock_of_another_machine_is_respected(tmp_path):
     (tmp_path / LOCK).write_text('{"host": "elsewhere", "pid": 7, "since": "today"}')
     message = rf"process 7 on elsewhere since today.*if it is dead, delete {tmp_path / LOCK}"
-    with pytest.raises(UserError, match=message), only_writer(tmp_path):
+    with pytest.raises(UserError, match=message), exclusive_writer(tmp_path):
         pass
     assert (tmp_path / LOCK).is_file()
 
@@ -634,7 +636,7 @@ def test_a_lock_of_another_machine_is_respected(tmp_path):
 def test_of_many_that_want_a_folder_one_gets_it_at_a_time(tmp_path):
     def work() -> None:
         for _ in range(30):
-            with contextlib.suppress(UserError), only_writer(tmp_path / "run"):
+            with contextlib.suppress(UserError), exclusive_writer(tmp_path / "run"):
                 (tmp_path / "inside").touch(exist_ok=False)
                 (tmp_path / "inside").unlink()
 

@@ -8,7 +8,7 @@ from seq2seq.compare.runs import Run, section
 from seq2seq.compare.sentences import beaten, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import flat, number, shown
-from seq2seq.scoring.metrics import seed_of_chance
+from seq2seq.scoring.metrics import bootstrap_seed
 
 SCHEMA = 2  # raised when a reader would have to change
 
@@ -22,7 +22,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "testing": {
             "resamples": RESAMPLES,
             "trials": TRIALS,
-            "seed": seed_of_chance(),
+            "seed": bootstrap_seed(),
             "correction": "holm",
         },
         "systems": [

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table as Drawn
+from rich.table import Table as DrawnBatch
 from rich.text import Text
 
 from seq2seq.compare.comparison import Comparison, TestSet
@@ -45,9 +45,9 @@ def shown(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     yield tables.cost(comparison, test)
 
 
-def drawn(table: Table) -> Drawn:
+def drawn(table: Table) -> DrawnBatch:
     """A table with numbers to the right."""
-    found = Drawn(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    found = DrawnBatch(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     named = max(len(row[0]) for row in table.rows)
     least = min(named, 8 if len(table.head) > FEW else 24)
     found.add_column(Text(table.head[0]), overflow="fold", min_width=least)
