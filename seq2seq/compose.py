@@ -265,7 +265,7 @@ def composed_for_help(words: list[str]) -> dict[str, Any]:
 
 def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
     """A plug point, the class chosen for it, and its keys."""
-    owner = locate(name, section["_target_"])
+    owner = locate(name, section["name"])
     title = f"{name}: {meanings(Config)[name]}, {owner.__name__}"
     return [title, *keys(owner, section, f"{name}.", GIVEN.get(name, ()))]
 

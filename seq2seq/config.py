@@ -1,18 +1,19 @@
 """The shape of a run's configuration: names, types and meaning live here, values in configs/.
 
-The skeleton is the dataclasses below. At the plug points (`data`, `model`, `search`) a `_target_`
-names a class of this package, and the keywords of its constructor are the schema. Either way the
+The skeleton is the dataclasses below. In the sections `data`, `model` and `search` the key `name`
+chooses a class of this package, and the keywords of its constructor are the schema. Either way the
 meaning of a key is its line under `Args:` in the class's docstring, which is also what
 `seq2seq train --help` prints.
 """
 
 import dataclasses
-import importlib
 import inspect
+import pkgutil
 import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -243,7 +244,7 @@ def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> 
 
     Args:
         owner: a dataclass, or a class whose constructor takes keywords only.
-        values: a mapping of keys; a `_target_` in it is passed over.
+        values: a mapping of keys; a `name` in it is passed over.
         where: the dotted name of the mapping, for messages; empty at the top.
         given: keywords that code supplies, and that values must not have.
     """
@@ -252,7 +253,7 @@ def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> 
     expected, texts, younger = schema(owner, given), meanings(owner), optional(owner)
     prefix = f"{where}." if where else ""
     for key in values:
-        if key not in expected and key != "_target_":
+        if key not in expected and key != "name":
             raise UserError(
                 f"unknown key {prefix + str(key)!r}; {did_you_mean(str(key), expected)}"
             )
@@ -316,33 +317,47 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
 GIVEN = {"model": ("source_vocab", "target_vocab", "shared_vocab")}  # by the tokenizers
 
 
-def locate(plug: str, target: Any) -> type:
-    """The class that a `_target_` names, looked for in the plug's own package alone.
+def upgrade(values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as it is stored today: version 0.1.0 stored module paths, not names."""
+    return {
+        key: upgrade_section(section) if key in PLUGS else section
+        for key, section in values.items()
+    }
+
+
+def upgrade_section(section: Any) -> Any:
+    """A section that names its class by `name` where it did so by the path in `_target_`."""
+    known = isinstance(section, dict) and "name" not in section
+    if not known or not isinstance(section.get("_target_"), str):
+        return section
+    class_name = section["_target_"].rpartition(".")[2]
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
+    return {"name": name, **{key: value for key, value in section.items() if key != "_target_"}}
+
+
+def locate(plug: str, name: Any) -> type:
+    """The class of a name: `bahdanau` is `Bahdanau` in `seq2seq/models/bahdanau.py`.
 
     Raises:
-        UserError: it lies elsewhere (refused before anything is imported), or does not exist.
+        UserError: there is no such class. Nothing outside the plug's own package is imported.
     """
-    home = PLUGS[plug]
-    if not isinstance(target, str) or not re.fullmatch(rf"{re.escape(home)}(\.\w+)+", target):
-        raise UserError(
-            f"{plug}._target_={target} is refused: it must name a class in {home} "
-            f"(choose one by {plug}=NAME)"
-        )
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{plug}._target_={target} does not exist") from error
-    if not isinstance(found, type) or inspect.isabstract(found):
-        raise UserError(f"{plug}._target_={target} is not a class that can be built")
-    return found
+    package = PLUGS[plug]
+    known = [module.name for module in pkgutil.iter_modules(import_module(package).__path__)]
+    if not isinstance(name, str) or name not in known:
+        raise UserError(f"there is no {plug} {name!r}; {did_you_mean(str(name), known)}")
+    module = import_module(f"{package}.{name}")
+    by_name = {key.lower(): value for key, value in vars(module).items() if isinstance(value, type)}
+    found = by_name.get(name.replace("_", ""))
+    if found and found.__module__.startswith(f"{package}.") and not inspect.isabstract(found):
+        return found
+    raise UserError(f"there is no {plug} {name!r}: {package}.{name} holds no class of this name")
 
 
 def arguments(plug: str, section: Mapping[str, Any]) -> tuple[type, dict[str, Any]]:
     """The class behind a plug point and its checked keywords."""
-    if not section.get("_target_"):
+    if not section.get("name"):
         raise UserError(f"{plug} is not chosen: give {plug}=NAME")
-    owner = locate(plug, section["_target_"])
+    owner = locate(plug, section["name"])
     return owner, check(owner, section, plug, GIVEN.get(plug, ()))
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """Bad input: the command line prints its message and exits with 1, never with a traceback."""
 
 

@@ -205,7 +205,7 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
     shares = [trained * speed / gflops for gflops, speed in zip(around, speeds, strict=True)]
     epoch = tokens / statistics.median(speeds) / 60
     return {
-        "sizes": {key: value for key, value in config.model.items() if key != "_target_"},
+        "sizes": {key: value for key, value in config.model.items() if key != "name"},
         "parameters": model.parameter_count,
         "threads": torch.get_num_threads(),
         "batch_tokens": config.train.batch_tokens,

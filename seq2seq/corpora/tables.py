@@ -195,7 +195,7 @@ class Jsonl(Table):
                 try:
                     record = json.loads(line)
                     pair = Pair(*(_field(record, field) for field in fields))
-                except (ValueError, RecursionError) as error:
+                except (UserError, ValueError, RecursionError) as error:
                     known = isinstance(error, UserError)
                     kind = "no such text" if known else "not JSON"
                     reason = f"{error}" if known else f"is not JSON: {error}"

@@ -29,12 +29,14 @@ from typing import Any, Protocol, runtime_checkable
 import yaml
 
 from seq2seq.alignment.gold import Gold, write_gold
-from seq2seq.config import coerce
+from seq2seq.config import coerce, upgrade
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.runs.untrusted import read_json, read_yaml, refuse_outside_links
 from seq2seq.system.files import replacing, write_lines
 
-FORMAT = 1  # of the folder; raised when an older reader would misread it
+# Of the folder; raised when an older reader would misread it. 1, of version 0.1.0, named classes in
+# config.yaml by their module paths.
+FORMAT = 2
 
 # What later verbs read of a corpus's configuration; the corpus itself they never open.
 READ_OF_DATA = {"source": str, "target": str, "max_length": int, "tokenized": bool}
@@ -68,20 +70,16 @@ class RunFolder:
                     "(give the folder that `seq2seq train` printed first, runs/NAME)"
                 )
         refuse_outside_links(path)
-        config, info = read_yaml(path / "config.yaml"), read_json(path / "run.json")
+        info = read_json(path / "run.json")
+        written = coerce(info.get("format", 1), int, "format")
+        if written > FORMAT:
+            raise UserError(newer(path, info, written))
+        config = read_config(path)
         for section in ("data", "model", "search"):
             coerce(config.setdefault(section, {}), dict[str, Any], section)
         for key, kind in READ_OF_DATA.items():
             if config["data"].get(key) is not None:
                 coerce(config["data"][key], kind, f"data.{key}")
-        written = coerce(info.get("format", FORMAT), int, "format")
-        if written > FORMAT:
-            versions = info.get("versions")
-            version = versions.get("seq2seq") if isinstance(versions, dict) else None
-            raise UserError(
-                f"{str(path)!r} was written by seq2seq {version}, "
-                "newer than this one: upgrade to read it"
-            )
         if not (path / "model.safetensors").is_file():
             raise UserError(
                 f"the run {str(path)!r} is unfinished: its training has not kept a model yet "
@@ -122,6 +120,25 @@ class RunFolder:
                 + did_you_mean(name, self.tests)
             )
         return self.path / "hyps" / name
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration in a run folder, as this version stores it.
+
+    Raises:
+        UserError: config.yaml is missing or is no plain mapping.
+    """
+    return upgrade(read_yaml(path / "config.yaml"))
+
+
+def newer(path: Path, info: Mapping[str, Any], written: int) -> str:
+    """What to say of a run folder whose format is newer than any that is known here."""
+    versions = info.get("versions")
+    version = versions.get("seq2seq") if isinstance(versions, dict) else None
+    return (
+        f"{str(path)!r} has run folder format {written} (written by seq2seq {version}), but this "
+        f"version reads formats up to {FORMAT}: install a newer seq2seq to use it"
+    )
 
 
 @runtime_checkable

@@ -2,6 +2,6 @@
 
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.beam import Beam
-from seq2seq.search.sampling import Sample
+from seq2seq.search.sample import Sample
 
 __all__ = ["Beam", "Hypothesis", "Sample", "Search"]

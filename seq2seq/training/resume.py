@@ -9,7 +9,8 @@ from typing import Any
 
 from seq2seq.config import Config
 from seq2seq.errors import UserError
-from seq2seq.runs.untrusted import read_json, read_yaml
+from seq2seq.runs.folder import read_config
+from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
 from seq2seq.system.lock import LOCK
 
@@ -86,7 +87,7 @@ def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
                 "fresh=true to move it aside"
             )
         return None
-    changes = differences(read_yaml(folder / "config.yaml"), dataclasses.asdict(config))
+    changes = differences(read_config(folder), dataclasses.asdict(config))
     refuse(folder, changes, config)
     found = EarlierRun(folder, read_info(folder), changes)
     if not found.complete and "model.safetensors" in names and "state" not in names:
@@ -136,8 +137,8 @@ def refuse(folder: Path, changes: Changes, config: Config) -> None:
         " (the cosine falls to zero at the end of the budget)" if refused.keys() <= {*ENDS} else ""
     )
     raise UserError(
-        f"{folder} was begun with {describe_changes(refused)}{why}: {other}, or go on all the same with "
-        "resume=force"
+        f"{folder} was started with {describe_changes(refused)}{why}: {other}, or resume anyway "
+        "with resume=force"
     )
 
 

@@ -16,7 +16,7 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.beam import Beam
-from seq2seq.search.sampling import Sample
+from seq2seq.search.sample import Sample
 from seq2seq.system.devices import keep_freed_memory, pick_device
 from seq2seq.text.batching import EOS, PAD, halve_on_out_of_memory, pack, pad
 from seq2seq.text.tokenizer import Tokenizers

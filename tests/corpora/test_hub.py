@@ -25,7 +25,7 @@ def cache(tmp_path, monkeypatch):
 
 def made(path, **changes):
     values = yaml.safe_load(CONFIG.read_text()) | {"source": "en", "target": "de"}
-    assert values.pop("_target_") == "seq2seq.corpora.hub.Hub"
+    assert values.pop("name") == "hub"
     return Hub(**(values | {"path": str(path)} | changes))
 
 

@@ -33,7 +33,7 @@ def made(kind, **changes):
     path = Path(__file__).parents[2] / f"configs/data/{kind.__name__.lower()}.yaml"
     config = OmegaConf.merge(OmegaConf.load(path), {"source": "en", "target": "de"}, changes)
     values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert values.pop("_target_") == f"{kind.__module__}.{kind.__qualname__}"
+    assert values.pop("name") == kind.__name__.lower()
     return kind(**values)
 
 
@@ -211,7 +211,7 @@ def test_multi30k_has_its_real_counts():
 @pytest.mark.parametrize("kind", [Multi30k, Files, Tsv, Jsonl, Hub])
 def test_every_key_has_its_meaning_on_one_line(kind):
     path = Path(__file__).parents[2] / f"configs/data/{kind.__name__.lower()}.yaml"
-    keys = set(yaml.safe_load(path.read_text())) - {"_target_"}
+    keys = set(yaml.safe_load(path.read_text())) - {"name"}
     meanings = [
         line.strip().partition(": ")[0] for line in kind.__doc__.partition("Args:")[2].splitlines()
     ]

@@ -17,7 +17,7 @@ from seq2seq.models.rnn import RNN
 from seq2seq.models.transformer import Transformer
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.beam import Beam
-from seq2seq.search.sampling import Sample
+from seq2seq.search.sample import Sample
 from seq2seq.text.batching import BOS, EOS, PAD, collate, pad
 
 VOCAB, WORDS = 6, (3, 4, 5)

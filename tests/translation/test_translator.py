@@ -19,7 +19,7 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import build_model, save_weights
 from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.beam import Beam
-from seq2seq.search.sampling import Sample
+from seq2seq.search.sample import Sample
 from seq2seq.text.batching import EOS, UNK, collate
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.stream import filter_lines
@@ -32,7 +32,7 @@ RECURRENT = {"cell": "gru", "embedding": 8, "dim": 8, "layers": 1, "dropout": 0.
 READOUT = {"readout": "tanh", "readout_dim": 8}
 MODELS = {
     "rnn": {
-        "_target_": "seq2seq.models.rnn.RNN",
+        "name": "rnn",
         "context": "every_step",
         "bidirectional": False,
         "reverse": False,
@@ -40,13 +40,13 @@ MODELS = {
         **READOUT,
     },
     "bahdanau": {
-        "_target_": "seq2seq.models.bahdanau.Bahdanau",
+        "name": "bahdanau",
         "align_dim": 8,
         **RECURRENT,
         **READOUT,
     },
     "transformer": {
-        "_target_": "seq2seq.models.transformer.Transformer",
+        "name": "transformer",
         "dim": 8,
         "heads": 2,
         "encoder_layers": 1,
@@ -58,7 +58,7 @@ MODELS = {
     },
 }
 SEARCH = {
-    "_target_": "seq2seq.search.Beam",
+    "name": "beam",
     "beam": 3,
     "length_penalty": 1.0,
     "max_length": 8,
@@ -181,7 +181,7 @@ def test_one_text_instead_of_a_list_is_refused(one):
 
 def test_attention_has_a_row_and_a_column_for_every_piece(translator):
     for found in translator(ENGLISH, attention=True):
-        if "RNN" in translator.run.config["model"]["_target_"]:
+        if translator.run.config["model"]["name"] == "rnn":
             assert found.attention is None
             continue
         layers, heads, rows, columns = found.attention.shape

@@ -1,0 +1,5 @@
+"""Jsonl."""
+
+from seq2seq.corpora.tables import Jsonl
+
+__all__ = ["Jsonl"]

@@ -1,0 +1,5 @@
+"""Tsv."""
+
+from seq2seq.corpora.tables import Tsv
+
+__all__ = ["Tsv"]
