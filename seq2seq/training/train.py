@@ -218,8 +218,8 @@ class Training:
         self.log.update(**self.progress_so_far(), no_number={"step": now.step, "pairs": pairs})
         named = ", ".join(map(str, pairs[:12])) + (", ..." if len(pairs) > 12 else "")
         raise UserError(
-            f"loss or gradient is NaN or infinite in {now.skipped_in_a_row} updates in a row, last on "
-            f"lines {named} of {self.learner.corpus.where('train')}: look at them, lower "
+            f"loss or gradient is NaN or infinite in {now.skipped_in_a_row} updates in a row, last "
+            f"on lines {named} of {self.learner.corpus.where('train')}: look at them, lower "
             "train.learning_rate or set train.clip_norm, and go on with resume=force (what was "
             f"best before is kept in {self.checkpoints.folder})"
         )
