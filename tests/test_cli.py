@@ -468,7 +468,7 @@ def garbled(copy: Path) -> tuple[Path, list[str]]:
 def newer(copy: Path) -> tuple[Path, list[str]]:
     info = read_json(copy / "run.json") | {"format": 99}
     (copy / "run.json").write_text(json.dumps(info))
-    return copy, ["newer", "upgrade"]
+    return copy, ["format 99", "formats up to 2"]
 
 
 @pytest.mark.parametrize("spoil", [absent, empty, unfinished, damaged, garbled, newer])

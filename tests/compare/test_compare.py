@@ -273,7 +273,7 @@ def test_a_folder_of_runs_none_of_which_will_do_is_refused(tmp_path: Path) -> No
 
 def test_a_run_of_a_newer_version_is_refused(pair: tuple[Path, Path]) -> None:
     edit_json(pair[1] / "run.json", "format", value=99)
-    assert "newer than this one: upgrade to read it" in refusal(*pair)
+    assert "reads formats up to 2: install a newer seq2seq" in refusal(*pair)
 
 
 @pytest.mark.parametrize("value", ["many", {}, True, float("nan")])

@@ -26,7 +26,7 @@ def small(monkeypatch):
     monkeypatch.setattr(cache_module, "BATCH", 4)
 
 
-class OutputLayer:
+class Words:
     """A tokenizer whose ids are the lengths of words; it ends, as told, at some call."""
 
     fingerprint = "words"
@@ -86,11 +86,11 @@ def test_a_shard_of_another_length_is_not_whole(tmp_path, small):
 def test_what_was_tokenized_before_an_interruption_stays(small):
     text = store()
     with pytest.raises(KeyboardInterrupt):
-        encode(text, OutputLayer(calls=2 * BATCHES + 9), OutputLayer())
+        encode(text, Words(calls=2 * BATCHES + 9), Words())
     before = {path: path.stat().st_ino for path in (cache_folder() / "encoded").rglob("0*")}
     assert sorted(path.name for path in before) == ["000000", "000001"]
-    words = OutputLayer()
-    encoded = encode(text, words, OutputLayer())
+    words = Words()
+    encoded = encode(text, words, Words())
     assert 10**9 - words.left == BATCHES + 2  # batches of the last shards alone
     assert {path: path.stat().st_ino for path in before} == before
     for n in (0, 99, 100, 250, len(PAIRS) - 1):
@@ -103,7 +103,7 @@ KILLED = """
 import os, signal, sys
 from seq2seq.corpora import cache
 cache.BATCH = 4
-from tests.test_corpora_shards import PAIRS, Words, content, encode, Text
+from tests.corpora.test_shards import PAIRS, Words, content, encode, Text
 
 class Deadly(Words):
     def encode(self, texts):
@@ -124,7 +124,7 @@ encode(text, Deadly(calls), Words())
 
 
 def test_a_killed_preparation_goes_on_to_the_same_bytes(small, tmp_path, monkeypatch):
-    encode(store(), OutputLayer(), OutputLayer())
+    encode(store(), Words(), Words())
     undisturbed = files("text"), files("encoded")
     assert all(undisturbed)
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "killed"))
@@ -160,7 +160,7 @@ def test_memory_does_not_grow_with_the_text(monkeypatch):
         pairs = [Pair(f"{n} {words}", f"{words} {n}") for n in range(count)]
         tracemalloc.start()
         text = store(pairs)
-        encoded = encode(text, OutputLayer(), OutputLayer())
+        encoded = encode(text, Words(), Words())
         assert sum(1 for _ in text) == sum(map(len, text.batches())) == count
         assert text[count - 1] == pairs[-1]
         assert all(len(encoded[n][0]) == 41 for n in range(0, count, 7))
@@ -175,7 +175,7 @@ def test_memory_does_not_grow_with_the_text(monkeypatch):
 
 def test_nothing_of_the_cache_is_mapped(small):
     text = store()
-    encoded = encode(text, OutputLayer(), OutputLayer())
+    encoded = encode(text, Words(), Words())
     assert text[5] == PAIRS[5] and len(encoded[5]) == 2
     maps = Path("/proc/self/maps")
     if not maps.is_file():

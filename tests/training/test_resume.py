@@ -222,7 +222,7 @@ def test_killed_at_any_renaming_or_deleting_it_ends_with_the_same_bits(
 
 
 def test_a_run_killed_before_it_began_begins_again(fit, doomed, capfd):
-    assert doomed(TrainingLog, "introduce", 1, "rnn", *BRIEF)
+    assert doomed(TrainingLog, "print_setup", 1, "rnn", *BRIEF)
     capfd.readouterr()
     assert info(fit("rnn", *BRIEF))["status"] == "finished"
     assert "Traceback" not in capfd.readouterr().err
@@ -694,7 +694,7 @@ def test_a_validation_is_cut_short_and_made_again(fit, tmp_path):
             (tmp_path / "looking").write_text("now")
             time.sleep(60)
 
-        Validator.look = slow
+        Validator.validate = slow
         fit("rnn", *BRIEF)
 
     training = Forked(work)
