@@ -23,11 +23,12 @@ app = typer.Typer(
 )
 
 
-def print_version(wanted: bool) -> None:
+def print_version(wanted: bool) -> bool:
     """Print the version and exit, if wanted."""
     if wanted:
         print(f"seq2seq {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

@@ -21,7 +21,7 @@ def drawing():
 def test_the_picture_has_every_part_of_the_package(drawing):
     sizes, imports = drawing.read_imports()
     svg = drawing.draw(sizes, imports)
-    names = {text.text for text in ElementTree.fromstring(svg).iter("{*}text")}
+    names = {text.text for text in ElementTree.fromstring(svg).findall(".//{*}text")}
     folders = {p.parent.name for p in PACKAGE.glob("*/__init__.py")}
     files = {p.name for p in PACKAGE.glob("*.py")} - {"__init__.py"}
     assert names == files | {f"{folder} ({sizes[folder]})" for folder in folders}
