@@ -2,12 +2,15 @@
 
 from typing import Any
 
-__all__ = ["Translation", "Translator"]
+from seq2seq.version import __version__
+
+LAZY = ("Translation", "Translator")  # imported on first use
+__all__ = [*LAZY, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the library's face on first use, so that `seq2seq --help` never waits for torch."""
-    if name in __all__:
+    if name in LAZY:
         from seq2seq.translation import translator
 
         return getattr(translator, name)

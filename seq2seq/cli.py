@@ -9,6 +9,7 @@ import typer
 from seq2seq.alignment.gold_files import Form
 from seq2seq.errors import reporting_user_errors
 from seq2seq.runs.folder import RunFolder
+from seq2seq.version import __version__
 
 if TYPE_CHECKING:
     from seq2seq.config import Config
@@ -17,11 +18,28 @@ Kind = Literal["runs", "heads", "lines", "steps"]
 
 app = typer.Typer(
     name="seq2seq",
-    help="Train translation models, see their attention, compare them honestly.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def print_version(wanted: bool) -> bool:
+    """Print the version and exit, if wanted."""
+    if wanted:
+        print(f"seq2seq {__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="print the version"),
+    ] = False,
+) -> None:
+    """Train translation models, see their attention, compare them honestly."""
+
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, runs/NAME")]
 BeamOption = Annotated[
@@ -367,7 +385,7 @@ def wrote(*paths: Path) -> None:
 def main() -> None:
     """The `seq2seq` command."""
     with reporting_user_errors():
-        app()
+        app(prog_name="seq2seq")  # also names the variable that shell completion is asked by
 
 
 if __name__ == "__main__":

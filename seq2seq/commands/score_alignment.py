@@ -185,7 +185,9 @@ def statistical(run: RunFolder, gold_set: GoldSet) -> dict[str, list[Found]]:
         forward = fast_align(pairs, more)
         turned = fast_align([(t, s) for s, t in pairs], [(t, s) for s, t in more])
     except ModuleNotFoundError:
-        console.print("no statistical aligner to compare with: pip install 'seq2seq[align]'")
+        console.print(
+            "no statistical aligner to compare with: pip install 'seq2seq-toolkit[align]'"
+        )
         return {}
     except (UserError, OSError) as error:
         console.print(f"no statistical aligner to compare with: {error}")

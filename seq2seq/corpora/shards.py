@@ -49,7 +49,7 @@ class Shard:
     """
 
     def __init__(self, path: Path, rows: int, kind: np.dtype[Any]) -> None:
-        self._file = os.open(path, os.O_RDONLY)
+        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         weakref.finalize(self, os.close, self._file)
         self._kind = kind
         self.size = os.fstat(self._file).st_size - BOUND.itemsize * (rows + 1)  # of the values
@@ -59,16 +59,22 @@ class Shard:
     def bounds(self, first: int, last: int) -> NDArray[np.int64]:
         """Where the rows from `first` on begin, and where the one before `last` ends."""
         place = self.size + BOUND.itemsize * first
-        return np.frombuffer(
-            os.pread(self._file, BOUND.itemsize * (last - first + 1), place), BOUND
-        )
+        return np.frombuffer(read_at(self._file, BOUND.itemsize * (last - first + 1), place), BOUND)
 
     def read(self, first: int, last: int) -> Rows:
         """The rows from `first` to before `last`."""
         bounds = self.bounds(first, last)
         begin, count, size = bounds[0], int(bounds[-1] - bounds[0]), self._kind.itemsize
-        values = np.frombuffer(os.pread(self._file, count * size, begin * size), self._kind)
+        values = np.frombuffer(read_at(self._file, count * size, int(begin) * size), self._kind)
         return Rows(values, bounds - begin)
+
+
+def read_at(file: int, count: int, place: int) -> bytes:
+    """So many bytes of an open file from a place on."""
+    if hasattr(os, "pread"):
+        return os.pread(file, count, place)
+    os.lseek(file, place, os.SEEK_SET)  # Windows; not safe where threads share a file
+    return os.read(file, count)
 
 
 class Shards:

@@ -39,7 +39,7 @@ class Comet:
         except ModuleNotFoundError as error:
             raise UserError(
                 f"--comet needs COMET, of which {error.name} is missing: "
-                "pip install 'seq2seq[comet]'"
+                "pip install 'seq2seq-toolkit[comet]'"
             ) from error
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         self.model: Any = load_from_checkpoint(str(files[0]), local_files_only=True)

@@ -138,7 +138,7 @@ def event_logger(folder: Path) -> "Logger":
         return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")
     except ModuleNotFoundError as error:
         raise UserError(
-            "train.tensorboard=true needs TensorBoard: pip install 'seq2seq[tensorboard]'"
+            "train.tensorboard=true needs TensorBoard: pip install 'seq2seq-toolkit[tensorboard]'"
         ) from error
 
 

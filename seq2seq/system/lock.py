@@ -1,7 +1,7 @@
 """One writer a run folder: a second process is told who the first one is."""
 
 import contextlib
-import fcntl
+import importlib
 import json
 import os
 import socket
@@ -16,6 +16,7 @@ from seq2seq.system.console import console
 from seq2seq.system.files import disk_full_message
 
 LOCK = "train.lock"
+BYTE = 1 << 30  # where only bytes can be locked: one beyond the text, which stays readable
 
 
 @contextlib.contextmanager
@@ -46,24 +47,54 @@ def exclusive_writer(folder: Path) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)  # by its handle, for the folder may have been moved
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # Windows removes no open file; it is empty
+                path.unlink(missing_ok=True)
 
 
 def take(path: Path) -> tuple[FileIO, bool | None]:
     """The lock file, and whether nobody had it; None where the file system has no locks."""
     while True:
         file = path.open("a+b", buffering=0)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return file, False
-        except OSError:
-            return file, None
+        free = lock(file)
+        if not free:
+            return file, free
         # Its owner removes it on leaving: what was opened just before is no longer the lock.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file, True
         file.close()
+
+
+def lock(file: FileIO) -> bool | None:
+    """Lock a file until it is closed; False if another process has it, None if nothing can lock."""
+    with contextlib.suppress(ModuleNotFoundError):
+        return lock_file(file, importlib.import_module("fcntl"))
+    with contextlib.suppress(ModuleNotFoundError):  # Windows
+        return lock_byte(file, importlib.import_module("msvcrt"))
+    return None
+
+
+def lock_file(file: FileIO, fcntl: Any) -> bool | None:
+    """As `lock`, on POSIX."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
+    """As `lock`, on Windows, where a lock is on bytes, which others then cannot read."""
+    try:
+        file.seek(BYTE)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except PermissionError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def owner_of(file: FileIO) -> dict[str, Any] | None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from seq2seq.version import __version__
+
 if TYPE_CHECKING:
     pass
 
 LIBRARIES = (
-    "seq2seq",
     "torch",
     "lightning-fabric",
     "sentencepiece",
@@ -27,7 +28,7 @@ LIBRARIES = (
 
 def versions() -> dict[str, str]:
     """What the numbers were made with."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "seq2seq": __version__}
     for library in LIBRARIES:
         found[library] = importlib.metadata.version(library)
     return found

@@ -143,7 +143,7 @@ def test_without_a_statistical_aligner_its_row_is_missing(run, monkeypatch, caps
     _, written = score_alignment(run, test="test", rule=Rule(), device="cpu")
     rows = json.loads(written[0].read_text("utf-8"))["rows"]
     assert "the diagonal" in rows and not any("fast_align" in row for row in rows)
-    assert "pip install 'seq2seq[align]'" in capsys.readouterr().err
+    assert "pip install 'seq2seq-toolkit[align]'" in capsys.readouterr().err
 
 
 def test_a_statistical_aligner_finds_what_a_corpus_repeats():

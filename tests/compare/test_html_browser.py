@@ -15,7 +15,8 @@ from test_html import HOSTILE, LINES, large, made
 from seq2seq.compare import html
 
 driver = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not installed: pip install 'seq2seq[browser]'"
+    "playwright.sync_api",
+    reason="Playwright is not installed: pip install 'seq2seq-toolkit[browser]'",
 )
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path")

@@ -1,0 +1,137 @@
+"""Run folders that version 0.1.0 wrote are still read (tests/data/runs-0.1.0 says how they began).
+
+Every test works on a copy. The folders store class paths of the package as it was laid out then,
+so these tests also show that moving a class breaks no run.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+FIXTURES = Path(__file__).parent / "data" / "runs-0.1.0"
+FINISHED = ("rnn", "bahdanau", "transformer")
+ATTENTIVE = ("bahdanau", "transformer")
+TESTS = ("examples", "test_agreement")
+SENTENCE = "The little girl did not see him."
+# The command that was interrupted, as in the README beside the runs.
+INTERRUPTED = (
+    "train name=interrupted data=files data.root=corpus data.source=en data.target=fr "
+    "model=rnn model.dim=16 model.embedding=8 model.readout_dim=16 model.dropout=0.1 "
+    "tokenizer.vocab_size=120 tokenizer.normalization=identity train.max_epochs=null "
+    "train.max_steps=160 train.validate_every=40 train.log_every=10 train.batch_tokens=200 "
+    "train.learning_rate=3e-2 train.warmup_steps=20 trainer.accelerator=cpu trainer.threads=1"
+)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Copies of all runs, where a command started in the test's folder finds them."""
+    shutil.copytree(FIXTURES, tmp_path / "runs", ignore=shutil.ignore_patterns("corpus", "*.md"))
+    shutil.copytree(FIXTURES / "corpus", tmp_path / "corpus")
+    return tmp_path / "runs"
+
+
+def read(path):
+    return path.read_text("utf-8")
+
+
+def numbers(tree, path=""):
+    """The measured numbers of stored scores, by their place; speed and machine are left out."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            if key not in ("seconds", "sentences_per_second", "config", "machine", "versions"):
+                yield from numbers(value, f"{path}.{key}")
+    elif isinstance(tree, list):
+        for number, value in enumerate(tree):
+            yield from numbers(value, f"{path}.{number}")
+    elif isinstance(tree, float):
+        yield path, tree
+
+
+def test_the_fixtures_are_complete():
+    """No ignore file keeps part of them out of a checkout or a source distribution."""
+    for name in FINISHED:
+        for part in ("config.yaml", "run.json", "tokenizer.model", "model.safetensors"):
+            assert (FIXTURES / name / part).is_file()
+        for test in TESTS:
+            assert (FIXTURES / name / "hyps" / test / "hypothesis.txt").is_file()
+    assert len(list((FIXTURES / "interrupted" / "state").iterdir())) == 2
+    assert sum(path.stat().st_size for path in FIXTURES.rglob("*")) < 1_000_000
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_an_old_run_translates_to_the_same_text(runs, command, name):
+    for test in TESTS:
+        stored = FIXTURES / name / "hyps" / test
+        source = (stored / "source.txt").read_bytes()
+        answer = command("translate", runs / name, "--beam", 5, stdin=source)
+        assert answer.status == 0, answer
+        assert answer.out == read(stored / "hypothesis.txt")
+        assert answer.out.strip()
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_an_old_run_is_evaluated_to_the_same_scores(runs, command, name):
+    old = json.loads(read(runs / name / "scores.json"))
+    answer = command("evaluate", runs / name, *(word for t in TESTS for word in ("--test", t)))
+    assert answer.status == 0, answer
+    new = json.loads(read(runs / name / "scores.json"))
+    assert list(new) == list(old) == list(TESTS)
+    for test in TESTS:
+        found = dict(numbers(new[test]))
+        expected = dict(numbers(old[test]))
+        assert expected.keys() <= found.keys()  # keys may be added, never lost
+        assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-4)
+        assert (
+            new[test]["bleu"]["signature"].split("|version")[0]
+            == (old[test]["bleu"]["signature"].split("|version")[0])
+        )
+
+
+@pytest.mark.parametrize("name", ATTENTIVE)
+def test_an_old_run_is_aligned(runs, command, name):
+    drawn = ("--test", "examples", "--lines", "1", "--reference")
+    for words in (("--source", SENTENCE), drawn):
+        answer = command("align", runs / name, *words, "--out", "heatmap.png")
+        assert answer.status == 0, answer
+        assert (runs.parent / "heatmap.png").stat().st_size
+    answer = command("align", runs / name, "--test", "test_agreement", "--export", "links.align")
+    assert answer.status == 0, answer
+    assert len(read(runs.parent / "links.align").splitlines()) == 40
+
+
+def test_an_old_alignment_is_scored_against_its_stored_gold(runs, process):
+    """In a process of its own, which checks no types: much faster."""
+    done = process("align", "runs/transformer", "--test", "examples", cwd=runs.parent)
+    out, err = done.communicate()
+    assert done.returncode == 0, err
+    assert "AER" in out
+
+
+def test_old_runs_are_compared(runs, command):
+    """From what they store alone: scores, translations and attention."""
+    answer = command("compare", *(runs / name for name in FINISHED), "--out", "comparison")
+    assert answer.status == 0, answer
+    report = json.loads(read(runs.parent / "comparison" / "report.json"))
+    assert set(report["tests"]) == set(TESTS)
+    page = read(runs.parent / "comparison" / "report.html")
+    assert all(name in page for name in FINISHED)
+
+
+def test_an_old_interrupted_run_goes_on_by_the_same_command(runs, command):
+    before = read(runs / "interrupted" / "log.jsonl")
+    answer = command(*INTERRUPTED.split())
+    assert answer.status == 0, answer
+    info = json.loads(read(runs / "interrupted" / "run.json"))
+    assert (info["status"], info["steps"]) == ("finished", 160)
+    log = read(runs / "interrupted" / "log.jsonl")
+    assert log.startswith(before)  # it went on and did not begin again
+    answer = command("evaluate", runs / "interrupted")
+    assert answer.status == 0, answer
+    assert not list(runs.glob("interrupted?*"))  # nothing was moved aside
+
+
+def test_a_change_to_an_old_interrupted_run_is_refused(runs, command):
+    command(*INTERRUPTED.split(), "model.dim=24").must_refuse("model.dim", "16", "24")
