@@ -1,16 +1,27 @@
-"""Parallel datasets of the Hugging Face hub, and folders like them; the only door to `datasets`."""
+"""Parallel datasets of the Hugging Face hub, and folders like them; the only door to `datasets`.
 
+`datasets` finds the files of each split. Its readers of CSV and JSON guess quotes, missing values
+and types, so that text is lost; such files are read by our own readers, character by character.
+Parquet and Arrow files say themselves what they hold, and are read by `datasets`.
+"""
+
+import glob
 import hashlib
 import logging
 import re
+import sys
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
-from seq2seq.corpora.lines import one_line
+from seq2seq.corpora.delimited import Form, table_pairs
+from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
+from seq2seq.corpora.objects import object_pairs
+from seq2seq.corpora.places import Places
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.console import bar
 
@@ -19,6 +30,18 @@ if TYPE_CHECKING:
 
 # Readers of plain data. Others guess, need more libraries, or (pickle) could run code.
 READERS = {"parquet", "json", "csv", "arrow", "cache"}
+EXACT = {"json", "csv"}  # formats without types, whose files are read here
+TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".txt"}
+# Settings of a dataset card that only say how to guess, or how fast; text needs no such thing
+IDLE = {
+    *("name", "version", "data_dir", "data_files", "description", "features", "chunksize"),
+    *("sep", "delimiter", "names", "column_names", "header", "quoting", "engine", "memory_map"),
+    *("true_values", "false_values", "na_values", "keep_default_na", "na_filter", "verbose"),
+    *("float_precision", "date_format", "low_memory", "thousands", "decimal", "converters"),
+    *("skip_blank_lines", "on_bad_lines", "error_bad_lines", "warn_bad_lines", "mangle_dupe_cols"),
+    *("use_threads", "block_size", "newlines_in_values", "on_mixed_types", "parse_agent_traces"),
+    *("doublequote", "encoding_errors"),
+}
 TEXT_TYPES = {"string", "large_string", "null"}
 ROWS = 1_000  # read at a time
 
@@ -71,23 +94,41 @@ class Hub(Corpus):
         self.revision = revision
         self.source_column = source_column
         self.target_column = target_column
+        self._fetched: dict[str, list[tuple[str, Path]]] = {}
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, Places] = {}
 
     def read(self, split: str) -> Iterator[Pair]:
         """Stream the two columns; a null is an empty text, a line end inside a text a space."""
+        return self.scan(split, refuse)
+
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
+        """The same; defects are those of files without types, which are read here."""
+        if self._builder.name in EXACT:
+            return self._exact_pairs(split, report)
         dataset = self._dataset(split)
         source = self._column(dataset, self.source_column, self.source)
         target = self._column(dataset, self.target_column, self.target)
         return _pairs(dataset, source, target)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
-        """The files that the dataset was converted to, and what is read of them."""
+        """The files that hold the dataset or that it was converted to, and what is read of them."""
+        if self._builder.name in EXACT:
+            files = [path for name, *_ in self._spans(split) for _, path in self._files(name)]
+            return (*files, self.part(split), repr(self._columns), repr(self._builder.config))
         dataset = self._dataset(split)
         columns = (
             self._column(dataset, self.source_column, self.source),
             self._column(dataset, self.target_column, self.target),
         )
-        files = [Path(file["filename"]) for file in dataset.cache_files]
-        return (*files, self.part(split), *columns)
+        arrow = [Path(file["filename"]) for file in dataset.cache_files]
+        return (*arrow, self.part(split), *columns)
+
+    def place(self, split: str, row: int, side: int) -> Place:
+        """The line of a file that is read here; else the row of the split."""
+        if split in self._places:
+            return self._places[split][row]
+        return super().place(split, row, side)
 
     def where(self, split: str) -> str:
         """The dataset and the name of its split."""
@@ -102,11 +143,21 @@ class Hub(Corpus):
         folder = Path(self.path).expanduser()
         return str(folder) if folder.is_dir() else self.path
 
+    @property
+    def _columns(self) -> tuple[list[str], list[str]]:
+        """The names that the column of each side may have."""
+        return (
+            [self.source_column] if self.source_column else names_of(self.source),
+            [self.target_column] if self.target_column else names_of(self.target),
+        )
+
     @cached_property
-    def _prepared(self) -> "DatasetBuilder":
-        """The dataset with its files fetched and converted to Arrow."""
+    def _builder(self) -> "DatasetBuilder":
+        """What `datasets` knows of the dataset before any file is read."""
         import datasets
 
+        if Path(self.path).expanduser().is_file():
+            raise UserError(instead_of_file(Path(self.path)))
         _silence()
         try:
             with bar() as progress:
@@ -121,13 +172,105 @@ class Hub(Corpus):
                     raise UserError(
                         f"{self._name} is stored as {builder.name}; "
                         f"only {', '.join(sorted(READERS - {'cache'}))} are read"
+                        + (" (data=files reads lines of text)" if builder.name == "text" else "")
                     )
-                builder.download_and_prepare()
         except UserError:
             raise
         except Exception as error:  # whatever the libraries below `datasets` raise
             raise self._unloadable(error) from error
+        if builder.name in EXACT:
+            refuse_settings(self._name, builder.config)
+            refuse_twins(builder.config.data_files or {})
         return builder
+
+    @cached_property
+    def _prepared(self) -> "DatasetBuilder":
+        """The dataset with its files fetched and converted to Arrow."""
+        builder = self._builder
+        try:
+            with bar() as progress:
+                progress.add_task(f"preparing {self._name}", total=None, unit="files")
+                builder.download_and_prepare()
+        except Exception as error:  # whatever the libraries below `datasets` raise
+            raise self._unloadable(error) from error
+        return builder
+
+    def _files(self, name: str) -> list[tuple[str, Path]]:
+        """The files of a whole split: what each is called, and where it is, fetched if need be."""
+        import datasets
+
+        if name not in self._fetched:
+            named = [str(file) for file in self._builder.config.data_files[name]]
+            try:
+                paths = datasets.DownloadManager().download(named)
+            except Exception as error:
+                raise self._unloadable(error) from error
+            self._fetched[name] = list(zip(named, map(Path, paths), strict=True))
+        return self._fetched[name]
+
+    def _spans(self, split: str) -> list[tuple[str, int, int]]:
+        """The splits of the dataset that a part such as `a[:9]+b` names, with their rows.
+
+        Rows are counted only where a slice asks for them.
+        """
+        import datasets
+
+        part, splits = self.part(split), self._builder.config.data_files
+        self._refuse_unknown(part, [str(name) for name in splits])
+        rows = {
+            str(name): self._count(str(name)) if f"{name}[" in part else sys.maxsize
+            for name in splits
+        }
+        try:
+            found = datasets.ReadInstruction.from_spec(part).to_absolute(rows)
+            spans = [(one.splitname, one.from_, one.to) for one in found]
+        except (ValueError, AssertionError) as error:
+            raise UserError(f"{self._name} has nothing at {part!r}: {error}") from error
+        if "[" in part and not any(last > first for _, first, last in spans):
+            raise UserError(f"{self._name} has nothing at {part!r}: the slice is empty")
+        return spans
+
+    def _count(self, name: str) -> int:
+        """The rows of a whole split."""
+        if name not in self._counts:
+            pairs = (self._file_pairs(*file, _ignore) for file in self._files(name))
+            self._counts[name] = sum(sum(1 for _ in file) for file in pairs)
+        return self._counts[name]
+
+    def _exact_pairs(self, split: str, report: Report) -> Iterator[Pair]:
+        """The pairs of files without types, as their lines have them."""
+        places = self._places[split] = Places()
+        for name, first, last in self._spans(split):
+            rows = (
+                (Path(named).name, *row)
+                for named, path in self._files(name)
+                for row in self._file_pairs(named, path, report)
+            )
+            for file, line, pair in islice(rows, first, last):
+                places.append(file, line)
+                yield pair
+
+    def _file_pairs(self, name: str, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
+        """The pairs of one file, with their lines."""
+        config: Any = self._builder.config
+        if self._builder.name == "json":
+            return object_pairs(path, self._columns, report)
+        delimiter = self._delimiter(name)
+        quotes = config.quoting == 0 and delimiter != "\t"
+        form = Form(delimiter, quotes, header=config.header is not None and not config.names)
+        columns = self._columns
+        if config.names:
+            columns = tuple(numbers(config.names, choices) for choices in columns)
+        return table_pairs(path, form, columns, report)
+
+    def _delimiter(self, name: str) -> str:
+        """Of the dataset card; else a tab in .tsv files, and a comma in others."""
+        config: Any = self._builder.config
+        names = [str(file) for files in config.data_files.values() for file in files]
+        inferred = any(".tsv" in Path(file).suffixes for file in names)
+        if config.sep == "," or (config.sep == "\t" and inferred):
+            return "\t" if ".tsv" in Path(name).suffixes else ","
+        return str(config.sep)
 
     def _unloadable(self, error: Exception) -> UserError:
         reason = str(error.__cause__ or error).split("\n")[0] or type(error).__name__
@@ -155,20 +298,28 @@ class Hub(Corpus):
 
     def _dataset(self, split: str) -> "Dataset":
         part = self.part(split)
-        known = list(self._prepared.info.splits or ())
-        for name in re.findall(r"(?:^|\+)([^+\[]*)", part):
-            if name not in known:
-                raise UserError(f"{self._name} has no split {name!r}; {did_you_mean(name, known)}")
+        self._refuse_unknown(part, list(self._prepared.info.splits or ()))
         try:
             dataset: Any = self._prepared.as_dataset(split=part)
         except (ValueError, AssertionError) as error:
             raise UserError(f"{self._name} has nothing at {part!r}: {error}") from error
         return dataset.flatten()
 
+    def _refuse_unknown(self, part: str, known: list[str]) -> None:
+        for name in re.findall(r"(?:^|\+)([^+\[]*)", part):
+            if name not in known:
+                raise UserError(f"{self._name} has no split {name!r}; {did_you_mean(name, known)}")
+
     def _column(self, dataset: "Dataset", column: str | None, language: str) -> str:
         """The column of this name, or of this language: its own, or inside `translation`."""
         names = dataset.column_names
-        for name in [column] if column else [f"translation.{language}", language]:
+        choices = [column] if column else names_of(language)
+        if not {*choices} - {*names} and len(choices) > 1:
+            raise UserError(
+                f"{self._name} has both {choices[0]!r} and {choices[1]!r}: say which by "
+                "data.source_column and data.target_column"
+            )
+        for name in choices:
             if name in names:
                 if (kind := getattr(dataset.features[name], "dtype", "lists")) in TEXT_TYPES:
                     return name
@@ -185,6 +336,80 @@ def _pairs(dataset: "Dataset", source: str, target: str) -> Iterator[Pair]:
     for rows in dataset.select_columns(list({source, target})).iter(ROWS):
         for left, right in zip(rows[source], rows[target], strict=True):
             yield Pair(one_line(left or ""), one_line(right or ""))
+
+
+def names_of(language: str) -> list[str]:
+    """The columns that may hold a language: its own, or that inside `translation`."""
+    return [f"translation.{language}", language]
+
+
+def numbers(names: list[str], choices: list[str]) -> list[str]:
+    """The number of a column, where a dataset card names the columns of files without header.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    found = [str(number) for number, name in enumerate(names) if name in choices]
+    if not found:
+        raise UserError(f"there is no column {choices[-1]!r}; {did_you_mean(choices[-1], names)}")
+    return found
+
+
+def instead_of_file(path: Path) -> str:
+    """A sentence that says how to read a file that was given in place of a folder."""
+    kinds = {".csv": "csv", ".tsv": "tsv", ".json": "jsonl", ".jsonl": "jsonl"}
+    kind = next((kinds[suffix] for suffix in path.suffixes if suffix in kinds), None)
+    how = (
+        f"data={kind} data.root={path.parent} data.train={path.name}, with files of their own for "
+        "data.validation and data.tests, reads it"
+        if kind
+        else "put the files of a dataset into a folder of their own, or see data/README.md for "
+        "what reads such a file"
+    )
+    return f"data.path={path} is a file, but data=hub reads a folder or a dataset of the hub: {how}"
+
+
+def refuse_settings(name: str, config: Any) -> None:
+    """Refuse what a dataset card asks of the readers of `datasets` and ours do not do.
+
+    Raises:
+        UserError: there is such a setting; the sentence names it.
+    """
+    usual = type(config)()
+    for key, value in vars(config).items():
+        same = value == getattr(usual, key, None)
+        if key == "encoding" and str(value).lower().replace("-", "") in ("utf8", "none"):
+            continue
+        if key == "quoting" and value not in (0, 3):
+            same = False
+        elif key in IDLE or key.startswith("_"):
+            continue
+        if not same:
+            raise UserError(
+                f"the dataset card of {name} sets {key} to {value!r}, which is not supported here: "
+                "write its files as plain .tsv or .jsonl"
+            )
+
+
+def refuse_twins(files: dict[Any, Any]) -> None:
+    """Refuse a table that is there in two formats, of which both or one by chance would be read.
+
+    Raises:
+        UserError: there are such files; the sentence names both.
+    """
+    for path in (Path(str(file)) for named in files.values() for file in named):
+        stem = path.name.partition(".")[0]
+        others = path.parent.glob(f"{glob.escape(stem)}.*") if path.is_file() else ()
+        for other in sorted(others):
+            if other != path and TABLES & {*other.suffixes}:
+                raise UserError(
+                    f"there are both {path} and {other.name}: remove one of them, or keep what is "
+                    "no part of the dataset in another folder"
+                )
+
+
+def _ignore(defect: Defect) -> None:
+    """Read on: what is wrong is said when the pairs are read."""
 
 
 def _folder_cache(folder: Path) -> str | None:

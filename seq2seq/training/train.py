@@ -18,7 +18,7 @@ from seq2seq.runs.weights import save_weights, set_weights
 from seq2seq.search.base import Search
 from seq2seq.system import devices, energy, provenance, threads
 from seq2seq.system.console import console, track, training_bar
-from seq2seq.system.files import drop_partial, read_lines
+from seq2seq.system.files import drop_partial, read_back
 from seq2seq.system.lock import LOCK, exclusive_writer
 from seq2seq.system.signals import StopSignals
 from seq2seq.text import word_counts
@@ -273,7 +273,7 @@ class Training:
         """Write down how rare the words of the held-out sources are in the training text."""
         folder, text = self.checkpoints.folder, self.learner.examples.text
         if not (folder / word_counts.FILE).is_file():
-            held_out = (read_lines(file) for file in folder.glob("hyps/*/source.txt"))
+            held_out = (read_back(file) for file in folder.glob("hyps/*/source.txt"))
             training = track(text.sources(), "counting words", total=len(text), unit="lines")
             counts = word_counts.count(training, chain.from_iterable(held_out))
             word_counts.write_counts(folder, counts)
