@@ -5,7 +5,7 @@ value it looks like.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -21,6 +21,10 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a cell that CSV would have quoted so
 
 Record = tuple[int, list[str]]  # the line where it begins, and its cells
+
+
+class BadQuotesError(Exception):
+    """Quotes that are not those of CSV; the message is the end of a sentence."""
 
 
 class Form(NamedTuple):
@@ -82,7 +86,7 @@ def table_pairs(
             yield line, Pair(*map(one_line, pair))
 
 
-def records(path: Path, form: Form, report: Report) -> Iterator[Record]:
+def records(path: Path, form: Form, report: Report) -> Generator[Record, None, None]:
     """Stream the records of a table."""
     if form.quotes:
         yield from quoted_records(path, form.delimiter, report)
@@ -111,7 +115,7 @@ def quoted_records(path: Path, delimiter: str, report: Report) -> Iterator[Recor
             spanned: list[tuple[int, str]] = []
             try:
                 cells = list(_quoted_cells(line, delimiter, lines, spanned))
-            except ValueError as error:
+            except BadQuotesError as error:
                 sentence = f"line {number} of {path} {error}"
                 report(Defect("quotes", Place(path.name, number), UserError(sentence)))
                 lines = chain(spanned, lines)
@@ -128,7 +132,7 @@ def _quoted_cells(
     """The cells of a record; lines that it goes on in are taken, and added to `spanned`.
 
     Raises:
-        ValueError: the message is the end of a sentence about the record's first line.
+        BadQuotesError: the message is the end of a sentence about the record's first line.
     """
     at = 0
     while True:
@@ -140,7 +144,7 @@ def _quoted_cells(
                     following = next(lines, None) if len(spanned) < LINES else None
                     if following is None:
                         reached = f"within {LINES:,} lines" if spanned[LINES - 1 :] else "again"
-                        raise ValueError(
+                        raise BadQuotesError(
                             f"begins a quoted cell that is not closed {reached}: a quote that is "
                             'text is written "" inside a quoted cell; where quotes are always '
                             "text, data=tsv reads columns between tabs"
@@ -157,7 +161,7 @@ def _quoted_cells(
                 at += 1
             if at < len(line) and line[at] != delimiter:
                 rest = line[at : at + 20]
-                raise ValueError(
+                raise BadQuotesError(
                     f"begins a quoted cell that has {rest!r} after its closing quote: an unclosed "
                     'quote, or one that is text and should be written ""'
                 )

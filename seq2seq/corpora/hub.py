@@ -5,7 +5,6 @@ and types, so that text is lost; such files are read by our own readers, charact
 Parquet and Arrow files say themselves what they hold, and are read by `datasets`.
 """
 
-import glob
 import hashlib
 import logging
 import re
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
-from seq2seq.corpora.delimited import Form, table_pairs
+from seq2seq.corpora.delimited import table_pairs
+from seq2seq.corpora.hub_tables import form_of, instead_of_file, refuse_settings, refuse_twins
 from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
 from seq2seq.corpora.objects import object_pairs
 from seq2seq.corpora.places import Places
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 # Readers of plain data. Others guess, need more libraries, or (pickle) could run code.
 READERS = {"parquet", "json", "csv", "arrow", "cache"}
 EXACT = {"json", "csv"}  # formats without types, whose files are read here
-TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".txt"}
-# Settings of a dataset card that only say how to guess, or how fast; text needs no such thing
-IDLE = {
-    *("name", "version", "data_dir", "data_files", "description", "features", "chunksize"),
-    *("sep", "delimiter", "names", "column_names", "header", "quoting", "engine", "memory_map"),
-    *("true_values", "false_values", "na_values", "keep_default_na", "na_filter", "verbose"),
-    *("float_precision", "date_format", "low_memory", "thousands", "decimal", "converters"),
-    *("skip_blank_lines", "on_bad_lines", "error_bad_lines", "warn_bad_lines", "mangle_dupe_cols"),
-    *("use_threads", "block_size", "newlines_in_values", "on_mixed_types", "parse_agent_traces"),
-    *("doublequote", "encoding_errors"),
-}
 TEXT_TYPES = {"string", "large_string", "null"}
 ROWS = 1_000  # read at a time
 
@@ -105,11 +94,14 @@ class Hub(Corpus):
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """The same; defects are those of files without types, which are read here."""
         if self._builder.name in EXACT:
-            return self._exact_pairs(split, report)
+            spans = self._spans(split)
+            for name, *_ in spans:
+                self._files(name)
+            return self._exact_pairs(split, spans, report)
         dataset = self._dataset(split)
         source = self._column(dataset, self.source_column, self.source)
         target = self._column(dataset, self.target_column, self.target)
-        return _pairs(dataset, source, target)
+        return _pairs(dataset, source, target, split, report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
         """The files that hold the dataset or that it was converted to, and what is read of them."""
@@ -237,10 +229,12 @@ class Hub(Corpus):
             self._counts[name] = sum(sum(1 for _ in file) for file in pairs)
         return self._counts[name]
 
-    def _exact_pairs(self, split: str, report: Report) -> Iterator[Pair]:
+    def _exact_pairs(
+        self, split: str, spans: list[tuple[str, int, int]], report: Report
+    ) -> Iterator[Pair]:
         """The pairs of files without types, as their lines have them."""
         places = self._places[split] = Places()
-        for name, first, last in self._spans(split):
+        for name, first, last in spans:
             rows = (
                 (Path(named).name, *row)
                 for named, path in self._files(name)
@@ -255,22 +249,7 @@ class Hub(Corpus):
         config: Any = self._builder.config
         if self._builder.name == "json":
             return object_pairs(path, self._columns, report)
-        delimiter = self._delimiter(name)
-        quotes = config.quoting == 0 and delimiter != "\t"
-        form = Form(delimiter, quotes, header=config.header is not None and not config.names)
-        columns = self._columns
-        if config.names:
-            columns = tuple(numbers(config.names, choices) for choices in columns)
-        return table_pairs(path, form, columns, report)
-
-    def _delimiter(self, name: str) -> str:
-        """Of the dataset card; else a tab in .tsv files, and a comma in others."""
-        config: Any = self._builder.config
-        names = [str(file) for files in config.data_files.values() for file in files]
-        inferred = any(".tsv" in Path(file).suffixes for file in names)
-        if config.sep == "," or (config.sep == "\t" and inferred):
-            return "\t" if ".tsv" in Path(name).suffixes else ","
-        return str(config.sep)
+        return table_pairs(path, *form_of(config, name, self._columns), report)
 
     def _unloadable(self, error: Exception) -> UserError:
         reason = str(error.__cause__ or error).split("\n")[0] or type(error).__name__
@@ -332,80 +311,21 @@ class Hub(Corpus):
         )
 
 
-def _pairs(dataset: "Dataset", source: str, target: str) -> Iterator[Pair]:
+def _pairs(
+    dataset: "Dataset", source: str, target: str, split: str, report: Report
+) -> Iterator[Pair]:
+    number = 0
     for rows in dataset.select_columns(list({source, target})).iter(ROWS):
         for left, right in zip(rows[source], rows[target], strict=True):
+            number += 1
+            if left is None or right is None:
+                report(Defect("null", Place(split, number)))
             yield Pair(one_line(left or ""), one_line(right or ""))
 
 
 def names_of(language: str) -> list[str]:
     """The columns that may hold a language: its own, or that inside `translation`."""
     return [f"translation.{language}", language]
-
-
-def numbers(names: list[str], choices: list[str]) -> list[str]:
-    """The number of a column, where a dataset card names the columns of files without header.
-
-    Raises:
-        UserError: there is no such column.
-    """
-    found = [str(number) for number, name in enumerate(names) if name in choices]
-    if not found:
-        raise UserError(f"there is no column {choices[-1]!r}; {did_you_mean(choices[-1], names)}")
-    return found
-
-
-def instead_of_file(path: Path) -> str:
-    """A sentence that says how to read a file that was given in place of a folder."""
-    kinds = {".csv": "csv", ".tsv": "tsv", ".json": "jsonl", ".jsonl": "jsonl"}
-    kind = next((kinds[suffix] for suffix in path.suffixes if suffix in kinds), None)
-    how = (
-        f"data={kind} data.root={path.parent} data.train={path.name}, with files of their own for "
-        "data.validation and data.tests, reads it"
-        if kind
-        else "put the files of a dataset into a folder of their own, or see data/README.md for "
-        "what reads such a file"
-    )
-    return f"data.path={path} is a file, but data=hub reads a folder or a dataset of the hub: {how}"
-
-
-def refuse_settings(name: str, config: Any) -> None:
-    """Refuse what a dataset card asks of the readers of `datasets` and ours do not do.
-
-    Raises:
-        UserError: there is such a setting; the sentence names it.
-    """
-    usual = type(config)()
-    for key, value in vars(config).items():
-        same = value == getattr(usual, key, None)
-        if key == "encoding" and str(value).lower().replace("-", "") in ("utf8", "none"):
-            continue
-        if key == "quoting" and value not in (0, 3):
-            same = False
-        elif key in IDLE or key.startswith("_"):
-            continue
-        if not same:
-            raise UserError(
-                f"the dataset card of {name} sets {key} to {value!r}, which is not supported here: "
-                "write its files as plain .tsv or .jsonl"
-            )
-
-
-def refuse_twins(files: dict[Any, Any]) -> None:
-    """Refuse a table that is there in two formats, of which both or one by chance would be read.
-
-    Raises:
-        UserError: there are such files; the sentence names both.
-    """
-    for path in (Path(str(file)) for named in files.values() for file in named):
-        stem = path.name.partition(".")[0]
-        others = path.parent.glob(f"{glob.escape(stem)}.*") if path.is_file() else ()
-        for other in sorted(others):
-            if other != path and TABLES & {*other.suffixes}:
-                raise UserError(
-                    f"there are both {path} and {other.name}: remove one of them, or keep what is "
-                    "no part of the dataset in another folder"
-                )
 
 
 def _ignore(defect: Defect) -> None:

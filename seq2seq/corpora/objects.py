@@ -23,7 +23,7 @@ KINDS = {
 }
 
 
-class Absent(ValueError):
+class NoTextError(ValueError):
     """There is no text where it was expected; the message is the end of a sentence."""
 
 
@@ -48,11 +48,11 @@ def object_pairs(
     for line, record in json_values(path, report):
         place, texts = Place(path.name, line), []
         try:
-            if isinstance(record, Absent):
+            if isinstance(record, NoTextError):
                 raise record
             for choices in fields:
                 texts.append(_text(record, choices))
-        except Absent as error:
+        except NoTextError as error:
             report(Defect("no such text", place, UserError(f"line {line} of {path} {error}")))
             texts = ["", ""]
         if None in texts:
@@ -90,7 +90,7 @@ def _line_value(
     """The value of a line; an empty object where it is not JSON and `told` returns."""
     try:
         return decoder.decode(line)
-    except Absent as error:
+    except NoTextError as error:
         return error
     except (ValueError, RecursionError) as error:
         report(_not_json(path, number, error))
@@ -110,7 +110,7 @@ def _elements(
             number, counted = number + text.count("\n", counted, at), at
             try:
                 value, at = decoder.raw_decode(text, at)
-            except Absent as error:
+            except NoTextError as error:
                 value, at = error, json.JSONDecoder().raw_decode(text, at)[1]
             yield number, value
             at = _skip(text, at)
@@ -147,7 +147,7 @@ def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(items):
         names = [name for name, _ in items]
         twice = next(name for name in names if names.count(name) > 1)
-        raise Absent(f"has the field {twice!r} twice in one object")
+        raise NoTextError(f"has the field {twice!r} twice in one object")
     return found
 
 
@@ -155,25 +155,27 @@ def _text(record: Any, choices: list[str]) -> str | None:
     """The text of a side; None for a null.
 
     Raises:
-        Absent: there is none, or more than one.
+        NoTextError: there is none, or more than one.
     """
     if not isinstance(record, dict):
-        raise Absent(f"has {_kind(record)} where an object with both texts is expected")
+        raise NoTextError(f"has {_kind(record)} where an object with both texts is expected")
     found = [(name, value) for name in choices for value in _values(record, name)]
     if len(found) > 1:
         names = " and ".join(sorted({repr(name) for name, _ in found}))
-        raise Absent(f"has several texts to choose from at {names}: name a field of one only")
+        raise NoTextError(f"has several texts to choose from at {names}: name a field of one only")
     if not found:
         raise _no_field(record, choices)
     ((name, value),) = found
     if value is None:
         return None
     if not isinstance(value, str):
-        raise Absent(f"has {_kind(value)} in the field {name!r}, not text")
+        raise NoTextError(f"has {_kind(value)} in the field {name!r}, not text")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise Absent(f"has half a character (a lone surrogate) in the field {name!r}") from error
+        raise NoTextError(
+            f"has half a character (a lone surrogate) in the field {name!r}"
+        ) from error
     return value
 
 
@@ -190,12 +192,12 @@ def _values(record: dict[str, Any], name: str) -> Iterator[Any]:
         yield value
 
 
-def _no_field(record: dict[str, Any], choices: list[str]) -> Absent:
+def _no_field(record: dict[str, Any], choices: list[str]) -> NoTextError:
     names = " or ".join(map(repr, choices))
     lists = [name for name, value in record.items() if isinstance(value, list)]
     nested = [name for name in lists if any(isinstance(item, dict) for item in record[name])]
     if nested:
-        return Absent(
+        return NoTextError(
             f"has no field {names}, but a list of {len(record[nested[0]]):,} objects in its field "
             f"{nested[0]!r}: write these as an array or one a line, such as with "
             f"`jq -c '.[\"{nested[0]}\"][]'`"
@@ -208,7 +210,7 @@ def _no_field(record: dict[str, Any], choices: list[str]) -> Absent:
             break
         inner = inner[key]
     known = list(inner) if isinstance(inner, dict) else []
-    return Absent(f"has no field {names}: at {last!r}, {did_you_mean(last, known)}")
+    return NoTextError(f"has no field {names}: at {last!r}, {did_you_mean(last, known)}")
 
 
 def _kind(value: Any) -> str:

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 from seq2seq.errors import UserError
 
@@ -74,7 +74,7 @@ class Utf8(io.RawIOBase):
         encoding: its name, without a byte order.
     """
 
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
+    def __init__(self, file: Any, encoding: str) -> None:
         self._file = file
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._ready = b""
@@ -127,7 +127,7 @@ def open_bytes(path: Path) -> io.BufferedReader:
         raise
 
 
-def open_stream(stream: BinaryIO, name: str) -> BinaryIO:
+def open_stream(stream: Any, name: str) -> Any:
     """The same for a stream that is already open, such as standard input.
 
     Args:
@@ -139,14 +139,14 @@ def open_stream(stream: BinaryIO, name: str) -> BinaryIO:
     if packed == "zip":
         raise UserError(f"{name} is a zip archive: `unzip -p FILE` unpacks it into a pipe")
     if packed:
-        return as_text(cast(BinaryIO, OPENERS[packed](stream)), name, packed)
+        return as_text(OPENERS[packed](stream), name, packed)
     refuse_foreign(sample, name)
     encoding = marked(sample)
     # A plain stream is passed on as it is, so that lines typed by a person arrive one by one
     return stream if encoding is None else buffered(Utf8(stream, encoding))
 
 
-def as_text(raw: BinaryIO, name: str, packed: str | None) -> io.BufferedReader:
+def as_text(raw: Any, name: str, packed: str | None) -> io.BufferedReader:
     """An unpacked stream as UTF-8.
 
     Raises:
@@ -167,7 +167,7 @@ def buffered(raw: Any) -> io.BufferedReader:
     return io.BufferedReader(raw, BLOCK)
 
 
-def peek(stream: BinaryIO) -> bytes:
+def peek(stream: Any) -> bytes:
     """The first bytes of a stream, which stay in it."""
     if isinstance(stream, io.BufferedReader):
         return stream.peek(SAMPLE)[:SAMPLE]
@@ -212,8 +212,8 @@ def unmarked(sample: bytes) -> str | None:
     sample = sample[: len(sample) & ~1]
     halves = sample[::2], sample[1::2]
     for name, ascii_bytes, zeros in (
-        ("UTF-16LE", *halves),
-        ("UTF-16BE", *reversed(halves)),
+        ("UTF-16LE", halves[0], halves[1]),
+        ("UTF-16BE", halves[1], halves[0]),
     ):
         count = zeros.count(0)
         if not count or ascii_bytes.count(0):

@@ -30,6 +30,7 @@ from seq2seq.training.examples import (
     held_out_texts,
     learn_tokenizers,
     print_overlap,
+    tell_markup,
 )
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.log import TrainingLog
@@ -77,6 +78,7 @@ def train(config: Config) -> Path:
     else:
         texts = held_out_texts(corpus)
         print_overlap(training.learner.examples.text, texts)
+        tell_markup({"train": training.learner.examples.text, **texts})
     if config.fresh and folder.is_dir() and any(folder.iterdir()):
         with exclusive_writer(folder):
             moved = move_aside(folder)

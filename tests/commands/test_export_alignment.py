@@ -96,7 +96,8 @@ def test_what_does_not_fit_is_refused(run, asked, out, message):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"a\n", "not of the same number of lines"), (b"\xff\n", "not UTF-8")]
+    ("content", "message"),
+    [(b"a\n", "line i of one must be the translation"), (b"\xff\n", "not UTF-8")],
 )
 def test_files_that_are_no_pairs_are_refused_and_nothing_is_left(run, tmp_path, content, message):
     write_lines(tmp_path / "a.en", ENGLISH)
