@@ -234,7 +234,8 @@ class SplitChecker:
         if not pairs and not found.refusals:
             found.add("no pairs", None, self.corpus.without_lines(self.split))
         try:
-            refuse_tagged(self.first, self.corpus.where(self.split))
+            if self.first:
+                refuse_tagged(self.first, self.corpus.where(self.split))
         except UserError as error:
             found.add("no plain text", None, error)
         lost, long = found.count("empty side"), found.count("too long")

@@ -13,6 +13,7 @@ from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.text_lines import Defect, Place, Report, read_lines
 
+UNREADABLE = object()  # in place of what is not JSON
 BLANK = re.compile(r"[ \t\n\r]*")
 KINDS = {
     bool: "true or false",
@@ -51,7 +52,7 @@ def object_pairs(
             if isinstance(record, NoTextError):
                 raise record
             for choices in fields:
-                texts.append(_text(record, choices))
+                texts.append("" if record is UNREADABLE else _text(record, choices))
         except NoTextError as error:
             report(Defect("no such text", place, UserError(f"line {line} of {path} {error}")))
             texts = ["", ""]
@@ -87,14 +88,14 @@ def json_values(path: Path, report: Report) -> Iterator[tuple[int, Any]]:
 def _line_value(
     path: Path, decoder: json.JSONDecoder, number: int, line: str, report: Report
 ) -> Any:
-    """The value of a line; an empty object where it is not JSON and `told` returns."""
+    """The value of a line; UNREADABLE where it is not JSON and `told` returns."""
     try:
         return decoder.decode(line)
     except NoTextError as error:
         return error
     except (ValueError, RecursionError) as error:
         report(_not_json(path, number, error))
-        return {}
+        return UNREADABLE
 
 
 def _elements(

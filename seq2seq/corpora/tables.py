@@ -179,7 +179,8 @@ class Csv(Tsv):
 class Jsonl(Table):
     """One JSON object a line, or an array of them; line ends inside a text become spaces.
 
-    A null is an empty text, and blank lines are skipped.
+    A text is found by its language in the field `translation.LANGUAGE` or LANGUAGE. A null is an
+    empty text, and blank lines are skipped.
 
     Args:
         source: language translated from
@@ -188,9 +189,8 @@ class Jsonl(Table):
         train: name of the training file
         validation: name of the validation file
         tests: names of the test sets' files; without .jsonl, .gz and the like they name the sets
-        source_field: field of the source side, dotted where it lies deeper; null finds it by its
-            language: `translation.LANGUAGE` or LANGUAGE
-        target_field: the same for the target side
+        source_field: field of the source side, dotted if it lies deeper; null finds its language
+        target_field: field of the target side, dotted if it lies deeper; null finds its language
         max_length: longest pair to train on, in pieces a side
         tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
     """

@@ -196,7 +196,7 @@ def refuse_foreign(sample: bytes, name: str) -> None:
     for magic, what in FOREIGN.items():
         if magic.match(sample):
             raise UserError(f"{name} is {what}")
-    if encoding := unmarked(sample):
+    if marked(sample) is None and (encoding := unmarked(sample)):
         raise UserError(
             f"{name} is not UTF-8: it looks like {encoding} without a byte-order mark; "
             f"convert it, with `iconv -f {encoding} -t UTF-8`"

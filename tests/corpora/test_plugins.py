@@ -13,7 +13,7 @@ import yaml
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.hub import Hub
 from seq2seq.corpora.multi30k import Multi30k
-from seq2seq.corpora.tables import Jsonl, Tsv
+from seq2seq.corpora.tables import Csv, Jsonl, Tsv
 from seq2seq.errors import UserError
 
 REAL = Path(__file__).parents[2] / "../shared/corpora"
@@ -208,7 +208,7 @@ def test_multi30k_has_its_real_counts():
     assert [len(corpus.text(split)) for split in corpus.splits] == [29_000, 1_014, 1_000, 1_000]
 
 
-@pytest.mark.parametrize("kind", [Multi30k, Files, Tsv, Jsonl, Hub])
+@pytest.mark.parametrize("kind", [Multi30k, Files, Tsv, Csv, Jsonl, Hub])
 def test_every_key_has_its_meaning_on_one_line(kind):
     path = Path(__file__).parents[2] / f"configs/data/{kind.__name__.lower()}.yaml"
     keys = set(yaml.safe_load(path.read_text())) - {"_target_"}
