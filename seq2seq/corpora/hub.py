@@ -133,7 +133,8 @@ class Hub(Corpus):
     @property
     def _place(self) -> str:
         folder = Path(self.path).expanduser()
-        return str(folder) if folder.is_dir() else self.path
+        # Absolute, for `datasets` takes a bare name such as `csv` for its own reader of that name
+        return str(folder.absolute()) if folder.is_dir() else self.path
 
     @property
     def _columns(self) -> tuple[list[str], list[str]]:
@@ -160,6 +161,8 @@ class Hub(Corpus):
                     revision=self.revision,
                     cache_dir=_folder_cache(Path(self._place)),
                 )
+                if builder.name == self._place:  # a reader's name, which would read this folder
+                    raise UserError(f"there is no folder {self.path}, nor is it OWNER/NAME")
                 if builder.name not in READERS:
                     raise UserError(
                         f"{self._name} is stored as {builder.name}; "

@@ -56,6 +56,7 @@ MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 DAMAGED = (
     EOFError,
     zlib.error,
@@ -204,24 +205,28 @@ def refuse_foreign(sample: bytes, name: str) -> None:
 
 
 def unmarked(sample: bytes) -> str | None:
-    """UTF-16 by where its zero bytes are; None if it does not look like it.
+    """UTF-16 or UTF-32 by where its zero and control bytes are; None if it does not look like it.
 
-    Every ASCII character has a zero byte in UTF-16, after it (LE) or before it (BE). Latin text has
-    them in half of all bytes, other scripts at their spaces and line ends at least.
+    In UTF-16 every other byte is the upper half of a character: zero in Latin text, another control
+    byte in most alphabets. Elsewhere spaces and line ends at least have a zero there.
     """
+    quarters = [sample[first : len(sample) & ~3 : 4] for first in range(4)]
+    if len(sample) > 4:
+        for name, highest, next_highest in (("UTF-32LE", 3, 2), ("UTF-32BE", 0, 1)):
+            if not any(quarters[highest]) and max(quarters[next_highest]) <= 16:
+                return name
     sample = sample[: len(sample) & ~1]
     halves = sample[::2], sample[1::2]
-    for name, ascii_bytes, zeros in (
+    for name, lower, upper in (
         ("UTF-16LE", halves[0], halves[1]),
         ("UTF-16BE", halves[1], halves[0]),
     ):
-        count = zeros.count(0)
-        if not count or ascii_bytes.count(0):
+        zeros = upper.count(0)
+        if not zeros or lower.count(0):
             continue
-        newlines = [at for at, byte in enumerate(ascii_bytes) if byte == 10 and not zeros[at]]
-        if 10 * count > 7 * len(zeros) or (
-            not is_utf8(sample) and len(newlines) == sample.count(b"\n") and count > 1
-        ):
+        newlines = sum(byte == 10 and not upper[at] for at, byte in enumerate(lower))
+        foreign = not is_utf8(sample) and newlines == sample.count(b"\n") and zeros > 1
+        if foreign or 10 * len(CONTROL.findall(upper)) > 7 * len(upper):
             return name
     return None
 

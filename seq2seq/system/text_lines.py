@@ -124,8 +124,10 @@ def readable(path: Path | str) -> Iterator[None]:
 
 
 def damaged(path: Path | str, error: Exception) -> UserError:
-    """What to raise for a packed file that cannot be unpacked to its end."""
+    """What to raise for a file that cannot be unpacked, or decoded, to its end."""
     reason = str(error) or type(error).__name__
+    if isinstance(error, UnicodeDecodeError):
+        return UserError(f"{path} is not {error.encoding}, or was cut off: {error.reason}")
     return UserError(f"{path} is damaged or was cut off: unpacking it ends with {reason!r}")
 
 
