@@ -125,7 +125,8 @@ def _elements(
                 "text after the array, which is read as the whole file", text, rest
             )
     except (ValueError, RecursionError) as error:
-        report(_not_json(path, number + text.count("\n", counted, at), error))
+        place = error.pos if isinstance(error, json.JSONDecodeError) else at
+        report(_not_json(path, number + text.count("\n", counted, place), error))
 
 
 def _skip(text: str, at: int) -> int:

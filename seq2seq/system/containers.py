@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from seq2seq.errors import UserError
 
@@ -240,7 +240,7 @@ def is_utf8(sample: bytes) -> bool:
     return True
 
 
-def open_zip(path: Path) -> IO[bytes]:
+def open_zip(path: Path) -> Any:
     """The only file of a zip archive.
 
     Raises:
@@ -267,14 +267,14 @@ def open_zip(path: Path) -> IO[bytes]:
             raise UserError(f"{path} cannot be unpacked: {error}") from error
 
 
-def _arrow(codec: str) -> Callable[[Any], IO[bytes]]:
+def _arrow(codec: str) -> Callable[[Any], Any]:
     """An opener for what the standard library cannot unpack (before Python 3.14) and Arrow can."""
 
-    def opened(file: Any) -> IO[bytes]:
+    def opened(file: Any) -> Any:
         import pyarrow
 
         source = str(file) if isinstance(file, Path) else file
-        return cast(IO[bytes], pyarrow.CompressedInputStream(source, codec))
+        return pyarrow.CompressedInputStream(source, codec)
 
     return opened
 

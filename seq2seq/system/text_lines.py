@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.containers import DAMAGED, open_bytes, open_stream
@@ -66,8 +66,8 @@ def read_lines(path: Path, told: Told = refuse) -> Generator[str, None, None]:
         yield from decoded(file, f"{path}", path.name, told)
 
 
-def read_stream(stream: BinaryIO, name: str = "standard input") -> Iterator[str]:
-    """The same of an open stream; a line comes as soon as it is there.
+def read_stream(stream: Any, name: str = "standard input") -> Iterator[str]:
+    """The same of an open binary stream; a line comes as soon as it is there.
 
     Raises:
         UserError: a line is not UTF-8, or the stream is no text; the sentence names it.
