@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule
-from seq2seq.corpora.lines import read_pairs
+from seq2seq.corpora.lines import read_pairs, refuse_tagged_files
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Cut, stored_texts
 from seq2seq.runs.folder import RunFolder
@@ -65,6 +65,7 @@ def export_text(
     if test is not None:
         name, pairs = test, stored_texts(run.test(test))
     elif texts is not None:
+        refuse_tagged_files(*texts)
         name, pairs = texts[0].name, read_pairs(*texts)
     else:
         raise UserError("--export goes with --test NAME or --text SOURCE TARGET")

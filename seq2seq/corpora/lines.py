@@ -8,8 +8,19 @@ from pathlib import Path
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
 from seq2seq.system.text_lines import Defect, Place, Report, missing, read_lines, refuse
+from seq2seq.text.markup import refuse_markup
 
-__all__ = ["Defect", "Place", "Told", "missing", "one_line", "read_lines", "read_pairs", "refuse"]
+__all__ = [
+    "Defect",
+    "Place",
+    "Told",
+    "missing",
+    "one_line",
+    "read_lines",
+    "read_pairs",
+    "refuse",
+    "refuse_tagged_files",
+]
 
 
 def read_pairs(source: Path, target: Path, report: Report = refuse) -> Iterator[Pair]:
@@ -34,6 +45,17 @@ def read_pairs(source: Path, target: Path, report: Report = refuse) -> Iterator[
                 report(Defect("unequal counts", last, UserError(sentence)))
                 return
             yield Pair(left, right)
+
+
+def refuse_tagged_files(*paths: Path) -> None:
+    """Refuse files whose first lines are all tagged, or of another form that is no plain text.
+
+    Raises:
+        UserError: one is; the sentence names it. Or one cannot be read.
+    """
+    for path in paths:
+        with closing(read_lines(path)) as lines:
+            refuse_markup(lines, f"{path}")
 
 
 def one_line(text: str) -> str:

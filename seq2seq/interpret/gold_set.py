@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.alignment.gold import Gold, read_gold
-from seq2seq.corpora.lines import read_pairs
+from seq2seq.corpora.lines import read_pairs, refuse_tagged_files
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import stored_texts
-from seq2seq.text.markup import refuse_markup
 
 
 class GoldSet(NamedTuple):
@@ -47,7 +46,5 @@ def read_texts(source: Path, target: Path) -> list[tuple[str, str]]:
     Raises:
         UserError: they are of different lengths, cannot be read, or are tagged.
     """
-    texts = [(source, target) for source, target in read_pairs(source, target)]
-    for path, side in zip((source, target), zip(*texts, strict=True), strict=bool(texts)):
-        refuse_markup(side, f"{path}")
-    return texts
+    refuse_tagged_files(source, target)
+    return list(read_pairs(source, target))

@@ -69,7 +69,7 @@ def test_pairs_are_read_as_they_are_written(run, tmp_path, monkeypatch):
         for _ in aligned:
             written.append(len(read) - len(written))
 
-    monkeypatch.setattr("seq2seq.commands.export_alignment.pairs", lambda *paths: lines())
+    monkeypatch.setattr("seq2seq.commands.export_alignment.stored_texts", lambda *paths: lines())
     monkeypatch.setitem(WRITERS, ".align", ("w", write))
     export_text(run, test="test", rule=Rule(), out=tmp_path / "x.align", device="cpu")
     assert len(written) == 7
