@@ -9,9 +9,9 @@ from seq2seq.corpora.delimited import Form, delimiter_of, table_pairs
 from seq2seq.corpora.lines import Place, Report, refuse
 from seq2seq.corpora.objects import fields_of, object_pairs
 from seq2seq.corpora.places import LineNumbers
+from seq2seq.system.containers import SUFFIXES
 
-PACKED = {".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".zip"}
-EXTENSIONS = {".tsv", ".csv", ".txt", ".jsonl", ".json", *PACKED}
+EXTENSIONS = {".tsv", ".csv", ".txt", ".jsonl", ".json", *SUFFIXES}
 
 
 class Table(Corpus):

@@ -19,6 +19,7 @@ from typing import Any
 
 from seq2seq.errors import UserError
 
+SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".zip")  # usual ones of packed files
 SAMPLE = 512  # bytes that show what a file is; the mark of a tar archive is at 257
 BLOCK = 1 << 16  # bytes read at a time
 

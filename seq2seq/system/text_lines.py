@@ -137,7 +137,7 @@ def missing(path: Path) -> UserError:
     while not first.parent.is_dir() and first.parent != first:
         first = first.parent
     if first != path and first.exists():
-        return UserError(f"there is no file {path}: {first} is a file, not a folder")
+        return UserError(f"there is no file {path}: {first} is a file, not a folder of files")
     sentence = f"there is no file {path}" + ("" if first == path else f", nor a folder {first}")
     names = [neighbour.name for neighbour in first.parent.iterdir()]
     near = get_close_matches(first.name, names, n=1)

@@ -6,6 +6,7 @@ from typing import BinaryIO
 from seq2seq.errors import UserError
 from seq2seq.system.console import bar, console
 from seq2seq.system.text_lines import read_stream
+from seq2seq.text.markup import of_all, refusal
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
@@ -30,6 +31,8 @@ def filter_lines(
     with bar() as progress:
         task = progress.add_task("translating", total=None, unit="lines")
         for first, texts in chunked(read, size):
+            if not first and (kind := of_all(texts)):
+                console.print(f"{refusal('standard input', kind)}", markup=False)
             groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
             for number, group in enumerate(groups, first):
                 remark(number + 1, group[0], trained)

@@ -162,6 +162,7 @@ def test_a_packed_corpus_is_prepared_like_a_plain_one(tmp_path, monkeypatch, pac
     table = "".join("\t".join(pair) + "\n" for pair in pairs).encode()
     (root / "数 据.tsv.zst").write_bytes(PACKERS[packer](table))
     names = {"root": str(root), "validation": "none", "tests": []}
+    (root / "train.de").rename(root / "train.de.xz")  # a usual ending, whatever it is packed by
     files = Files(**USUAL, **names, train="train")
     columns = {"source_column": "0", "target_column": "1", "header": False}
     tsv = Tsv(**USUAL, **names, **columns, train="数 据.tsv.zst")
