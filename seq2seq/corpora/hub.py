@@ -5,9 +5,11 @@ and types, so that text is lost; such files are read by our own readers, charact
 Parquet and Arrow files say themselves what they hold, and are read by `datasets`.
 """
 
+import glob
 import hashlib
 import logging
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.cache import cache_folder
+from seq2seq.corpora.cache import cache_folder, unwritable
 from seq2seq.corpora.delimited import table_pairs
 from seq2seq.corpora.hub_tables import form_of, instead_of_file, refuse_settings, refuse_twins
 from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
@@ -130,11 +132,11 @@ class Hub(Corpus):
     def _name(self) -> str:
         return f"{self.path}/{self.subset}" if self.subset else self.path
 
-    @property
+    @cached_property
     def _place(self) -> str:
         folder = Path(self.path).expanduser()
         # Absolute, for `datasets` takes a bare name such as `csv` for its own reader of that name
-        return str(folder.absolute()) if folder.is_dir() else self.path
+        return plain_path(folder.absolute()) if folder.is_dir() else self.path
 
     @property
     def _columns(self) -> tuple[list[str], list[str]]:
@@ -200,7 +202,9 @@ class Hub(Corpus):
                 paths = datasets.DownloadManager().download(named)
             except Exception as error:
                 raise self._unloadable(error) from error
-            self._fetched[name] = list(zip(named, map(Path, paths), strict=True))
+            folder = str(Path(self.path).expanduser().absolute())
+            real = (Path(str(path).replace(self._place, folder, 1)) for path in paths)
+            self._fetched[name] = list(zip(named, real, strict=True))
         return self._fetched[name]
 
     def _spans(self, split: str) -> list[tuple[str, int, int]]:
@@ -329,6 +333,26 @@ def _pairs(
 def names_of(language: str) -> list[str]:
     """The columns that may hold a language: its own, or that inside `translation`."""
     return [f"translation.{language}", language]
+
+
+def plain_path(folder: Path) -> str:
+    """A path of a folder that `datasets` does not take for a pattern.
+
+    Where the path has `[`, `?` or `*`, that of a folder in the cache with links to all its files.
+    """
+    if glob.escape(str(folder)) == str(folder):
+        return str(folder)
+    mirror = cache_folder() / "hub" / "links" / hashlib.sha256(str(folder).encode()).hexdigest()
+    try:
+        shutil.rmtree(mirror, ignore_errors=True)
+        for path in folder.rglob("*"):
+            if path.is_file():
+                link = mirror / path.relative_to(folder)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path)
+    except OSError as error:
+        raise unwritable(mirror, error) from error
+    return str(mirror.resolve())
 
 
 def _ignore(defect: Defect) -> None:
