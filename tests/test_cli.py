@@ -312,7 +312,7 @@ def test_any_line_gives_one_line(command, run, line):
 def test_a_line_that_is_not_utf8_is_refused_by_its_number(command, run):
     answer = command("translate", run, stdin=b"two cats\n\xff\n")
     assert answer.status == 1 and answer.out.count("\n") == 1
-    assert answer.err.startswith("seq2seq: standard input, line 2, is not UTF-8")
+    assert answer.err.startswith("seq2seq: standard input is not UTF-8 at line 2")
 
 
 # --- align --------------------------------------------------------------------------------------

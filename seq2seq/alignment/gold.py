@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.errors import UserError
-from seq2seq.system.files import read_lines, write_lines
+from seq2seq.system.files import write_lines
+from seq2seq.system.text_lines import read_lines
 from seq2seq.text.agreement import AGREEMENT, Agreement, agreement_line
 
 Link = tuple[int, int]
@@ -79,7 +80,7 @@ def read_gold(folder: Path) -> list[Gold] | None:
     paths = [folder / name for name in FILES]
     if not paths[2].is_file():
         return None
-    sources, targets, links = (read_lines(path) for path in paths)
+    sources, targets, links = (list(read_lines(path)) for path in paths)
     if not len(sources) == len(targets) == len(links):
         raise UserError(
             f"{paths[0]} has {len(sources)} lines, {paths[1].name} {len(targets)} and "

@@ -8,7 +8,7 @@ from typing import Literal
 
 from seq2seq.alignment.gold import Gold, Link, Links, check_range, from_base
 from seq2seq.errors import UserError
-from seq2seq.system.files import read_lines
+from seq2seq.system.text_lines import read_lines
 
 Form = Literal["pharaoh", "pharaoh-1", "naacl"]
 Text = tuple[list[str], list[str]]  # the tokens of both sides
@@ -30,7 +30,7 @@ def read_links(path: Path, texts: Sequence[Text], form: Form) -> list[Gold]:
         UserError: the number of lines is another, a line is not of the form, or a link points past
             its pair; the message names file and line.
     """
-    lines = read_lines(path)
+    lines = list(read_lines(path))
     if form == "naacl":
         return naacl(path, lines, texts)
     if len(lines) != len(texts):

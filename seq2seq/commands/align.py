@@ -14,7 +14,7 @@ from seq2seq.interpret.alignment import Alignment
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.plots import figure, heatmaps
 from seq2seq.runs.folder import RunFolder
-from seq2seq.system.files import read_lines, write_json
+from seq2seq.system.files import read_back, write_json
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
@@ -116,7 +116,7 @@ def align(
 def from_test(run: RunFolder, test: str, lines: str | None, reference: bool) -> dict[str, Sentence]:
     """The chosen lines of a test set, by a name for each; gold goes with the references."""
     folder = run.test(test)
-    sources, references = (read_lines(folder / f"{side}.txt") for side in ("source", "reference"))
+    sources, references = (read_back(folder / f"{side}.txt") for side in ("source", "reference"))
     if lines is None:
         raise UserError(f"say which lines of {test}, such as --lines 3,17 (it has {len(sources)})")
     chosen = numbers(lines, len(sources))

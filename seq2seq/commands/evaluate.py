@@ -18,7 +18,7 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
 from seq2seq.scoring.perplexity import mean_loss, perplexity
 from seq2seq.system.console import bar, console, track
-from seq2seq.system.files import read_lines, sha256, write_json, write_lines
+from seq2seq.system.files import read_back, sha256, write_json, write_lines
 from seq2seq.system.provenance import commit, machine, versions
 from seq2seq.text.agreement import read_agreements
 from seq2seq.translation.translation import END
@@ -61,7 +61,7 @@ def evaluate(
 
 def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, return its entry of scores.json."""
-    sources, references = read_lines(folder / "source.txt"), read_lines(folder / "reference.txt")
+    sources, references = read_back(folder / "source.txt"), read_back(folder / "reference.txt")
     if len(sources) != len(references):
         raise UserError(
             f"{folder / 'source.txt'} has {len(sources)} lines and reference.txt {len(references)}"

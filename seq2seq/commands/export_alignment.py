@@ -12,8 +12,9 @@ from numpy import ndarray
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule
+from seq2seq.corpora.lines import read_pairs, refuse_tagged_files
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import Cut
+from seq2seq.interpret.alignment import Cut, stored_texts
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import track
 from seq2seq.system.files import replacing
@@ -60,33 +61,18 @@ def export_text(
     if out.suffix not in WRITERS:
         raise UserError(f"--export {out} must end in {', '.join(WRITERS)}")
     run = RunFolder.open(path)
+    pairs: Iterable[tuple[str, str]]
     if test is not None:
-        texts = run.test(test) / "source.txt", run.test(test) / "reference.txt"
-    if texts is None:
+        name, pairs = test, stored_texts(run.test(test))
+    elif texts is not None:
+        refuse_tagged_files(*texts)
+        name, pairs = texts[0].name, read_pairs(*texts)
+    else:
         raise UserError("--export goes with --test NAME or --text SOURCE TARGET")
-    aligned = align_all(Translator(run, device=device), pairs(*texts), rule)
+    aligned = align_all(Translator(run, device=device), pairs, rule)
     mode, write = WRITERS[out.suffix]
     with replacing(out, mode) as file:
-        write(file, track(aligned, f"aligning {texts[0].name}", total=None, unit="pairs"))
-
-
-def pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
-    """The lines of two files side by side.
-
-    Raises:
-        UserError: one of them ends before the other, or is not UTF-8.
-    """
-    with (
-        source.open(encoding="utf-8", newline="\n") as sources,
-        target.open(encoding="utf-8", newline="\n") as targets,
-    ):
-        try:
-            for one, other in zip(sources, targets, strict=True):
-                yield one.rstrip("\n"), other.rstrip("\n")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{source} or {target} is not UTF-8: {error.reason}") from error
-        except ValueError as error:
-            raise UserError(f"{source} and {target} are not of the same number of lines") from error
+        write(file, track(aligned, f"aligning {name}", total=None, unit="pairs"))
 
 
 def align_all(

@@ -19,7 +19,7 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.config import build
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import attention_of, forced
+from seq2seq.interpret.alignment import attention_of, forced, stored_texts
 from seq2seq.interpret.chosen_rule import RULE, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet, read_texts
 from seq2seq.interpret.heads import AllScores, score_all_rules
@@ -65,7 +65,7 @@ def gold_of(
                 "draw"
             )
         return found
-    pairs = read_texts(*texts)
+    pairs = read_texts(*texts) if test is None else stored_texts(texts[0].parent)
     golds = read_links(gold, [(source.split(), target.split()) for source, target in pairs], form)
     return GoldSet(test or texts[0].stem, pairs, golds)
 

@@ -11,10 +11,13 @@ from typing import Any
 from seq2seq.compare.runs import Run, section
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.scoring.metrics import Statistics
-from seq2seq.system.files import read_lines, sha256
+from seq2seq.system.files import read_back, sha256
+from seq2seq.system.text_lines import read_lines
+from seq2seq.text import markup
 
 # Scores are stored unrounded: only a changed file moves them
 TOLERANCE = 1e-6
+MOST = 0.5  # of the lines of a file of translations, which may have others of a log between
 
 
 def direction(runs: Sequence[Run]) -> tuple[str | None, str | None]:
@@ -107,8 +110,8 @@ def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
     output = run.output(test)
     if not output.is_file():
         raise UserError(f"{output} is missing: {run.again}")
-    sources, references = read_lines(folder / "source.txt"), read_lines(folder / "reference.txt")
-    hypotheses = read_lines(output)
+    sources, references = read_back(folder / "source.txt"), read_back(folder / "reference.txt")
+    hypotheses = read_back(output)
     if len(hypotheses) != len(references):
         raise UserError(
             f"{output} has {len(hypotheses)} lines and the reference {len(references)}: {run.again}"
@@ -122,7 +125,10 @@ def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
 
 def translations(file: Path, test: str, references: list[str]) -> list[str]:
     """The lines of an outside system's file, one for each reference."""
-    lines = read_lines(file)
+    lines = list(read_lines(file))
+    kind = markup.of_all(lines, share=MOST)
+    if kind is not None and kind != markup.of_all(references, share=MOST):
+        raise markup.refusal(f"{file}", kind)
     if len(lines) != len(references):
         raise UserError(
             f"{file} has {len(lines)} lines and the test set {test!r} has {len(references)}: "

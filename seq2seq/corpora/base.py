@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from seq2seq.alignment.gold import Gold
@@ -9,6 +10,7 @@ from seq2seq.corpora.known import Content, remembered
 from seq2seq.corpora.lines import Place, Report
 from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.errors import UserError, did_you_mean
+from seq2seq.text.markup import SAMPLE, refuse_markup
 
 __all__ = ["Corpus", "Pair", "Text", "by_name"]
 
@@ -117,11 +119,24 @@ class Corpus(ABC):
         text = Text.store(self.content(split), self.read(split), what=f"reading {split}")
         if not len(text):
             raise self.without_lines(split)
+        refuse_tagged(islice(text, SAMPLE), self.where(split))
         return text
 
     def without_lines(self, split: str) -> UserError:
         """What to raise for a split that holds nothing."""
         return UserError(f"{split} is empty: there are no lines in {self.where(split)}")
+
+
+def refuse_tagged(pairs: Iterable[Pair], where: str) -> None:
+    """Refuse a text of which one side is no plain text (`seq2seq.text.markup`).
+
+    Args:
+        pairs: its first ones.
+        where: what holds them, as a message names it.
+    """
+    pairs = list(pairs)
+    refuse_markup((pair.source for pair in pairs), f"the source side of {where}")
+    refuse_markup((pair.target for pair in pairs), f"the target side of {where}")
 
 
 def by_name(parts: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.corpora.base import Corpus
+from seq2seq.corpora.base import Corpus, refuse_tagged
 from seq2seq.corpora.cache import chunks, counted
 from seq2seq.corpora.lines import Defect, Place
 from seq2seq.corpora.overlap import Hashes, HashSet, Shared, both
 from seq2seq.corpora.shift import ShiftFinder
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
+from seq2seq.text.markup import KINDS, SAMPLE, kinds
 
 FIRST = 4  # places that are kept of each kind in each file
 RATIO = 4  # how many times longer than usual, beside the other side, is odd
@@ -44,7 +45,9 @@ MEANINGS = {
     "not UTF-8": "bytes that are no text in UTF-8",
     "too few columns": "the columns asked for are not there",
     "not JSON": "the line is not a JSON object",
+    "quotes": "a quoted cell is not closed, or has text after its closing quote",
     "no such text": "the fields asked for are not there, or hold something else than text",
+    "no plain text": "all lines are of an n-best list, the output of a program, or tagged",
     "nothing left": "no pair is left to train on",
     "shifted": "from about here on, lines look like translations of others nearby",
     "empty side": "left out of training, never out of a test set",
@@ -57,6 +60,15 @@ MEANINGS = {
     "line separator": "U+2028 and its kin: text here, the end of a line to some other tools",
     "byte-order mark": "dropped at the beginning of a file, text elsewhere",
     "control character": "invisible, but text",
+    "null": "a field without a value: read as an empty side",
+    "blank line": "no record: skipped",
+    "other columns": "not as many columns as in the first line: a delimiter that is text? In CSV a "
+    "training would be refused",
+    "line end in a cell": "a quoted cell goes on in the next line (an unclosed quote?); the line "
+    "end is read as a space",
+    "quoted cell": "quotes as CSV writes them, which are text here: data=csv data.delimiter=tab "
+    "reads them",
+    **{kind.name: kind.advice for kind in KINDS},
     "pair in": "a score on what was trained on tells of memory, not of translating",
     "source in": "the same source, translated otherwise",
 }
@@ -146,6 +158,7 @@ class SplitChecker:
         self.corpus, self.split, self.heldout = corpus, split, heldout
         self.findings = Findings(split)
         self.seen, self.shift = HashSet(), ShiftFinder()
+        self.first: list[Pair] = []  # pairs that show whether the split is plain text
         self.spoilt: set[int] = set()  # rows that a training would refuse, until their batch ends
         self.remembered: list[Remembered] = []  # of a held-out split
         self.shared: dict[str, Shared] = {}  # by the other split
@@ -175,6 +188,7 @@ class SplitChecker:
 
     def look(self, first: int, pairs: list[Pair]) -> None:
         """Look at a batch, whose first pair is row `first`."""
+        self.first += pairs[: SAMPLE - len(self.first)]
         whole = []  # rows with text on both sides
         for row, pair in enumerate(pairs, first):
             if row in self.spoilt:
@@ -182,6 +196,8 @@ class SplitChecker:
             for side, text in enumerate(pair):
                 if not text.isprintable() and ANY_ODD.search(text):
                     self.note_odd(row, side, text)
+                for kind in kinds(text):
+                    self.findings.add(kind.name, self.place(row, side))
             empty = [not text or text.isspace() for text in pair]
             if any(empty):
                 self.findings.add("empty side", self.place(row, empty.index(True)))
@@ -217,6 +233,11 @@ class SplitChecker:
         found, pairs = self.findings, self.findings.pairs
         if not pairs and not found.refusals:
             found.add("no pairs", None, self.corpus.without_lines(self.split))
+        try:
+            if self.first:
+                refuse_tagged(self.first, self.corpus.where(self.split))
+        except UserError as error:
+            found.add("no plain text", None, error)
         lost, long = found.count("empty side"), found.count("too long")
         if self.split == "train" and pairs and lost + long == pairs:
             sentence = (

@@ -6,10 +6,11 @@ from pathlib import Path
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.lines import Place, Report, missing, read_pairs, refuse
 from seq2seq.errors import UserError
+from seq2seq.system.containers import SUFFIXES
 
 
 class Files(Corpus):
-    """Two files a split, ROOT/PREFIX.LANGUAGE, plain or gzip (then maybe with .gz at the end).
+    """Two files a split, ROOT/PREFIX.LANGUAGE, plain or packed (maybe with .gz and the like).
 
     Args:
         source: language translated from, the end of its files' names
@@ -73,16 +74,14 @@ class Files(Corpus):
 
 
 def side(folder: Path, name: str) -> Path:
-    """The file of this name, or of this name with .gz.
+    """The file of this name, or of this name with .gz, .xz and the like.
 
     Raises:
-        UserError: there is neither, or both.
+        UserError: there is none, or more than one.
     """
-    plain, packed = folder / name, folder / f"{name}.gz"
-    if plain.exists() and packed.exists():
-        raise UserError(f"there are both {plain} and {packed.name}: remove one of them")
-    if packed.exists():
-        return packed
-    if plain.exists():
-        return plain
-    raise missing(plain)
+    found = [path for suffix in ("", *SUFFIXES) if (path := folder / f"{name}{suffix}").exists()]
+    if len(found) > 1:
+        raise UserError(f"there are both {found[0]} and {found[1].name}: remove one of them")
+    if not found:
+        raise missing(folder / name)
+    return found[0]

@@ -1,16 +1,29 @@
-"""Parallel datasets of the Hugging Face hub, and folders like them; the only door to `datasets`."""
+"""Parallel datasets of the Hugging Face hub, and folders like them; the only door to `datasets`.
 
+`datasets` finds the files of each split. Its readers of CSV and JSON guess quotes, missing values
+and types, so that text is lost; such files are read by our own readers, character by character.
+Parquet and Arrow files say themselves what they hold, and are read by `datasets`.
+"""
+
+import glob
 import hashlib
 import logging
 import re
+import shutil
+import sys
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.cache import cache_folder
-from seq2seq.corpora.lines import one_line
+from seq2seq.corpora.cache import cache_folder, unwritable
+from seq2seq.corpora.delimited import table_pairs
+from seq2seq.corpora.hub_tables import form_of, instead_of_file, refuse_settings, refuse_twins
+from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
+from seq2seq.corpora.objects import object_pairs
+from seq2seq.corpora.places import Places
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.console import bar
 
@@ -19,6 +32,7 @@ if TYPE_CHECKING:
 
 # Readers of plain data. Others guess, need more libraries, or (pickle) could run code.
 READERS = {"parquet", "json", "csv", "arrow", "cache"}
+EXACT = {"json", "csv"}  # formats without types, whose files are read here
 TEXT_TYPES = {"string", "large_string", "null"}
 ROWS = 1_000  # read at a time
 
@@ -71,23 +85,44 @@ class Hub(Corpus):
         self.revision = revision
         self.source_column = source_column
         self.target_column = target_column
+        self._fetched: dict[str, list[tuple[str, Path]]] = {}
+        self._counts: dict[str, int] = {}
+        self._places: dict[str, Places] = {}
 
     def read(self, split: str) -> Iterator[Pair]:
         """Stream the two columns; a null is an empty text, a line end inside a text a space."""
+        return self.scan(split, refuse)
+
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
+        """The same; defects are those of files without types, which are read here."""
+        if self._builder.name in EXACT:
+            spans = self._spans(split)
+            for name, *_ in spans:
+                self._files(name)
+            return self._exact_pairs(split, spans, report)
         dataset = self._dataset(split)
         source = self._column(dataset, self.source_column, self.source)
         target = self._column(dataset, self.target_column, self.target)
-        return _pairs(dataset, source, target)
+        return _pairs(dataset, source, target, split, report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
-        """The files that the dataset was converted to, and what is read of them."""
+        """The files that hold the dataset or that it was converted to, and what is read of them."""
+        if self._builder.name in EXACT:
+            files = [path for name, *_ in self._spans(split) for _, path in self._files(name)]
+            return (*files, self.part(split), repr(self._columns), repr(self._builder.config))
         dataset = self._dataset(split)
         columns = (
             self._column(dataset, self.source_column, self.source),
             self._column(dataset, self.target_column, self.target),
         )
-        files = [Path(file["filename"]) for file in dataset.cache_files]
-        return (*files, self.part(split), *columns)
+        arrow = [Path(file["filename"]) for file in dataset.cache_files]
+        return (*arrow, self.part(split), *columns)
+
+    def place(self, split: str, row: int, side: int) -> Place:
+        """The line of a file that is read here; else the row of the split."""
+        if split in self._places:
+            return self._places[split][row]
+        return super().place(split, row, side)
 
     def where(self, split: str) -> str:
         """The dataset and the name of its split."""
@@ -97,16 +132,27 @@ class Hub(Corpus):
     def _name(self) -> str:
         return f"{self.path}/{self.subset}" if self.subset else self.path
 
-    @property
+    @cached_property
     def _place(self) -> str:
         folder = Path(self.path).expanduser()
-        return str(folder) if folder.is_dir() else self.path
+        # Absolute, for `datasets` takes a bare name such as `csv` for its own reader of that name
+        return plain_path(folder.absolute()) if folder.is_dir() else self.path
+
+    @property
+    def _columns(self) -> tuple[list[str], list[str]]:
+        """The names that the column of each side may have."""
+        return (
+            [self.source_column] if self.source_column else names_of(self.source),
+            [self.target_column] if self.target_column else names_of(self.target),
+        )
 
     @cached_property
-    def _prepared(self) -> "DatasetBuilder":
-        """The dataset with its files fetched and converted to Arrow."""
+    def _builder(self) -> "DatasetBuilder":
+        """What `datasets` knows of the dataset before any file is read."""
         import datasets
 
+        if Path(self.path).expanduser().is_file():
+            raise UserError(instead_of_file(Path(self.path)))
         _silence()
         try:
             with bar() as progress:
@@ -117,17 +163,100 @@ class Hub(Corpus):
                     revision=self.revision,
                     cache_dir=_folder_cache(Path(self._place)),
                 )
+                if builder.name == self._place:  # a reader's name, which would read this folder
+                    raise UserError(f"there is no folder {self.path}, nor is it OWNER/NAME")
                 if builder.name not in READERS:
                     raise UserError(
                         f"{self._name} is stored as {builder.name}; "
                         f"only {', '.join(sorted(READERS - {'cache'}))} are read"
+                        + (" (data=files reads lines of text)" if builder.name == "text" else "")
                     )
-                builder.download_and_prepare()
         except UserError:
             raise
         except Exception as error:  # whatever the libraries below `datasets` raise
             raise self._unloadable(error) from error
+        if builder.name in EXACT:
+            refuse_settings(self._name, builder.config)
+            refuse_twins(builder.config.data_files or {})
         return builder
+
+    @cached_property
+    def _prepared(self) -> "DatasetBuilder":
+        """The dataset with its files fetched and converted to Arrow."""
+        builder = self._builder
+        try:
+            with bar() as progress:
+                progress.add_task(f"preparing {self._name}", total=None, unit="files")
+                builder.download_and_prepare()
+        except Exception as error:  # whatever the libraries below `datasets` raise
+            raise self._unloadable(error) from error
+        return builder
+
+    def _files(self, name: str) -> list[tuple[str, Path]]:
+        """The files of a whole split: what each is called, and where it is, fetched if need be."""
+        import datasets
+
+        if name not in self._fetched:
+            named = [str(file) for file in self._builder.config.data_files[name]]
+            try:
+                paths = datasets.DownloadManager().download(named)
+            except Exception as error:
+                raise self._unloadable(error) from error
+            folder = str(Path(self.path).expanduser().absolute())
+            real = (Path(str(path).replace(self._place, folder, 1)) for path in paths)
+            self._fetched[name] = list(zip(named, real, strict=True))
+        return self._fetched[name]
+
+    def _spans(self, split: str) -> list[tuple[str, int, int]]:
+        """The splits of the dataset that a part such as `a[:9]+b` names, with their rows.
+
+        Rows are counted only where a slice asks for them.
+        """
+        import datasets
+
+        part, splits = self.part(split), self._builder.config.data_files
+        self._refuse_unknown(part, [str(name) for name in splits])
+        rows = {
+            str(name): self._count(str(name)) if f"{name}[" in part else sys.maxsize
+            for name in splits
+        }
+        try:
+            found = datasets.ReadInstruction.from_spec(part).to_absolute(rows)
+            spans = [(one.splitname, one.from_, one.to) for one in found]
+        except (ValueError, AssertionError) as error:
+            raise UserError(f"{self._name} has nothing at {part!r}: {error}") from error
+        if "[" in part and not any(last > first for _, first, last in spans):
+            raise UserError(f"{self._name} has nothing at {part!r}: the slice is empty")
+        return spans
+
+    def _count(self, name: str) -> int:
+        """The rows of a whole split."""
+        if name not in self._counts:
+            pairs = (self._file_pairs(*file, _ignore) for file in self._files(name))
+            self._counts[name] = sum(sum(1 for _ in file) for file in pairs)
+        return self._counts[name]
+
+    def _exact_pairs(
+        self, split: str, spans: list[tuple[str, int, int]], report: Report
+    ) -> Iterator[Pair]:
+        """The pairs of files without types, as their lines have them."""
+        places = self._places[split] = Places()
+        for name, first, last in spans:
+            rows = (
+                (Path(named).name, *row)
+                for named, path in self._files(name)
+                for row in self._file_pairs(named, path, report)
+            )
+            for file, line, pair in islice(rows, first, last):
+                places.append(file, line)
+                yield pair
+
+    def _file_pairs(self, name: str, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
+        """The pairs of one file, with their lines."""
+        config: Any = self._builder.config
+        if self._builder.name == "json":
+            return object_pairs(path, self._columns, report)
+        return table_pairs(path, *form_of(config, name, self._columns), report)
 
     def _unloadable(self, error: Exception) -> UserError:
         reason = str(error.__cause__ or error).split("\n")[0] or type(error).__name__
@@ -155,20 +284,28 @@ class Hub(Corpus):
 
     def _dataset(self, split: str) -> "Dataset":
         part = self.part(split)
-        known = list(self._prepared.info.splits or ())
-        for name in re.findall(r"(?:^|\+)([^+\[]*)", part):
-            if name not in known:
-                raise UserError(f"{self._name} has no split {name!r}; {did_you_mean(name, known)}")
+        self._refuse_unknown(part, list(self._prepared.info.splits or ()))
         try:
             dataset: Any = self._prepared.as_dataset(split=part)
         except (ValueError, AssertionError) as error:
             raise UserError(f"{self._name} has nothing at {part!r}: {error}") from error
         return dataset.flatten()
 
+    def _refuse_unknown(self, part: str, known: list[str]) -> None:
+        for name in re.findall(r"(?:^|\+)([^+\[]*)", part):
+            if name not in known:
+                raise UserError(f"{self._name} has no split {name!r}; {did_you_mean(name, known)}")
+
     def _column(self, dataset: "Dataset", column: str | None, language: str) -> str:
         """The column of this name, or of this language: its own, or inside `translation`."""
         names = dataset.column_names
-        for name in [column] if column else [f"translation.{language}", language]:
+        choices = [column] if column else names_of(language)
+        if not {*choices} - {*names} and len(choices) > 1:
+            raise UserError(
+                f"{self._name} has both {choices[0]!r} and {choices[1]!r}: say which by "
+                "data.source_column and data.target_column"
+            )
+        for name in choices:
             if name in names:
                 if (kind := getattr(dataset.features[name], "dtype", "lists")) in TEXT_TYPES:
                     return name
@@ -181,10 +318,45 @@ class Hub(Corpus):
         )
 
 
-def _pairs(dataset: "Dataset", source: str, target: str) -> Iterator[Pair]:
+def _pairs(
+    dataset: "Dataset", source: str, target: str, split: str, report: Report
+) -> Iterator[Pair]:
+    number = 0
     for rows in dataset.select_columns(list({source, target})).iter(ROWS):
         for left, right in zip(rows[source], rows[target], strict=True):
+            number += 1
+            if left is None or right is None:
+                report(Defect("null", Place(split, number)))
             yield Pair(one_line(left or ""), one_line(right or ""))
+
+
+def names_of(language: str) -> list[str]:
+    """The columns that may hold a language: its own, or that inside `translation`."""
+    return [f"translation.{language}", language]
+
+
+def plain_path(folder: Path) -> str:
+    """A path of a folder that `datasets` does not take for a pattern.
+
+    Where the path has `[`, `?` or `*`, that of a folder in the cache with links to all its files.
+    """
+    if glob.escape(str(folder)) == str(folder):
+        return str(folder)
+    mirror = cache_folder() / "hub" / "links" / hashlib.sha256(str(folder).encode()).hexdigest()
+    try:
+        shutil.rmtree(mirror, ignore_errors=True)
+        for path in folder.rglob("*"):
+            if path.is_file():
+                link = mirror / path.relative_to(folder)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path)
+    except OSError as error:
+        raise unwritable(mirror, error) from error
+    return str(mirror.resolve())
+
+
+def _ignore(defect: Defect) -> None:
+    """Read on: what is wrong is said when the pairs are read."""
 
 
 def _folder_cache(folder: Path) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.corpora.cache import cache_folder, replacing
+from seq2seq.system import containers, text_lines
 
 SETTLED = 2.0  # seconds since the last change; the coarsest clock in use ticks that often
 
@@ -71,6 +72,7 @@ def stamp(origin: Sequence[Path | str]) -> str | None:
         for stat in stats
     ]
     digest = hashlib.sha256(repr((places, states)).encode())
-    for code in sorted(Path(__file__).parent.glob("*.py")):
+    below = (Path(str(module.__file__)) for module in (containers, text_lines))
+    for code in [*sorted(Path(__file__).parent.glob("*.py")), *below]:
         digest.update(code.read_bytes())
     return digest.hexdigest()

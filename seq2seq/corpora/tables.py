@@ -1,20 +1,21 @@
-"""A user's own tables, both sides in one file: tab-separated columns, or JSON objects."""
+"""A user's own tables, both sides in one file: columns between delimiters, or JSON objects."""
 
-import json
+from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.lines import Defect, Place, Report, one_line, read_lines, refuse
-from seq2seq.errors import UserError, did_you_mean
+from seq2seq.corpora.delimited import Form, delimiter_of, table_pairs
+from seq2seq.corpora.lines import Place, Report, refuse
+from seq2seq.corpora.objects import fields_of, object_pairs
+from seq2seq.corpora.places import LineNumbers
+from seq2seq.system.containers import SUFFIXES
 
-EXTENSIONS = {".gz", ".tsv", ".txt", ".jsonl", ".json"}
+EXTENSIONS = {".tsv", ".csv", ".txt", ".jsonl", ".json", *SUFFIXES}
 
 
 class Table(Corpus):
-    """One file a split, ROOT/FILE, one pair a line."""
+    """One file a split, ROOT/FILE, with both sides in it."""
 
     def __init__(
         self,
@@ -38,6 +39,11 @@ class Table(Corpus):
             tokenized=tokenized,
         )
         self.root = root
+        self._lines: dict[str, LineNumbers] = {}
+
+    @abstractmethod
+    def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
+        """Stream the pairs of a file, each with the line where it begins."""
 
     def path(self, split: str) -> Path:
         """The file of the split."""
@@ -48,16 +54,23 @@ class Table(Corpus):
         return str(self.path(split))
 
     def read(self, split: str) -> Iterator[Pair]:
-        """Stream the two sides of every line."""
+        """Stream the two sides of every record."""
         return self.scan(split, refuse)
 
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
+        """The same; where the sides of a record cannot be read they are empty."""
+        lines = self._lines[split] = LineNumbers()
+        for line, pair in self.numbered(self.path(split), report):
+            lines.append(line)
+            yield pair
+
     def place(self, split: str, row: int, side: int) -> Place:
-        """The line, which holds both sides."""
-        return Place(self.path(split).name, row + 1)
+        """The line where the record begins, which holds both sides."""
+        return Place(self.path(split).name, self._lines.get(split, LineNumbers())[row])
 
 
 class Tsv(Table):
-    """Tab-separated columns, plain or gzip; quotes and backslashes are text.
+    """Tab-separated columns; quotes and backslashes are text.
 
     Args:
         source: language translated from
@@ -65,7 +78,7 @@ class Tsv(Table):
         root: folder of the files
         train: name of the training file
         validation: name of the validation file
-        tests: names of the test sets' files; without .tsv and .gz they name the sets
+        tests: names of the test sets' files; without .tsv, .gz and the like they name the sets
         source_column: column of the source side, its number from 0 or its name in the header
         target_column: column of the target side, its number from 0 or its name in the header
         header: true if the first line names the columns
@@ -100,47 +113,21 @@ class Tsv(Table):
         )
         self.source_column = source_column
         self.target_column = target_column
-        self.header = header
+        self.form = Form("\t", quotes=False, header=header)
 
-    def scan(self, split: str, report: Report) -> Iterator[Pair]:
-        """Stream the two columns of every line but the header; without both they are empty."""
-        path = self.path(split)
-        with closing(read_lines(path, report)) as read:
-            lines = enumerate(read, start=1)
-            names = next(lines, (1, ""))[1].split("\t") if self.header else []
-            columns = (self.source_column, self.target_column)
-            source, target = (self._number(path, column, names) for column in columns)
-            for number, line in lines:
-                fields = line.split("\t")
-                if len(fields) > max(source, target):
-                    yield Pair(fields[source], fields[target])
-                    continue
-                sentence = (
-                    f"line {number} of {path} has {len(fields)} columns, "
-                    f"but column {max(source, target)} (counted from 0) is asked for"
-                )
-                report(Defect("too few columns", Place(path.name, number), UserError(sentence)))
-                yield Pair("", "")
+    def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
+        """Stream the two columns of every line but the header."""
+        return table_pairs(path, self.form, ([self.source_column], [self.target_column]), report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
         """The file, and which columns are read."""
-        return self.path(split), self.source_column, self.target_column, str(self.header)
-
-    def place(self, split: str, row: int, side: int) -> Place:
-        """The line, with the header before it."""
-        return Place(self.path(split).name, row + 1 + self.header)
-
-    def _number(self, path: Path, column: str, names: list[str]) -> int:
-        if column in names:
-            return names.index(column)
-        if column.isdecimal() and len(column) < 10:
-            return int(column)
-        reason = did_you_mean(column, names) if self.header else "without a header, give its number"
-        raise UserError(f"{path} has no column {column!r}; {reason}")
+        return self.path(split), self.source_column, self.target_column, repr(self.form)
 
 
-class Jsonl(Table):
-    """One JSON object a line, plain or gzip; line ends inside a text become spaces.
+class Csv(Tsv):
+    """Comma-separated columns; cells may be quoted, and then have delimiters and line ends.
+
+    Quotes are those of RFC 4180. Line ends inside a text become spaces.
 
     Args:
         source: language translated from
@@ -148,9 +135,11 @@ class Jsonl(Table):
         root: folder of the files
         train: name of the training file
         validation: name of the validation file
-        tests: names of the test sets' files; without .jsonl and .gz they name the sets
-        source_field: field of the source side, dotted where it lies deeper
-        target_field: field of the target side, dotted where it lies deeper
+        tests: names of the test sets' files; without .csv, .gz and the like they name the sets
+        source_column: column of the source side, its name in the header or its number from 0
+        target_column: column of the target side, its name in the header or its number from 0
+        header: true if the first line names the columns
+        delimiter: what is between columns: a character, or comma, semicolon, tab or pipe
         max_length: longest pair to train on, in pieces a side
         tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
     """
@@ -164,8 +153,59 @@ class Jsonl(Table):
         train: str,
         validation: str,
         tests: list[str],
-        source_field: str,
-        target_field: str,
+        source_column: str,
+        target_column: str,
+        header: bool,
+        delimiter: str,
+        max_length: int,
+        tokenized: bool,
+    ) -> None:
+        super().__init__(
+            source=source,
+            target=target,
+            root=root,
+            train=train,
+            validation=validation,
+            tests=tests,
+            source_column=source_column,
+            target_column=target_column,
+            header=header,
+            max_length=max_length,
+            tokenized=tokenized,
+        )
+        self.form = Form(delimiter_of(delimiter), quotes=True, header=header)
+
+
+class Jsonl(Table):
+    """One JSON object a line, or an array of them; line ends inside a text become spaces.
+
+    A text is found by its language in the field `translation.LANGUAGE` or LANGUAGE. A null is an
+    empty text, and blank lines are skipped.
+
+    Args:
+        source: language translated from
+        target: language translated into
+        root: folder of the files
+        train: name of the training file
+        validation: name of the validation file
+        tests: names of the test sets' files; without .jsonl, .gz and the like they name the sets
+        source_field: field of the source side, dotted if it lies deeper; null finds its language
+        target_field: field of the target side, dotted if it lies deeper; null finds its language
+        max_length: longest pair to train on, in pieces a side
+        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
+    """
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        target: str,
+        root: str,
+        train: str,
+        validation: str,
+        tests: list[str],
+        source_field: str | None,
+        target_field: str | None,
         max_length: int,
         tokenized: bool,
     ) -> None:
@@ -179,49 +219,15 @@ class Jsonl(Table):
             max_length=max_length,
             tokenized=tokenized,
         )
-        self.source_field = source_field
-        self.target_field = target_field
+        self.fields = fields_of(source_field, source), fields_of(target_field, target)
+
+    def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
+        """Stream the two fields of every object."""
+        return object_pairs(path, self.fields, report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
         """The file, and which fields are read."""
-        return self.path(split), self.source_field, self.target_field
-
-    def scan(self, split: str, report: Report) -> Iterator[Pair]:
-        """Stream the two fields of every object; where they cannot be had they are empty."""
-        path = self.path(split)
-        fields = self.source_field, self.target_field
-        with closing(read_lines(path, report)) as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    record = json.loads(line)
-                    pair = Pair(*(_field(record, field) for field in fields))
-                except (UserError, ValueError, RecursionError) as error:
-                    known = isinstance(error, UserError)
-                    kind = "no such text" if known else "not JSON"
-                    reason = f"{error}" if known else f"is not JSON: {error}"
-                    sentence = f"line {number} of {path} {reason}"
-                    report(Defect(kind, Place(path.name, number), UserError(sentence)))
-                    pair = Pair("", "")
-                yield pair
-
-
-def _field(record: Any, field: str) -> str:
-    """The text at a dotted name; the error is the end of a sentence about the line."""
-    value = record
-    for key in field.split("."):
-        if not isinstance(value, dict) or key not in value:
-            known = value if isinstance(value, dict) else ()
-            raise UserError(f"has no field {field!r}: at {key!r}, {did_you_mean(key, known)}")
-        value = value[key]
-    if not isinstance(value, str):
-        raise UserError(f"has {type(value).__name__} in the field {field!r}, not text")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"has half a character (a lone surrogate) in the field {field!r}"
-        ) from error
-    return one_line(value)
+        return self.path(split), repr(self.fields)
 
 
 def _stem(file: str) -> str:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.alignment.gold import Gold, read_gold
+from seq2seq.corpora.lines import read_pairs, refuse_tagged_files
 from seq2seq.errors import UserError
-from seq2seq.system.files import read_lines
+from seq2seq.interpret.alignment import stored_texts
 
 
 class GoldSet(NamedTuple):
@@ -25,7 +26,7 @@ class GoldSet(NamedTuple):
         golds = read_gold(folder)
         if golds is None:
             return None
-        texts = read_texts(folder / "source.txt", folder / "reference.txt")
+        texts = stored_texts(folder)
         if len(texts) != len(golds):
             raise UserError(f"{folder} has {len(texts)} pairs and the gold of {len(golds)}")
         return cls(folder.name, texts, golds)
@@ -40,14 +41,10 @@ class GoldSet(NamedTuple):
 
 
 def read_texts(source: Path, target: Path) -> list[tuple[str, str]]:
-    """The pairs of two files.
+    """The pairs of two files that a person gave.
 
     Raises:
-        UserError: they are of different lengths.
+        UserError: they are of different lengths, cannot be read, or are tagged.
     """
-    sides = read_lines(source), read_lines(target)
-    if len(sides[0]) != len(sides[1]):
-        raise UserError(
-            f"{source} has {len(sides[0])} lines and {target} {len(sides[1])}: they must be pairs"
-        )
-    return list(zip(*sides, strict=True))
+    refuse_tagged_files(source, target)
+    return list(read_pairs(source, target))

@@ -110,8 +110,11 @@ def synced_length(path: Path) -> int:
         return path.stat().st_size
 
 
-def read_lines(path: Path) -> list[str]:
-    r"""The lines of a UTF-8 text file; a line ends at \n and nowhere else.
+def read_back(path: Path) -> list[str]:
+    r"""The lines that `write_lines` wrote, character by character; a line ends at \n alone.
+
+    Text that a person gives is read by `seq2seq.system.text_lines.read_lines`, which drops byte-order
+    marks and carriage returns.
 
     Raises:
         UserError: it is not UTF-8; the sentence names the line.

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.errors import UserError
-from seq2seq.system.files import read_lines
+from seq2seq.system.text_lines import read_lines
 
 AGREEMENT = "gold.agreement.tsv"
 

@@ -16,6 +16,7 @@ from seq2seq.config import TokenizerConfig
 from seq2seq.corpora import Corpus, Encoded, Text, Usable, cache_folder, encode, overlaps, usable
 from seq2seq.errors import UserError
 from seq2seq.system.console import console
+from seq2seq.text import markup
 from seq2seq.text.batching import Batch, collate
 from seq2seq.text.tokenizer import Tokenizers
 
@@ -52,6 +53,14 @@ def print_overlap(train: Text, texts: Mapping[str, Text]) -> None:
     """Say which of those texts have sentences that are trained on: their scores tell less."""
     for overlap in overlaps(train, texts):
         console.print(f"overlap: {overlap}")
+
+
+def tell_markup(texts: Mapping[str, Text]) -> None:
+    """Say which texts have lines that look like tags, n-best lists or the like."""
+    for split, text in texts.items():
+        for side, lines in (("source", text.sources()), ("target", text.targets())):
+            if sentence := markup.remark(lines, f"{split}, {side} side"):
+                console.print(sentence, markup=False)
 
 
 def gold_alignments(corpus: Corpus) -> dict[str, Iterable[Gold]]:

@@ -18,7 +18,7 @@ from seq2seq.runs.weights import save_weights, set_weights
 from seq2seq.search.base import Search
 from seq2seq.system import devices, energy, provenance, threads
 from seq2seq.system.console import console, track, training_bar
-from seq2seq.system.files import drop_partial, read_lines
+from seq2seq.system.files import drop_partial, read_back
 from seq2seq.system.lock import LOCK, exclusive_writer
 from seq2seq.system.signals import StopSignals
 from seq2seq.text import word_counts
@@ -30,6 +30,7 @@ from seq2seq.training.examples import (
     held_out_texts,
     learn_tokenizers,
     print_overlap,
+    tell_markup,
 )
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.log import TrainingLog
@@ -77,6 +78,7 @@ def train(config: Config) -> Path:
     else:
         texts = held_out_texts(corpus)
         print_overlap(training.learner.examples.text, texts)
+        tell_markup({"train": training.learner.examples.text, **texts})
     if config.fresh and folder.is_dir() and any(folder.iterdir()):
         with exclusive_writer(folder):
             moved = move_aside(folder)
@@ -273,7 +275,7 @@ class Training:
         """Write down how rare the words of the held-out sources are in the training text."""
         folder, text = self.checkpoints.folder, self.learner.examples.text
         if not (folder / word_counts.FILE).is_file():
-            held_out = (read_lines(file) for file in folder.glob("hyps/*/source.txt"))
+            held_out = (read_back(file) for file in folder.glob("hyps/*/source.txt"))
             training = track(text.sources(), "counting words", total=len(text), unit="lines")
             counts = word_counts.count(training, chain.from_iterable(held_out))
             word_counts.write_counts(folder, counts)

@@ -1,11 +1,12 @@
 """Translating a stream line by line, as `seq2seq translate` does."""
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import BinaryIO
 
 from seq2seq.errors import UserError
 from seq2seq.system.console import bar, console
+from seq2seq.system.text_lines import read_stream
+from seq2seq.text.markup import of_all, refusal
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
@@ -15,19 +16,23 @@ CHUNK = 512  # lines of a stream translated together
 def filter_lines(
     translator: Translator, lines: BinaryIO, out: BinaryIO, *, n_best: int = 1
 ) -> None:
-    r"""Translate a stream: one line out for each line in, empty ones too, in order.
+    """Translate a stream: one line out for each line in, empty ones too, in order.
 
-    A line ends at \n and nowhere else. With n_best above 1 each line in gives up to that many lines
-    `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as Moses and Marian do.
+    Lines are what `seq2seq.system.text_lines` makes of the stream. With n_best above 1 each line in gives
+    up to that many lines `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as Moses and
+    Marian do.
 
     Raises:
         UserError: a line is not UTF-8; what came before it has been translated.
     """
     trained = translator.run.config.get("data", {}).get("max_length")
     size = 1 if lines.isatty() else CHUNK
+    read = read_stream(lines)
     with bar() as progress:
         task = progress.add_task("translating", total=None, unit="lines")
-        for first, texts in chunked(lines, size):
+        for first, texts in chunked(read, size):
+            if not first and (kind := of_all(texts)):
+                console.print(f"{refusal('standard input', kind)}", markup=False)
             groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
             for number, group in enumerate(groups, first):
                 remark(number + 1, group[0], trained)
@@ -38,20 +43,25 @@ def filter_lines(
             out.flush()
 
 
-def chunked(lines: BinaryIO, size: int) -> Iterator[tuple[int, list[str]]]:
-    """Texts of up to `size` lines, with the number of the first, from 0."""
-    numbered = enumerate(lines)
-    while chunk := list(islice(numbered, size)):
-        texts, bad = [], None
-        for number, raw in chunk:
-            try:
-                texts.append(raw.removesuffix(b"\n").removesuffix(b"\r").decode())
-            except UnicodeDecodeError as error:
-                bad = UserError(f"standard input, line {number + 1}, is not UTF-8: {error.reason}")
-                break
-        yield chunk[0][0], texts
-        if bad:
-            raise bad
+def chunked(lines: Iterator[str], size: int) -> Iterator[tuple[int, list[str]]]:
+    """Texts of up to `size` lines, with the number of the first, from 0.
+
+    What ends the reading is raised after the texts before it have been yielded.
+    """
+    texts: list[str] = []
+    first = 0
+    try:
+        for text in lines:
+            texts.append(text)
+            if len(texts) == size:
+                yield first, texts
+                first, texts = first + size, []
+    except UserError:
+        if texts:
+            yield first, texts
+        raise
+    if texts:
+        yield first, texts
 
 
 def remark(line: int, found: Translation, trained: int | None) -> None:

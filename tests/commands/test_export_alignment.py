@@ -69,7 +69,7 @@ def test_pairs_are_read_as_they_are_written(run, tmp_path, monkeypatch):
         for _ in aligned:
             written.append(len(read) - len(written))
 
-    monkeypatch.setattr("seq2seq.commands.export_alignment.pairs", lambda *paths: lines())
+    monkeypatch.setattr("seq2seq.commands.export_alignment.stored_texts", lambda *paths: lines())
     monkeypatch.setitem(WRITERS, ".align", ("w", write))
     export_text(run, test="test", rule=Rule(), out=tmp_path / "x.align", device="cpu")
     assert len(written) == 7
@@ -96,7 +96,8 @@ def test_what_does_not_fit_is_refused(run, asked, out, message):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"a\n", "not of the same number of lines"), (b"\xff\n", "not UTF-8")]
+    ("content", "message"),
+    [(b"a\n", "line i of one must be the translation"), (b"\xff\n", "not UTF-8")],
 )
 def test_files_that_are_no_pairs_are_refused_and_nothing_is_left(run, tmp_path, content, message):
     write_lines(tmp_path / "a.en", ENGLISH)

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seq2seq.corpora import Pair, lines
+from seq2seq.corpora import Pair
 from seq2seq.corpora import cache as cache_module
 from seq2seq.corpora.cache import cache_folder, replacing
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.tables import Jsonl, Tsv
 from seq2seq.errors import UserError
+from seq2seq.system import text_lines
 
 REAL = Path(__file__).parents[2] / "../shared/corpora"
 
@@ -237,9 +238,9 @@ def test_news_with_its_traps_has_the_right_count():
 
 @pytest.mark.parametrize("kind", ["files", "tsv", "jsonl"])
 def test_a_refused_file_is_closed_though_its_error_is_kept(tmp_path, monkeypatch, kind):
-    opened, open_bytes = [], lines.open_bytes
+    opened, open_bytes = [], text_lines.open_bytes
     monkeypatch.setattr(
-        lines, "open_bytes", lambda path: opened.append(open_bytes(path)) or opened[-1]
+        text_lines, "open_bytes", lambda path: opened.append(open_bytes(path)) or opened[-1]
     )
     for name in ("train", "train.en", "train.de"):
         (tmp_path / name).write_bytes(b"one\n" * (2 if name == "train.de" else 9))

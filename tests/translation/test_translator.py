@@ -379,7 +379,7 @@ def test_n_best_lines_have_number_text_and_score(one):
 def test_a_line_that_is_not_utf8_is_named_after_those_before_it_are_done(one, monkeypatch, size):
     monkeypatch.setattr("seq2seq.translation.stream.CHUNK", size)
     content = b"a man\ntwo dogs\n\xff\xfe\nthe cat\n"
-    refusal = pytest.raises(UserError, match="line 3, is not UTF-8")
+    refusal = pytest.raises(UserError, match="is not UTF-8 at line 3")
     assert filtered(one, content, refused=refusal) == texts(one, ["a man", "two dogs"])
 
 

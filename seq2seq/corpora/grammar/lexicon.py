@@ -6,6 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2seq.system.text_lines import read_lines
+
 PERSONS = ("je", "il", "nous", "ils")  # the order of French forms
 
 # The verbs whose past is formed with être; reflexive verbs are the others.
@@ -107,7 +109,7 @@ class Lexicon:
         self._french = {row[0]: tuple(row[1:]) for row in self._rows("french")}
 
     def _rows(self, name: str) -> Iterator[list[str]]:
-        for line in (self.folder / f"{name}.tsv").read_text("utf-8").splitlines():
+        for line in read_lines(self.folder / f"{name}.tsv"):
             if not line.startswith("#"):
                 yield line.split("\t")
 
