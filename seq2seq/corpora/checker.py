@@ -42,6 +42,7 @@ MEANINGS = {
     "unreadable": "what comes after, or the whole split, cannot be read",
     "no pairs": "there is nothing to read",
     "unequal counts": "line i of one file must be the translation of line i of the other",
+    "other segment": "the two sides do not have the same documents and segments",
     "not UTF-8": "bytes that are no text in UTF-8",
     "too few columns": "the columns asked for are not there",
     "not JSON": "the line is not a JSON object",
@@ -49,6 +50,8 @@ MEANINGS = {
     "no such text": "the fields asked for are not there, or hold something else than text",
     "no plain text": "all lines are of an n-best list, the output of a program, or tagged",
     "nothing left": "no pair is left to train on",
+    "several references": "the first translation of a document is read, the others are not",
+    "other languages": "left out: the unit lacks one of the two languages",
     "shifted": "from about here on, lines look like translations of others nearby",
     "empty side": "left out of training, never out of a test set",
     "too long": "left out of training: over data.max_length words, each a piece at least (or over "
