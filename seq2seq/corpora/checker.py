@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seq2seq.corpora.base import Corpus, refuse_tagged
 from seq2seq.corpora.cache import chunks, counted
 from seq2seq.corpora.lines import Defect, Place
-from seq2seq.corpora.overlap import Hashes, HashSet, Shared, both
+from seq2seq.corpora.overlap import Hashes, HashSet, Shared, both, same_as_training
 from seq2seq.corpora.shift import ShiftFinder
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
@@ -49,6 +49,7 @@ MEANINGS = {
     "quotes": "a quoted cell is not closed, or has text after its closing quote",
     "no such text": "the fields asked for are not there, or hold something else than text",
     "no plain text": "all lines are of an n-best list, the output of a program, or tagged",
+    "training text": "a test set must have pairs that are not trained on",
     "nothing left": "no pair is left to train on",
     "several references": "the first translation of a document is read, the others are not",
     "other languages": "left out: the unit lacks one of the two languages",
@@ -145,6 +146,7 @@ def check(corpus: Corpus) -> list[Findings]:
         checkers[-1].run()
     for checker in checkers:
         checker.report_shared()
+        checker.refuse_training_text(checkers[-1].findings.pairs)
     return [checker.findings for checker in reversed(checkers)]
 
 
@@ -279,6 +281,12 @@ class SplitChecker:
             for what, found in (("pair", shared.pairs), ("source", shared.sources)):
                 for row in np.sort(self.remembered[0].rows[found]).tolist():
                     self.findings.add(f"{what} in {other}", self.place(row))
+
+    def refuse_training_text(self, trained: int) -> None:
+        """Refuse a test set that has as many pairs as the training text, all of them trained on."""
+        shared = self.findings.count("pair in train")
+        if self.split not in ("train", "validation") and self.findings.pairs == trained == shared:
+            self.findings.add("training text", None, same_as_training(self.split))
 
     def note_odd(self, row: int, side: int, text: str) -> None:
         """Name the characters that nobody wants in a text."""

@@ -1,8 +1,8 @@
 """Divide the pairs of one file into splits, so that no source sentence is in two of them.
 
 Pairs whose sources are the same but for case, punctuation and spaces form a group, and a group is
-in one split as a whole. The order in which groups are drawn is that of a keyed hash of their source:
-it depends on the seed and on the text alone, not on the order of lines, the machine or the process.
+in one split as a whole. Groups are drawn in the order of a keyed hash of their source, which
+depends on the seed and on the text alone, not on the order of lines, the machine or the process.
 """
 
 import hashlib
@@ -32,13 +32,13 @@ class Size(NamedTuple):
 
     Attributes:
         key: what a message calls it, such as data.validation=1000.
-        count: pairs; None where a share is given.
-        share: share of the pairs, above 0 and below 1; with a count, the split gets the smaller,
+        number: pairs; None where a share is given.
+        share: share of the pairs, above 0 and below 1; with a number, the split gets the smaller,
             but at least one pair.
     """
 
     key: str
-    count: int | None = None
+    number: int | None = None
     share: float | None = None
 
     @classmethod
@@ -60,12 +60,12 @@ class Size(NamedTuple):
         if number >= 1 and number == int(number if number < math.inf else 0) and not percent:
             if number == 1 and value != "1":
                 raise UserError(f"{named} is all of the file: a share must be below 1")
-            return cls(named, count=int(number))
+            return cls(named, number=int(number))
         if 0 < number < 1:
             return cls(named, share=number)
         raise UserError(
-            f"{named} is no size of a split: give a number of pairs, such as 1000, or a share above "
-            "0 and below 1, such as 0.1"
+            f"{named} is no size of a split: give a number of pairs, such as 1000, or a share "
+            "above 0 and below 1, such as 0.1"
         )
 
     def pairs(self, total: int) -> int:
@@ -75,8 +75,8 @@ class Size(NamedTuple):
             UserError: it is no pair at all.
         """
         shared = total if self.share is None else round(self.share * total)
-        if self.count is not None:
-            return max(1, min(self.count, shared)) if self.share is not None else self.count
+        if self.number is not None:
+            return max(1, min(self.number, shared)) if self.share is not None else self.number
         if not shared:
             raise UserError(f"{self.key} of {total:,} pairs is less than one pair")
         return shared
@@ -164,8 +164,8 @@ def cut(pairs: Iterable[Pair], sizes: Mapping[str, Size], seed: int, where: str)
         if not count:
             raise UserError(
                 f"{where} cannot be split: every source has so many translations that none fits "
-                f"into {sizes[name].key if name in sizes else 'the training split'}, for pairs with "
-                "the same source stay together"
+                f"into {sizes[name].key if name in sizes else 'the training split'}, for pairs "
+                "with the same source stay together"
             )
     return found
 

@@ -60,8 +60,8 @@ def xml_events(path: Path, report: Report) -> Iterator[Event]:
 
     def declared(name: str, *_: object) -> None:
         raise UserError(
-            f"line {parser.CurrentLineNumber} of {path} declares the entity {name!r}: files that do "
-            "are refused, since entities can expand to any size; replace it by its text"
+            f"line {parser.CurrentLineNumber} of {path} declares the entity {name!r}: files that "
+            "do are refused, since entities can expand to any size; replace it by its text"
         )
 
     def skipped(name: str, is_parameter: bool) -> None:

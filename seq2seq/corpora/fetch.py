@@ -21,7 +21,7 @@ BYTES = 1 << 16  # read at a time
 MOST = 1 << 28  # bytes of an answer, packed or not
 
 
-class Unusable(Exception):
+class UnusableError(Exception):
     """What an address answered cannot be used; the message is the reason."""
 
 
@@ -44,7 +44,7 @@ def fetch(urls: Sequence[str], path: Path, *, sha256: str, field: str) -> Path:
     for url in urls:
         try:
             content = unpacked(download(url), field if url.endswith(".jsonl") else None)
-        except Unusable as error:
+        except UnusableError as error:
             reasons.append(f"{url}: {error}")
             continue
         if (found := hashlib.sha256(content).hexdigest()) != sha256:
@@ -63,10 +63,10 @@ def download(url: str) -> bytes:
     """What an address answers.
 
     Raises:
-        Unusable: nothing, an error, or only a part.
+        UnusableError: nothing, an error, or only a part.
     """
     if urlsplit_scheme(url) not in ("http", "https"):
-        raise Unusable("only http and https are fetched")
+        raise UnusableError("only http and https are fetched")
     try:
         with urlopen(url, timeout=SECONDS) as answer, bar() as progress:
             size = answer.headers.get("Content-Length")
@@ -78,16 +78,16 @@ def download(url: str) -> bytes:
                 content += block
                 progress.advance(task, len(block))
                 if len(content) > MOST:
-                    raise Unusable(f"the answer has more than {MOST:,} bytes")
+                    raise UnusableError(f"the answer has more than {MOST:,} bytes")
     except HTTPError as error:
         error.close()  # it is the open answer as well
-        raise Unusable(f"{error.code} {error.reason}") from error
+        raise UnusableError(f"{error.code} {error.reason}") from error
     except URLError as error:
-        raise Unusable(str(error.reason)) from error
+        raise UnusableError(str(error.reason)) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise Unusable(str(error) or type(error).__name__) from error
+        raise UnusableError(str(error) or type(error).__name__) from error
     if total is not None and len(content) < total:
-        raise Unusable(f"the answer ends after {len(content):,} of {total:,} bytes")
+        raise UnusableError(f"the answer ends after {len(content):,} of {total:,} bytes")
     return bytes(content)
 
 
@@ -103,19 +103,19 @@ def unpacked(content: bytes, field: str | None) -> bytes:
     """The text in an answer: unpacked from gzip, and the lines of one field from JSON lines.
 
     Raises:
-        Unusable: it is damaged, or has no such field.
+        UnusableError: it is damaged, or has no such field.
     """
     if not content:
-        raise Unusable("the answer is empty")
+        raise UnusableError("the answer is empty")
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST)
         except (EOFError, OSError, zlib.error) as error:
-            raise Unusable(f"the answer is not a whole gzip file ({error})") from error
+            raise UnusableError(f"the answer is not a whole gzip file ({error})") from error
     if field is None:
         return content
     try:
         records = [json.loads(line) for line in content.split(b"\n") if line.strip()]
         return "".join(f"{record[field]}\n" for record in records).encode()
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Unusable(f"the answer has no JSON lines with {field!r} ({error})") from error
+        raise UnusableError(f"the answer has no JSON lines with {field!r} ({error})") from error

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Unpack
 
-from seq2seq.corpora.lines import Place, Report, missing, read_pairs
+from seq2seq.corpora.lines import Defect, Place, Report, missing, read_pairs
 from seq2seq.corpora.places import LineNumbers
 from seq2seq.corpora.segments import form_of, segment_pairs
 from seq2seq.corpora.splits import Keys, Splits
@@ -44,7 +44,7 @@ class Files(Splits):
         """The prefix without its folder; of two names, the first."""
         return Path(part.partition(":")[0]).name
 
-    def pairs(self, split: str, report: Report) -> Iterator[Pair]:
+    def stream(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream line (or segment) i of one side with that of the other, as far as both go."""
         paths = self.paths(split)
         self._lines.pop(self.part(split), None)
@@ -65,6 +65,24 @@ class Files(Splits):
         """The line in the side's own file."""
         numbers = self._lines.get(self.part(split))
         return Place(self.paths(split)[side].name, numbers[side][row] if numbers else row + 1)
+
+    def describe(self) -> list[str]:
+        """How one file was divided, and which of several references is read."""
+        lines = super().describe()
+        for split in self.splits:
+            paths = self.paths(split)
+            if not {form_of(path) for path in paths} & {"xml", "sgml"}:
+                continue
+            noted: list[Defect] = []
+            for _ in segment_pairs(paths, (self.source, self.target), noted.append):
+                pass
+            lines += [
+                f"references: {defect.place.file} has several from line {defect.place.line} on; "
+                f"the first of each document is {split}"
+                for defect in noted
+                if defect.kind == "several references"
+            ]
+        return lines
 
     def where(self, split: str) -> str:
         """Both files."""

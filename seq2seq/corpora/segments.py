@@ -99,14 +99,12 @@ def segment_pairs(
     """Stream pairs of segments, each with its line on both sides.
 
     Raises:
-        UserError: the sides do not have the same segments; the sentence names the first that differs.
+        UserError: the sides do not have the same segments; the sentence names the first.
     """
     forms = form_of(paths[0]), form_of(paths[1])
     alone = paths[0] == paths[1]
     sides = [segments(paths[i], forms[i], languages[i], i, report, alone=alone) for i in (0, 1)]
-    count = 0
-    for left, right in zip_longest(*sides):
-        count += 1
+    for count, (left, right) in enumerate(zip_longest(*sides), start=1):
         if left is None or right is None:
             short, long, more = (0, 1, right) if left is None else (1, 0, left)
             rest = count + sum(1 for _ in sides[long])
@@ -186,8 +184,8 @@ def _segments(
 def one_sided(path: Path) -> UserError:
     """What to raise for a file that should have both sides, and has one."""
     return UserError(
-        f"{path} has one side only: name both files as SOURCE:TARGET, or by what their names have in "
-        "common before the language"
+        f"{path} has one side only: name both files as SOURCE:TARGET, or by what their names have "
+        "in common before the language"
     )
 
 

@@ -96,7 +96,7 @@ class Splits(Corpus):
     # What a plug-in says of its files
 
     @abstractmethod
-    def pairs(self, split: str, report: Report) -> Iterator[Pair]:
+    def stream(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream every pair of the file that holds a split, whichever splits they belong to.
 
         `told` is called with every defect before the pair that has it.
@@ -104,11 +104,11 @@ class Splits(Corpus):
 
     @abstractmethod
     def reads(self, split: str) -> tuple[Path | str, ...]:
-        """The files that `pairs` reads, and the words that decide how."""
+        """The files that `stream` reads, and the words that decide how."""
 
     @abstractmethod
     def line(self, split: str, row: int, side: int) -> Place:
-        """Where one side of a pair lies, by its row among those that `pairs` gives."""
+        """Where one side of a pair lies, by its row among those that `stream` gives."""
 
     def name(self, part: str) -> str:
         """The name of a test set by its file."""
@@ -122,7 +122,7 @@ class Splits(Corpus):
 
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """The same; defects of other splits' pairs are left out."""
-        return self._cut_pairs(split, report) if self.is_cut(split) else self.pairs(split, report)
+        return self._cut_pairs(split, report) if self.is_cut(split) else self.stream(split, report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
         """The files, how they are read, and how they are split."""
@@ -152,7 +152,7 @@ class Splits(Corpus):
         paths = [part for part in self.reads("train") if isinstance(part, Path)]
         state = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(_stat, paths) if s]
         if self._cut is None or self._cut[0] != state:
-            pairs = self.pairs("train", lambda defect: None)
+            pairs = self.stream("train", lambda defect: None)
             self._cut = state, cut(pairs, self.sizes, self.split_seed, self.where("train"))
         return self._cut[1]
 
@@ -233,9 +233,9 @@ class Splits(Corpus):
                 )
             self.sizes[name] = size
         value = keys["validation"]
-        size = usual if value is None else Size.parse("data.validation", value)
-        if size:
-            self.sizes["validation"] = size
+        own = usual if value is None else Size.parse("data.validation", value)
+        if own:
+            self.sizes["validation"] = own
         if not self.sizes:
             raise UserError(
                 f"data.file={file} is the file to split, but data.validation and data.tests are "
@@ -243,14 +243,14 @@ class Splits(Corpus):
                 "data.validation=1000 data.tests=[1000]"
             )
         cut_tests = {name: file for name in self.sizes if name != "validation"}
-        return (file if size else value or file), cut_tests | tests
+        return (file if own else value or file), cut_tests | tests
 
     def _cut_pairs(self, split: str, report: Report) -> Iterator[Pair]:
         found = self.cut()
         number = found.names.index(split)
         waiting: list[Defect] = []
         rows = 0
-        for rows, pair in enumerate(self.pairs(split, waiting.append), start=1):
+        for rows, pair in enumerate(self.stream(split, waiting.append), start=1):
             if rows > len(found.split_of):
                 break
             if found.split_of[rows - 1] == number:
@@ -270,9 +270,9 @@ class Splits(Corpus):
         for name, part in tests.items():
             if name not in self.sizes and (own / part).resolve() == (own / train).resolve():
                 raise UserError(
-                    f"the test set {part!r} is the file that is trained on: data.file={part} divides "
-                    "one file into training, validation and test pairs (data.validation=1000 "
-                    "data.tests=[1000])"
+                    f"the test set {part!r} is the file that is trained on: data.file={part} "
+                    "divides one file into training, validation and test pairs "
+                    "(data.validation=1000 data.tests=[1000])"
                 )
 
 

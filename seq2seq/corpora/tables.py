@@ -39,7 +39,7 @@ class Table(Splits):
         """The file."""
         return str(self.path(split))
 
-    def pairs(self, split: str, report: Report) -> Iterator[Pair]:
+    def stream(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream the two sides of every record; where they cannot be read they are empty."""
         lines = self._lines[self.part(split)] = LineNumbers()
         for line, pair in self.numbered(self.path(split), report):
