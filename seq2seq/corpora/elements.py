@@ -64,7 +64,7 @@ def xml_events(path: Path, report: Report) -> Iterator[Event]:
             "do are refused, since entities can expand to any size; replace it by its text"
         )
 
-    def skipped(name: str, is_parameter: bool) -> None:
+    def skipped(name: str, is_parameter: int) -> None:
         if is_parameter:
             return
         if f"{name};" not in html5:

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from seq2seq.corpora.lines import Defect, Place, Report, missing, read_pairs
 from seq2seq.corpora.places import LineNumbers
-from seq2seq.corpora.segments import form_of, segment_pairs
+from seq2seq.corpora.segments import form_of, has_both_sides, segment_pairs
 from seq2seq.corpora.splits import Keys, Splits
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
@@ -107,6 +107,8 @@ def both_sides(folder: Path, part: str, source: str, target: str) -> tuple[Path,
             left, _, right = part.partition(":")
             return existing(folder / left), existing(folder / right)
         if both := side(folder, (part,)):
+            if has_both_sides(both):
+                return both, both
             for own, other in ((source, target), (target, source)):
                 pattern = rf"(.*[.-]){re.escape(own)}((?:[.]\w+)*)"
                 if not (match := re.fullmatch(pattern, both.name)):

@@ -24,6 +24,8 @@ SGML = re.compile(r"\s*<(!DOCTYPE\s+)?(mteval|srcset|refset|tstset|dataset)[\s>]
 NAMES = "url|keywords|speaker|talkid|title|description|reviewer|translator|doc"
 TAGGED = re.compile(rf"\s*(<({NAMES})(\s[^<>]*)?>.*|</({NAMES})>\s*)", re.IGNORECASE)
 
+BOTH = re.compile(r"<(dataset|src)[\s>]", re.IGNORECASE)
+
 Form = Literal["plain", "tags", "sgml", "xml", "tmx"]
 
 
@@ -59,6 +61,14 @@ def form_of(path: Path) -> Form:
     if SGML.match(first[0]):
         return "sgml"
     return "tags" if TAGGED.match(first[0]) else "plain"
+
+
+def has_both_sides(path: Path) -> bool:
+    """Whether a file is XML of WMT with sources and references in it, by its first lines."""
+    if form_of(path) != "xml":
+        return False
+    with closing(read_lines(path, lambda defect: None)) as lines:
+        return any(BOTH.search(line) for line in islice(lines, FIRST_LINES))
 
 
 def segments(

@@ -229,7 +229,7 @@ class Splits(Corpus):
             name = "test" if len(cut_off) == 1 else f"test_{number}"
             if name in tests:
                 raise UserError(
-                    f"the test set {tests[name]!r} and one cut from {file} are {name!r}"
+                    f"the test sets {tests[name]!r} and {size.key} would both be {name!r}"
                 )
             self.sizes[name] = size
         value = keys["validation"]
