@@ -284,8 +284,8 @@ class SplitChecker:
 
     def refuse_training_text(self, trained: int) -> None:
         """Refuse a test set that has as many pairs as the training text, all of them trained on."""
-        shared = self.findings.count("pair in train")
-        if self.split not in ("train", "validation") and self.findings.pairs == trained == shared:
+        pairs, shared = self.findings.pairs, self.findings.count("pair in train")
+        if self.split not in ("train", "validation") and pairs == trained == shared > 0:
             self.findings.add("training text", None, same_as_training(self.split))
 
     def note_odd(self, row: int, side: int, text: str) -> None:
