@@ -230,7 +230,7 @@ def test_help_shows_the_keys_of_the_chosen_model(command, name):
 def test_help_of_a_choice_that_must_be_told_more_still_helps(command):
     answer = command("train", "data=files", "-h")
     assert answer.status == 0
-    assert "data.root=(must be given)" in answer.out
+    assert "data.source=(must be given)" in answer.out
 
 
 def test_help_of_an_unknown_choice_is_refused(command):
