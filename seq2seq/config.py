@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, Unpack, get_args, get_origin, get_type_hints, is_typeddict
 
 from seq2seq.errors import UserError, did_you_mean
 
@@ -213,9 +213,22 @@ def below(settings: Any, section: str, **bounds: int | float) -> None:
 
 def meanings(owner: type) -> dict[str, str]:
     """The lines under `Args:` of a class's docstring, by name."""
+    shared = unpacked(owner)
+    found = {} if shared is None else meanings(shared)
     _, _, arguments = (inspect.getdoc(owner) or "").partition("Args:\n")
     block, _, _ = arguments.partition("\n\n")
-    return dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    return found | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+
+
+def unpacked(owner: type) -> type | None:
+    """The TypedDict of further keywords that a constructor takes as `**keys: Unpack[...]`."""
+    if is_typeddict(owner):
+        return None
+    for parameter in inspect.signature(owner).parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            hint = get_type_hints(owner.__init__).get(parameter.name)  # type: ignore[misc]
+            return get_args(hint)[0] if get_origin(hint) is Unpack else None
+    return None
 
 
 def schema(owner: type, given: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -230,13 +243,17 @@ def schema(owner: type, given: tuple[str, ...] = ()) -> dict[str, Any]:
             for name, parameter in inspect.signature(owner).parameters.items()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         ]
+        if shared := unpacked(owner):
+            hints |= get_type_hints(shared)
+            names = [*get_type_hints(shared), *names]
     return {name: hints[name] for name in names if name not in given}
 
 
 def optional(owner: type) -> set[str]:
     """The keys that may be absent, as they are in runs older than the key: a default says so."""
     parameters = inspect.signature(owner).parameters.items()
-    return {name for name, parameter in parameters if parameter.default is not parameter.empty}
+    named = {name for name, parameter in parameters if parameter.default is not parameter.empty}
+    return named | set(getattr(unpacked(owner), "__optional_keys__", ()))
 
 
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:

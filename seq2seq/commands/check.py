@@ -10,6 +10,7 @@ from rich.text import Text
 from seq2seq.config import Config, build
 from seq2seq.corpora import Corpus, Findings, check_corpus
 from seq2seq.corpora.checker import FIRST, MEANINGS, Finding
+from seq2seq.errors import UserError
 from seq2seq.system.console import console
 
 
@@ -21,7 +22,17 @@ def check(config: Config) -> list[Findings]:
     """
     corpus: Corpus = build("data", config.data)
     console.print(f"checking {corpus.source}-{corpus.target}: {', '.join(corpus.splits)}")
+    for line in division_lines(corpus):
+        console.print(line, markup=False, highlight=False)
     return check_corpus(corpus)
+
+
+def division_lines(corpus: Corpus) -> list[str]:
+    """How the corpus was divided; nothing where it cannot be read, which the check will say."""
+    try:
+        return corpus.describe()
+    except UserError:
+        return []
 
 
 def findings_table(splits: Sequence[Findings]) -> RenderableType:

@@ -10,7 +10,7 @@ from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.checker import Findings
 from seq2seq.corpora.checker import check as check_corpus
 from seq2seq.corpora.encoded import Encoded, TextEncoder, Usable, encode, usable
-from seq2seq.corpora.overlap import overlaps
+from seq2seq.corpora.overlap import overlaps, same_as_training
 
 __all__ = [
     "Corpus",
@@ -24,5 +24,6 @@ __all__ = [
     "check_corpus",
     "encode",
     "overlaps",
+    "same_as_training",
     "usable",
 ]

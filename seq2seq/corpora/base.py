@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.known import Content, remembered
@@ -88,6 +89,14 @@ class Corpus(ABC):
         As long as they stay as they are, so do the pairs, and are not read to see that.
         """
         return ()
+
+    def division(self) -> dict[str, Any] | None:
+        """How one file was divided into the splits, for run.json; None where it was not."""
+        return None
+
+    def describe(self) -> list[str]:
+        """What a person should know of the splits before they are used, a line each."""
+        return []
 
     def gold(self, split: str) -> Iterable[Gold] | None:
         """Word alignments of the split, pair by pair; None where the corpus has none."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seq2seq.corpora.base import Corpus, refuse_tagged
 from seq2seq.corpora.cache import chunks, counted
 from seq2seq.corpora.lines import Defect, Place
-from seq2seq.corpora.overlap import Hashes, HashSet, Shared, both
+from seq2seq.corpora.overlap import Hashes, HashSet, Shared, both, same_as_training
 from seq2seq.corpora.shift import ShiftFinder
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
@@ -42,13 +42,17 @@ MEANINGS = {
     "unreadable": "what comes after, or the whole split, cannot be read",
     "no pairs": "there is nothing to read",
     "unequal counts": "line i of one file must be the translation of line i of the other",
+    "other segment": "the two sides do not have the same documents and segments",
     "not UTF-8": "bytes that are no text in UTF-8",
     "too few columns": "the columns asked for are not there",
     "not JSON": "the line is not a JSON object",
     "quotes": "a quoted cell is not closed, or has text after its closing quote",
     "no such text": "the fields asked for are not there, or hold something else than text",
     "no plain text": "all lines are of an n-best list, the output of a program, or tagged",
+    "training text": "a test set must have pairs that are not trained on",
     "nothing left": "no pair is left to train on",
+    "several references": "the first translation of a document is read, the others are not",
+    "other languages": "left out: the unit lacks one of the two languages",
     "shifted": "from about here on, lines look like translations of others nearby",
     "empty side": "left out of training, never out of a test set",
     "too long": "left out of training: over data.max_length words, each a piece at least (or over "
@@ -142,6 +146,7 @@ def check(corpus: Corpus) -> list[Findings]:
         checkers[-1].run()
     for checker in checkers:
         checker.report_shared()
+        checker.refuse_training_text(checkers[-1].findings.pairs)
     return [checker.findings for checker in reversed(checkers)]
 
 
@@ -276,6 +281,12 @@ class SplitChecker:
             for what, found in (("pair", shared.pairs), ("source", shared.sources)):
                 for row in np.sort(self.remembered[0].rows[found]).tolist():
                     self.findings.add(f"{what} in {other}", self.place(row))
+
+    def refuse_training_text(self, trained: int) -> None:
+        """Refuse a test set that has as many pairs as the training text, all of them trained on."""
+        pairs, shared = self.findings.pairs, self.findings.count("pair in train")
+        if self.split not in ("train", "validation") and pairs == trained == shared > 0:
+            self.findings.add("training text", None, same_as_training(self.split))
 
     def note_odd(self, row: int, side: int, text: str) -> None:
         """Name the characters that nobody wants in a text."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seq2seq.corpora.cache import cache_folder, counted
 from seq2seq.corpora.known import note, recall
 from seq2seq.corpora.text import Pair, Text
+from seq2seq.errors import UserError
 
 Hashes = NDArray[np.int64]
 
@@ -132,3 +133,11 @@ def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
         note(files[split], counts[split])
     found = [Overlap(split, len(heldout[split]), **counts[split]) for split in heldout]
     return [one for one in found if one.pairs or one.sources]
+
+
+def same_as_training(split: str) -> UserError:
+    """What to raise for a test set that is the training text."""
+    return UserError(
+        f"{split} is the same text as the training text: data.file divides one file into training, "
+        "validation and test pairs (data.validation=1000 data.tests=[1000])"
+    )

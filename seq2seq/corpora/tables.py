@@ -3,47 +3,33 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Unpack
 
-from seq2seq.corpora.base import Corpus, Pair, by_name
+from seq2seq.corpora.base import Pair
 from seq2seq.corpora.delimited import Form, delimiter_of, table_pairs
-from seq2seq.corpora.lines import Place, Report, refuse
+from seq2seq.corpora.lines import Place, Report
 from seq2seq.corpora.objects import fields_of, object_pairs
 from seq2seq.corpora.places import LineNumbers
+from seq2seq.corpora.splits import Keys, Splits
 from seq2seq.system.containers import SUFFIXES
 
 EXTENSIONS = {".tsv", ".csv", ".txt", ".jsonl", ".json", *SUFFIXES}
 
 
-class Table(Corpus):
-    """One file a split, ROOT/FILE, with both sides in it."""
+class Table(Splits):
+    """One file a split, ROOT/FILE, or one file for all, with both sides in it."""
 
-    def __init__(
-        self,
-        *,
-        source: str,
-        target: str,
-        root: str,
-        train: str,
-        validation: str,
-        tests: list[str],
-        max_length: int,
-        tokenized: bool,
-    ) -> None:
-        super().__init__(
-            source=source,
-            target=target,
-            train=train,
-            validation=validation,
-            tests=by_name(tests, _stem),
-            max_length=max_length,
-            tokenized=tokenized,
-        )
-        self.root = root
+    def __init__(self, **keys: Unpack[Keys]) -> None:
+        super().__init__(**keys)
         self._lines: dict[str, LineNumbers] = {}
 
     @abstractmethod
     def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
         """Stream the pairs of a file, each with the line where it begins."""
+
+    def name(self, part: str) -> str:
+        """The name of the file without the endings that say what it is."""
+        return _stem(part)
 
     def path(self, split: str) -> Path:
         """The file of the split."""
@@ -53,64 +39,39 @@ class Table(Corpus):
         """The file."""
         return str(self.path(split))
 
-    def read(self, split: str) -> Iterator[Pair]:
-        """Stream the two sides of every record."""
-        return self.scan(split, refuse)
-
-    def scan(self, split: str, report: Report) -> Iterator[Pair]:
-        """The same; where the sides of a record cannot be read they are empty."""
-        lines = self._lines[split] = LineNumbers()
+    def stream(self, split: str, report: Report) -> Iterator[Pair]:
+        """Stream the two sides of every record; where they cannot be read they are empty."""
+        lines = self._lines[self.part(split)] = LineNumbers()
         for line, pair in self.numbered(self.path(split), report):
             lines.append(line)
             yield pair
 
-    def place(self, split: str, row: int, side: int) -> Place:
+    def line(self, split: str, row: int, side: int) -> Place:
         """The line where the record begins, which holds both sides."""
-        return Place(self.path(split).name, self._lines.get(split, LineNumbers())[row])
+        lines = self._lines.get(self.part(split), LineNumbers())
+        return Place(self.path(split).name, lines[row])
 
 
 class Tsv(Table):
     """Tab-separated columns; quotes and backslashes are text.
 
     Args:
-        source: language translated from
-        target: language translated into
-        root: folder of the files
-        train: name of the training file
-        validation: name of the validation file
-        tests: names of the test sets' files; without .tsv, .gz and the like they name the sets
         source_column: column of the source side, its number from 0 or its name in the header
         target_column: column of the target side, its number from 0 or its name in the header
         header: true if the first line names the columns
-        max_length: longest pair to train on, in pieces a side
-        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
     """
+
+    ending = ".tsv"
 
     def __init__(
         self,
         *,
-        source: str,
-        target: str,
-        root: str,
-        train: str,
-        validation: str,
-        tests: list[str],
         source_column: str,
         target_column: str,
         header: bool,
-        max_length: int,
-        tokenized: bool,
+        **keys: Unpack[Keys],
     ) -> None:
-        super().__init__(
-            source=source,
-            target=target,
-            root=root,
-            train=train,
-            validation=validation,
-            tests=tests,
-            max_length=max_length,
-            tokenized=tokenized,
-        )
+        super().__init__(**keys)
         self.source_column = source_column
         self.target_column = target_column
         self.form = Form("\t", quotes=False, header=header)
@@ -119,7 +80,7 @@ class Tsv(Table):
         """Stream the two columns of every line but the header."""
         return table_pairs(path, self.form, ([self.source_column], [self.target_column]), report)
 
-    def origin(self, split: str) -> tuple[Path | str, ...]:
+    def reads(self, split: str) -> tuple[Path | str, ...]:
         """The file, and which columns are read."""
         return self.path(split), self.source_column, self.target_column, repr(self.form)
 
@@ -130,48 +91,28 @@ class Csv(Tsv):
     Quotes are those of RFC 4180. Line ends inside a text become spaces.
 
     Args:
-        source: language translated from
-        target: language translated into
-        root: folder of the files
-        train: name of the training file
-        validation: name of the validation file
-        tests: names of the test sets' files; without .csv, .gz and the like they name the sets
         source_column: column of the source side, its name in the header or its number from 0
         target_column: column of the target side, its name in the header or its number from 0
         header: true if the first line names the columns
         delimiter: what is between columns: a character, or comma, semicolon, tab or pipe
-        max_length: longest pair to train on, in pieces a side
-        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
     """
+
+    ending = ".csv"
 
     def __init__(
         self,
         *,
-        source: str,
-        target: str,
-        root: str,
-        train: str,
-        validation: str,
-        tests: list[str],
         source_column: str,
         target_column: str,
         header: bool,
         delimiter: str,
-        max_length: int,
-        tokenized: bool,
+        **keys: Unpack[Keys],
     ) -> None:
         super().__init__(
-            source=source,
-            target=target,
-            root=root,
-            train=train,
-            validation=validation,
-            tests=tests,
             source_column=source_column,
             target_column=target_column,
             header=header,
-            max_length=max_length,
-            tokenized=tokenized,
+            **keys,
         )
         self.form = Form(delimiter_of(delimiter), quotes=True, header=header)
 
@@ -183,49 +124,30 @@ class Jsonl(Table):
     empty text, and blank lines are skipped.
 
     Args:
-        source: language translated from
-        target: language translated into
-        root: folder of the files
-        train: name of the training file
-        validation: name of the validation file
-        tests: names of the test sets' files; without .jsonl, .gz and the like they name the sets
         source_field: field of the source side, dotted if it lies deeper; null finds its language
         target_field: field of the target side, dotted if it lies deeper; null finds its language
-        max_length: longest pair to train on, in pieces a side
-        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
     """
+
+    ending = ".jsonl"
 
     def __init__(
         self,
         *,
-        source: str,
-        target: str,
-        root: str,
-        train: str,
-        validation: str,
-        tests: list[str],
         source_field: str | None,
         target_field: str | None,
-        max_length: int,
-        tokenized: bool,
+        **keys: Unpack[Keys],
     ) -> None:
-        super().__init__(
-            source=source,
-            target=target,
-            root=root,
-            train=train,
-            validation=validation,
-            tests=tests,
-            max_length=max_length,
-            tokenized=tokenized,
+        super().__init__(**keys)
+        self.fields = (
+            fields_of(source_field, keys["source"]),
+            fields_of(target_field, keys["target"]),
         )
-        self.fields = fields_of(source_field, source), fields_of(target_field, target)
 
     def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
         """Stream the two fields of every object."""
         return object_pairs(path, self.fields, report)
 
-    def origin(self, split: str) -> tuple[Path | str, ...]:
+    def reads(self, split: str) -> tuple[Path | str, ...]:
         """The file, and which fields are read."""
         return self.path(split), repr(self.fields)
 

@@ -13,7 +13,17 @@ import numpy as np
 
 from seq2seq.alignment.gold import Gold
 from seq2seq.config import TokenizerConfig
-from seq2seq.corpora import Corpus, Encoded, Text, Usable, cache_folder, encode, overlaps, usable
+from seq2seq.corpora import (
+    Corpus,
+    Encoded,
+    Text,
+    Usable,
+    cache_folder,
+    encode,
+    overlaps,
+    same_as_training,
+    usable,
+)
 from seq2seq.errors import UserError
 from seq2seq.system.console import console
 from seq2seq.text import markup
@@ -47,6 +57,13 @@ def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
 def held_out_texts(corpus: Corpus) -> dict[str, Text]:
     """The texts that are translated and scored, by name: validation and every test set."""
     return {split: corpus.text(split) for split in corpus.splits if split != "train"}
+
+
+def refuse_test_on_train(train: Text, texts: Mapping[str, Text]) -> None:
+    """Refuse a test set whose pairs are all of the training text, whatever its file is called."""
+    for split, text in texts.items():
+        if split != "validation" and text.fingerprint == train.fingerprint:
+            raise same_as_training(split)
 
 
 def print_overlap(train: Text, texts: Mapping[str, Text]) -> None:

@@ -217,6 +217,7 @@ class Learner:
             "data": {
                 "source": self.corpus.source,
                 "target": self.corpus.target,
+                **({"split": division} if (division := self.corpus.division()) else {}),
                 "train": {
                     **self.examples.facts(),
                     "batches": len(self.batches),

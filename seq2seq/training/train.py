@@ -26,10 +26,10 @@ from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.examples import (
-    gold_alignments,
     held_out_texts,
     learn_tokenizers,
     print_overlap,
+    refuse_test_on_train,
     tell_markup,
 )
 from seq2seq.training.learner import DrawnBatch, Learner
@@ -76,7 +76,10 @@ def train(config: Config) -> Path:
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
     else:
+        for line in corpus.describe():
+            console.print(line, markup=False, highlight=False)
         texts = held_out_texts(corpus)
+        refuse_test_on_train(training.learner.examples.text, texts)
         print_overlap(training.learner.examples.text, texts)
         tell_markup({"train": training.learner.examples.text, **texts})
     if config.fresh and folder.is_dir() and any(folder.iterdir()):

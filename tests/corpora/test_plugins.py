@@ -1,6 +1,7 @@
 """Tables and Multi30k, and the YAML of every corpus."""
 
 import gzip
+import hashlib
 import json
 import threading
 from functools import partial
@@ -10,10 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from seq2seq.config import meanings
+from seq2seq.corpora import multi30k
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.hub import Hub
 from seq2seq.corpora.multi30k import Multi30k
 from seq2seq.corpora.tables import Csv, Jsonl, Tsv
+from seq2seq.corpora.tmx import Tmx
 from seq2seq.errors import UserError
 
 REAL = Path(__file__).parents[2] / "../shared/corpora"
@@ -168,38 +172,98 @@ def test_multi30k_refuses_other_languages():
         made(Multi30k, target="en")
 
 
-def test_multi30k_fetches_only_what_is_asked_for_and_once(server, cache):
+@pytest.fixture
+def known(upstream, monkeypatch):
+    """The hashes of the stand-in's files take the place of the real ones."""
+    for file in upstream.iterdir():
+        digest = hashlib.sha256(gzip.decompress(file.read_bytes())).hexdigest()
+        monkeypatch.setitem(multi30k.KNOWN, file.name.removesuffix(".gz"), digest)
+
+
+def fetched(**changes):
+    return made(Multi30k, **({"mirrors": []} | changes))
+
+
+def test_multi30k_fetches_only_what_is_asked_for_and_once(server, known, cache, capsys):
     url, asked = server
     for _ in range(2):
-        assert list(made(Multi30k, root=url).text("validation")) == [("val in en", "val in de")]
+        assert list(fetched(root=url).text("validation")) == [("val in en", "val in de")]
     assert sorted(asked) == ["/val.de.gz", "/val.en.gz"]
-    (folder,) = (cache / "multi30k").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["val.de.gz", "val.en.gz"]
+    files = [path.name for path in (cache / "multi30k").rglob("*") if path.is_file()]
+    assert sorted(files) == ["val.de", "val.en"]
+    said = capsys.readouterr()
+    assert f"fetched val.en from {url}val.en.gz" in (said.out + said.err).replace("\n", "")
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (None, "404 File not found"),
-        (b"<html>please log in</html>", "not a whole gzip file"),
-        (gzip.compress(bytes(range(256)) * 9)[:-9], "not a whole gzip file"),
-        (b"", "not a whole gzip file"),
-    ],
-)
-def test_multi30k_keeps_nothing_that_is_not_whole(server, upstream, cache, answer, reason):
+BAD_ANSWERS = [
+    (None, "404 File not found"),
+    (b"<html>please log in</html>", "other content than expected"),
+    (gzip.compress(b"another text\n"), "other content than expected"),
+    (gzip.compress(bytes(range(256)) * 9)[:-9], "not a whole gzip file"),
+    (b"", "the answer is empty"),
+]
+
+
+@pytest.mark.parametrize(("answer", "reason"), BAD_ANSWERS)
+def test_multi30k_keeps_nothing_that_is_not_known(server, known, upstream, cache, answer, reason):
     file = upstream / "train.en.gz"
     file.unlink() if answer is None else file.write_bytes(answer)
-    with pytest.raises(
-        UserError, match=rf"train\.en\.gz cannot be fetched: .*{reason}.*data\.root"
-    ):
-        made(Multi30k, root=server[0]).text("train")
+    with pytest.raises(UserError, match=rf"train\.en cannot be fetched: .*{reason}.*data\.root"):
+        fetched(root=server[0]).text("train")
     assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(("answer", "reason"), BAD_ANSWERS)
+def test_multi30k_goes_on_to_the_next_address(server, known, upstream, answer, reason):
+    good = upstream / "mirror"
+    good.mkdir()
+    file = upstream / "train.en.gz"
+    (good / file.name).write_bytes(file.read_bytes())
+    file.unlink() if answer is None else file.write_bytes(answer)
+    corpus = fetched(root=server[0], mirrors=["http://127.0.0.1:9/raw", f"{server[0]}mirror"])
+    assert corpus.text("train")[0] == ("train in en", "train in de")
+
+
+def test_multi30k_reads_json_lines_of_the_hub(server, known, upstream):
+    record = {"en": "test_2016_flickr in en", "de": "test_2016_flickr in de"}
+    (upstream / "test.jsonl").write_text(json.dumps(record) + "\n")
+    corpus = fetched(root="http://127.0.0.1:9/raw", mirrors=[server[0] + "{split}.jsonl"])
+    assert list(corpus.text("test_2016_flickr")) == [(record["en"], record["de"])]
+    with pytest.raises(UserError, match=r"test_2017_flickr\.en cannot be fetched"):
+        corpus.text("test_2017_flickr")  # which the hub does not have
+    (upstream / "test.jsonl").write_text('{"en": 1}\n[]\n')
+    corpus = fetched(target="cs", root=server[0], mirrors=[])
+    assert corpus.text("test_2016_flickr")[0].target == "test_2016_flickr in cs"
+
+
+def test_multi30k_says_which_files_to_put_where():
+    with pytest.raises(UserError) as refused:
+        fetched(root="http://127.0.0.1:9/raw", mirrors=["ftp://127.0.0.1/x"]).text("train")
+    for part in (
+        "http://127.0.0.1:9/raw/train.en.gz: ",
+        "ftp://127.0.0.1/x/train.en.gz: only http and https",
+        "train.en.gz, train.de.gz, val.en.gz, val.de.gz, test_2016_flickr.en.gz",
+        "data.root=FOLDER",
+    ):
+        assert part in str(refused.value)
 
 
 @pytest.mark.parametrize("root", ["http://127.0.0.1:9/raw", "gopher://x/raw", "http://[broken/"])
 def test_multi30k_unreachable_is_one_sentence(root):
-    with pytest.raises(UserError, match=r"train\.en\.gz cannot be fetched: .+data\.root=FOLDER"):
-        made(Multi30k, root=root).text("train")
+    with pytest.raises(UserError, match=r"train\.en cannot be fetched: .+data\.root=FOLDER"):
+        fetched(root=root).text("train")
+
+
+def test_multi30k_without_the_key_is_as_older_runs_have_it(upstream):
+    values = {"source": "en", "target": "de", "root": str(upstream), "max_length": 100}
+    assert len(Multi30k(**values).text("train")) == 1
+
+
+@pytest.mark.skipif(not (REAL / "multi30k/raw").is_dir(), reason="needs the corpus multi30k")
+def test_multi30k_knows_the_real_files():
+    for name, digest in multi30k.KNOWN.items():
+        content = gzip.decompress((REAL / f"multi30k/raw/{name}.gz").read_bytes())
+        assert hashlib.sha256(content).hexdigest() == digest
 
 
 @pytest.mark.skipif(not (REAL / "multi30k/raw").is_dir(), reason="needs the corpus multi30k")
@@ -208,11 +272,10 @@ def test_multi30k_has_its_real_counts():
     assert [len(corpus.text(split)) for split in corpus.splits] == [29_000, 1_014, 1_000, 1_000]
 
 
-@pytest.mark.parametrize("kind", [Multi30k, Files, Tsv, Csv, Jsonl, Hub])
+@pytest.mark.parametrize("kind", [Multi30k, Files, Tsv, Csv, Jsonl, Tmx, Hub])
 def test_every_key_has_its_meaning_on_one_line(kind):
     path = Path(__file__).parents[2] / f"configs/data/{kind.__name__.lower()}.yaml"
     keys = set(yaml.safe_load(path.read_text())) - {"name"}
-    meanings = [
-        line.strip().partition(": ")[0] for line in kind.__doc__.partition("Args:")[2].splitlines()
-    ]
-    assert keys == set(filter(None, meanings))
+    known = meanings(kind)
+    assert all(known.values())
+    assert keys == set(known)

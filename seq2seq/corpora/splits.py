@@ -1,0 +1,288 @@
+"""Corpora in files: a file (or two) for each split, or one file that is divided into splits here.
+
+A plug-in says how a file is read; which of its pairs a split has is decided here, alike for all.
+"""
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict, Unpack
+
+from seq2seq.corpora.base import Corpus, Pair, by_name
+from seq2seq.corpora.cache import cache_folder
+from seq2seq.corpora.cut import MOST_SPLITS, Cut, Size, cut
+from seq2seq.corpora.known import note, recall, stamp
+from seq2seq.corpora.lines import Defect, Place, Report, refuse
+from seq2seq.errors import UserError
+
+USUAL_PAIRS, USUAL_SHARE = 1000, 0.05  # of a split whose size nobody gave: the smaller of the two
+
+
+class Keys(TypedDict):
+    """The keys of every corpus in files.
+
+    Args:
+        source: language translated from
+        target: language translated into
+        root: folder of the files; null, with data.file, is the working directory
+        file: one file (for data=files a pair of files) that is divided into all splits
+        train: training file; null is train, with the usual ending
+        validation: validation file; with data.file, its size: pairs, or a share such as 0.1
+        tests: test files, which also name the test sets; with data.file, their sizes
+        split_seed: with data.file, decides which pairs go into which split; null is 1
+        max_length: longest pair to train on, in pieces a side
+        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
+    """
+
+    source: str
+    target: str
+    root: str | None
+    file: NotRequired[str | None]
+    train: str | None
+    validation: str | None
+    tests: list[str] | None
+    split_seed: NotRequired[int | None]
+    max_length: int
+    tokenized: bool
+
+
+class Splits(Corpus):
+    """Splits in files of their own, ROOT/FILE, or cut from one file.
+
+    Without `file`, `train`, `validation` and `tests` are names of files. With it, `validation` and
+    `tests` are sizes of what is cut from it (or still names of other files), and the rest of the
+    file is for training.
+    """
+
+    ending = ""  # of the files that are read where no name is given
+
+    def __init__(self, **keys: Unpack[Keys]) -> None:
+        self.root = keys["root"] if keys["root"] is not None else "."
+        self.sizes: dict[str, Size] = {}
+        file = keys.get("file")
+        given = {"data.train": keys["train"], "data.split_seed": keys.get("split_seed")}
+        if file is None:
+            if keys["root"] is None:
+                raise UserError("data.root must be given: the folder of the files")
+            if given["data.split_seed"] is not None:
+                raise UserError(
+                    "data.split_seed has no effect without data.file, the file that is split"
+                )
+            train, validation, tests = self.names(keys)
+        else:
+            if given["data.train"] is not None:
+                raise UserError(
+                    f"data.train={given['data.train']} has no effect with data.file={file}: what "
+                    "validation and tests leave of the file is trained on"
+                )
+            train, validation, tests = file, *self.cut_sizes(file, keys)
+        seed = given["data.split_seed"]
+        self.split_seed = 1 if seed is None else int(seed)
+        if not 0 <= self.split_seed < 1 << 63:
+            raise UserError(f"data.split_seed={self.split_seed} must be from 0 to below 2**63")
+        super().__init__(
+            source=keys["source"],
+            target=keys["target"],
+            train=train,
+            validation=validation,
+            tests=tests,
+            max_length=keys["max_length"],
+            tokenized=keys["tokenized"],
+        )
+        self._cut: tuple[object, Cut] | None = None
+        self._refuse_test_on_train(train, tests)
+
+    # What a plug-in says of its files
+
+    @abstractmethod
+    def stream(self, split: str, report: Report) -> Iterator[Pair]:
+        """Stream every pair of the file that holds a split, whichever splits they belong to.
+
+        `told` is called with every defect before the pair that has it.
+        """
+
+    @abstractmethod
+    def reads(self, split: str) -> tuple[Path | str, ...]:
+        """The files that `stream` reads, and the words that decide how."""
+
+    @abstractmethod
+    def line(self, split: str, row: int, side: int) -> Place:
+        """Where one side of a pair lies, by its row among those that `stream` gives."""
+
+    def name(self, part: str) -> str:
+        """The name of a test set by its file."""
+        return Path(part).name
+
+    # What follows
+
+    def read(self, split: str) -> Iterator[Pair]:
+        """Stream the pairs of a split in file order."""
+        return self.scan(split, refuse)
+
+    def scan(self, split: str, report: Report) -> Iterator[Pair]:
+        """The same; defects of other splits' pairs are left out."""
+        return self._cut_pairs(split, report) if self.is_cut(split) else self.stream(split, report)
+
+    def origin(self, split: str) -> tuple[Path | str, ...]:
+        """The files, how they are read, and how they are split."""
+        if not self.is_cut(split):
+            return self.reads(split)
+        sizes = repr({name: size[1:] for name, size in self.sizes.items()})
+        return (*self.reads(split), "split", split, sizes, str(self.split_seed))
+
+    def place(self, split: str, row: int, side: int) -> Place:
+        """The line in the file as it lies, cut or not."""
+        if self.is_cut(split):
+            rows = self.cut().rows(split)
+            past = max(0, row - len(rows) + 1)
+            row = int(rows[row - past]) + past
+        return self.line(split, row, side)
+
+    def is_cut(self, split: str) -> bool:
+        """Whether a split is cut from the one file."""
+        return split in self.sizes or (split == "train" and bool(self.sizes))
+
+    def cut(self) -> Cut:
+        """Which pairs of the one file go where; found anew where the file has changed.
+
+        Raises:
+            UserError: it cannot be read, or has too few pairs.
+        """
+        paths = [part for part in self.reads("train") if isinstance(part, Path)]
+        state = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(_stat, paths) if s]
+        if self._cut is None or self._cut[0] != state:
+            pairs = self.stream("train", lambda defect: None)
+            self._cut = state, cut(pairs, self.sizes, self.split_seed, self.where("train"))
+        return self._cut[1]
+
+    def division(self) -> dict[str, Any] | None:
+        """How the one file was divided, for run.json; None where every split has its own."""
+        if not self.sizes:
+            return None
+        known_by = stamp((type(self).__qualname__, "division", *self.origin("train")))
+        path = cache_folder() / "known" / f"{known_by}.json" if known_by else None
+        if path and (known := recall(path)):
+            return known
+        found = self.cut()
+        facts = {
+            "file": self.part("train"),
+            "seed": self.split_seed,
+            "pairs": len(found.split_of),
+            "splits": found.counts,
+            "asked": found.wanted,
+            "sources": found.sources,
+            "repeated": found.repeated,
+            "sha256": found.sha256,
+        }
+        if path:
+            note(path, facts)
+        return facts
+
+    def describe(self) -> list[str]:
+        """How the one file was divided."""
+        facts = self.division()
+        if facts is None:
+            return []
+        counts = [
+            f"{name} {count:,}"
+            + (f" (of {facts['asked'][name]:,} asked for)" if short(facts, name) else "")
+            for name, count in facts["splits"].items()
+        ]
+        return [
+            f"split: {facts['pairs']:,} pairs of {facts['file']} by seed {facts['seed']}: "
+            + ", ".join(counts),
+            f"split: {facts['sources']:,} different sources; {facts['repeated']:,} pairs share "
+            "theirs with another pair and stay in one split with it (case, punctuation and spaces "
+            "are not compared)",
+        ]
+
+    def names(self, keys: Keys) -> tuple[str, str, dict[str, str]]:
+        """The parts that hold the splits where each has files of its own."""
+        tests = keys["tests"] if keys["tests"] is not None else [f"test{self.ending}"]
+        return (
+            keys["train"] or f"train{self.ending}",
+            keys["validation"] or f"validation{self.ending}",
+            by_name(tests, self.name),
+        )
+
+    def cut_sizes(self, file: str, keys: Keys) -> tuple[str, dict[str, str]]:
+        """The same for one file, of which `sizes` are cut off; training has what is left.
+
+        Tests are cut first, so that another size of the validation split does not change them.
+        """
+        usual = Size(f"the usual {USUAL_SHARE:.0%}", USUAL_PAIRS, USUAL_SHARE)
+        values = keys["tests"]
+        found = (
+            [usual]
+            if values is None
+            else [Size.parse(f"data.tests[{i}]", value) for i, value in enumerate(values)]
+        )
+        cut_off = [size for size in found if size]
+        if len(cut_off) >= MOST_SPLITS:
+            raise UserError(f"data.tests has {len(cut_off)} sizes, at most {MOST_SPLITS - 1}")
+        tests = by_name(
+            [value for value, size in zip(values or [], found, strict=False) if not size],
+            self.name,
+        )
+        for number, size in enumerate(cut_off, start=1):
+            name = "test" if len(cut_off) == 1 else f"test_{number}"
+            if name in tests:
+                raise UserError(
+                    f"the test sets {tests[name]!r} and {size.key} would both be {name!r}"
+                )
+            self.sizes[name] = size
+        value = keys["validation"]
+        own = usual if value is None else Size.parse("data.validation", value)
+        if own:
+            self.sizes["validation"] = own
+        if not self.sizes:
+            raise UserError(
+                f"data.file={file} is the file to split, but data.validation and data.tests are "
+                "names of other files: name it by data.train, or give sizes such as "
+                "data.validation=1000 data.tests=[1000]"
+            )
+        cut_tests = {name: file for name in self.sizes if name != "validation"}
+        return (file if own else value or file), cut_tests | tests
+
+    def _cut_pairs(self, split: str, report: Report) -> Iterator[Pair]:
+        found = self.cut()
+        number = found.names.index(split)
+        waiting: list[Defect] = []
+        rows = 0
+        for rows, pair in enumerate(self.stream(split, waiting.append), start=1):
+            if rows > len(found.split_of):
+                break
+            if found.split_of[rows - 1] == number:
+                for defect in waiting:
+                    report(defect)
+                yield pair
+            waiting.clear()
+        if rows != len(found.split_of):
+            raise UserError(f"{self.where(split)} changed while it was read: give the same command")
+        if split == "train":
+            for defect in waiting:  # of the end of the file
+                report(defect)
+
+    def _refuse_test_on_train(self, train: str, tests: dict[str, str]) -> None:
+        """Refuse to test on the training file, by whatever name it is given."""
+        own = Path(self.root).expanduser()
+        for name, part in tests.items():
+            if name not in self.sizes and (own / part).resolve() == (own / train).resolve():
+                raise UserError(
+                    f"the test set {part!r} is the file that is trained on: data.file={part} "
+                    "divides one file into training, validation and test pairs "
+                    "(data.validation=1000 data.tests=[1000])"
+                )
+
+
+def short(facts: dict[str, Any], name: str) -> bool:
+    """Whether a split got fewer pairs than were asked for."""
+    return bool(facts["splits"][name] < facts["asked"].get(name, 0))
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:  # which the reader will explain
+        return None

@@ -1,0 +1,268 @@
+"""One file divided into splits: by source, by seed, exactly, and alike for every form of file."""
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seq2seq.corpora import cut as cutting
+from seq2seq.corpora.checker import check
+from seq2seq.corpora.cut import Size, comparable, cut
+from seq2seq.corpora.text import Pair
+from seq2seq.errors import UserError
+
+
+def teaching_file(count: int, seed: int = 0) -> list[tuple[str, str, str]]:
+    """Lines like Anki's: a source has one to four translations, in lines of their own."""
+    draw = random.Random(seed)
+    lines: list[tuple[str, str, str]] = []
+    while len(lines) < count:
+        number = len(lines)
+        words = " ".join(draw.choices(["we", "see", "two", "dogs", "cats", "here"], k=4))
+        for way in range(draw.randint(1, 4)):
+            source = f"{words} {number}" + draw.choice([".", "!", " ."])
+            source = source.upper() if draw.random() < 0.3 else source
+            lines.append((source, f"{words[::-1]} {number} {way}", f"CC-BY #{number}"))
+    draw.shuffle(lines)
+    return lines[:count]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A corpus of a form, from the command line's words, whose one file has these lines."""
+    from seq2seq import compose
+    from seq2seq.config import build
+
+    def make(form: str, *words: str, lines=None):
+        rows = teaching_file(600) if lines is None else lines
+        name = {"tsv": "fra.txt", "csv": "fra.csv", "jsonl": "fra.jsonl", "files": "fra"}[form]
+        if form == "files":
+            for side, language in enumerate(("en", "fr")):
+                text = "".join(f"{row[side]}\n" for row in rows)
+                (tmp_path / f"fra.{language}").write_text(text, "utf-8")
+        else:
+            header = "en;fr;note\n" if form == "csv" else ""
+            write = {
+                "tsv": "\t".join,
+                "csv": lambda row: ";".join(f'"{cell}"' for cell in row),
+                "jsonl": lambda row: json.dumps({"en": row[0], "fr": row[1]}),
+            }[form]
+            text = header + "".join(f"{write(row)}\n" for row in rows)
+            (tmp_path / name).write_text(text, "utf-8")
+        base = [f"data={form}", f"data.root={tmp_path}", f"data.file={name}"]
+        base += ["data.source=en", "data.target=fr", "name=x"]
+        base += ["data.delimiter=semicolon"] if form == "csv" else []
+        return build("data", compose.config([*base, *words]).data)
+
+    return make
+
+
+SMALL = (
+    "model=rnn model.dim=8 model.embedding=8 model.readout_dim=8 name=r train.max_steps=2 "
+    "train.max_epochs=null tokenizer.vocab_size=60 trainer.accelerator=cpu trainer.threads=1"
+)
+FORMS = ("tsv", "csv", "jsonl", "files")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_pair_is_in_one_split_and_every_source_too(made, form):
+    corpus = made(form, "data.validation=50", "data.tests=[0.1]")
+    splits = {split: list(corpus.read(split)) for split in corpus.splits}
+    assert {split: len(pairs) for split, pairs in splits.items()} == {
+        "train": 490,
+        "validation": 50,
+        "test": 60,
+    }
+    pairs = [Pair(*row[:2]) for row in teaching_file(600)]
+    assert Counter(pair for part in splits.values() for pair in part) == Counter(pairs)
+    sources = [{comparable(pair.source) for pair in part} for part in splits.values()]
+    assert sum(map(len, sources)) == len(set.union(*sources))
+    for split, part in splits.items():  # file order, and the place in the file itself
+        rows = corpus.cut().rows(split)
+        assert part == [pairs[row] for row in rows]
+        assert corpus.place(split, 3, 0).line == rows[3] + 1 + (form == "csv")
+
+
+def test_all_forms_split_alike(made):
+    texts = [
+        [list(corpus.read(split)) for split in corpus.splits]
+        for corpus in (made(form, "data.validation=50", "data.tests=[60]") for form in FORMS)
+    ]
+    assert texts[1:] == texts[:-1]
+
+
+def test_the_seed_decides_and_the_training_seed_does_not(made):
+    words = ["data.validation=50", "data.tests=[60]"]
+    usual = made("tsv", *words).content("test")
+    assert made("tsv", *words, "seed=7").content("test") == usual
+    assert made("tsv", *words, "data.split_seed=1").content("test") == usual
+    assert made("tsv", *words, "data.split_seed=2").content("test") != usual
+    # another size of the validation split leaves the test set as it is
+    assert made("tsv", "data.validation=90", "data.tests=[60]").content("test") == usual
+
+
+def test_the_order_of_lines_does_not_matter_but_for_the_order_of_pairs(made):
+    lines = [row for row in teaching_file(600) if row[1].endswith(" 0")]  # a source each
+    first = set(made("tsv", "data.tests=[60]", lines=lines).read("test"))
+    assert set(made("tsv", "data.tests=[60]", lines=lines[::-1]).read("test")) == first
+
+
+def test_usual_sizes_and_several_tests(made, tmp_path):
+    assert made("tsv").cut().counts == {"train": 540, "test": 30, "validation": 30}
+    corpus = made("tsv", "data.tests=[20,5%]", "data.validation=0.05")
+    assert corpus.tests == ("test_1", "test_2")
+    assert corpus.cut().counts == {"train": 520, "test_1": 20, "test_2": 30, "validation": 30}
+    (tmp_path / "news.tsv").write_text("a\tb\n")
+    corpus = made("tsv", "data.tests=[news.tsv,20]", "data.validation=10")
+    assert corpus.splits == ("train", "validation", "test", "news")
+    assert list(corpus.read("news")) == [("a", "b")]
+    assert made("tsv", "data.tests=[]", "data.validation=10").splits == ("train", "validation")
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["data.tests=[600]"], ["600 pairs", "data.tests[0]=600", "nothing would be left"]),
+        (["data.tests=[0.6]", "data.validation=0.5"], ["ask for 660", "nothing would be left"]),
+        (["data.tests=[0.5,300]"], ["nothing would be left to train on"]),
+        (["data.validation=1.0"], ["data.validation=1.0", "below 1"]),
+        (["data.validation=1.5"], ["is no size"]),
+        (["data.validation=100%"], ["is no size"]),
+        (["data.validation=0"], ["data.validation=0 is no size"]),
+        (["data.validation=-5"], ["data.validation=-5 is no size"]),
+        (["data.validation=nan"], ["is no size"]),
+        (["data.validation=inf"], ["is no size"]),
+        (['data.validation="1,000"'], ["is no size"]),
+        (["data.validation=1_000x"], ["there is no file", "1_000x"]),
+        (["data.validation=0.0001"], ["data.validation=0.0001 of 600 pairs is less than one"]),
+        (["data.train=fra.txt"], ["data.train=fra.txt has no effect with data.file"]),
+        (["data.split_seed=-1"], ["data.split_seed=-1"]),
+        (["data.tests=[fra.txt]"], ["the file that is trained on", "data.file=fra.txt"]),
+        (["data.tests=[5,test.tsv]"], ["would both be 'test'"]),
+        (["data.tests=[]", "data.validation=v.tsv"], ["data.train", "data.validation=1000"]),
+    ],
+)
+def test_impossible_requests_are_one_sentence(made, words, parts):
+    with pytest.raises(UserError) as refused:
+        corpus = made("tsv", *words)
+        for split in corpus.splits:
+            corpus.text(split)
+    assert [part for part in parts if part not in str(refused.value)] == []
+
+
+def test_one_file_for_all_splits_is_refused(command, tmp_path):
+    text = "".join("\t".join(row) + "\n" for row in teaching_file(60))
+    for name in ("fra.txt", "copy1.txt", "copy2.txt"):
+        (tmp_path / name).write_text(text)
+    words = ["data=tsv", "data.root=.", "data.source=en", "data.target=fr"]
+    same = ["data.train=fra.txt", "data.validation=fra.txt", "data.tests=[./fra.txt]"]
+    command("check", *words, *same).must_refuse("is the file that is trained on", "data.file=")
+    copies = ["data.train=fra.txt", "data.validation=copy1.txt", "data.tests=[copy2.txt]"]
+    answer = command("check", *words, *copies)
+    assert answer.status == 1 and "the same text as the training text" in " ".join(
+        answer.out.split()
+    )
+    answer = command("train", *words, *copies, *SMALL.split())
+    assert "copy2 is the same text as the training text" in answer.err
+    command("check", *words, "data.split_seed=2").must_refuse("no effect without data.file")
+    bare = [word for word in words if "root" not in word]
+    command("check", *bare).must_refuse("data.root must be given")
+
+
+def test_check_and_train_say_how_the_split_came_out(command, tmp_path):
+    text = "".join("\t".join(row) + "\n" for row in teaching_file(300))
+    (tmp_path / "fra.txt").write_text(text)
+    words = ["data=tsv", "data.file=fra.txt", "data.source=en", "data.target=fr"]
+    words += ["data.validation=20", "data.tests=[20]"]
+    answer = command("check", *words)
+    said = " ".join((answer.out + answer.err).split())
+    assert answer.status == 0
+    assert "split: 300 pairs of fra.txt by seed 1: train 260, test 20, validation 20" in said
+    assert "pairs share theirs with another pair" in said
+    answer = command("train", *words, *SMALL.split())
+    assert "split: 300 pairs of fra.txt" in " ".join((answer.out + answer.err).split())
+    facts = json.loads((tmp_path / "runs/r/run.json").read_text())["data"]["split"]
+    assert facts["splits"] == {"train": 260, "test": 20, "validation": 20}
+    assert facts["seed"] == 1 and len(facts["sha256"]) == 64
+    held = [
+        {comparable(line) for line in path.read_text().splitlines()}
+        for path in (tmp_path / "runs/r/hyps").glob("*/source.txt")
+    ]
+    assert len(held) == 2 and not held[0] & held[1]
+
+
+def test_defects_and_places_are_those_of_the_file(made):
+    lines = teaching_file(200)
+    lines[120] = ("", "x", "")
+    corpus = made("tsv", "data.validation=20", "data.tests=[20]", lines=lines)
+    train, *held_out_texts = check(corpus)
+    assert train.kinds["empty side"].places == [("fra.txt", 121)]
+    assert not any("empty side" in split.kinds for split in held_out_texts)
+    path = Path(corpus.where("train"))
+    path.write_text(path.read_text() + "no tab here\n")
+    train, *held_out_texts = check(corpus)
+    assert train.kinds["too few columns"].places == [("fra.txt", 201)]
+    assert not any("too few columns" in split.kinds for split in held_out_texts)
+    with pytest.raises(UserError, match=r"line 201 of .*fra\.txt has 1 columns"):
+        corpus.text("train")
+
+
+def test_a_file_that_changes_is_split_anew(made):
+    corpus = made("tsv", "data.validation=20", "data.tests=[20]")
+    assert sum(corpus.cut().counts.values()) == 600
+    path = Path(corpus.where("train"))
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:300]))
+    assert sum(corpus.cut().counts.values()) == 300
+
+
+def test_two_named_files_are_one_pair_of_files(made, tmp_path):
+    pairs = list(made("files", "data.validation=20", "data.tests=[20]").read("test"))
+    (tmp_path / "fra.en").rename(tmp_path / "eng.txt")
+    (tmp_path / "fra.fr").rename(tmp_path / "fra.txt")
+    from seq2seq.corpora.files import Files
+
+    keys = {"source": "en", "target": "fr", "root": str(tmp_path), "train": None}
+    keys |= {"validation": "20", "tests": ["20"], "max_length": 100, "tokenized": False}
+    assert list(Files(**keys, file="eng.txt:fra.txt").read("test")) == pairs
+
+
+def test_groups_too_large_for_a_split_are_passed_over():
+    pairs = [Pair("same", f"{i}") for i in range(50)] + [Pair(f"other {i}", "x") for i in range(50)]
+    found = cut(pairs, {"test": Size("t", 20), "validation": Size("v", 20)}, 1, "here")
+    assert found.counts == {"train": 60, "test": 20, "validation": 20}
+    assert set(found.split_of[:50].tolist()) == {0}
+    assert (found.sources, found.repeated) == (51, 50)
+    with pytest.raises(UserError, match="none fits into t"):
+        cut(pairs[:50] * 2, {"test": Size("t", 20)}, 1, "here")
+    twos = [Pair(f"{i // 2}", "x") for i in range(50)]
+    assert cut(twos, {"test": Size("t", 5)}, 1, "here").counts["test"] == 4  # as near as can be
+
+
+def test_filling_takes_later_what_was_passed_over():
+    members = np.array([9, 1, 1, 5, 1, 1])
+    assert cutting.fill(members, [2, 9]).tolist() == [2, 1, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Go.", "go !"),
+        ("Don\u2019t go", "DON'T  GO"),
+        ("\uff21 b", "a\u00a0b"),
+        ("so\u00adft", "soft"),
+        ("e\u0301te", "\u00e9te"),
+    ],
+)
+def test_sources_that_are_one(one, other):
+    assert comparable(one) == comparable(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("nowhere", "now here"), ("\u0915\u093f", "\u0915\u0941"), ("?", "!"), ("5", "6")],
+)
+def test_sources_that_are_not(one, other):
+    assert comparable(one) != comparable(other)
