@@ -22,7 +22,8 @@ from seq2seq.config import Config
 from seq2seq.corpora import Corpus
 from seq2seq.corpora.checker import check
 from seq2seq.corpora.files import Files
-from seq2seq.corpora.tables import Jsonl, Tsv
+from seq2seq.corpora.jsonl import Jsonl
+from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.translation.stream import filter_lines

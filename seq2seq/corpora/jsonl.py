@@ -1,5 +1,46 @@
-"""Jsonl."""
+"""JSON Lines, or one JSON array of objects."""
 
-from seq2seq.corpora.tables import Jsonl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Unpack
 
-__all__ = ["Jsonl"]
+from seq2seq.corpora.base import Pair
+from seq2seq.corpora.lines import Report
+from seq2seq.corpora.objects import fields_of, object_pairs
+from seq2seq.corpora.splits import Keys
+from seq2seq.corpora.tables import Table
+
+
+class Jsonl(Table):
+    """One JSON object a line, or an array of them; line ends inside a text become spaces.
+
+    A text is found by its language in the field `translation.LANGUAGE` or LANGUAGE. A null is an
+    empty text, and blank lines are skipped.
+
+    Args:
+        source_field: field of the source side, dotted if it lies deeper; null finds its language
+        target_field: field of the target side, dotted if it lies deeper; null finds its language
+    """
+
+    ending = ".jsonl"
+
+    def __init__(
+        self,
+        *,
+        source_field: str | None,
+        target_field: str | None,
+        **keys: Unpack[Keys],
+    ) -> None:
+        super().__init__(**keys)
+        self.fields = (
+            fields_of(source_field, keys["source"]),
+            fields_of(target_field, keys["target"]),
+        )
+
+    def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
+        """Stream the two fields of every object."""
+        return object_pairs(path, self.fields, report)
+
+    def reads(self, split: str) -> tuple[Path | str, ...]:
+        """The file, and which fields are read."""
+        return self.path(split), repr(self.fields)

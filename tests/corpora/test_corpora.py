@@ -16,7 +16,8 @@ from seq2seq.corpora import Pair
 from seq2seq.corpora import cache as cache_module
 from seq2seq.corpora.cache import cache_folder, replacing
 from seq2seq.corpora.files import Files
-from seq2seq.corpora.tables import Jsonl, Tsv
+from seq2seq.corpora.jsonl import Jsonl
+from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 from seq2seq.system import text_lines
 

@@ -7,8 +7,8 @@ import pytest
 
 from seq2seq.corpora import known
 from seq2seq.corpora.files import Files
-from seq2seq.corpora.tables import Tsv
 from seq2seq.corpora.text import Pair
+from seq2seq.corpora.tsv import Tsv
 
 COMMON = {"source": "en", "target": "de", "max_length": 100, "tokenized": False}
 

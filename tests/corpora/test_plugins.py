@@ -13,11 +13,13 @@ import yaml
 
 from seq2seq.config import meanings
 from seq2seq.corpora import multi30k
+from seq2seq.corpora.csv import Csv
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.hub import Hub
+from seq2seq.corpora.jsonl import Jsonl
 from seq2seq.corpora.multi30k import Multi30k
-from seq2seq.corpora.tables import Csv, Jsonl, Tsv
 from seq2seq.corpora.tmx import Tmx
+from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 
 REAL = Path(__file__).parents[2] / "../shared/corpora"

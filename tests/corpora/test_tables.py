@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from seq2seq.corpora.checker import check
+from seq2seq.corpora.csv import Csv
 from seq2seq.corpora.hub import Hub
-from seq2seq.corpora.tables import Csv, Jsonl, Tsv
+from seq2seq.corpora.jsonl import Jsonl
+from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 
 WORDS = [

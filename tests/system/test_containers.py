@@ -13,7 +13,7 @@ import pytest
 
 from seq2seq.corpora.encoded import encode
 from seq2seq.corpora.files import Files
-from seq2seq.corpora.tables import Tsv
+from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 from seq2seq.system.containers import SAMPLE
 from seq2seq.system.text_lines import read_lines, read_stream
