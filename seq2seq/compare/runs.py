@@ -11,6 +11,7 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
 from seq2seq.text.agreement import read_agreements
+from seq2seq.text.characters import printable
 
 MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # as `run.set_aside` names an older run
 
@@ -213,10 +214,3 @@ def section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
     """A mapping inside a mapping; empty where it is missing or something else."""
     section = mapping.get(key)
     return section if isinstance(section, dict) else {}
-
-
-def printable(string: str) -> str:
-    r"""The string with what a terminal or an editor would obey spelled out, as \x1b or \u202e."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in string
-    )
