@@ -12,6 +12,7 @@ from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.characters import printable
+from seq2seq.text.languages import Target
 
 MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # as `run.set_aside` names an older run
 
@@ -174,7 +175,7 @@ def outside(
         lines,
         references,
         tokenized=data.get("tokenized") or False,
-        language=data.get("target"),
+        **Target.of(data)._asdict(),
     )
     agreements = read_agreements(like.output(test).parent)
     agreeing = breakdown.agreement(lines, agreements) if agreements else None

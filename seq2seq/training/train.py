@@ -15,6 +15,7 @@ from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import create_run, move_aside, write_config
 from seq2seq.runs.weights import save_weights, set_weights
+from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
 from seq2seq.system import devices, energy, provenance, threads
 from seq2seq.system.console import console, track, training_bar
@@ -22,6 +23,7 @@ from seq2seq.system.files import drop_partial, read_lines
 from seq2seq.system.lock import LOCK, exclusive_writer
 from seq2seq.system.signals import StopSignals
 from seq2seq.text import word_counts
+from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
 from seq2seq.training.checkpoints import Checkpoints
@@ -62,6 +64,7 @@ def train(config: Config) -> Path:
         return folder
 
     # All that can be refused is refused before there is a folder, and before other processes.
+    metrics.bleu_tokenizer(Target.of(config.data))
     earlier = resume.find_earlier(folder, config)
     if earlier and earlier.complete:
         console.print(
@@ -69,6 +72,8 @@ def train(config: Config) -> Path:
             "begin again"
         )
         return folder
+    if earlier:
+        config = resume.as_begun(folder, config)
     console.print(f"run folder: {folder}")
     tokenizers = Tokenizers.load(folder) if earlier else learn_tokenizers(corpus, config.tokenizer)
     training = Training(fabric, config, corpus, search, tokenizers)
@@ -106,7 +111,7 @@ class Training:
         tokenizers: Tokenizers,
     ) -> None:
         self.fabric, self.config, self.settings = fabric, config, config.train
-        self.validator = Validator(corpus, tokenizers, search)
+        self.validator = Validator(corpus, tokenizers, search, Target.of(config.data))
         self.learner = Learner(fabric, config, corpus, tokenizers)
         self.schedule = Schedule(self.settings)
         self.budget = Budget(
@@ -378,4 +383,5 @@ class Training:
         """What run.json says of corpus and model."""
         facts, text = self.learner.facts(), self.validator.text
         facts["data"]["validation"] = {"sha256": text.fingerprint, "pairs": len(text)}
+        facts["data"]["bleu_tokenizer"] = metrics.bleu_tokenizer(self.validator.target)
         return facts

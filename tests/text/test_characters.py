@@ -27,7 +27,7 @@ def test_what_a_terminal_or_editor_obeys_is_spelled_out(character):
     assert visible(f"a{character}b") == "a\N{REPLACEMENT CHARACTER}b"
 
 
-@pytest.mark.parametrize("text", ["", " ", "été", "狗", "👩\u200d👧", "مي\u200cخواهم"])
+@pytest.mark.parametrize("text", ["", " ", "été", "狗", "👩\u200d👧", "\u0645\u06cc\u200c\u062e"])
 def test_other_text_is_left_alone(text):
     assert printable(text) == text
 
@@ -40,9 +40,7 @@ def test_a_text_that_shows_nothing_is_spelled_out():
 
 def test_words_are_drawn_without_what_leaves_no_ink():
     assert visible("Donau\xaddampf\u202f!") == "Donaudampf !"
-    assert (
-        visible("\u0645\u06cc\u200c\u062e") == "\u0645\u06cc\u200c\u062e"
-    )  # joiners shape letters
+    assert visible("\u0645\u06cc\u200c\u062e") == "\u0645\u06cc\u200c\u062e"
 
 
 def test_characters_are_named_by_number_and_name():
