@@ -3,8 +3,8 @@
     runs/NAME/
       config.yaml            the resolved configuration, as trained
       run.json               what was measured while training, of what data, with which versions
-      source.model           the SentencePiece models. A shared vocabulary is `tokenizer.model`, with
-      target.model           a source.model of the same pieces if source text is normalized otherwise
+      source.model           the SentencePiece models; a shared vocabulary is tokenizer.model, with
+      target.model           a source.model of the same pieces if it normalizes differently
       model.safetensors      the best weights so far: present as soon as there is something to keep
       checkpoints/           weights of single steps: the best, and those for averaging
       state/                 what training goes on from: its newest save and the one before

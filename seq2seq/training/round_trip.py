@@ -53,7 +53,7 @@ class Loss:
             share = 100 * self.changed / self.lines
             said.append(
                 f"{self.split}: {self.changed:,} of {self.lines:,} references ({share:.1f} %) "
-                "cannot be reproduced by this vocabulary, so that BLEU is at most "
+                "cannot be written with these tokenizer settings, so that BLEU is at most "
                 f"{self.bleu:.1f}: it loses {listed(self.characters)}"
             )
         if self.unknown:
@@ -145,9 +145,8 @@ def by_rules(corpus: Corpus, settings: TokenizerConfig, target: Target) -> dict[
     found = {}
     for split in corpus.splits:
         pairs = corpus.read(split)
-        sources, references = zip(
-            *(islice(pairs, MOST) if split == "train" else pairs), strict=True
-        )
+        looked_at = islice(pairs, MOST) if split == "train" else pairs
+        sources, references = zip(*looked_at, strict=True)
         written = [_without(line, known[1]) for line in normalized(references, rules[1])]
         unseen: Counter[str] = Counter()
         for line in normalized(sources, rules[0]):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from seq2seq.config import Config, build
-from seq2seq.corpora import Corpus
+from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import create_run, move_aside, write_config
 from seq2seq.runs.weights import save_weights, set_weights
@@ -37,6 +38,7 @@ from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
 from seq2seq.training.resume import EarlierRun
+from seq2seq.training.round_trip import Loss, by_vocabulary, sentences
 from seq2seq.training.state import Progress, Save, Saves
 from seq2seq.training.validation import Validator
 
@@ -77,11 +79,14 @@ def train(config: Config) -> Path:
     console.print(f"run folder: {folder}")
     tokenizers = Tokenizers.load(folder) if earlier else learn_tokenizers(corpus, config.tokenizer)
     training = Training(fabric, config, corpus, search, tokenizers)
+    training.measure_losses(held_out_texts(corpus))
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
     else:
         texts = held_out_texts(corpus)
         print_overlap(training.learner.examples.text, texts)
+        for remark in remarks_on_text(training, texts):
+            console.print(remark, markup=False)
     if config.fresh and folder.is_dir() and any(folder.iterdir()):
         with exclusive_writer(folder):
             moved = move_aside(folder)
@@ -97,6 +102,13 @@ def train(config: Config) -> Path:
         training.train_into(folder, earlier)
     training.signals.reraise()
     return folder
+
+
+def remarks_on_text(training: "Training", texts: Mapping[str, Text]) -> list[str]:
+    """What to say before training of how the held-out references are written and scored."""
+    target = training.validator.target
+    split = (metrics.remarks(target, list(text.targets())) for text in texts.values())
+    return [*dict.fromkeys(chain.from_iterable(split)), *sentences(training.losses.values())]
 
 
 class Training:
@@ -118,6 +130,13 @@ class Training:
             self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
         )
         self.now, self.signals = Progress(), StopSignals()
+        self.losses: dict[str, Loss] = {}
+
+    def measure_losses(self, texts: Mapping[str, Text]) -> None:
+        """Find what the vocabularies cannot write, for all splits."""
+        splits = {"train": self.learner.examples.text, **texts}
+        tokenizers = self.learner.examples.tokenizers
+        self.losses = by_vocabulary(splits, tokenizers, self.validator.target)
 
     def train_into(self, folder: Path, earlier: EarlierRun | None = None) -> None:
         """Train into a folder that is laid out, from its newest save if there is one."""
@@ -384,4 +403,5 @@ class Training:
         facts, text = self.learner.facts(), self.validator.text
         facts["data"]["validation"] = {"sha256": text.fingerprint, "pairs": len(text)}
         facts["data"]["bleu_tokenizer"] = metrics.bleu_tokenizer(self.validator.target)
+        facts["data"]["round_trip"] = {name: loss.facts() for name, loss in self.losses.items()}
         return facts
