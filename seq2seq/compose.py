@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seq2seq.config import GIVEN, PLUGS, Config, describe, locate, meanings, schema
+from seq2seq.config import GIVEN, PLUGS, SHARED, Config, describe, locate, meanings, schema
 from seq2seq.errors import UserError, did_you_mean, reporting_user_errors
 
 
@@ -267,7 +267,8 @@ def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
     """A plug point, the class chosen for it, and its keys."""
     owner = locate(name, section["name"])
     title = f"{name}: {meanings(Config)[name]}, {owner.__name__}"
-    return [title, *keys(owner, section, f"{name}.", GIVEN.get(name, ()))]
+    shared = keys(SHARED[name], section, f"{name}.") if name in SHARED else []
+    return [title, *keys(owner, section, f"{name}.", GIVEN.get(name, ())), *shared]
 
 
 def keys(

@@ -20,6 +20,10 @@ from typing import Any, Literal, Union, Unpack, get_args, get_origin, get_type_h
 from seq2seq.errors import UserError, did_you_mean
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"]
+BleuTokenizer = Literal[
+    "13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "flores200", "flores101", "none"
+]
 PLUGS = {"data": "seq2seq.corpora", "model": "seq2seq.models", "search": "seq2seq.search"}
 
 
@@ -32,7 +36,8 @@ class TokenizerConfig:
         vocab_size: pieces in a vocabulary, the four control pieces included
         shared: one vocabulary for both languages, or one each
         character_coverage: share of the text's characters that get a piece; the rest is unknown
-        normalization: nmt_nfkc folds look-alike characters, identity changes nothing
+        normalization: of source text: nmt_nfkc folds look-alike characters, identity none
+        target_normalization: of target text: identity can write every character; null is the same
         sampling: in training, share of BPE merges dropped (or unigram smoothing); 0 is off
     """
 
@@ -40,12 +45,24 @@ class TokenizerConfig:
     vocab_size: int
     shared: bool
     character_coverage: float
-    normalization: Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"]
+    normalization: Normalization
     sampling: float
+    target_normalization: Normalization | None = None  # absent in runs that had one for both
 
     def __post_init__(self) -> None:
         at_least(self, "tokenizer", vocab_size=5, sampling=0)
         below(self, "tokenizer", sampling=1)
+
+
+@dataclass(frozen=True)
+class DataScoring:
+    """Keys of `data` that every corpus has and that scoring reads, not the corpus.
+
+    Args:
+        bleu_tokenizer: how BLEU splits text into words (sacreBLEU); null chooses by data.target
+    """
+
+    bleu_tokenizer: BleuTokenizer | None = None
 
 
 @dataclass(frozen=True)
@@ -331,6 +348,7 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
     raise UserError(f"{key}={value} must be {describe(kind)}")
 
 
+SHARED: dict[str, type] = {"data": DataScoring}  # keys of every choice of a plug point
 GIVEN = {"model": ("source_vocab", "target_vocab", "shared_vocab")}  # by the tokenizers
 
 
@@ -375,7 +393,10 @@ def arguments(plug: str, section: Mapping[str, Any]) -> tuple[type, dict[str, An
     if not section.get("name"):
         raise UserError(f"{plug} is not chosen: give {plug}=NAME")
     owner = locate(plug, section["name"])
-    return owner, check(owner, section, plug, GIVEN.get(plug, ()))
+    own = dict(section)
+    if shared := SHARED.get(plug):
+        check(shared, {key: own.pop(key) for key in schema(shared) if key in own}, plug)
+    return owner, check(owner, own, plug, GIVEN.get(plug, ()))
 
 
 def build(plug: str, section: Mapping[str, Any], **given: Any) -> Any:

@@ -1,6 +1,7 @@
 """`seq2seq check`: a corpus read without training, and a table of what is odd in it."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -11,7 +12,10 @@ from seq2seq.config import Config, build
 from seq2seq.corpora import Corpus, Findings, check_corpus
 from seq2seq.corpora.checker import FIRST, MEANINGS, Finding
 from seq2seq.errors import UserError
+from seq2seq.scoring import metrics
 from seq2seq.system.console import console
+from seq2seq.text.languages import SAMPLE, Target
+from seq2seq.training.round_trip import by_rules, sentences
 
 
 def check(config: Config) -> list[Findings]:
@@ -24,7 +28,14 @@ def check(config: Config) -> list[Findings]:
     console.print(f"checking {corpus.source}-{corpus.target}: {', '.join(corpus.splits)}")
     for line in division_lines(corpus):
         console.print(line, markup=False, highlight=False)
-    return check_corpus(corpus)
+    found = check_corpus(corpus)
+    if not any(split.refusals for split in found):
+        target = Target.of(config.data)
+        losses = by_rules(corpus, config.tokenizer, target)
+        references = [pair.target for pair in islice(corpus.read("validation"), SAMPLE)]
+        for remark in [*metrics.remarks(target, references), *sentences(losses.values())]:
+            console.print(remark, markup=False)
+    return found
 
 
 def division_lines(corpus: Corpus) -> list[str]:

@@ -1,7 +1,7 @@
 """Scores of a run on its test sets: translate, measure, write down with all that it took."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import read_back, sha256, write_json, write_lines
 from seq2seq.system.provenance import commit, machine, versions
 from seq2seq.text.agreement import read_agreements
+from seq2seq.text.languages import Target
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
@@ -82,7 +83,8 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
     info = translator.run.info
-    language, agreements = data.get("target"), read_agreements(folder)
+    target, agreements = Target.of(data), read_agreements(folder)
+    say_how_words_are_split(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     aligned = alignment.measure(translator, folder)
     return {
@@ -90,10 +92,10 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
             hypotheses,
             references,
             tokenized=data.get("tokenized", False),
-            language=language,
+            **target._asdict(),
         ),
         "exact_match": breakdown.exact_match(hypotheses, references),
-        "by_length": breakdown.by_length(sources, hypotheses, references, language=language),
+        "by_length": breakdown.by_length(sources, hypotheses, references, **target._asdict()),
         **({"agreement": agreeing} if agreeing else {}),
         **({"alignment": aligned} if aligned else {}),
         "perplexity": {
@@ -117,6 +119,20 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "machine": machine(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def say_how_words_are_split(target: Target, references: list[str], info: Mapping[str, Any]) -> None:
+    """Say what is odd in how BLEU splits references, or other than while training."""
+    for remark in metrics.remarks(target, references):
+        console.print(remark, markup=False)
+    facts = info.get("data")
+    before = facts.get("bleu_tokenizer") if isinstance(facts, dict) else None
+    if before not in (None, now := metrics.bleu_tokenizer(target)):
+        console.print(
+            f"BLEU is measured with tok:{now}, but validation while training used tok:{before}: "
+            "the two are not comparable",
+            markup=False,
+        )
 
 
 def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, str]]) -> None:

@@ -22,6 +22,8 @@ from seq2seq.compare.systems import (
     grouped,
     made_of,
 )
+from seq2seq.scoring import metrics
+from seq2seq.text.languages import Target
 from seq2seq.text.word_counts import read_counts
 
 
@@ -124,7 +126,8 @@ def compare(
         outsiders.append(one)
     systems = grouped([*folders, *outsiders], chosen)
     model = None if comet is None else load_comet(comet)
-    counted = count_all(texts, target)
+    words = Target.of(runs.section(folders[0].config, "data"))
+    counted = count_all(texts, words)
     known = (read_counts(run.path) for run in folders)
     counts = next((one for one in known if one is not None), None)
     found = []
@@ -152,9 +155,9 @@ def compare(
                     counts=counts,
                     folder=folders[0].output(test).parent,
                 ),
-                matches=Matches(systems, references, outputs, target),
+                matches=Matches(systems, references, outputs, *words),
                 costs={system.name: cost(system, test) for system in systems},
-                notes=search_notes(test, folders),
+                notes=[*search_notes(test, folders), *metrics.remarks(words, references)],
             )
         )
     incomparable = other_pieces(folders)

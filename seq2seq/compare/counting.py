@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.system.console import track
+from seq2seq.text.languages import Target
 
 MANY = 3000  # lines of output from which more processes are worth their start
 
@@ -17,7 +18,7 @@ Texts = tuple[list[str], list[str], Outputs]  # sources, references and all tran
 Counted = dict[str, dict[str, Statistics]]  # by run and metric
 
 
-def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Counted]:
+def count_all(texts: Mapping[str, Texts], target: Target) -> dict[str, Counted]:
     """What the metrics count in every output, by test set and run; on all cores if it is much."""
     tasks = [
         (test, name, lines, references)
@@ -33,7 +34,7 @@ def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Cou
         else nullcontext()
     ) as pool:
         counted = (pool.map if pool else map)(
-            count_one, [(lines, references, language) for _, _, lines, references in tasks]
+            count_one, [(lines, references, target) for _, _, lines, references in tasks]
         )
         for (test, name, *_), statistics in zip(
             tasks,
@@ -44,7 +45,7 @@ def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Cou
     return found
 
 
-def count_one(task: tuple[list[str], list[str], str | None]) -> dict[str, Statistics]:
+def count_one(task: tuple[list[str], list[str], Target]) -> dict[str, Statistics]:
     """What the metrics count in one output."""
-    lines, references, language = task
-    return metrics.statistics(lines, references, language=language)
+    lines, references, target = task
+    return metrics.statistics(lines, references, **target._asdict())

@@ -32,6 +32,7 @@ class Matches:
         references: a line a sentence.
         outputs: the translations of every run.
         language: of the target, which decides what a word is.
+        tokenizer: of sacreBLEU, if another than the language's decides it.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class Matches:
         references: list[str],
         outputs: Mapping[str, list[str]],
         language: str | None,
+        tokenizer: str | None = None,
     ) -> None:
-        known = [ngrams(line) for line in words(references, language)]
+        known = [ngrams(line) for line in words(references, language, tokenizer)]
         self.references: Counter[str] = Counter()
         for there in known:
             self.references.update(there)
@@ -49,7 +51,9 @@ class Matches:
         for system in systems:
             total: Counter[str] = Counter()
             for run in system.runs:
-                for line, there in zip(words(outputs[run.name], language), known, strict=True):
+                for line, there in zip(
+                    words(outputs[run.name], language, tokenizer), known, strict=True
+                ):
                     total.update(ngrams(line) & there)
             self.right[system.name] = total
         self.seeds = {system.name: len(system.runs) for system in systems}

@@ -11,6 +11,8 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
 from seq2seq.text.agreement import read_agreements
+from seq2seq.text.characters import printable
+from seq2seq.text.languages import Target
 
 MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # as `run.set_aside` names an older run
 
@@ -173,7 +175,7 @@ def outside(
         lines,
         references,
         tokenized=data.get("tokenized") or False,
-        language=data.get("target"),
+        **Target.of(data)._asdict(),
     )
     agreements = read_agreements(like.output(test).parent)
     agreeing = breakdown.agreement(lines, agreements) if agreements else None
@@ -213,10 +215,3 @@ def section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
     """A mapping inside a mapping; empty where it is missing or something else."""
     section = mapping.get(key)
     return section if isinstance(section, dict) else {}
-
-
-def printable(string: str) -> str:
-    r"""The string with what a terminal or an editor would obey spelled out, as \x1b or \u202e."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in string
-    )

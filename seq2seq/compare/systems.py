@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from seq2seq.compare.runs import Run, printable, section
+from seq2seq.compare.runs import Run, section
+from seq2seq.text.characters import printable
 
 # Keys of a configuration that say where a run lies and how it was begun, not what it is.
 PLACES = {"name", "runs_dir", "fresh", "resume", "data.root"}

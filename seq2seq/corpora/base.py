@@ -73,7 +73,7 @@ class Corpus(ABC):
         """The files or the dataset that hold the split, as a message names them."""
 
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
-        """Like `read`, but `told` hears of every defect, and where it returns, reading goes on.
+        """Like `read`, but `report` hears of every defect, and where it returns, reading goes on.
 
         Nothing is skipped: a pair that `read` refuses comes as well as it can be read.
         """

@@ -59,10 +59,10 @@ def table_pairs(
         path: the file.
         form: how it is cut.
         columns: the names, or the number from 0, that the source and the target column may have.
-        told: called with every defect; where it returns, a record without both columns is empty.
+        report: called with every defect; where it returns, a record without both columns is empty.
 
     Raises:
-        UserError: there is no such column, or what `told` does not accept.
+        UserError: there is no such column, or what `report` does not accept.
     """
     with closing(records(path, form, report)) as read:
         names = next(read, (1, [""]))[1] if form.header else []

@@ -13,7 +13,7 @@ from seq2seq.text.markup import refuse_markup
 __all__ = [
     "Defect",
     "Place",
-    "Told",
+    "Report",
     "missing",
     "one_line",
     "read_lines",

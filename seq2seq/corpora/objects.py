@@ -44,7 +44,7 @@ def object_pairs(
         path: the file.
         fields: the names that each side may have, of which an object must have one; a dotted name
             is a field inside another, or has the dots in its own name.
-        told: called with every defect; where it returns, an object without text is empty.
+        report: called with every defect; where it returns, an object without text is empty.
     """
     for line, record in json_values(path, report):
         place, texts = Place(path.name, line), []
@@ -88,7 +88,7 @@ def json_values(path: Path, report: Report) -> Iterator[tuple[int, Any]]:
 def _line_value(
     path: Path, decoder: json.JSONDecoder, number: int, line: str, report: Report
 ) -> Any:
-    """The value of a line; UNREADABLE where it is not JSON and `told` returns."""
+    """The value of a line; UNREADABLE where it is not JSON and `report` returns."""
     try:
         return decoder.decode(line)
     except NoTextError as error:

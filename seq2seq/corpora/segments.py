@@ -81,7 +81,7 @@ def segments(
         form: what it is.
         language: of the side that is read.
         side: 0 for the source, 1 for the target: what counts where no languages are named.
-        told: called with every defect.
+        report: called with every defect.
         alone: whether the file must have both sides.
 
     Raises:

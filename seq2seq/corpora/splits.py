@@ -99,7 +99,7 @@ class Splits(Corpus):
     def stream(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream every pair of the file that holds a split, whichever splits they belong to.
 
-        `told` is called with every defect before the pair that has it.
+        `report` is called with every defect before the pair that has it.
         """
 
     @abstractmethod

@@ -78,8 +78,3 @@ def save(figure: Figure, path: Path) -> None:
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     with replacing(path, "wb") as file:
         figure.savefig(file, format=kind, bbox_inches="tight", pad_inches=0.1, metadata=undated)
-
-
-def visible(word: str) -> str:
-    """A word with a stand-in for every character that would draw nothing."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in word)

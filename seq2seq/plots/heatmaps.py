@@ -13,7 +13,8 @@ from matplotlib.patches import Rectangle
 from numpy import ndarray
 
 from seq2seq.alignment.gold import Links
-from seq2seq.plots.figure import paper, visible
+from seq2seq.plots.figure import paper
+from seq2seq.text.characters import visible
 
 CELL = 0.3  # inches a word
 GAP = 0.35  # inches between panels

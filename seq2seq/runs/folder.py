@@ -3,7 +3,8 @@
     runs/NAME/
       config.yaml            the resolved configuration, as trained
       run.json               what was measured while training, of what data, with which versions
-      source.model           the SentencePiece models; one `tokenizer.model` where they are shared
+      source.model           the SentencePiece models; a shared vocabulary is tokenizer.model, with
+      target.model           a source.model of the same pieces if it normalizes differently
       model.safetensors      the best weights so far: present as soon as there is something to keep
       checkpoints/           weights of single steps: the best, and those for averaging
       state/                 what training goes on from: its newest save and the one before
@@ -29,17 +30,23 @@ from typing import Any, Protocol, runtime_checkable
 import yaml
 
 from seq2seq.alignment.gold import Gold, write_gold
-from seq2seq.config import coerce, upgrade
+from seq2seq.config import BleuTokenizer, coerce, upgrade
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.runs.untrusted import read_json, read_yaml, refuse_outside_links
 from seq2seq.system.files import replacing, write_lines
 
 # Of the folder; raised when an older reader would misread it. 1, of version 0.1.0, named classes in
-# config.yaml by their module paths.
+# config.yaml by their module paths, and had one normalization for both languages.
 FORMAT = 2
 
 # What later verbs read of a corpus's configuration; the corpus itself they never open.
-READ_OF_DATA = {"source": str, "target": str, "max_length": int, "tokenized": bool}
+READ_OF_DATA = {
+    "source": str,
+    "target": str,
+    "max_length": int,
+    "tokenized": bool,
+    "bleu_tokenizer": BleuTokenizer,
+}
 
 
 @dataclass(frozen=True)

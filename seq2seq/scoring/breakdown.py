@@ -26,6 +26,7 @@ def by_length(
     references: Sequence[str],
     *,
     language: str | None,
+    tokenizer: str | None = None,
 ) -> list[dict[str, Any]]:
     """BLEU and exact match of every length of source that occurs, in buckets of BUCKET words.
 
@@ -44,7 +45,7 @@ def by_length(
                 "from": bucket * BUCKET + 1,
                 "to": (bucket + 1) * BUCKET,
                 "lines": len(rows),
-                "bleu": metrics.bleu(ours, theirs, language=language),
+                "bleu": metrics.bleu(ours, theirs, language=language, tokenizer=tokenizer),
                 "exact_match": exact_match(ours, theirs)["score"],
             }
         )

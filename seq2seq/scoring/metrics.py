@@ -18,8 +18,12 @@ from sacrebleu.metrics.ter import TER
 
 from seq2seq.errors import UserError
 from seq2seq.scoring import formulas
+from seq2seq.text.languages import BY_SPACES, TOKENIZERS, Target, code, unspaced
 
-THREE_LETTER_CODES = {"cmn": "zh", "zho": "zh", "jpn": "ja", "kor": "ko"}
+MECAB = {  # what a tokenizer needs that may be missing
+    "ja-mecab": "pip install 'sacrebleu[ja]'",
+    "ko-mecab": "pip install 'sacrebleu[ko]'",
+}
 
 
 class Score(TypedDict):
@@ -49,7 +53,12 @@ class Statistics(NamedTuple):
 
 
 def score(
-    hypotheses: list[str], references: list[str], *, tokenized: bool, language: str | None
+    hypotheses: list[str],
+    references: list[str],
+    *,
+    tokenized: bool,
+    language: str | None,
+    tokenizer: str | None = None,
 ) -> dict[str, Score]:
     """Score translations, one reference each.
 
@@ -58,6 +67,7 @@ def score(
         references: as many references.
         tokenized: the corpus came with its tokens split, so that tokenised BLEU makes sense too.
         language: code of the target language, which decides how BLEU splits words; None if unknown.
+        tokenizer: of sacreBLEU, where another than the language's is wanted.
 
     Returns:
         `bleu` (cased), `bleu_lowercase`, `chrf` (chrF2), `ter`, and `bleu_tokenized` (the text
@@ -69,8 +79,8 @@ def score(
     hypotheses, references = _pairs(hypotheses, references)
     # Only the first is allowed to warn of text that looks tokenised, and only where it shouldn't be
     metrics = {
-        "bleu": _bleu(language, force=tokenized),
-        "bleu_lowercase": _bleu(language, lowercase=True),
+        "bleu": _bleu(language, tokenizer, force=tokenized),
+        "bleu_lowercase": _bleu(language, tokenizer, lowercase=True),
         "chrf": CHRF(),
     }
     if tokenized:
@@ -86,18 +96,28 @@ def score(
     return {**found, "ter": Score(score=ter.score, signature=ter.signature)}
 
 
-def bleu(hypotheses: list[str], references: list[str], *, language: str | None) -> float:
+def bleu(
+    hypotheses: list[str],
+    references: list[str],
+    *,
+    language: str | None,
+    tokenizer: str | None = None,
+) -> float:
     """The `bleu` of `score` alone, quick enough for validation while training.
 
     Raises:
         UserError: the two differ in length, or are empty.
     """
     hypotheses, references = _pairs(hypotheses, references)
-    return float(_bleu(language).corpus_score(hypotheses, [references]).score)
+    return float(_bleu(language, tokenizer).corpus_score(hypotheses, [references]).score)
 
 
 def statistics(
-    hypotheses: list[str], references: list[str], *, language: str | None
+    hypotheses: list[str],
+    references: list[str],
+    *,
+    language: str | None,
+    tokenizer: str | None = None,
 ) -> dict[str, Statistics]:
     """What `bleu`, `chrf` and `ter` count in each sentence, to be scored again and again.
 
@@ -105,7 +125,7 @@ def statistics(
         UserError: the two differ in length, or are empty.
     """
     hypotheses, references = _pairs(hypotheses, references)
-    bleu, chrf = _bleu(language), CHRF()
+    bleu, chrf = _bleu(language, tokenizer), CHRF()
     found = {}
     for name, metric, formula in (("bleu", bleu, formulas.bleu), ("chrf", chrf, formulas.chrf)):
         counts = metric._extract_corpus_statistics(hypotheses, [references])
@@ -114,10 +134,38 @@ def statistics(
     return {**found, "ter": _ter_statistics(hypotheses, references, language)}
 
 
-def words(lines: list[str], language: str | None) -> list[list[str]]:
+def words(lines: list[str], language: str | None, tokenizer: str | None = None) -> list[list[str]]:
     """The words that BLEU counts in each line."""
-    tokenizer = _bleu(language).tokenizer
-    return [tokenizer(line.rstrip()).split() for line in lines]
+    split = _bleu(language, tokenizer).tokenizer
+    return [split(line.rstrip()).split() for line in lines]
+
+
+def bleu_tokenizer(target: Target) -> str:
+    """The sacreBLEU tokenizer that a target is split by, as signatures name it.
+
+    Raises:
+        UserError: the one that was chosen is unknown, or cannot be used here.
+    """
+    return str(_bleu(target.language, target.tokenizer).tokenizer.signature())
+
+
+def remarks(target: Target, references: list[str]) -> list[str]:
+    """What is to be said of how BLEU splits these references: a substitute, or a likely mistake."""
+    used, wanted = bleu_tokenizer(target), TOKENIZERS.get(code(target.language))
+    said = []
+    if target.tokenizer is None and wanted in MECAB and used != wanted:
+        said.append(
+            f"BLEU is over characters (tok:char), because {wanted} is not installed: "
+            f"{MECAB[wanted]}"
+        )
+    if used in BY_SPACES and unspaced(references):
+        said.append(
+            f"the references have next to no spaces, but BLEU splits them at spaces (tok:{used}), "
+            "so that a sentence is nearly one word: name the language by its code in data.target "
+            f"(now {target.language}; zh, ja, th, ...), or set data.bleu_tokenizer=char (or zh, "
+            "ja-mecab, flores200)"
+        )
+    return said
 
 
 def bootstrap_generator() -> np.random.Generator:
@@ -143,18 +191,38 @@ def _pairs(hypotheses: list[str], references: list[str]) -> tuple[list[str], lis
     return [line.rstrip() for line in hypotheses], [line.rstrip() for line in references]
 
 
-def _code(language: str | None) -> str:
-    """The two-letter code that sacreBLEU knows a language by: `zh` for zh, zh-CN, zho_Hans."""
-    code = (language or "").replace("_", "-").split("-")[0].lower()
-    return THREE_LETTER_CODES.get(code, code)
+def _bleu(
+    language: str | None,
+    tokenizer: str | None = None,
+    *,
+    lowercase: bool = False,
+    force: bool = True,
+) -> BLEU:
+    """BLEU with the words of a tokenizer; if None, with those of the language (13a by default).
 
-
-def _bleu(language: str | None, *, lowercase: bool = False, force: bool = True) -> BLEU:
-    """BLEU with the words of the language: zh, ja-mecab, ko-mecab, and 13a for all others."""
+    Raises:
+        UserError: the tokenizer is unknown, or lacks what it needs.
+    """
+    chosen = tokenizer or TOKENIZERS.get(code(language), "13a")
     try:
-        return BLEU(trg_lang=_code(language), lowercase=lowercase, force=force)
-    except RuntimeError:  # MeCab, which splits Japanese and Korean, is an extra of sacreBLEU
-        return BLEU(tokenize="char", lowercase=lowercase, force=force)
+        return BLEU(tokenize=chosen, lowercase=lowercase, force=force)
+    except RuntimeError as error:  # MeCab, which splits Japanese and Korean, is an extra
+        if tokenizer is None:
+            return BLEU(tokenize="char", lowercase=lowercase, force=force)
+        raise UserError(
+            f"data.bleu_tokenizer={tokenizer} needs a package that is not installed: "
+            f"{MECAB.get(tokenizer, str(error).strip())}"
+        ) from error
+    except AssertionError as error:
+        raise UserError(f"data.bleu_tokenizer={chosen} cannot be used: {error}") from error
+    except (KeyError, ValueError) as error:
+        raise UserError(f"data.bleu_tokenizer={chosen} is no tokenizer of sacreBLEU") from error
+    except (OSError, ImportError) as error:
+        raise UserError(
+            f"data.bleu_tokenizer={chosen} needs a model that sacreBLEU downloads on first use, "
+            f"which failed here ({type(error).__name__}): run `sacrebleu --tokenize {chosen}` once "
+            "with internet access, or choose char"
+        ) from error
 
 
 def _ter_statistics(
@@ -177,5 +245,5 @@ def _edits(hypothesis: str, reference: str, language: str | None) -> tuple[float
 
 def _ter(language: str | None) -> TER:
     """TER; over characters where words are not set apart, for else a sentence were one word."""
-    unspaced = _code(language) in ("zh", "ja")
-    return TER(normalized=unspaced, asian_support=unspaced)
+    by_character = code(language) in ("zh", "ja")
+    return TER(normalized=by_character, asian_support=by_character)

@@ -113,7 +113,7 @@ def synced_length(path: Path) -> int:
 def read_back(path: Path) -> list[str]:
     r"""The lines that `write_lines` wrote, character by character; a line ends at \n alone.
 
-    Text that a person gives is read by `seq2seq.system.text_lines.read_lines`, which drops byte-order
+    Text from outside is read by `seq2seq.system.text_lines.read_lines`, which drops byte-order
     marks and carriage returns.
 
     Raises:

@@ -38,7 +38,7 @@ class Defect(NamedTuple):
     refusal: UserError | None = None
 
 
-Told = Callable[[Defect], None]
+Report = Callable[[Defect], None]
 
 
 def refuse(defect: Defect) -> None:
@@ -47,7 +47,7 @@ def refuse(defect: Defect) -> None:
         raise defect.refusal
 
 
-def read_lines(path: Path, told: Told = refuse) -> Generator[str, None, None]:
+def read_lines(path: Path, report: Report = refuse) -> Generator[str, None, None]:
     r"""Stream the lines of a file, each without its \n and one \r before that.
 
     Other characters that some readers break lines at (U+2028, U+0085, form feed, a lone \r) are
@@ -56,14 +56,14 @@ def read_lines(path: Path, told: Told = refuse) -> Generator[str, None, None]:
 
     Args:
         path: the file.
-        told: called with every defect; where it returns, the reading goes on, with U+FFFD for what
+        report: called with every defect; where it returns, the reading goes on, with U+FFFD for what
             is not UTF-8.
 
     Raises:
         UserError: the file is missing, unreadable, not UTF-8, no text, or damaged.
     """
     with readable(path), open_bytes(path) as file:
-        yield from decoded(file, f"{path}", path.name, told)
+        yield from decoded(file, f"{path}", path.name, report)
 
 
 def read_stream(stream: Any, name: str = "standard input") -> Iterator[str]:
@@ -76,14 +76,14 @@ def read_stream(stream: Any, name: str = "standard input") -> Iterator[str]:
         yield from decoded(open_stream(stream, name), name, name, refuse)
 
 
-def decoded(file: Iterable[bytes], name: str, short: str, told: Told) -> Iterator[str]:
+def decoded(file: Iterable[bytes], name: str, short: str, report: Report) -> Iterator[str]:
     r"""The lines of a binary file that is cut at \n.
 
     Args:
         file: its lines with their ends.
         name: what a message calls it.
         short: what a report calls it.
-        told: called with every defect.
+        report: called with every defect.
     """
     for number, raw in enumerate(file, start=1):
         try:
@@ -92,16 +92,16 @@ def decoded(file: Iterable[bytes], name: str, short: str, told: Told) -> Iterato
             sentence = (
                 f"{name} is not UTF-8 at line {number}, byte {error.start + 1}: {error.reason}"
             )
-            told(Defect("not UTF-8", Place(short, number), UserError(sentence)))
+            report(Defect("not UTF-8", Place(short, number), UserError(sentence)))
             line = raw.decode("utf-8", "replace")
         if number == 1 and line.startswith(BYTE_ORDER_MARK):
-            told(Defect("byte-order mark", Place(short, number)))
+            report(Defect("byte-order mark", Place(short, number)))
             line = line.removeprefix(BYTE_ORDER_MARK)
             if not line:
                 return
         line = line.removesuffix("\n")
         if line.endswith("\r"):
-            told(Defect("carriage return", Place(short, number)))
+            report(Defect("carriage return", Place(short, number)))
             line = line.removesuffix("\r")
         yield line
 

@@ -90,7 +90,7 @@ class TokenBatches:
 
     def __iter__(self) -> Iterator[np.ndarray]:
         while True:
-            if self.position == len(self):
+            if self.position >= len(self):
                 self.epoch, self.position = self.epoch + 1, 0
                 self._batches = self._cut()
             batch = self.next_rows()
@@ -103,9 +103,17 @@ class TokenBatches:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream of batches stands."""
-        return {"seed": self.seed, "epoch": self.epoch, "position": self.position}
+        place = {"seed": self.seed, "epoch": self.epoch, "position": self.position}
+        return {**place, "batches": len(self)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another sampler over the same corpus stood."""
+        """Continue where another sampler over the same corpus stood.
+
+        Where an epoch has another number of batches now (another budget or other rows), the same
+        share of it is behind us. Saves of older versions have no number of batches.
+        """
         self.seed, self.epoch, self.position = state["seed"], state["epoch"], state["position"]
         self._batches = self._cut()
+        if (before := state.get("batches")) not in (None, len(self)):
+            self.position = self.position * len(self) // before
+        self.position = min(self.position, len(self))

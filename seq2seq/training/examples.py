@@ -27,12 +27,13 @@ from seq2seq.corpora import (
 from seq2seq.errors import UserError
 from seq2seq.system.console import console
 from seq2seq.text import markup
-from seq2seq.text.batching import Batch, collate
+from seq2seq.text.batching import Batch, collate, pack
 from seq2seq.text.tokenizer import Tokenizers
 
 # Bytes of text that a vocabulary is learned from: much more changes no piece worth having, and
 # SentencePiece takes 6 to 20 times as much memory.
 SAMPLE = {"bpe": 64 << 20, "unigram": 32 << 20}
+GROWTH_SAMPLE = 500  # pairs by which the growth of texts under sampling is estimated
 
 
 def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
@@ -117,22 +118,63 @@ class Examples:
             )
         return cls(text, encoded, kept, tokenizers, corpus.max_length, sampling, seed)
 
-    def batch(self, rows: np.ndarray, place: Sequence[int]) -> Batch:
-        """The pairs of these rows; with sampling, `place` (epoch, position) decides the pieces."""
+    def batches(
+        self, rows: np.ndarray, place: Sequence[int], budget: int
+    ) -> list[tuple[np.ndarray, Batch]]:
+        """The pairs of these rows as batches of at most `budget` tokens, each with its rows.
+
+        Without sampling that is one batch. With sampling, `place` (epoch, position, rank) decides
+        the pieces, of which there are more than the rows were chosen by: what exceeds the budget
+        becomes further batches of the same update.
+        """
         if not self.sampling:
-            return collate([self.encoded[row] for row in rows.tolist()])
+            return [(rows, collate([self.encoded[row] for row in rows.tolist()]))]
+        pairs = self.sampled(rows, place, longest=min(self.max_length, budget - 1))
+        lengths = np.array([max(map(len, pair)) + 1 for pair in pairs])
+        parts = pack(np.argsort(lengths, kind="stable"), lengths, budget)
+        return [(rows[part], collate([pairs[i] for i in part.tolist()])) for part in parts]
+
+    def sampled(
+        self, rows: np.ndarray, place: Sequence[int], longest: int
+    ) -> list[tuple[Sequence[int], Sequence[int]]]:
+        """Random pieces of both sides; the usual ones for a text that would have over `longest`."""
         # A stream of its own for every batch, so that resuming needs no generator's state.
         chance = Random(int(np.random.default_rng([self.seed, *place]).integers(2**63)))
-        source, target = self.tokenizers
-        return collate(
-            [
-                (
-                    source.sample(pair.source, self.sampling, chance),
-                    target.sample(pair.target, self.sampling, chance),
-                )
-                for pair in map(self.text.__getitem__, rows.tolist())
+        found = []
+        for row in rows.tolist():
+            sides = [
+                tokenizer.sample(text, self.sampling, chance)
+                for tokenizer, text in zip(self.tokenizers, self.text[row], strict=True)
             ]
-        )
+            usual = self.encoded[row]
+            source, target = (
+                side if len(side) <= longest else known.tolist()
+                for side, known in zip(sides, usual, strict=True)
+            )
+            found.append((source, target))
+        return found
+
+    @property
+    def growth(self) -> float:
+        """How many times more pieces a text has with sampling: the mean over some of the pairs."""
+        if not self.sampling:
+            return 1.0
+        rows = self.usable.rows[:: 1 + len(self.usable.rows) // GROWTH_SAMPLE]
+        pairs = self.sampled(rows, (0, 0, 0), longest=self.max_length)
+        usual = self.encoded.source_lengths[rows] + self.encoded.target_lengths[rows]
+        return max(1.0, sum(len(side) for pair in pairs for side in pair) / int(usual.sum()))
+
+    def lengths(self, budget: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pieces of each source and target as batches are to be cut by: those expected."""
+        both = self.encoded.source_lengths, self.encoded.target_lengths
+        growth = self.growth
+        if growth == 1:
+            return both
+        most = min(self.max_length, budget - 1)
+        # No shorter than the usual pieces, so that a pair that cannot fit is still refused.
+        expected = (np.minimum(np.ceil(side * growth), np.maximum(side, most)) for side in both)
+        source, target = (side.astype(np.int32) for side in expected)
+        return source, target
 
     @property
     def mean_lengths(self) -> tuple[int, int]:

@@ -53,8 +53,7 @@ class Learner:
         )
         self.batches = TokenBatches(
             self.examples.usable.rows,
-            self.examples.encoded.source_lengths,
-            self.examples.encoded.target_lengths,
+            *self.examples.lengths(self.settings.batch_tokens),
             budget=self.settings.batch_tokens,
             seed=config.seed,
             ranks=config.trainer.devices,
@@ -96,7 +95,7 @@ class Learner:
     def dry_run(self) -> None:
         """Do the work of the next update and forget it: nothing changes."""
         rows = self.batches.next_rows()
-        self.gradients([DrawnBatch(rows, self.examples.batch(rows, (0, 0, 0)))])
+        self.gradients(self.drawn(rows, (0, 0, 0)))
         self.optimizer.zero_grad()
 
     def draw(self, rate: float, step: int) -> list[DrawnBatch]:
@@ -108,9 +107,15 @@ class Learner:
         drawn = []
         for _ in range(self.settings.accumulate):
             rows = next(self.stream)
-            batch = self.examples.batch(rows, (batches.epoch, batches.position, rank))
-            drawn.append(DrawnBatch(rows, batch))
+            drawn += self.drawn(rows, (batches.epoch, batches.position, rank))
         return drawn
+
+    def drawn(
+        self, rows: NDArray[np.integer[Any]], place: tuple[int, int, int]
+    ) -> list[DrawnBatch]:
+        """These rows as batches within the budget: one, or with sampling sometimes more."""
+        parts = self.examples.batches(rows, place, self.settings.batch_tokens)
+        return [DrawnBatch(*part) for part in parts]
 
     def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
         """Forward and backward; the loss in nats and the target tokens, over all processes.

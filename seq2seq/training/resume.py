@@ -39,6 +39,7 @@ FIXED = (
     "tokenizer.shared",
     "tokenizer.character_coverage",
     "tokenizer.normalization",
+    "tokenizer.target_normalization",
     "train.optimizer",
     "trainer.devices",
 )
@@ -96,6 +97,18 @@ def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
             "another name=, or give fresh=true to move it aside"
         )
     return found
+
+
+def as_begun(folder: Path, config: Config) -> Config:
+    """The configuration of a run that goes on: keys younger than the run keep their old meaning."""
+    stored = read_config(folder)
+    data = {**config.data}
+    if "bleu_tokenizer" not in stored.get("data", {}):
+        data.pop("bleu_tokenizer", None)
+    tokenizer = config.tokenizer
+    if "target_normalization" not in stored.get("tokenizer", {}):
+        tokenizer = dataclasses.replace(tokenizer, target_normalization=None)
+    return dataclasses.replace(config, data=data, tokenizer=tokenizer)
 
 
 def read_info(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import torch
 from lightning_fabric import Fabric
 
 from seq2seq.config import Config, build
-from seq2seq.corpora import Corpus
+from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import create_run, move_aside, write_config
 from seq2seq.runs.weights import save_weights, set_weights
+from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
 from seq2seq.system import devices, energy, provenance, threads
 from seq2seq.system.console import console, track, training_bar
@@ -22,10 +24,12 @@ from seq2seq.system.files import drop_partial, read_back
 from seq2seq.system.lock import LOCK, exclusive_writer
 from seq2seq.system.signals import StopSignals
 from seq2seq.text import word_counts
+from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.examples import (
+    gold_alignments,
     held_out_texts,
     learn_tokenizers,
     print_overlap,
@@ -36,6 +40,7 @@ from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
 from seq2seq.training.resume import EarlierRun
+from seq2seq.training.round_trip import Loss, by_vocabulary, sentences
 from seq2seq.training.state import Progress, Save, Saves
 from seq2seq.training.validation import Validator
 
@@ -63,6 +68,7 @@ def train(config: Config) -> Path:
         return folder
 
     # All that can be refused is refused before there is a folder, and before other processes.
+    metrics.bleu_tokenizer(Target.of(config.data))
     earlier = resume.find_earlier(folder, config)
     if earlier and earlier.complete:
         console.print(
@@ -70,9 +76,12 @@ def train(config: Config) -> Path:
             "begin again"
         )
         return folder
+    if earlier:
+        config = resume.as_begun(folder, config)
     console.print(f"run folder: {folder}")
     tokenizers = Tokenizers.load(folder) if earlier else learn_tokenizers(corpus, config.tokenizer)
     training = Training(fabric, config, corpus, search, tokenizers)
+    training.measure_losses(held_out_texts(corpus))
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
     else:
@@ -82,6 +91,8 @@ def train(config: Config) -> Path:
         refuse_test_on_train(training.learner.examples.text, texts)
         print_overlap(training.learner.examples.text, texts)
         tell_markup({"train": training.learner.examples.text, **texts})
+        for remark in remarks_on_text(training, texts):
+            console.print(remark, markup=False)
     if config.fresh and folder.is_dir() and any(folder.iterdir()):
         with exclusive_writer(folder):
             moved = move_aside(folder)
@@ -99,6 +110,13 @@ def train(config: Config) -> Path:
     return folder
 
 
+def remarks_on_text(training: "Training", texts: Mapping[str, Text]) -> list[str]:
+    """What to say before training of how the held-out references are written and scored."""
+    target = training.validator.target
+    split = (metrics.remarks(target, list(text.targets())) for text in texts.values())
+    return [*dict.fromkeys(chain.from_iterable(split)), *sentences(training.losses.values())]
+
+
 class Training:
     """A run in progress: everything that changes while it trains."""
 
@@ -111,13 +129,20 @@ class Training:
         tokenizers: Tokenizers,
     ) -> None:
         self.fabric, self.config, self.settings = fabric, config, config.train
-        self.validator = Validator(corpus, tokenizers, search)
+        self.validator = Validator(corpus, tokenizers, search, Target.of(config.data))
         self.learner = Learner(fabric, config, corpus, tokenizers)
         self.schedule = Schedule(self.settings)
         self.budget = Budget(
             self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
         )
         self.now, self.signals = Progress(), StopSignals()
+        self.losses: dict[str, Loss] = {}
+
+    def measure_losses(self, texts: Mapping[str, Text]) -> None:
+        """Find what the vocabularies cannot write, for all splits."""
+        splits = {"train": self.learner.examples.text, **texts}
+        tokenizers = self.learner.examples.tokenizers
+        self.losses = by_vocabulary(splits, tokenizers, self.validator.target)
 
     def train_into(self, folder: Path, earlier: EarlierRun | None = None) -> None:
         """Train into a folder that is laid out, from its newest save if there is one."""
@@ -383,4 +408,6 @@ class Training:
         """What run.json says of corpus and model."""
         facts, text = self.learner.facts(), self.validator.text
         facts["data"]["validation"] = {"sha256": text.fingerprint, "pairs": len(text)}
+        facts["data"]["bleu_tokenizer"] = metrics.bleu_tokenizer(self.validator.target)
+        facts["data"]["round_trip"] = {name: loss.facts() for name, loss in self.losses.items()}
         return facts

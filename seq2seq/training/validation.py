@@ -11,6 +11,7 @@ from seq2seq.scoring import metrics
 from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.base import Search
 from seq2seq.search.beam import Beam
+from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translator import translate
 
@@ -35,14 +36,18 @@ class Validator:
         corpus: where it comes from.
         tokenizers: of the model.
         search: its longest lengths are kept; the search itself is greedy, for speed.
+        target: how BLEU splits the target side; if None by the corpus's language.
     """
 
-    def __init__(self, corpus: Corpus, tokenizers: Tokenizers, search: Search) -> None:
-        self.text, self.language, self.tokenizers = (
-            corpus.text("validation"),
-            corpus.target,
-            tokenizers,
-        )
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokenizers: Tokenizers,
+        search: Search,
+        target: Target | None = None,
+    ) -> None:
+        self.text, self.tokenizers = corpus.text("validation"), tokenizers
+        self.target = target or Target(corpus.target)
         self.encoded = encode(self.text, tokenizers.source, tokenizers.target)
         self.greedy = Beam(
             beam=1,
@@ -67,7 +72,9 @@ class Validator:
             )
         found = translate(model, self.tokenizers, self.greedy, list(self.text.sources()))
         bleu = metrics.bleu(
-            [best.text for best, *_ in found], list(self.text.targets()), language=self.language
+            [best.text for best, *_ in found],
+            list(self.text.targets()),
+            **self.target._asdict(),
         )
         model.train()
         return Validation(step, loss, bleu)

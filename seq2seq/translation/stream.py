@@ -18,9 +18,8 @@ def filter_lines(
 ) -> None:
     """Translate a stream: one line out for each line in, empty ones too, in order.
 
-    Lines are what `seq2seq.system.text_lines` makes of the stream. With n_best above 1 each line in gives
-    up to that many lines `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as Moses and
-    Marian do.
+    With n_best above 1 each line in gives up to that many lines `NUMBER ||| TEXT ||| SCORE`, NUMBER
+    counting the lines from 0 as Moses and Marian do.
 
     Raises:
         UserError: a line is not UTF-8; what came before it has been translated.

@@ -1,7 +1,7 @@
 """Numbers as tables show them, in few characters; "-" where there is none."""
 
-from seq2seq.compare.runs import printable
 from seq2seq.compare.systems import Spread, number
+from seq2seq.text.characters import printable
 
 DASH = "-"
 

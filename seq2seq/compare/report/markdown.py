@@ -8,10 +8,10 @@ from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.report import tables
 from seq2seq.compare.report.formats import figures
 from seq2seq.compare.report.tables import Table
-from seq2seq.compare.runs import printable
 from seq2seq.compare.sentences import beaten, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS, signature
 from seq2seq.compare.systems import System
+from seq2seq.text.characters import printable
 
 
 def markdown(comparison: Comparison, drawn: Sequence[Path] = ()) -> str:

@@ -8,9 +8,10 @@ from seq2seq.compare.cost import reading_rule
 from seq2seq.compare.ngrams import Found
 from seq2seq.compare.quality import NAMES
 from seq2seq.compare.report.formats import DASH, count, figures, interval, short
-from seq2seq.compare.runs import printable, section
+from seq2seq.compare.runs import section
 from seq2seq.compare.sentences import shown_pairs
 from seq2seq.compare.systems import Spread, System, spread
+from seq2seq.text.characters import printable
 
 UP, DOWN = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}"
 

@@ -6,8 +6,8 @@ from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.quality import LOWER, NAMES
 from seq2seq.compare.report.formats import count
 from seq2seq.compare.report.tables import marked, title
-from seq2seq.compare.runs import printable
 from seq2seq.compare.systems import Spread
+from seq2seq.text.characters import printable
 
 SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -20,6 +20,9 @@ SPECIAL = {
     '"': r"\textquotedbl{}",
     "\N{EN DASH}": "--",
     "\N{DAGGER}": r"\textdagger{}",
+    "\N{NO-BREAK SPACE}": "~",
+    "\N{NARROW NO-BREAK SPACE}": r"\,",
+    "\N{SOFT HYPHEN}": r"\-",
 }
 
 
