@@ -9,6 +9,7 @@ import typer
 from seq2seq.alignment.gold_files import Form
 from seq2seq.errors import reporting_user_errors
 from seq2seq.runs.folder import RunFolder
+from seq2seq.system.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from seq2seq.config import Config
@@ -366,6 +367,7 @@ def wrote(*paths: Path) -> None:
 
 def main() -> None:
     """The `seq2seq` command."""
+    keep_freed_memory()
     with reporting_user_errors():
         app()
 

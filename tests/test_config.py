@@ -104,7 +104,20 @@ def test_a_value_of_the_wrong_type_is_named_with_the_right_one(word, kind):
         ("train.betas=[0.9,1]", "below 1"),
         ("tokenizer.vocab_size=4", "at least 5"),
         ("tokenizer.sampling=1", "below 1"),
+        ("train.max_minutes=0", "above 0"),
+        ("train.eps=0", "above 0"),  # 0/0 for a word that no batch has had
+        ("train.plateau_factor=0", "above 0"),
+        ("train.plateau_factor=1", "below 1"),
+        ("train.save_every=-1", "at least 0"),
+        ("train.max_skipped=0", "at least 1"),
+        ("train.patience=0", "at least 1"),
+        ("train.average=0", "at least 1"),
+        ("train.log_every=0", "at least 1"),
+        ("train.validate_every=0", "at least 1"),
         ("trainer.devices=0", "at least 1"),
+        ("trainer.devices=100000", "at most 64"),
+        ("trainer.threads=0", "at least 1"),
+        ("trainer.threads=100000", "at most 512"),
         ("seed=-1", "not be negative"),
         ("seed=1e30", "64 bits"),
         ("seed=99999999999999999999", "64 bits"),
@@ -118,6 +131,11 @@ def test_a_value_of_the_wrong_type_is_named_with_the_right_one(word, kind):
 def test_a_value_out_of_range_is_named_with_its_bound(word, bound):
     message = refused(word)
     assert message.startswith(word.partition("=")[0]) and bound in message
+
+
+def test_double_precision_is_refused_where_a_device_has_none():
+    message = refused("trainer.accelerator=mps", "trainer.precision=64-true")
+    assert message.startswith("trainer.precision=64-true is not for trainer.accelerator=mps")
 
 
 def test_training_without_an_end_is_refused_with_its_three_ends():

@@ -807,11 +807,3 @@ def test_another_mistake_is_not_taken_for_a_lack_of_memory(fit, monkeypatch):
     monkeypatch.setattr(Seq2Seq, "loss", loss)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         fit("rnn")
-
-
-def test_torch_is_held_to_operations_that_repeat(fit):
-    for wanted in (False, True):
-        fit("rnn", "train.max_steps=1", f"deterministic={wanted}", name=f"deterministic-{wanted}")
-        assert torch.are_deterministic_algorithms_enabled() is wanted
-    with pytest.warns(UserWarning, match="put_ .* deterministic"):  # it has no such form
-        torch.zeros(3).put_(torch.tensor([0]), torch.tensor([1.0]))
