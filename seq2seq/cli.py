@@ -71,12 +71,13 @@ def train(words: Words = None) -> None:
     from seq2seq import compose
 
     def job(config: "Config") -> None:
+        from seq2seq.system.console import print_if_read
         from seq2seq.system.devices import first_process
         from seq2seq.training.train import train
 
         folder = train(config)
         if first_process():
-            print(folder)
+            print_if_read(str(folder))
 
     compose.run(words or [], job, compose.help_text)
 
@@ -361,8 +362,10 @@ def print_table(table: Any) -> None:
 
 def wrote(*paths: Path) -> None:
     """Tell where things were written."""
+    from seq2seq.system.console import console
+
     for path in paths:
-        print(f"wrote {path}", file=sys.stderr)
+        console.print(f"wrote {path}")
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """Leave a process as a training found it, so that the next one in it starts from the same."""
 
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,9 +16,9 @@ def restored() -> Iterator[None]:
     """Inside, torch and the environment are a training's own; afterwards they are as before.
 
     That is: the number of threads, deterministic operations, cuDNN's choice of kernels, random
-    states, what torch.compile has made, warning filters (so that each training gives its own
-    warnings), the environment, and the group of processes with this one's rank in it, which
-    Lightning leaves behind for the rest of the program.
+    states, what torch.compile has made, signal handlers, warning filters (so that each training
+    gives its own warnings), the environment, and the group of processes with this one's rank in it,
+    which Lightning leaves behind for the rest of the program.
     """
     with ExitStack() as after:
         after.callback(torch.set_num_threads, torch.get_num_threads())
@@ -33,6 +35,10 @@ def restored() -> Iterator[None]:
         after.callback(torch.set_rng_state, torch.get_rng_state())
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             after.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+        if threading.current_thread() is threading.main_thread():  # no other may set them
+            for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)):
+                if number is not None and (handler := signal.getsignal(number)) is not None:
+                    after.callback(signal.signal, number, handler)
         after.callback(set_environment, dict(os.environ))
         after.enter_context(warnings.catch_warnings())
         after.enter_context(one_process())

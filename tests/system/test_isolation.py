@@ -158,7 +158,7 @@ def test_a_small_training_after_a_large_one_has_its_own_peak(fit):
 
 LIBRARY = """
 import json, os, signal, sys, warnings, logging, locale
-import numpy, torch, matplotlib, sacrebleu, rich.console
+import numpy, torch, matplotlib, plotly.graph_objects, plotly.tools, sacrebleu, rich.console
 def state():
     return dict(
         threads=torch.get_num_threads(), interop=torch.get_num_interop_threads(),

@@ -646,7 +646,9 @@ def test_of_many_that_want_a_folder_one_gets_it_at_a_time(tmp_path):
 # --- signals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_a_training_that_then_goes_on_exactly(
     fit, endless, tmp_path, capfd, number, status
 ):
