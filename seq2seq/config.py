@@ -141,11 +141,6 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         at_least(self, "trainer", devices=1, threads=1)
         at_most(self, "trainer", devices=64, threads=THREADS)
-        if self.precision == "64-true" and self.accelerator == "mps":
-            raise UserError(
-                "trainer.precision=64-true is not for trainer.accelerator=mps, which has no double "
-                "precision: take 32-true, or the CPU"
-            )
 
 
 @dataclass(frozen=True)

@@ -133,11 +133,6 @@ def test_a_value_out_of_range_is_named_with_its_bound(word, bound):
     assert message.startswith(word.partition("=")[0]) and bound in message
 
 
-def test_double_precision_is_refused_where_a_device_has_none():
-    message = refused("trainer.accelerator=mps", "trainer.precision=64-true")
-    assert message.startswith("trainer.precision=64-true is not for trainer.accelerator=mps")
-
-
 def test_training_without_an_end_is_refused_with_its_three_ends():
     message = refused("train.max_epochs=null")
     assert all(f"train.max_{unit}" in message for unit in ("steps", "epochs", "minutes"))

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from lightning_fabric.loggers.logger import Logger
 
 
+# Precisions that a device does not have, and what to take; Lightning would change the first in
+# silence.
+UNKNOWN_TO = {("cpu", "16-mixed"): "bf16-mixed", ("mps", "64-true"): "32-true"}
+
+
 def first_process() -> bool:
     """Whether this process is the first of a run, as its launcher says; true where none has."""
     from lightning_fabric.utilities.rank_zero import rank_zero_only
@@ -38,9 +43,12 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
     accelerator: str = settings.accelerator
     if accelerator == "auto":
         accelerator = pick_device().type  # Lightning's own choice may be another than Translator's
-    if accelerator == "cpu" and settings.precision == "16-mixed":
+    elif accelerator == "gpu":
+        accelerator = "mps" if torch.backends.mps.is_available() else "cuda"
+    if instead := UNKNOWN_TO.get((accelerator, settings.precision)):
         raise UserError(
-            "trainer.precision=16-mixed is not for the CPU: take bf16-mixed, or 32-true"
+            f"trainer.precision={settings.precision} is not for trainer.accelerator={accelerator}: "
+            f"take {instead}"
         )
     try:
         return Fabric(

@@ -12,13 +12,16 @@ import torch
 
 
 @contextmanager
-def restored() -> Iterator[None]:
+def restored(*, compiled: bool) -> Iterator[None]:
     """Inside, torch and the environment are a training's own; afterwards they are as before.
 
     That is: the number of threads, deterministic operations, cuDNN's choice of kernels, random
     states, what torch.compile has made, signal handlers, warning filters (so that each training
     gives its own warnings), the environment, and the group of processes with this one's rank in it,
     which Lightning leaves behind for the rest of the program.
+
+    Args:
+        compiled: whether torch.compile is used inside.
     """
     with ExitStack() as after:
         after.callback(torch.set_num_threads, torch.get_num_threads())
@@ -42,7 +45,8 @@ def restored() -> Iterator[None]:
         after.callback(set_environment, dict(os.environ))
         after.enter_context(warnings.catch_warnings())
         after.enter_context(one_process())
-        after.callback(torch.compiler.reset)
+        if compiled:
+            after.callback(torch.compiler.reset)
         yield
 
 

@@ -53,7 +53,7 @@ def train(config: Config) -> Path:
         KeyboardInterrupt: Ctrl-C ended it; the same command goes on.
         SystemExit: SIGTERM or SIGHUP ended it, likewise.
     """
-    with isolation.restored():
+    with isolation.restored(compiled=config.trainer.compile):
         return train_here(config)
 
 
