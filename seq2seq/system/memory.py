@@ -41,7 +41,8 @@ class PeakMemory:
 
     On a GPU of NVIDIA or AMD it is that of torch's tensors, on a CPU the resident memory of the
     process. Linux lets a process reset its own peak. Where that is not possible, as on macOS, the
-    peak of the whole process is taken if it has grown since, for then it is of this time.
+    peak of the whole process is taken if it has grown since, for then it is of this time. What the
+    mathematical libraries keep of earlier work for themselves stays in it.
 
     Args:
         device: of torch, that computes.
