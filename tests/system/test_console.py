@@ -85,7 +85,7 @@ def terminal(tiny, tmp_path) -> Iterator[Callable[..., tuple[subprocess.Popen, i
 
 
 def test_closing_the_terminal_saves_and_ends_a_training(terminal, tmp_path):
-    process, window = terminal(lambda: None)
+    process, window = terminal(lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     wait_for_step(process, tmp_path / "runs/run", 3)
     os.close(window)
     with contextlib.suppress(ProcessLookupError):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,6 +141,16 @@ def test_nothing_is_said_of_memory_that_cannot_be_seen(monkeypatch):
     assert PeakMemory(torch.device("mps")).read() is None
     monkeypatch.setattr("seq2seq.system.memory.process_peak", lambda: None)
     assert PeakMemory(CPU).read() is None
+
+
+def test_a_gpu_forgets_its_peak(monkeypatch):
+    gpu, forgotten = SimpleNamespace(type="cuda"), []
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 7)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", forgotten.append)
+    for begun in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda begun=begun: begun)
+        assert PeakMemory(gpu).read() == 7
+    assert forgotten == [gpu]
 
 
 def test_a_small_training_after_a_large_one_has_its_own_peak(fit):

@@ -121,8 +121,9 @@ class Forked:
             self.pid = os.fork()
         if not self.pid:
             status = 99
-            # Not so where the tests run in the background of a shell without job control
+            # Not so where the tests run by nohup or in the background of a shell
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             try:
                 if words:
                     sys.stderr = words.open("w", buffering=1)

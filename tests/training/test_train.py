@@ -117,8 +117,15 @@ def test_epochs_end_a_training(fit):
     assert found["steps"] == 2 * found["data"]["train"]["batches"]
 
 
-def test_minutes_end_a_training(fit):
-    found = info(fit("rnn", "train.max_steps=null", "train.max_minutes=0.01"))
+def test_minutes_end_a_training_which_says_that_it_does_not_repeat(fit, capsys):
+    words = ["train.max_steps=null", "train.max_minutes=0.01", "train.schedule=cosine"]
+    found = info(fit("rnn", *words))
+    said = capsys.readouterr().err
+    assert (
+        "train.max_minutes: a clock decides the last step, and the cosine's learning rate" in said
+    )
+    fit("rnn", name="steps")
+    assert "clock decides the last step" not in capsys.readouterr().err
     assert found["status"] == "finished" and found["steps"] >= 1
     assert found["minutes"] >= 0.01
 
