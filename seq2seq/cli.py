@@ -9,6 +9,7 @@ import typer
 from seq2seq.alignment.gold_files import Form
 from seq2seq.errors import reporting_user_errors
 from seq2seq.runs.folder import RunFolder
+from seq2seq.system.memory import keep_freed_memory
 from seq2seq.version import __version__
 
 if TYPE_CHECKING:
@@ -88,12 +89,13 @@ def train(words: Words = None) -> None:
     from seq2seq import compose
 
     def job(config: "Config") -> None:
+        from seq2seq.system.console import print_if_read
         from seq2seq.system.devices import first_process
         from seq2seq.training.train import train
 
         folder = train(config)
         if first_process():
-            print(folder)
+            print_if_read(str(folder))
 
     compose.run(words or [], job, compose.help_text)
 
@@ -378,12 +380,15 @@ def print_table(table: Any) -> None:
 
 def wrote(*paths: Path) -> None:
     """Tell where things were written."""
+    from seq2seq.system.console import console
+
     for path in paths:
-        print(f"wrote {path}", file=sys.stderr)
+        console.print(f"wrote {path}")
 
 
 def main() -> None:
     """The `seq2seq` command."""
+    keep_freed_memory()
     with reporting_user_errors():
         app(prog_name="seq2seq")  # also names the variable that shell completion is asked by
 

@@ -24,6 +24,7 @@ Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"
 BleuTokenizer = Literal[
     "13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "flores200", "flores101", "none"
 ]
+THREADS = 512  # at most; many more end the process without a word
 PLUGS = {"data": "seq2seq.corpora", "model": "seq2seq.models", "search": "seq2seq.search"}
 
 
@@ -71,9 +72,9 @@ class TrainConfig:
 
     Args:
         optimizer: adam, adamw, or adadelta (Bahdanau et al. 2014)
-        learning_rate: the peak of the schedule
+        learning_rate: the peak of the schedule; 0 leaves the weights as they begin
         betas: Adam's two decay rates; Adadelta takes the first as its rho
-        eps: the number that keeps the optimizer from dividing by zero
+        eps: keeps the optimizer from dividing by zero; above 0
         weight_decay: pull towards zero: decoupled in adamw, L2 in the others
         schedule: constant, inverse_sqrt, cosine (to zero at the end of the budget) or plateau
         warmup_steps: updates over which the rate climbs from zero, in every schedule
@@ -84,14 +85,14 @@ class TrainConfig:
         accumulate: batches an update
         max_steps: stop after this many updates; null is no limit
         max_epochs: stop after this many passes over the corpus; null is no limit
-        max_minutes: stop after this many minutes, validation included; null is no limit
+        max_minutes: stop after this many minutes, by a clock (not repeatable); null is no limit
         validate_every: updates between validations (loss and greedy BLEU)
         validate_by: what the best checkpoint is best at, bleu or loss
         patience: stop after this many validations without a new best; null is never
         average: checkpoints to average at the end; 1 is none
         average_of: average the last ones or the best ones
         log_every: updates between lines of log.jsonl
-        save_every: minutes between saves of the whole state; one is also made at every validation
+        save_every: minutes between saves of the state, also made at validations; 0 is every update
         max_skipped: stop after so many updates in a row whose loss or gradient was no number
         tensorboard: also write TensorBoard events into the run folder
     """
@@ -124,10 +125,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         at_least(self, "train", batch_tokens=2, accumulate=1, validate_every=1, patience=1)
         at_least(self, "train", average=1, log_every=1, warmup_steps=0, clip_norm=0, weight_decay=0)
-        at_least(self, "train", max_steps=1, max_epochs=1, max_minutes=0, label_smoothing=0)
-        at_least(self, "train", learning_rate=0, eps=0, plateau_factor=0)
+        at_least(self, "train", max_steps=1, max_epochs=1, label_smoothing=0, learning_rate=0)
         at_least(self, "train", save_every=0, max_skipped=1)
-        below(self, "train", label_smoothing=1)
+        above(self, "train", max_minutes=0, eps=0, plateau_factor=0)
+        below(self, "train", label_smoothing=1, plateau_factor=1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"train.betas={self.betas} must be two numbers from 0 to below 1")
         if self.max_steps is self.max_epochs is self.max_minutes is None:
@@ -142,10 +143,10 @@ class TrainerConfig:
     """The machine to train on (Lightning Fabric).
 
     Args:
-        accelerator: auto, cpu, cuda, mps, ...
+        accelerator: auto is cuda where there is a GPU of NVIDIA or AMD, else cpu; mps must be named
         devices: processes, one a device
         precision: of the arithmetic, such as bf16-mixed
-        threads: CPU threads a process (last bits depend on it); null tries what is fastest here
+        threads: CPU threads a process; null is fixed if deterministic, else what is fastest here
         compile: have torch.compile make kernels of a Transformer's layers, for minutes at the start
     """
 
@@ -157,6 +158,7 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         at_least(self, "trainer", devices=1, threads=1)
+        at_most(self, "trainer", devices=64, threads=THREADS)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ class Config:
         fresh: move an older run of this name aside and begin again
         resume: exact goes on with an older run if nothing changed that matters, force in any case
         seed: decides initial weights, order of batches, dropout and sampling
-        deterministic: same command and threads give the same weights, on a GPU as far as torch can
+        deterministic: the same command gives the same weights, on a GPU as far as torch can
         data: the corpus
         tokenizer: text to pieces
         model: the variant
@@ -219,6 +221,22 @@ def at_least(settings: Any, section: str, **bounds: int | float) -> None:
         value = getattr(settings, key)
         if value is not None and value < bound:
             raise UserError(f"{section}.{key}={value} must be at least {bound}")
+
+
+def at_most(settings: Any, section: str, **bounds: int | float) -> None:
+    """Refuse numbers over their bound; None passes."""
+    for key, bound in bounds.items():
+        value = getattr(settings, key)
+        if value is not None and value > bound:
+            raise UserError(f"{section}.{key}={value} must be at most {bound}")
+
+
+def above(settings: Any, section: str, **bounds: int | float) -> None:
+    """Refuse numbers at or under their bound; None passes."""
+    for key, bound in bounds.items():
+        value = getattr(settings, key)
+        if value is not None and value <= bound:
+            raise UserError(f"{section}.{key}={value} must be above {bound}")
 
 
 def below(settings: Any, section: str, **bounds: int | float) -> None:

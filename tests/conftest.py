@@ -7,6 +7,7 @@ that many, new ones each time: `SEQ2SEQ_EXAMPLES=10000 pytest tests/test_fuzz.py
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -207,6 +208,8 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subproces
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            # Not so where the tests run in the background of a shell without job control
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     return start

@@ -6,9 +6,7 @@ translations run to their cap whatever was learned.
 """
 
 import contextlib
-import ctypes
 import functools
-import gc
 import os
 import statistics
 import time
@@ -33,6 +31,7 @@ from seq2seq.search.beam import Beam
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
 from seq2seq.system.files import write_lines
+from seq2seq.system.memory import PeakMemory
 from seq2seq.text.batching import EOS, PAD, pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.examples import learn_tokenizers
@@ -84,10 +83,11 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     with console.status("measuring preparation"):
         found["preparation"] = preparation(corpus, tokenizers)
     for name, config in configs.items():
-        with console.status(f"measuring {name}"), own_memory(fabric.device):
-            torch.set_num_threads(most)
+        with console.status(f"measuring {name}"):
+            memory = PeakMemory(fabric.device)
+            torch.set_num_threads(threads.given(config) or most)
             found["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
-            found["models"][name]["peak_memory"] = peak_memory(fabric.device)
+            found["models"][name]["peak_memory"] = memory.read()
     return {
         **found,
         "device": fabric.device.type,
@@ -168,7 +168,7 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
     """One variant: its training, its decoding, and how long an epoch and the whole would take."""
     learner.set_up()
     fabric, model, encoded = learner.fabric, learner.raw_model, learner.examples.encoded
-    if config.trainer.threads is None and fabric.device.type == "cpu":
+    if threads.given(config) is None and fabric.device.type == "cpu":
         most = torch.get_num_threads()
         torch.set_num_threads(threads.fastest(threads.probe(learner.dry_run, most)))
     step = 0
@@ -267,28 +267,6 @@ def forced(beam: int) -> Beam:
     return Beam(
         beam=beam, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
     )
-
-
-@contextlib.contextmanager
-def own_memory(device: torch.device) -> Iterator[None]:
-    """Let the peak of memory inside be that of what is done inside."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif devices.has_glibc():
-        ctypes.CDLL(None).malloc_trim(0)  # what `keep_memory` kept of earlier work
-        with contextlib.suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")  # see proc(5)
-    yield
-
-
-def peak_memory(device: torch.device) -> int | None:
-    """Bytes: of tensors on a GPU, else of the process; None where the system does not tell."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), None)
 
 
 def bench_table(found: dict[str, Any]) -> Table:

@@ -18,7 +18,7 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
 from seq2seq.scoring.perplexity import mean_loss, perplexity
 from seq2seq.system.console import bar, console, track
-from seq2seq.system.files import read_back, sha256, write_json, write_lines
+from seq2seq.system.files import alone_in, read_back, sha256, write_json, write_lines
 from seq2seq.system.provenance import commit, machine, versions
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
@@ -55,8 +55,14 @@ def evaluate(
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
     translator = Translator(run, beam=beam, device=device)
-    done = {name: evaluate_one(translator, folder) for name, folder in folders.items()}
-    write_json(run.path / "scores.json", {**run.scores, **done})
+    done = {}
+    for name, folder in folders.items():
+        # Another process may evaluate the same run: one at a time writes into a test set's folder,
+        # and what it has found joins what is in scores.json by then.
+        with alone_in(folder, waiting=f"waiting for another process that evaluates {folder}"):
+            done[name] = evaluate_one(translator, folder)
+            with alone_in(run.path):
+                write_json(run.path / "scores.json", {**run.scores, name: done[name]})
     return done
 
 

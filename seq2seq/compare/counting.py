@@ -1,9 +1,15 @@
-"""Counting what the metrics need in every output: the slow part, on all cores if it is much."""
+"""Counting what the metrics need in every output: the slow part, on all cores if it is much.
 
-import multiprocessing
+Each process is a new interpreter, whatever this one has loaded: a copy of a process with threads,
+such as one that has trained, can wait for ever for a lock that no thread of its own holds.
+"""
+
 import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 from seq2seq.scoring import metrics
@@ -16,6 +22,7 @@ MANY = 3000  # lines of output from which more processes are worth their start
 Outputs = dict[str, list[str]]  # by run
 Texts = tuple[list[str], list[str], Outputs]  # sources, references and all translations
 Counted = dict[str, dict[str, Statistics]]  # by run and metric
+Task = tuple[list[str], list[str], Target]  # translations, references, their language
 
 
 def count_all(texts: Mapping[str, Texts], target: Target) -> dict[str, Counted]:
@@ -25,17 +32,12 @@ def count_all(texts: Mapping[str, Texts], target: Target) -> dict[str, Counted]:
         for test, (_, references, outputs) in texts.items()
         for name, lines in outputs.items()
     ]
-    forks = "fork" in multiprocessing.get_all_start_methods()
-    much = forks and sum(len(lines) for _, _, lines, _ in tasks) >= MANY
+    much = bool(sys.executable) and sum(len(lines) for _, _, lines, _ in tasks) >= MANY
     found: dict[str, Counted] = {test: {} for test in texts}
-    with (
-        ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("fork"))
-        if much
-        else nullcontext()
-    ) as pool:
-        counted = (pool.map if pool else map)(
-            count_one, [(lines, references, target) for _, _, lines, references in tasks]
-        )
+    # A thread for each process, which only waits for it.
+    with ThreadPoolExecutor(os.cpu_count()) if much else nullcontext() as pool:
+        work = [(lines, references, target) for _, _, lines, references in tasks]
+        counted = pool.map(count_elsewhere, work) if pool else map(count_one, work)
         for (test, name, *_), statistics in zip(
             tasks,
             track(counted, "scoring", total=len(tasks), unit="outputs"),
@@ -45,7 +47,27 @@ def count_all(texts: Mapping[str, Texts], target: Target) -> dict[str, Counted]:
     return found
 
 
-def count_one(task: tuple[list[str], list[str], Target]) -> dict[str, Statistics]:
+def count_one(task: Task) -> dict[str, Statistics]:
     """What the metrics count in one output."""
     lines, references, target = task
     return metrics.statistics(lines, references, **target._asdict())
+
+
+def count_elsewhere(task: Task) -> dict[str, Statistics]:
+    """The same, by a process of its own; here, where that cannot be."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+        input=pickle.dumps(task),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+    )
+    # Whatever went wrong there is said here.
+    return count_one(task) if done.returncode else pickle.loads(done.stdout)
+
+
+def serve() -> None:
+    """Count what `count_elsewhere` sends on standard input, and answer on standard output."""
+    task: Task = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(pickle.dumps(count_one(task)))

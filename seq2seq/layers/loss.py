@@ -34,8 +34,15 @@ def cross_entropy(
     needs_grad = torch.is_grad_enabled()
     loss = _ChunkedCrossEntropy.apply(states, weight, bias, words, 1 - smoothing, needs_grad)
     if smoothing:  # the mean logit is that of the mean word: no pass over the vocabulary
-        loss = loss - smoothing * (states @ weight.mean(0) + bias.mean()).sum()
+        with torch.autocast(states.device.type, enabled=False):
+            mean = full(weight).mean(0)
+            loss = loss - smoothing * (full(states) @ mean + full(bias).mean()).sum()
     return loss
+
+
+def full(tensor: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The tensor in single precision, or in double where it is double."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -56,19 +63,23 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         to_states: list[Tensor] = []
         to_words: list[Tensor] = []
         for part, right in zip(states.split(rows), words.unsqueeze(1).split(rows), strict=True):
-            logits = F.linear(part, weight, bias)
-            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            logits = full(F.linear(part, weight, bias))
             p = logits.softmax(1)
             # The likeliest word tells Z: its probability is no less than 1 / vocab.
             log_z = logits.amax(1) - p.amax(1).log()
             total = total + (log_z - share * logits.gather(1, right).squeeze(1)).sum()
             if needs_grad:
                 p.scatter_add_(1, right, p.new_full(right.shape, -share))
+                p = p.to(weight.dtype)
                 to_states.append(p @ weight)
-                gradients = [p.T @ part, p.sum(0)]
+                # Chunks are summed in single precision: in half, each sum would lose digits.
+                gradients = [full(p.T @ part), full(p).sum(0)]
                 to_words = [*map(Tensor.add_, to_words, gradients)] if to_words else gradients
         if needs_grad:
-            ctx.save_for_backward(torch.cat(to_states), *to_words)
+            to_weight, to_bias = to_words
+            ctx.save_for_backward(
+                torch.cat(to_states), to_weight.to(weight.dtype), to_bias.to(bias.dtype)
+            )
         return total
 
     @staticmethod

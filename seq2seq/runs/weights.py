@@ -138,6 +138,7 @@ def load_model(
     file = run.path / "model.safetensors"
     section = run.config.get("model", {})
     check_sizes(lambda: build_model(section, tokenizers), file)
-    model = build_model(section, tokenizers)
+    with torch.random.fork_rng(devices=[]):  # its first weights are drawn, and replaced at once
+        model = build_model(section, tokenizers)
     set_weights(model, read_weights(file), file)
     return model.to(device or torch.device("cpu")).eval(), tokenizers

@@ -1,8 +1,6 @@
-"""The machine: devices and processes (Lightning Fabric), threads, memory, seeds, versions."""
+"""The machine: devices and processes (Lightning Fabric), seeds, versions."""
 
-import ctypes
 import os
-import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,35 +10,15 @@ import torch
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
 
-try:
-    import resource
-except ModuleNotFoundError:  # Windows has none
-    resource = None  # type: ignore[assignment]
-
 # Only training waits for Lightning, whose import takes longer than translating a line.
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.loggers.logger import Logger
 
 
-def keep_freed_memory() -> None:
-    """Have glibc keep large buffers instead of giving them back after every use.
-
-    Otherwise each step asks the system for its pages anew, and page faults take a third of the
-    time. Other C libraries are left alone.
-    """
-    if not has_glibc():
-        return
-    libc = ctypes.CDLL(None)
-    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # <malloc.h>
-    libc.mallopt(m_mmap_max, 0)
-    libc.mallopt(m_trim_threshold, 2**31 - 1)
-    libc.mallopt(m_top_pad, 256 * 2**20)
-
-
-def has_glibc() -> bool:
-    """Whether memory is managed by the GNU C library."""
-    return platform.libc_ver()[0] == "glibc"
+# Precisions that a device does not have, and what to take; Lightning would change the first in
+# silence.
+UNKNOWN_TO = {("cpu", "16-mixed"): "bf16-mixed", ("mps", "64-true"): "32-true"}
 
 
 def first_process() -> bool:
@@ -62,12 +40,19 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
     """
     from lightning_fabric import Fabric
 
-    keep_freed_memory()
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    accelerator: str = settings.accelerator
+    if accelerator == "auto":
+        accelerator = pick_device().type  # Lightning's own choice may be another than Translator's
+    elif accelerator == "gpu":
+        accelerator = "mps" if torch.backends.mps.is_available() else "cuda"
+    if instead := UNKNOWN_TO.get((accelerator, settings.precision)):
+        raise UserError(
+            f"trainer.precision={settings.precision} is not for trainer.accelerator={accelerator}: "
+            f"take {instead}"
+        )
     try:
         return Fabric(
-            accelerator=settings.accelerator,
+            accelerator=accelerator,
             devices=settings.devices,
             precision=settings.precision,
             loggers=None if tensorboard is None else [event_logger(tensorboard)],
@@ -107,6 +92,14 @@ def gradient_scaler(fabric: "Fabric") -> Any:
     return getattr(fabric.strategy.precision, "scaler", None)
 
 
+def largest(fabric: "Fabric", number: int) -> int:
+    """The largest of all processes' numbers."""
+    if fabric.world_size == 1:
+        return number
+    found: Any = fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max")
+    return int(found)
+
+
 def broadcast(fabric: "Fabric", value: Any) -> Any:
     """The first process's word, so that all do the same."""
     return fabric.broadcast(value) if fabric.world_size > 1 else value
@@ -118,16 +111,6 @@ def sum_over_processes(fabric: "Fabric", value: Any) -> Any:
         return value
     found: Any = fabric.all_reduce(torch.as_tensor(value), reduce_op="sum")
     return int(found) if isinstance(value, int) else found
-
-
-def peak_memory(device: torch.device) -> int | None:
-    """The most bytes held so far: of tensors on a GPU, else of the process; None if unknown."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    if resource is None:
-        return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if platform.system() == "Darwin" else 1024 * most
 
 
 def event_logger(folder: Path) -> "Logger":
@@ -143,7 +126,10 @@ def event_logger(folder: Path) -> "Logger":
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device for translating: a GPU where there is one, unless told otherwise.
+    """The device that a name means, for training and translating alike.
+
+    auto is cuda where there is a GPU, else cpu. Apple's mps has to be named: not every operation
+    has been tried on it.
 
     Raises:
         UserError: torch does not know the device, or this machine does not have it.

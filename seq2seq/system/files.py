@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -68,6 +69,35 @@ def drop_partial(folder: Path) -> None:
     """Remove the unfinished files that a killed process left behind anywhere in a folder."""
     for partial in folder.rglob(".*.partial"):
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, waiting: str = "") -> Iterator[None]:
+    """Inside, no other process is inside with this folder; the next one waits.
+
+    The system's lock on the folder itself, which is gone with its process and leaves no file.
+    Where the file system or the system has no such locks, nobody waits.
+
+    Args:
+        folder: of something that is read, changed and written.
+        waiting: what to say on standard error where another process is inside.
+    """
+    handle = None
+    with contextlib.suppress(OSError, ModuleNotFoundError):
+        import fcntl  # Windows has none
+
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                print(waiting, file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,4 +1,8 @@
-"""Being asked to stop, by Ctrl-C or by SIGTERM, as a cluster or a shutdown sends it."""
+"""Being asked to stop: by Ctrl-C, by SIGTERM, as a cluster or a shutdown sends it, or by SIGHUP.
+
+SIGHUP comes when the terminal is closed. A signal that the process was told to ignore, as `nohup`
+and a shell's background jobs are, stays ignored.
+"""
 
 import signal
 import threading
@@ -8,13 +12,20 @@ from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
+ASKING = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANGUP)))
+
 
 class Interrupted(BaseException):
     """Work that may be left undone was ended by a signal."""
 
 
 class StopSignals:
-    """Inside `with`, the first signal is only noted; the second one ends the process at once."""
+    """Inside `with`, the first signal is only noted; the second one ends the process at once.
+
+    A SIGHUP after it is ignored: a closed terminal and its shell send one each, and a shutdown
+    sends one after its SIGTERM.
+    """
 
     def __init__(self) -> None:
         self.number: int | None = None  # of the signal that came
@@ -23,8 +34,9 @@ class StopSignals:
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():  # no other may hear signals
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self.handle)
+            for number in ASKING:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self.before[number] = signal.signal(number, self.handle)
 
     def __exit__(self, *_: object) -> None:
         while self.before:
@@ -35,6 +47,8 @@ class StopSignals:
         """Note the first signal; what comes after it is treated as if nobody listened."""
         self.number = number
         self.__exit__()
+        if HANGUP is not None:
+            signal.signal(HANGUP, signal.SIG_IGN)  # to the end of the training, which is near
         if self.urgent:
             raise Interrupted
 
@@ -53,7 +67,7 @@ class StopSignals:
 
         Raises:
             KeyboardInterrupt: it was Ctrl-C.
-            SystemExit: it was SIGTERM.
+            SystemExit: it was SIGTERM or SIGHUP.
         """
         if self.number == signal.SIGINT:
             raise KeyboardInterrupt

@@ -56,8 +56,8 @@ def read_lines(path: Path, report: Report = refuse) -> Generator[str, None, None
 
     Args:
         path: the file.
-        report: called with every defect; where it returns, the reading goes on, with U+FFFD for what
-            is not UTF-8.
+        report: called with every defect; where it returns, reading goes on, with U+FFFD for what is
+            not UTF-8.
 
     Raises:
         UserError: the file is missing, unreadable, not UTF-8, no text, or damaged.

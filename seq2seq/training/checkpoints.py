@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import average, read_weights, save_weights
 from seq2seq.system.files import replacing
+from seq2seq.training.state import read_fields
 from seq2seq.training.validation import Validation
 
 
@@ -85,8 +86,9 @@ class Checkpoints:
     def restore(self, state: dict[str, Any], warn: Callable[[str], None]) -> None:
         """Go back to a save; model.safetensors is the best one of that time again."""
         self.since_best = state["in_vain"]
-        self.best = Validation(**state["best"]) if state["best"] else None
-        kept = [Validation(**found) for found in state["kept"]]
+        kept, best = state["kept"], state["best"]
+        self.best = read_fields(Validation, best, "a validation") if best else None
+        kept = [read_fields(Validation, found, "a validation") for found in kept]
         self.needed = {self.path(found) for found in (*kept, self.best) if found}
         whole = {path for path in self.needed if self.is_whole(path, warn)}
         self.kept = [found for found in kept if self.path(found) in whole]

@@ -1,5 +1,7 @@
 """Arithmetic that a model needs for a target token, from its shapes alone."""
 
+import warnings
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -29,7 +31,15 @@ def multiply_adds(model: Seq2Seq, source_length: int, target_length: int) -> flo
     training = model.training
     counter = FlopCounterMode(display=False)
     try:
-        with torch.no_grad(), counter:
+        # oneDNN runs a whole LSTM as one operation, which the counter does not know; without it
+        # torch runs the matrix products one by one. The same holds for cuDNN.
+        with (
+            torch.no_grad(),
+            warnings.catch_warnings(action="ignore"),  # torch's, of what the two cannot do here
+            torch.backends.mkldnn.flags(enabled=False),
+            torch.backends.cudnn.flags(enabled=False),
+            counter,
+        ):
             model.eval()(batch)
     finally:
         model.train(training)

@@ -148,7 +148,7 @@ class Learner:
                     ) from error
                 raise
             losses.append(loss.detach())
-        return devices.sum_over_processes(self.fabric, torch.stack(losses).sum().double()), tokens
+        return devices.sum_over_processes(self.fabric, torch.stack(losses).sum()), tokens
 
     def too_large(self, batch: Batch) -> str:
         """What to do about a batch for which there is no memory."""

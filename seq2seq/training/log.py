@@ -1,7 +1,7 @@
 """What a training tells: logs for machines, run.json for later verbs, lines for people.
 
-log.jsonl has what the same command gives again, byte for byte; what a clock decides is in
-clock.jsonl, at the same steps.
+log.jsonl has what the same command gives again, byte for byte, where train.max_minutes is null;
+what is measured by a clock is in clock.jsonl, at the same steps.
 """
 
 import json
@@ -40,6 +40,7 @@ class TrainingLog:
 
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
         self.fabric, self.folder, self.is_main = fabric, folder, fabric.is_global_zero
+        self.clocked = config.train.schedule if config.train.max_minutes is not None else None
         self.info = {
             "format": FORMAT,
             "name": config.name,
@@ -121,6 +122,12 @@ class TrainingLog:
         if self.fabric.world_size > 1:
             where += f", {self.fabric.world_size} processes"
         self.print(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")
+        if self.clocked:
+            rate = ", and the cosine's learning rate follows it" if self.clocked == "cosine" else ""
+            self.print(
+                f"train.max_minutes: a clock decides the last step{rate}, so that the same command "
+                "does not give the same weights again (train.max_steps or max_epochs would)"
+            )
 
     def log_validation(
         self, validation: Validation, *, best: bool, minutes: float, seconds: float

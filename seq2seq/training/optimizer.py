@@ -60,4 +60,4 @@ class Budget:
     def spent(self, steps: int, epochs: float, minutes: float) -> float:
         """The share that is spent of what ends first; training stops at 1."""
         pairs = ((steps, self.steps), (epochs, self.epochs), (minutes, self.minutes))
-        return max(done / limit if limit else 1.0 for done, limit in pairs if limit is not None)
+        return max(done / limit for done, limit in pairs if limit is not None)

@@ -2,23 +2,70 @@
 
     runs/NAME/state/save-00000042.safetensors
 
-A save has the weights, what the optimizer remembers, and plain facts: where the sampler stands,
-the numbers of the log's next line, how long the log is. The newest save and the one before are
-kept. Chance is not saved: what it does in an update depends on seed and step alone
-(`runtime.chance`), and saves are made between two updates.
+A save has the number of its format, the weights, what the optimizer remembers, and plain facts:
+where the sampler stands, the numbers of the log's next line, how long the log is. The newest save
+and the one before are kept. Random states are not saved: what is drawn in an update depends on
+seed and step alone (`runtime.chance`), and saves are made between two updates.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import read_tensors, save_tensors, set_weights
+
+Record = TypeVar("Record")  # a dataclass
+
+
+FACTS = {"progress", "falls", "sampler", "scaler", "checkpoints", "logs"}
+FORMAT = 1  # of the facts of a save; saves of seq2seq 0.1.0 have the same and no number
+
+
+def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The facts of a save as this version names them, whatever version wrote it.
+
+    When a fact, or a field of `Progress` or `Validation`, is renamed, raise FORMAT and rename it
+    here in the facts of lower formats.
+
+    Raises:
+        UserError: a newer version wrote it, or they are no facts of a save.
+    """
+    number = facts.get("format", 1)
+    if not isinstance(number, int) or number < 1:
+        raise UserError(f"{path} has format {number!r}, which no version of seq2seq writes")
+    if number > FORMAT:
+        raise UserError(
+            f"{path} has format {number}, this seq2seq reads up to {FORMAT}: go on with the newer "
+            "version that trained it, choose another name=, or begin again with fresh=true (the "
+            "old run is moved aside)"
+        )
+    if lacking := FACTS - facts.keys():
+        raise UserError(f"{path} is no save of a training: it lacks {', '.join(sorted(lacking))}")
+    return facts | {"format": FORMAT}
+
+
+def read_fields(kind: type[Record], facts: Any, what: str) -> Record:
+    """A dataclass from the facts of a save.
+
+    Raises:
+        UserError: a field is missing, or unknown; the sentence names it.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    given = facts.keys() if isinstance(facts, dict) else set()
+    if wrong := sorted(known ^ given):
+        raise UserError(
+            f"the saved state has {what} with other fields than this version of seq2seq knows "
+            f"({', '.join(wrong)}): go on with the version that trained it, choose another name=, "
+            "or begin again with fresh=true (the old run is moved aside)"
+        )
+    return kind(**facts)
 
 
 @dataclass
@@ -70,7 +117,7 @@ class Saves:
 
     def write(self, save: Save) -> None:
         """Add one, and forget all but the last two."""
-        save_tensors(self.path(self.number + 1), *save)
+        save_tensors(self.path(self.number + 1), save.tensors, {"format": FORMAT, **save.facts})
         self.number += 1
         for path in self.files():
             if path not in (self.path(self.number), self.path(self.number - 1)):
@@ -80,17 +127,17 @@ class Saves:
         """The newest that is whole, with a warning of those that are not; None if there is none.
 
         Raises:
-            UserError: there are some, and none is whole.
+            UserError: there are some, and none is whole, or a newer version wrote them.
         """
         files = self.files()
         for path in files:
             try:
-                save = Save(*read_tensors(path))
+                tensors, facts = read_tensors(path)
             except UserError as error:
                 warn(f"{error}; going back to the save before it")
                 continue
             self.number = int(re.sub(r"\D", "", path.stem))
-            return save
+            return Save(tensors, upgrade(facts, path))
         if files:
             raise UserError(
                 f"no save in {self.folder} is whole: begin again with fresh=true (the old run is "

@@ -18,10 +18,12 @@ from seq2seq.runs.folder import create_run, move_aside, write_config
 from seq2seq.runs.weights import save_weights, set_weights
 from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
-from seq2seq.system import devices, energy, provenance, threads
+from seq2seq.system import devices, energy, isolation, provenance, threads
 from seq2seq.system.console import console, track, training_bar
 from seq2seq.system.files import drop_partial, read_back
 from seq2seq.system.lock import LOCK, exclusive_writer
+from seq2seq.system.memory import PeakMemory
+from seq2seq.system.processes import ended_together
 from seq2seq.system.signals import StopSignals
 from seq2seq.text import word_counts
 from seq2seq.text.languages import Target
@@ -41,31 +43,40 @@ from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
 from seq2seq.training.resume import EarlierRun
 from seq2seq.training.round_trip import Loss, by_vocabulary, sentences
-from seq2seq.training.state import Progress, Save, Saves
+from seq2seq.training.state import Progress, Save, Saves, read_fields
 from seq2seq.training.validation import Validator
 
 
 def train(config: Config) -> Path:
     """Train one model, or go on where an earlier process stopped, and return the run folder.
 
+    What it sets in this process (threads, deterministic operations, random states, environment) is
+    as before afterwards, so that several trainings in one process do not depend on their order.
+
     Raises:
         UserError: the corpus, the configuration or the machine does not allow it, the folder is
             another run's or another process's, the disk is full, or what is learned is no number.
         KeyboardInterrupt: Ctrl-C ended it; the same command goes on.
-        SystemExit: SIGTERM ended it, likewise.
+        SystemExit: SIGTERM or SIGHUP ended it, likewise.
     """
+    with isolation.restored(compiled=config.trainer.compile):
+        return train_here(config)
+
+
+def train_here(config: Config) -> Path:
+    """The same, and this process is left as the training needed it."""
     folder = Path(config.runs_dir) / config.name
+    if (count := threads.given(config)) is not None:
+        torch.set_num_threads(count)
     fabric = devices.fabric(
         config.trainer, tensorboard=folder if config.train.tensorboard else None
     )
     devices.set_determinism(config.deterministic)
+    if not devices.first_process():
+        return follow(fabric, config, folder, count)
+    memory = PeakMemory(fabric.device)
     corpus: Corpus = build("data", config.data)
     search: Search = build("search", config.search)
-    if not devices.first_process():
-        fabric.launch()
-        fabric.barrier()
-        Training(fabric, config, corpus, search, Tokenizers.load(folder)).train_into(folder)
-        return folder
 
     # All that can be refused is refused before there is a folder, and before other processes.
     metrics.bleu_tokenizer(Target.of(config.data))
@@ -80,7 +91,7 @@ def train(config: Config) -> Path:
         config = resume.as_begun(folder, config)
     console.print(f"run folder: {folder}")
     tokenizers = Tokenizers.load(folder) if earlier else learn_tokenizers(corpus, config.tokenizer)
-    training = Training(fabric, config, corpus, search, tokenizers)
+    training = Training(fabric, config, corpus, search, tokenizers, memory)
     training.measure_losses(held_out_texts(corpus))
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
@@ -103,9 +114,9 @@ def train(config: Config) -> Path:
             resume.refuse_started_run(folder)
             tokenizers.save(folder)
             create_run(folder, dataclasses.asdict(config), texts, gold_alignments(corpus))
-        fabric.launch()
-        fabric.barrier()
-        training.train_into(folder, earlier)
+        launch(fabric, count)
+        with ended_together(fabric, last_words=training.close):
+            training.train_into(folder, earlier)
     training.signals.reraise()
     return folder
 
@@ -115,6 +126,24 @@ def remarks_on_text(training: "Training", texts: Mapping[str, Text]) -> list[str
     target = training.validator.target
     split = (metrics.remarks(target, list(text.targets())) for text in texts.values())
     return [*dict.fromkeys(chain.from_iterable(split)), *sentences(training.losses.values())]
+
+
+def follow(fabric: Fabric, config: Config, folder: Path, count: int | None) -> Path:
+    """Train as any process but the first, which has laid out the folder."""
+    launch(fabric, count)
+    with ended_together(fabric, last_words=lambda: None):
+        memory = PeakMemory(fabric.device)
+        corpus, search = build("data", config.data), build("search", config.search)
+        tokenizers = Tokenizers.load(folder)
+        Training(fabric, config, corpus, search, tokenizers, memory).train_into(folder)
+    return folder
+
+
+def launch(fabric: Fabric, count: int | None) -> None:
+    """Start all processes of a run, each with so many threads; None leaves it to Lightning."""
+    fabric.launch()
+    if count is not None:
+        torch.set_num_threads(count)  # Lightning has set its own number
 
 
 class Training:
@@ -127,8 +156,10 @@ class Training:
         corpus: Corpus,
         search: Search,
         tokenizers: Tokenizers,
+        memory: PeakMemory,
     ) -> None:
         self.fabric, self.config, self.settings = fabric, config, config.train
+        self.memory = memory
         self.validator = Validator(corpus, tokenizers, search, Target.of(config.data))
         self.learner = Learner(fabric, config, corpus, tokenizers)
         self.schedule = Schedule(self.settings)
@@ -147,6 +178,7 @@ class Training:
     def train_into(self, folder: Path, earlier: EarlierRun | None = None) -> None:
         """Train into a folder that is laid out, from its newest save if there is one."""
         settings = self.settings
+        self.fabric.barrier()  # until all are there
         self.learner.set_up()
         self.checkpoints = Checkpoints(
             folder, by=settings.validate_by, count=settings.average, of=settings.average_of
@@ -158,8 +190,13 @@ class Training:
         try:
             self.run()
         finally:
-            self.log.close()
+            self.close()
         self.log.print_summary()
+
+    def close(self) -> None:
+        """Write down that the run has failed, unless it has come to an end."""
+        if hasattr(self, "journal"):
+            self.log.close()
 
     def run(self) -> None:
         """Train until the budget is spent, patience ends, or somebody asks to stop."""
@@ -172,8 +209,10 @@ class Training:
                     self.validate()
 
                 # 2. save, and stop when all is spent or somebody asks
-                asked, over = devices.broadcast(self.fabric, (self.signals.number, self.is_over()))
+                asked = devices.largest(self.fabric, self.signals.number or 0)
+                over = devices.broadcast(self.fabric, self.is_over())
                 if asked:
+                    self.signals.number = asked  # whichever process got it
                     self.log.print("asked to stop: saving (a second signal stops at once)")
                 if validated or asked or self.seconds - self.saved >= 60 * settings.save_every:
                     self.save()
@@ -334,7 +373,7 @@ class Training:
         save = self.saves.read(warn=self.log.print)
         if save:
             self.learner.restore(save)
-            self.now = Progress(**save.facts["progress"])
+            self.now = read_fields(Progress, save.facts["progress"], "a progress")
             self.schedule.falls = save.facts["falls"]
         self.set_threads(save)
         self.fabric.barrier()  # nobody writes before all have read
@@ -357,15 +396,23 @@ class Training:
             self.save()
 
     def set_threads(self, save: Save | None) -> None:
-        """Compute with the threads that the save was made with, or with as many as are fastest."""
-        if self.config.trainer.threads is not None or self.fabric.device.type != "cpu":
-            return
-        if save and "threads" in save.facts:
-            torch.set_num_threads(save.facts["threads"])
-        elif (most := torch.get_num_threads() // self.fabric.world_size) > 1:
-            found = threads.probe(self.learner.dry_run, most)
-            torch.set_num_threads(devices.broadcast(self.fabric, threads.fastest(found)))
-            self.log.print(f"threads: {threads.describe(found)}")
+        """Compute with the threads that are given, that the save was made with, or the fastest."""
+        if self.config.trainer.threads is None and self.fabric.device.type == "cpu":
+            if save and "threads" in save.facts:
+                count = save.facts["threads"]
+                reason = f"{count}, with which this run began"
+            elif self.config.deterministic:
+                count = torch.get_num_threads()
+                reason = (
+                    f"{count} of {threads.processors()} processors, a number that no clock decides "
+                    "(trainer.threads gives another, deterministic=false tries which is fastest)"
+                )
+            else:
+                found = threads.probe(self.learner.dry_run, torch.get_num_threads())
+                count = devices.broadcast(self.fabric, threads.fastest(found))
+                reason = threads.describe(found)
+            torch.set_num_threads(count)
+            self.log.print(f"threads: {reason}")
         self.log.info["machine"] = provenance.machine()
 
     @property
@@ -385,8 +432,7 @@ class Training:
     def measure(self) -> None:
         """Look at the counters of energy and memory."""
         self.now.joules = self.meter.read()
-        most = devices.peak_memory(self.fabric.device) or 0
-        self.now.peak_memory = max(self.now.peak_memory, most)
+        self.now.peak_memory = max(self.now.peak_memory, self.memory.read() or 0)
 
     def progress_so_far(self) -> dict[str, Any]:
         """What run.json says of the training itself."""

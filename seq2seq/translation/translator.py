@@ -17,7 +17,7 @@ from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.beam import Beam
 from seq2seq.search.sample import Sample
-from seq2seq.system.devices import keep_freed_memory, pick_device
+from seq2seq.system.devices import pick_device
 from seq2seq.text.batching import EOS, PAD, halve_on_out_of_memory, pack, pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
@@ -90,7 +90,6 @@ class Translator:
         beam: int | None = None,
         device: str = "auto",
     ) -> None:
-        keep_freed_memory()
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
         self.search = search or run_search(self.run, beam=beam)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))

@@ -87,6 +87,40 @@ def test_the_additive_score_is_the_papers_formula():
                 torch.testing.assert_close(found[b, i, j], v @ inner.tanh())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_additive_score_in_half_precision_is_no_worse_than_a_tanh(dtype):
+    score, exact = random_score(dim=256), random_score(dim=256).double()
+    for each in (score, exact):  # v of one sign, as training tends to: the sum over it is large
+        each.energy.weight.data.abs_()
+    chance = torch.Generator().manual_seed(3)
+    queries = torch.randn(8, 6, 4, generator=chance)
+    keys = torch.randn(8, 7, 5, generator=chance)
+    expected = exact(queries.double(), exact.project(keys.double()))
+    with torch.autocast("cpu", dtype=dtype):
+        found = score(queries, score.project(keys))
+        pairs = score.query(queries).unsqueeze(2) + score.key(keys).unsqueeze(1)
+        plain = score.energy(pairs.tanh()).squeeze(-1)
+    assert found.dtype == dtype
+    error, unavoidable = ((s.double() - expected).abs().mean() for s in (found, plain))
+    assert error <= 1.1 * unavoidable
+
+
+def test_the_additive_score_in_single_precision_is_exact_to_its_digits():
+    score, exact = random_score(dim=256), random_score(dim=256).double()
+    queries, keys = torch.randn(8, 6, 4), torch.randn(8, 7, 5)
+    expected = exact(queries.double(), exact.project(keys.double()))
+    found = score(queries, score.project(keys)).double()
+    assert (found - expected).abs().max() < 1e-5 * exact.energy.weight.abs().sum()
+
+
+def test_the_additive_score_elsewhere_is_the_same():
+    score, queries, keys = random_score(), torch.randn(2, 3, 4), torch.randn(2, 7, 5)
+    expected = score(queries, score.project(keys))
+    with torch.no_grad():
+        found = score(queries.as_subclass(Elsewhere), score.project(keys))
+    torch.testing.assert_close(found.as_subclass(torch.Tensor), expected)
+
+
 def test_a_fresh_additive_score_finds_all_words_alike():
     score = AdditiveScore(query_dim=4, key_dim=5, dim=6)
     scores = score(torch.randn(3, 1, 4), score.project(torch.randn(3, 5, 5)))

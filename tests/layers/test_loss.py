@@ -76,6 +76,37 @@ def test_reduced_precision_is_normalised_in_full():
     assert all(tensor.grad.dtype == torch.float32 for tensor in tensors)
 
 
+@pytest.mark.parametrize("rows", [512, 32, 4, 1])
+@pytest.mark.parametrize("whole", [False, True], ids=["mixed", "all"])
+def test_many_chunks_lose_no_digits_of_half_precision(monkeypatch, rows, whole):
+    positions, width, vocab = 512, 32, 50
+    chance = torch.Generator().manual_seed(5)
+    shapes = ((positions, width), (vocab, width), (vocab,))
+    tensors = [torch.randn(shape, generator=chance) for shape in shapes]
+    words = torch.randint(vocab, (positions,), generator=chance)
+    given = [t.bfloat16() if whole else t for t in tensors]
+    exact = [t.double().requires_grad_() for t in given]
+    plain(*exact, words, 0.1).backward()
+    found = [t.clone().requires_grad_() for t in given]
+    monkeypatch.setitem(loss.AT_ONCE, "cpu", rows * vocab)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not whole):
+        number = loss.cross_entropy(*found, words, 0.1)
+    number.backward()
+    assert [t.grad.dtype for t in found] == [t.dtype for t in given]
+    for ours, theirs in zip(found, exact, strict=True):
+        error = (ours.grad.double() - theirs.grad).norm() / theirs.grad.norm()
+        assert error < 0.008, error  # whatever the number of chunks
+
+
+def test_smoothing_loses_no_digits_of_half_precision():
+    *tensors, words = given(scale=3.0)
+    halves = [t.detach().bfloat16() for t in tensors]
+    expected = plain(*(t.double() for t in halves), words, 0.9)
+    found = loss.cross_entropy(*halves, words, 0.9)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=2e-3, atol=0.0)
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_what_is_no_number_stays_none(number):
     states, weight, bias, words = given()

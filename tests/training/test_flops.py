@@ -1,5 +1,6 @@
 """Arithmetic of a target token, against a count by hand."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,20 +23,27 @@ def made(name: str, **sizes: Any) -> Seq2Seq:
     return build("model", section, source_vocab=50, target_vocab=V, shared_vocab=False)
 
 
-def rnn() -> float:
-    encoder = S * (E + D) * 3 * D
-    decoder = T * (E + D + D) * 3 * D  # word and context, then the state
+GATES = {"tanh": 1, "gru": 3, "lstm": 4}
+STATE = {"tanh": D, "gru": D, "lstm": 2 * D}  # an LSTM has a cell beside its hidden state
+
+
+def rnn(cell: str = "gru", layers: int = 1) -> float:
+    gates = GATES[cell] * D
+    deeper = (layers - 1) * 2 * D * gates  # a token: the state below and the own one
+    encoder = S * ((E + D) * gates + deeper)
+    decoder = T * ((E + D + D) * gates + deeper)  # word and context, then the state
     readout = T * ((D + E + D) * 2 * R + R * V)
-    return (encoder + D * D + decoder + readout) / T
+    return (encoder + layers * STATE[cell] ** 2 + decoder + readout) / T
 
 
-def bahdanau() -> float:
-    encoder = 2 * S * (E + D) * 3 * D
+def bahdanau(cell: str = "gru") -> float:
+    gates = GATES[cell] * D
+    encoder = 2 * S * (E + D) * gates
     keys = S * 2 * D * A
     looking = D * A + S * A + S * 2 * D  # query, energies, average
-    moving = (E + 2 * D + D) * 3 * D
+    moving = (E + 2 * D + D) * gates
     readout = (D + E + 2 * D) * 2 * R + R * V
-    return (encoder + D * D + keys + T * (looking + moving + readout)) / T
+    return (encoder + STATE[cell] ** 2 + keys + T * (looking + moving + readout)) / T
 
 
 def transformer(width: int = 16, inside: int = 24, layers: tuple[int, int] = (2, 3)) -> float:
@@ -62,6 +70,22 @@ def test_it_is_what_a_hand_counts(
     name: str, sizes: dict[str, int], by_hand: Callable[[], float]
 ) -> None:
     assert multiply_adds(made(name, **sizes), S, T) == pytest.approx(by_hand())
+
+
+@pytest.mark.parametrize("name", ["rnn", "bahdanau"])
+@pytest.mark.parametrize("cell", GATES)
+def test_every_cell_is_counted(name: str, cell: str) -> None:
+    by_hand = {"rnn": rnn, "bahdanau": bahdanau}[name](cell)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert multiply_adds(made(name, **SMALL, cell=cell), S, T) == pytest.approx(by_hand)
+    assert torch.backends.mkldnn.enabled
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_every_layer_is_counted(cell: str) -> None:
+    model = made("rnn", **{**SMALL, "layers": 2}, cell=cell)
+    assert multiply_adds(model, S, T) == pytest.approx(rnn(cell, layers=2))
 
 
 @pytest.mark.parametrize("name", variants())

@@ -93,10 +93,6 @@ def test_what_has_no_limit_is_never_spent(budget, done):
     assert budget.spent(*done) == 0.5
 
 
-def test_no_minutes_are_spent_at_once():
-    assert Budget(steps=None, epochs=None, minutes=0.0).spent(0, 0.0, 0.0) >= 1
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("adadelta", torch.optim.Adadelta)],

@@ -121,8 +121,9 @@ class Forked:
             self.pid = os.fork()
         if not self.pid:
             status = 99
-            # Not so where the tests run in the background of a shell without job control
+            # Not so where the tests run by nohup or in the background of a shell
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             try:
                 if words:
                     sys.stderr = words.open("w", buffering=1)
@@ -646,7 +647,9 @@ def test_of_many_that_want_a_folder_one_gets_it_at_a_time(tmp_path):
 # --- signals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_a_training_that_then_goes_on_exactly(
     fit, endless, tmp_path, capfd, number, status
 ):
@@ -807,11 +810,3 @@ def test_another_mistake_is_not_taken_for_a_lack_of_memory(fit, monkeypatch):
     monkeypatch.setattr(Seq2Seq, "loss", loss)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         fit("rnn")
-
-
-def test_torch_is_held_to_operations_that_repeat(fit):
-    for wanted in (False, True):
-        fit("rnn", "train.max_steps=1", f"deterministic={wanted}", name=f"deterministic-{wanted}")
-        assert torch.are_deterministic_algorithms_enabled() is wanted
-    with pytest.warns(UserWarning, match="put_ .* deterministic"):  # it has no such form
-        torch.zeros(3).put_(torch.tensor([0]), torch.tensor([1.0]))

@@ -117,8 +117,15 @@ def test_epochs_end_a_training(fit):
     assert found["steps"] == 2 * found["data"]["train"]["batches"]
 
 
-def test_minutes_end_a_training(fit):
-    found = info(fit("rnn", "train.max_steps=null", "train.max_minutes=0.01"))
+def test_minutes_end_a_training_which_says_that_it_does_not_repeat(fit, capsys):
+    words = ["train.max_steps=null", "train.max_minutes=0.01", "train.schedule=cosine"]
+    found = info(fit("rnn", *words))
+    said = capsys.readouterr().err
+    assert (
+        "train.max_minutes: a clock decides the last step, and the cosine's learning rate" in said
+    )
+    fit("rnn", name="steps")
+    assert "clock decides the last step" not in capsys.readouterr().err
     assert found["status"] == "finished" and found["steps"] >= 1
     assert found["minutes"] >= 0.01
 
@@ -298,13 +305,42 @@ def test_the_threads_that_are_fastest_are_kept_when_the_run_goes_on(
     two_threads, fit, monkeypatch, capsys
 ):
     monkeypatch.setattr(threads, "probe", lambda work, most: {1: 0.5, most: 0.9})
-    run = fit("rnn", "train.max_steps=2")
-    assert info(run)["machine"]["threads"] == torch.get_num_threads() == 1
+    run = fit("rnn", "train.max_steps=2", "deterministic=false")
+    assert info(run)["machine"]["threads"] == 1
     assert "threads: 1 (an update takes 0.50 s with 1, 0.90 s with 2)" in capsys.readouterr().err
-    torch.set_num_threads(2)
     monkeypatch.setattr(threads, "probe", None)  # is not called again
-    run = fit("rnn", "train.max_steps=4")
-    assert info(run)["machine"]["threads"] == torch.get_num_threads() == 1
+    run = fit("rnn", "train.max_steps=4", "deterministic=false")
+    assert info(run)["machine"]["threads"] == 1
+    assert "threads: 1, with which this run began" in capsys.readouterr().err
+
+
+def test_each_training_of_a_process_tries_threads_for_itself(two_threads, fit, monkeypatch):
+    tried = []
+    monkeypatch.setattr(threads, "probe", lambda work, most: tried.append(most) or {1: 1.0, 2: 2.0})
+    for name in ("first", "second"):
+        run = fit("rnn", "train.max_steps=1", "deterministic=false", name=name)
+        assert info(run)["machine"]["threads"] == 1
+    assert tried == [2, 2] and torch.get_num_threads() == 2
+
+
+def test_no_clock_chooses_the_threads_of_a_repeatable_training(fit, monkeypatch, capsys):
+    monkeypatch.setattr(threads, "probe", None)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for processors, count in ((1, 1), (2, 1), (3, 1), (6, 3), (8, 4), (64, 4)):
+        monkeypatch.setattr(threads, "processors", lambda found=processors: found)
+        assert threads.repeatable() == count
+    assert [threads.repeatable(processes) for processes in (2, 3, 8)] == [2, 1, 1]
+    assert info(fit("rnn", "train.max_steps=1"))["machine"]["threads"] == 4
+    assert "threads: 4 of 64 processors, a number that no clock decides" in capsys.readouterr().err
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    assert info(fit("rnn", "train.max_steps=2"))["machine"]["threads"] == 4  # as it began
+
+
+@pytest.mark.parametrize(("number", "count"), [("3", 3), ("0", 1), ("many", 1), ("9" * 9, 1)])
+def test_a_number_in_the_environment_is_taken(monkeypatch, number, count):
+    monkeypatch.setattr(threads, "processors", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", number)
+    assert threads.repeatable() == count
 
 
 def test_trying_threads_changes_nothing_that_is_learned(two_threads, fit, monkeypatch):
@@ -313,7 +349,7 @@ def test_trying_threads_changes_nothing_that_is_learned(two_threads, fit, monkey
         return {1: 1.0, most: float(len(tried))}
 
     monkeypatch.setattr(threads, "probe", probe)
-    tried = fit("transformer", "model.dropout=0.1", name="tried")
+    tried = fit("transformer", "model.dropout=0.1", "deterministic=false", name="tried")
     given = fit("transformer", "model.dropout=0.1", "trainer.threads=1", name="given")
     assert log(tried, "loss") == log(given, "loss")
     for name, weight in weights(given).items():

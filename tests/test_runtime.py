@@ -1,0 +1,70 @@
+"""Devices: which one is meant, and what no device but the CPU has."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from seq2seq import compose
+from seq2seq.commands.evaluate import evaluate
+from seq2seq.errors import UserError
+from seq2seq.system import devices
+
+
+@pytest.fixture
+def settings(tiny):
+    return compose.read(compose.compose(tiny("rnn", "name=x", "trainer.accelerator=auto"))).trainer
+
+
+class NoDouble(TorchDispatchMode):
+    """Refuses double precision, as Apple's GPUs do."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(found):
+            if isinstance(leaf, torch.Tensor) and leaf.dtype == torch.float64:
+                raise TypeError(f"{function} gives float64, which MPS does not have")
+        return found
+
+
+@pytest.mark.parametrize("model", ["rnn", "bahdanau", "transformer"])
+@pytest.mark.parametrize("search", ["beam", "sample"])
+def test_nothing_needs_double_precision(fit, model, search):
+    words = ["train.max_steps=2", "train.accumulate=2", "model.dropout=0.1", f"search={search}"]
+    with NoDouble():
+        run = fit(model, *words, "train.label_smoothing=0.1", "train.average=2")
+        evaluate(run, ["test"], device="cpu")
+
+
+def test_auto_means_the_same_for_training_and_translating(settings, monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    # Lightning would take the Mac's GPU.
+    monkeypatch.setattr("lightning_fabric.accelerators.mps.MPSAccelerator.is_available", lambda: 1)
+    assert devices.fabric(settings).device == devices.pick_device("auto") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "precision", "instead"),
+    [("auto", "16-mixed", "bf16-mixed"), ("cpu", "16-mixed", "bf16"), ("mps", "64-true", "32")],
+)
+def test_a_precision_that_a_device_has_not_is_refused(
+    settings, monkeypatch, accelerator, precision, instead
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    wrong = dataclasses.replace(settings, accelerator=accelerator, precision=precision)
+    with pytest.raises(
+        UserError, match=rf"trainer\.precision={precision} is not .*: take {instead}"
+    ):
+        devices.fabric(wrong)
+
+
+def test_a_device_that_is_not_there_is_one_sentence(settings):
+    if torch.backends.mps.is_available():
+        pytest.skip("this machine has one")
+    with pytest.raises(UserError, match=r"^trainer\.accelerator=mps .* is not to be had here: "):
+        devices.fabric(dataclasses.replace(settings, accelerator="mps"))
+    with pytest.raises(UserError, match="there is no device 'mps' here"):
+        devices.pick_device("mps")

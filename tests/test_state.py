@@ -1,0 +1,79 @@
+"""Saves of other versions: older ones are read, newer ones refused."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from seq2seq.errors import UserError
+from seq2seq.runs.weights import read_tensors, read_weights, save_tensors
+from seq2seq.training import state
+from seq2seq.training.state import Progress, Save, Saves, read_fields, upgrade
+from seq2seq.training.validation import Validation
+
+
+def change_saves(run: Path, change) -> None:
+    """Write all saves of a run anew with other facts."""
+    for path in run.glob("state/*"):
+        tensors, facts = read_tensors(path)
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+        change(facts)
+        save_tensors(path, tensors, facts)
+
+
+def test_a_save_has_a_format(fit):
+    run = fit("rnn", "train.max_steps=1")
+    for path in run.glob("state/*"):
+        assert read_tensors(path)[1]["format"] == state.FORMAT
+
+
+def test_a_run_whose_saves_have_no_format_goes_on(fit):
+    words = ["rnn", "train.validate_every=2", "train.average=2", "model.dropout=0.3"]
+    whole = fit(*words, "train.max_steps=4", name="whole")
+    run = fit(*words, "train.max_steps=2")
+    change_saves(run, lambda facts: facts.pop("format"))  # as seq2seq 0.1.0 wrote them
+    assert fit(*words, "train.max_steps=4") == run
+    found, expected = (read_weights(path / "model.safetensors") for path in (run, whole))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_newer_save_is_refused_and_nothing_is_touched(fit):
+    run = fit("rnn", "train.max_steps=2")
+    change_saves(run, lambda facts: facts.update(format=state.FORMAT + 1))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    message = f"has format {state.FORMAT + 1}, this seq2seq reads up to {state.FORMAT}: .*fresh="
+    with pytest.raises(UserError, match=message):
+        fit("rnn", "train.max_steps=4")
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("number", ["2", None, 0, -1, 1.5])
+def test_a_format_that_is_no_number_is_refused(number):
+    facts = dict.fromkeys(state.FACTS) | {"format": number}
+    with pytest.raises(UserError, match="which no version of seq2seq writes"):
+        upgrade(facts, Path("save"))
+
+
+def test_a_file_of_something_else_is_refused():
+    with pytest.raises(UserError, match=r"is no save of a training: it lacks checkpoints, falls"):
+        upgrade({}, Path("model.safetensors"))
+
+
+@pytest.mark.parametrize("record", [Progress(), Validation(step=1, loss=2.0, bleu=3.0)])
+def test_a_field_that_is_unknown_or_missing_is_named(record):
+    kind, what, facts = type(record), "a record", dataclasses.asdict(record)
+    assert read_fields(kind, facts, what) == record
+    facts["renamed"] = facts.pop("step")
+    with pytest.raises(UserError, match=rf"{what} with other fields .*\(renamed, step\)"):
+        read_fields(kind, facts, what)
+    with pytest.raises(UserError, match=what):
+        read_fields(kind, [1], what)
+
+
+def test_a_save_without_a_fact_is_told_so(tmp_path):
+    (tmp_path / "state").mkdir()
+    saves = Saves(tmp_path)
+    saves.write(Save({"weights.a": torch.zeros(1)}, {"progress": {}}))
+    with pytest.raises(UserError, match="lacks checkpoints"):
+        saves.read(warn=pytest.fail)
