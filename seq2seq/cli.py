@@ -2,16 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from seq2seq.alignment.gold_files import Form
 from seq2seq.errors import reporting_user_errors
 from seq2seq.runs.folder import RunFolder
-
-if TYPE_CHECKING:
-    from seq2seq.config import Config
 
 Kind = Literal["runs", "heads", "lines", "steps"]
 
@@ -42,7 +39,7 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ..
 
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
-# Unknown options are words too: Hydra's own, such as -m and --cfg.
+# Unknown options are words too, such as -m and --cfg.
 hydra_command = app.command(
     add_help_option=False, context_settings={"ignore_unknown_options": True}
 )
@@ -53,15 +50,15 @@ def check(words: Words = None) -> None:
     """Read a corpus without training: what is wrong, and where (takes the words of train)."""
     from seq2seq import compose
 
-    def job(config: "Config") -> None:
+    asked, refused = compose.asked(words or [], compose.check_help), False
+    for member in asked.members if asked else []:
         from seq2seq.commands.check import check, findings_table
 
-        found = check(config)
+        found = check(member.config)
         print_table(findings_table(found))
-        if any(split.refusals for split in found):
-            sys.exit(1)
-
-    compose.run(words or [], job, compose.check_help)
+        refused |= any(split.refusals for split in found)
+    if refused:
+        sys.exit(1)
 
 
 @hydra_command
@@ -69,15 +66,13 @@ def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists every key)."""
     from seq2seq import compose
 
-    def job(config: "Config") -> None:
-        from seq2seq.system.devices import first_process
-        from seq2seq.training.train import train
+    if asked := compose.asked(words or [], compose.help_text):
+        from seq2seq.training import sweep
 
-        folder = train(config)
-        if first_process():
-            print(folder)
-
-    compose.run(words or [], job, compose.help_text)
+        if asked.sweep:
+            sweep.train_all(asked.members)
+        else:
+            sweep.train_one(asked.members[0])
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.lines import Place, Report, missing, read_pairs, refuse
 from seq2seq.errors import UserError
@@ -27,11 +28,11 @@ class Files(Corpus):
         *,
         source: str,
         target: str,
-        root: str,
+        root: Folder,
         train: str,
         validation: str,
         tests: list[str],
-        max_length: int,
+        max_length: Positive,
         tokenized: bool,
     ) -> None:
         super().__init__(

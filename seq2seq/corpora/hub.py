@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.lines import one_line
@@ -46,7 +47,7 @@ class Hub(Corpus):
         *,
         source: str,
         target: str,
-        path: str,
+        path: Folder,
         subset: str | None,
         revision: str | None,
         train: str,
@@ -54,7 +55,7 @@ class Hub(Corpus):
         tests: list[str],
         source_column: str | None,
         target_column: str | None,
-        max_length: int,
+        max_length: Positive,
         tokenized: bool,
     ) -> None:
         super().__init__(

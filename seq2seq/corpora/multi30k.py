@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from seq2seq.config import Folder, Positive
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.fetch import fetch_gzip
 from seq2seq.corpora.files import Files
@@ -25,7 +26,7 @@ class Multi30k(Files):
         max_length: longest pair to train on, in pieces a side
     """
 
-    def __init__(self, *, source: str, target: str, root: str, max_length: int) -> None:
+    def __init__(self, *, source: str, target: str, root: Folder, max_length: Positive) -> None:
         for key, language in (("source", source), ("target", target)):
             if language not in LANGUAGES:
                 raise UserError(

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.lines import Defect, Place, Report, one_line, read_lines, refuse
 from seq2seq.errors import UserError, did_you_mean
@@ -21,11 +22,11 @@ class Table(Corpus):
         *,
         source: str,
         target: str,
-        root: str,
+        root: Folder,
         train: str,
         validation: str,
         tests: list[str],
-        max_length: int,
+        max_length: Positive,
         tokenized: bool,
     ) -> None:
         super().__init__(
@@ -78,14 +79,14 @@ class Tsv(Table):
         *,
         source: str,
         target: str,
-        root: str,
+        root: Folder,
         train: str,
         validation: str,
         tests: list[str],
         source_column: str,
         target_column: str,
         header: bool,
-        max_length: int,
+        max_length: Positive,
         tokenized: bool,
     ) -> None:
         super().__init__(
@@ -160,13 +161,13 @@ class Jsonl(Table):
         *,
         source: str,
         target: str,
-        root: str,
+        root: Folder,
         train: str,
         validation: str,
         tests: list[str],
         source_field: str,
         target_field: str,
-        max_length: int,
+        max_length: Positive,
         tokenized: bool,
     ) -> None:
         super().__init__(

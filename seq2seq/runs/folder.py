@@ -29,7 +29,7 @@ from typing import Any, Protocol, runtime_checkable
 import yaml
 
 from seq2seq.alignment.gold import Gold, write_gold
-from seq2seq.config import coerce
+from seq2seq.config import Positive, coerce
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.runs.untrusted import read_json, read_yaml, refuse_outside_links
 from seq2seq.system.files import replacing, write_lines
@@ -37,7 +37,13 @@ from seq2seq.system.files import replacing, write_lines
 FORMAT = 1  # of the folder; raised when an older reader would misread it
 
 # What later verbs read of a corpus's configuration; the corpus itself they never open.
-READ_OF_DATA = {"source": str, "target": str, "max_length": int, "tokenized": bool}
+# A key may be absent or null: of a corpus that does not have it, or of an older run.
+READ_OF_DATA = {
+    "source": str | None,
+    "target": str | None,
+    "max_length": Positive | None,
+    "tokenized": bool | None,
+}
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,12 @@ class RunFolder:
         refuse_outside_links(path)
         config, info = read_yaml(path / "config.yaml"), read_json(path / "run.json")
         for section in ("data", "model", "search"):
-            coerce(config.setdefault(section, {}), dict[str, Any], section)
-        for key, kind in READ_OF_DATA.items():
-            if config["data"].get(key) is not None:
-                coerce(config["data"][key], kind, f"data.{key}")
+            config[section] = coerce(config.get(section, {}), dict[str, Any], section)
+        data = config["data"]
+        for key in READ_OF_DATA.keys() & data.keys():
+            data[key] = coerce(data[key], READ_OF_DATA[key], f"data.{key}")
+            if data[key] is None:
+                del data[key]
         written = coerce(info.get("format", FORMAT), int, "format")
         if written > FORMAT:
             versions = info.get("versions")
