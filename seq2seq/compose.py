@@ -6,11 +6,12 @@ import itertools
 import math
 import re
 import shutil
+import string
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,8 +180,8 @@ def parts(word: str, *, sweep: bool) -> Iterator[Part]:
             "key=[a,b] for a list"
         )
     start = word.partition("=")[0]
-    for value in swept_values(override):
-        [one] = parse([f"{start}={value}"])
+    for each in swept_values(override):
+        [one] = parse([f"{start}={each}"])
         check_choice(one, str(one.value()))
         text = Value(str(one.value()), str(one.value())) if key in text_keys() else None
         yield Part(f"{key}={text.typed}" if text else one.input_line or "", key, text, one)
@@ -193,7 +194,7 @@ def swept_values(override: Override) -> list[str]:
         UserError: there are none, too many, or Hydra gives none for such a word.
     """
     if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
-        found = override._value.filter(choices(override.key_or_group))  # type: ignore[union-attr]
+        found = override._value.filter(choices_of(override.key_or_group))  # type: ignore[union-attr]
     elif override.is_discrete_sweep():
         try:
             found = list(itertools.islice(override.sweep_string_iterator(), MOST + 1))
@@ -212,8 +213,8 @@ def swept_values(override: Override) -> list[str]:
 def check_choice(override: Override, value: str) -> None:
     """Refuse an unknown choice of a group before Hydra does, with the nearest known one."""
     group = override.key_or_group
-    if group in groups() and value not in choices(group):
-        raise UserError(f"there is no {group} {value!r}; {did_you_mean(value, choices(group))}")
+    if group in groups() and value not in choices_of(group):
+        raise UserError(f"there is no {group} {value!r}; {did_you_mean(value, choices_of(group))}")
 
 
 def check_keys(rows: list[list[Part]]) -> None:
@@ -245,19 +246,29 @@ def check_keys(rows: list[list[Part]]) -> None:
 
 def compose_parts(row: Sequence[Part]) -> DictConfig:
     """The configuration of one run: Hydra composes, then the text keys are set."""
-    given = [part.word for part in row if part.value is None]
-    try:
-        composed = compose(given)
+    composed = compose([part.word for part in row if part.value is None])
+    with composing():
         for part in row:
             if part.value is not None:
                 means = part.value.means
-                plain = [literal(item) for item in means] if isinstance(means, list) else means
-                plain = literal(plain) if isinstance(plain, str) else plain
-                OmegaConf.update(composed, part.key, plain)
+                if isinstance(means, list):
+                    OmegaConf.update(composed, part.key, [literal(item) for item in means])
+                else:
+                    text = literal(means) if isinstance(means, str) else None
+                    OmegaConf.update(composed, part.key, text)
+    return composed
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Inside, what Hydra and OmegaConf refuse is a UserError."""
+    try:
+        yield
+    except UserError:
+        raise
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"the configuration cannot be composed: {reason}") from error
-    return composed
 
 
 def literal(text: str) -> str:
@@ -297,23 +308,21 @@ def parse(overrides: list[str]) -> list[Override]:
         try:
             parsed.append(parser.parse_override(word))
         except (HydraException, ValueError) as error:  # ValueError: a number of 5,000 digits
-            key, equals, value = word.partition("=")
-            odd = next(
-                (c for c in value if not (c.isascii() and (c.isalnum() or c in NUMBERS))), ""
-            )
-            reason = f"{odd!r} has no meaning in a value of {key}" if odd and equals else ""
-            raise UserError(
-                f"cannot read {word!r}: {reason or 'write key=value'}"
-                + (", write key=value" if reason else "")
-            ) from error
+            key, _, value = word.partition("=")
+            odd = next((character for character in value if character not in PLAIN), None)
+            reason = f": {odd!r} stands for nothing in a value of {key!r}" if odd else ""
+            raise UserError(f"cannot read {word!r}, write key=value{reason}") from error
     return parsed
+
+
+PLAIN = string.ascii_letters + string.digits + "_+-./"  # what numbers and names consist of
 
 
 def hint(key: str, known: set[str]) -> str:
     """What an unknown key was likely meant to be: a key of another choice, or a near name."""
     group, _, inner = key.partition(".")
     if inner and group in groups():
-        for choice in choices(group):
+        for choice in choices_of(group):
             if inner in OmegaConf.load(file_of(group, choice)):
                 return f"it is a key of {group}={choice}"
     return f"{did_you_mean(key, known)} (seq2seq train --help lists them)"
@@ -343,9 +352,14 @@ def groups() -> list[str]:
     return [path.name for path in sorted(config_folder().iterdir()) if path.is_dir()]
 
 
-def choices(group: str) -> list[str]:
+def choices(folder: Path) -> list[str]:
+    """The names of the choices in a folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def choices_of(group: str) -> list[str]:
     """The names that a group can be given."""
-    return sorted({path.stem for folder in folders() for path in (folder / group).glob("*.yaml")})
+    return sorted({name for folder in folders() for name in choices(folder / group)})
 
 
 def file_of(group: str, choice: str) -> Path:
@@ -359,10 +373,10 @@ def text_keys() -> dict[str, str]:
     """Every dotted key whose value is text, or a list of texts, in some choice."""
     found = {}
     for name, kind in schema(Config).items():
-        owners = [kind] if dataclasses.is_dataclass(kind) else []
+        owners: list[type] = [kind] if isinstance(kind, type) and is_dataclass(kind) else []
         if name in PLUGS:
             files = (config_folder() / name).glob("*.yaml")
-            targets = {str(OmegaConf.load(file).get("_target_")) for file in files}
+            targets = {str(OmegaConf.select(OmegaConf.load(file), "_target_")) for file in files}
             owners = [locate(name, target) for target in sorted(targets)]
         sections = [(f"{name}.{key}", k) for owner in owners for key, k in schema(owner).items()]
         for key, one in [*sections, (name, kind)]:
@@ -373,7 +387,7 @@ def text_keys() -> dict[str, str]:
 
 def variants() -> list[str]:
     """The names of all models."""
-    return choices("model")
+    return choices_of("model")
 
 
 def variant(name: str) -> dict[str, Any]:
@@ -398,11 +412,15 @@ def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
 
 
 def compose(overrides: list[str]) -> DictConfig:
-    """The configuration for these words, without running anything."""
+    """The configuration for these words, without running anything.
+
+    Raises:
+        UserError: Hydra refuses one of them.
+    """
     if own := _user_folder.get():
         place = str(own).replace("\\", "\\\\").replace("'", "\\'")
         overrides = [*overrides, f"hydra.searchpath=['file://{place}']"]
-    with hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
+    with composing(), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         composed = hydra.compose("train", overrides, return_hydra_config=True)
     HydraConfig.instance().set_config(composed)  # for ${hydra:runtime.choices.model} and the like
     with open_dict(composed):
@@ -441,7 +459,7 @@ def help_text(words: list[str]) -> str:
         "",
         "Groups:",
     ]
-    lines += [f"  {group + '=':<12} {' | '.join(choices(group))}" for group in groups()]
+    lines += [f"  {group + '=':<12} {' | '.join(choices_of(group))}" for group in groups()]
     lines += ["", "Keys (those of data, model and search are of the choice made):"]
     top = meanings(Config)
     for name, kind in schema(Config).items():
@@ -468,7 +486,7 @@ def check_help(words: list[str]) -> str:
         "remarks, 1 where a training would be refused. What depends on the vocabulary,",
         "such as which pairs are too long in pieces, is left to a training.",
         "",
-        f"  data=  {' | '.join(choices('data'))}",
+        f"  data=  {' | '.join(choices_of('data'))}",
         "",
         *plug_keys("data", composed_for_help(words)["data"]),
         "",

@@ -33,12 +33,12 @@ class Within:
         below: every allowed value is smaller than this.
     """
 
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None
-    below: float | None = None
+    low: int | float | None = None
+    high: int | float | None = None
+    above: int | float | None = None
+    below: int | float | None = None
 
-    def broken(self, value: float) -> str | None:
+    def broken(self, value: int | float) -> str | None:
         """The bound that a value violates, as the end of a sentence; None if it is in range."""
         if self.low is not None and value < self.low:
             return f"at least {self.low}"

@@ -228,11 +228,10 @@ def read_record(path: Path) -> dict[str, Any]:
 def show(entries: Sequence[Entry]) -> None:
     """Print the runs of a sweep, at most 80 columns wide, on standard error."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    table.add_column("run", overflow="fold")
+    table.add_column("run folder", overflow="fold")
     table.add_column("status", no_wrap=True)
     table.add_column("best BLEU", justify="right", no_wrap=True)
     table.add_column("minutes", justify="right", no_wrap=True)
-    table.add_column("folder", overflow="fold")
     for entry in entries:
         info = {}
         with contextlib.suppress(OSError, UserError):
@@ -242,11 +241,10 @@ def show(entries: Sequence[Entry]) -> None:
         status = "not trained" if entry.status == "waiting" else entry.status
         status = "finished before" if entry.before and status == "finished" else status
         cells = (
-            entry.name,
+            str(entry.folder),
             status,
             f"{bleu:.2f}" if isinstance(bleu, int | float) else "-",
             f"{minutes:.1f}" if isinstance(minutes := info.get("minutes"), int | float) else "-",
-            str(entry.folder.parent) if entry.folder.is_dir() else "-",
         )
         table.add_row(*map(Text, cells))
     Console(stderr=True, width=80).print(table)
