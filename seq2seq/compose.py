@@ -223,12 +223,8 @@ def check_keys(rows: list[list[Part]]) -> None:
     Raises:
         UserError: the message names the nearest known key, or the choice that lacks it.
     """
-    known: dict[tuple[str, ...], tuple[set[str], dict[str, str]]] = {}
     chosen_of = [tuple(part.word for part in row if part.key in groups()) for row in rows]
-    for chosen in chosen_of:
-        if chosen not in known:
-            composed = compose(list(chosen))
-            known[chosen] = set(dotted(composed)), dict(HydraConfig.get().runtime.choices)
+    known = {chosen: known_keys(chosen, _user_folder.get()) for chosen in chosen_of}
     every = set().union(*(keys for keys, _ in known.values()))
     for row, chosen in zip(rows, chosen_of, strict=True):
         keys, made = known[chosen]
@@ -242,6 +238,18 @@ def check_keys(rows: list[list[Part]]) -> None:
                     f"without {group}={made[group]}"
                 )
             raise UserError(f"unknown key {key!r}; {hint(key, {*keys, *groups()})}")
+
+
+@functools.lru_cache
+def known_keys(chosen: tuple[str, ...], own: Path | None) -> tuple[set[str], dict[str, str]]:
+    """The dotted keys that some choices have, and all choices made, the defaults included.
+
+    Args:
+        chosen: the words for groups.
+        own: the user's folder of choices.
+    """
+    composed = compose(list(chosen))
+    return set(dotted(composed)), dict(HydraConfig.get().runtime.choices)
 
 
 def compose_parts(row: Sequence[Part]) -> DictConfig:

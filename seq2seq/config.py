@@ -233,9 +233,12 @@ class Config:
                 the key and the nearest valid one.
         """
         config = cls(**check(cls, values, ""))
+        sections = {}
         for plug in PLUGS:
-            arguments(plug, getattr(config, plug))
-        return config
+            section = getattr(config, plug)
+            _, checked = arguments(plug, section)
+            sections[plug] = {key: checked.get(key, value) for key, value in section.items()}
+        return dataclasses.replace(config, **sections)
 
 
 LONGEST_NAME = 200  # bytes: file systems allow 255, and an older run's folder gets a longer name
