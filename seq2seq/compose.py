@@ -241,7 +241,7 @@ def check_keys(rows: list[list[Part]]) -> None:
 
 
 @functools.lru_cache
-def known_keys(chosen: tuple[str, ...], own: Path | None) -> tuple[set[str], dict[str, str]]:
+def known_keys(chosen: tuple[str, ...], own: Path | None) -> tuple[set[str], dict[str, Any]]:
     """The dotted keys that some choices have, and all choices made, the defaults included.
 
     Args:

@@ -233,7 +233,7 @@ class Config:
                 the key and the nearest valid one.
         """
         config = cls(**check(cls, values, ""))
-        sections = {}
+        sections: dict[str, Any] = {}
         for plug in PLUGS:
             section = getattr(config, plug)
             _, checked = arguments(plug, section)
