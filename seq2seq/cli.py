@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,9 +11,6 @@ from seq2seq.errors import reporting_user_errors
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.memory import keep_freed_memory
 from seq2seq.version import __version__
-
-if TYPE_CHECKING:
-    from seq2seq.config import Config
 
 Kind = Literal["runs", "heads", "lines", "steps"]
 
@@ -61,7 +58,7 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ..
 
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
-# Unknown options are words too: Hydra's own, such as -m and --cfg.
+# Unknown options are words too, such as -m and --cfg.
 hydra_command = app.command(
     add_help_option=False, context_settings={"ignore_unknown_options": True}
 )
@@ -72,15 +69,15 @@ def check(words: Words = None) -> None:
     """Read a corpus without training: what is wrong, and where (takes the words of train)."""
     from seq2seq import compose
 
-    def job(config: "Config") -> None:
+    asked, refused = compose.asked(words or [], compose.check_help), False
+    for member in asked.members if asked else []:
         from seq2seq.commands.check import check, findings_table
 
-        found = check(config)
+        found = check(member.config)
         print_table(findings_table(found))
-        if any(split.refusals for split in found):
-            sys.exit(1)
-
-    compose.run(words or [], job, compose.check_help)
+        refused |= any(split.refusals for split in found)
+    if refused:
+        sys.exit(1)
 
 
 @hydra_command
@@ -88,16 +85,13 @@ def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists every key)."""
     from seq2seq import compose
 
-    def job(config: "Config") -> None:
-        from seq2seq.system.console import print_if_read
-        from seq2seq.system.devices import first_process
-        from seq2seq.training.train import train
+    if asked := compose.asked(words or [], compose.help_text):
+        from seq2seq.training import sweep
 
-        folder = train(config)
-        if first_process():
-            print_if_read(str(folder))
-
-    compose.run(words or [], job, compose.help_text)
+        if asked.sweep:
+            sweep.train_all(asked.members)
+        else:
+            sweep.train_one(asked.members[0])
 
 
 @app.command()

@@ -15,7 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Union, Unpack, get_args, get_origin, get_type_hints, is_typeddict
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NotRequired,
+    Union,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from seq2seq.errors import UserError, did_you_mean
 
@@ -26,6 +37,54 @@ BleuTokenizer = Literal[
 ]
 THREADS = 512  # at most; many more end the process without a word
 PLUGS = {"data": "seq2seq.corpora", "model": "seq2seq.models", "search": "seq2seq.search"}
+
+
+@dataclass(frozen=True)
+class Within:
+    """The range of a number, written beside its type: `Annotated[int, Within(1, 9)]`.
+
+    Attributes:
+        low: the smallest allowed value.
+        high: the largest allowed value.
+        above: every allowed value is larger than this.
+        below: every allowed value is smaller than this.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    above: int | float | None = None
+    below: int | float | None = None
+
+    def broken(self, value: int | float) -> str | None:
+        """The bound that a value violates, as the end of a sentence; None if it is in range."""
+        if self.low is not None and value < self.low:
+            return f"at least {self.low}"
+        if self.above is not None and value <= self.above:
+            return f"above {self.above}"
+        if self.high is not None and value > self.high:
+            return f"at most {self.high}"
+        if self.below is not None and value >= self.below:
+            return f"below {self.below}"
+        return None
+
+    def __str__(self) -> str:
+        names = {"low": "at least", "above": "above", "high": "at most", "below": "below"}
+        given = {word: getattr(self, name) for name, word in names.items()}
+        return ", ".join(f"{word} {bound}" for word, bound in given.items() if bound is not None)
+
+
+class Home:
+    """Marks a text that is a path: a leading `~/` is the user's home folder."""
+
+
+# The upper bounds are far beyond any model that is trained; they refuse slips of the keyboard
+# before these take all memory or all time.
+Width = Annotated[int, Within(1, 1 << 20)]  # of a layer, in units
+Layers = Annotated[int, Within(1, 1000)]
+Share = Annotated[float, Within(0, below=1)]  # such as a dropout probability
+Positive = Annotated[int, Within(1)]
+Natural = Annotated[int, Within(0)]
+Folder = Annotated[str, Home()]
 
 
 @dataclass(frozen=True)
@@ -43,16 +102,12 @@ class TokenizerConfig:
     """
 
     kind: Literal["bpe", "unigram"]
-    vocab_size: int
+    vocab_size: Annotated[int, Within(5, 1_000_000)]
     shared: bool
-    character_coverage: float
+    character_coverage: Annotated[float, Within(0.98, 1)]  # as SentencePiece allows it
     normalization: Normalization
-    sampling: float
+    sampling: Share
     target_normalization: Normalization | None = None  # absent in runs that had one for both
-
-    def __post_init__(self) -> None:
-        at_least(self, "tokenizer", vocab_size=5, sampling=0)
-        below(self, "tokenizer", sampling=1)
 
 
 @dataclass(frozen=True)
@@ -181,10 +236,10 @@ class Config:
     """
 
     name: str
-    runs_dir: str
+    runs_dir: Folder
     fresh: bool
     resume: Literal["exact", "force"]
-    seed: int
+    seed: Natural
     deterministic: bool
     data: dict[str, Any]
     tokenizer: TokenizerConfig
@@ -194,12 +249,11 @@ class Config:
     trainer: TrainerConfig
 
     def __post_init__(self) -> None:
-        if not self.name or Path(self.name).name != self.name or self.name.startswith("."):
+        if reason := not_a_folder_name(self.name):
             raise UserError(
-                f"name={self.name!r} must be a plain folder name (runs_dir says where it lies)"
+                f"name={self.name!r} must be a plain folder name, {reason} (runs_dir= says where "
+                "the folder lies)"
             )
-        if self.seed < 0:
-            raise UserError(f"seed={self.seed} must not be negative")
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Config":
@@ -210,9 +264,29 @@ class Config:
                 the key and the nearest valid one.
         """
         config = cls(**check(cls, values, ""))
+        sections: dict[str, Any] = {}
         for plug in PLUGS:
-            arguments(plug, getattr(config, plug))
-        return config
+            section = getattr(config, plug)
+            _, checked = arguments(plug, section)
+            sections[plug] = {key: checked.get(key, value) for key, value in section.items()}
+        return dataclasses.replace(config, **sections)
+
+
+LONGEST_NAME = 200  # bytes: file systems allow 255, and an older run's folder gets a longer name
+
+
+def not_a_folder_name(name: str) -> str | None:
+    """What keeps a text from naming a folder, as a part of a sentence; None if it can."""
+    if not name:
+        return "not empty"
+    if name.startswith("."):
+        return "without '.' at its beginning"
+    for character in name:
+        if character == "/" or not character.isprintable():
+            return f"without {character!r}"
+    if (size := len(name.encode())) > LONGEST_NAME:
+        return f"of at most {LONGEST_NAME} bytes, not {size}"
+    return None
 
 
 def at_least(settings: Any, section: str, **bounds: int | float) -> None:
@@ -269,19 +343,25 @@ def unpacked(owner: type) -> type | None:
 def schema(owner: type, given: tuple[str, ...] = ()) -> dict[str, Any]:
     """The keys of a dataclass or of a constructor with their types, less those that code gives."""
     if dataclasses.is_dataclass(owner):
-        hints = get_type_hints(owner)
+        hints = get_type_hints(owner, include_extras=True)
         names = [field.name for field in dataclasses.fields(owner)]
     else:
-        hints = get_type_hints(owner.__init__)  # type: ignore[misc]
+        hints = get_type_hints(owner.__init__, include_extras=True)  # type: ignore[misc]
         names = [
             name
             for name, parameter in inspect.signature(owner).parameters.items()
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY
         ]
         if shared := unpacked(owner):
-            hints |= get_type_hints(shared)
-            names = [*get_type_hints(shared), *names]
+            own = get_type_hints(shared, include_extras=True)
+            hints |= {key: required(kind) for key, kind in own.items()}
+            names = [*own, *names]
     return {name: hints[name] for name in names if name not in given}
+
+
+def required(kind: Any) -> Any:
+    """A type without the mark of a key that may be absent."""
+    return get_args(kind)[0] if get_origin(kind) is NotRequired else kind
 
 
 def optional(owner: type) -> set[str]:
@@ -323,7 +403,11 @@ NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 def describe(kind: Any) -> str:
-    """A type in plain words."""
+    """A type in plain words, with its range."""
+    if get_origin(kind) is Annotated:
+        base, *marks = get_args(kind)
+        ranges = [str(mark) for mark in marks if isinstance(mark, Within)]
+        return ", ".join([describe(base), *ranges])
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
     if get_origin(kind) in (Union, types.UnionType):
@@ -338,6 +422,8 @@ def describe(kind: Any) -> str:
 def coerce(value: Any, kind: Any, key: str) -> Any:
     """The value as its type has it, or a sentence that names the key."""
     origin, options = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return marked(coerce(value, options[0], key), options[1:], key)
     if dataclasses.is_dataclass(kind):
         return kind(**check(kind, value, key))  # type: ignore[arg-type, operator]
     if origin is Literal:
@@ -357,6 +443,8 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
     elif kind is bool and isinstance(value, bool):
         return value
     elif kind is str and isinstance(value, str | int | float) and not isinstance(value, bool):
+        if not_text := next((c for c in str(value) if "\ud800" <= c <= "\udfff"), None):
+            raise UserError(f"{key}={value!a} must be text in UTF-8, without {not_text!a}")
         return str(value)
     elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
         if not abs(value) < (1 << 63 if kind is int else 1e300):  # nan and infinity too
@@ -364,6 +452,30 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
         if kind is float or value == int(value):  # 1e5 is whole as well
             return kind(value)
     raise UserError(f"{key}={value} must be {describe(kind)}")
+
+
+def marked(value: Any, marks: tuple[Any, ...], key: str) -> Any:
+    """The value as the marks beside its type have it: in range, `~/` expanded.
+
+    Raises:
+        UserError: it is out of range.
+    """
+    for mark in marks:
+        if isinstance(mark, Within) and (bound := mark.broken(value)):
+            raise UserError(f"{key}={value} must be {bound}")
+        if isinstance(mark, Home) and (value == "~" or value.startswith("~/")):
+            value = str(Path(value).expanduser())
+    return value
+
+
+def check_values(settings: Any, section: str) -> None:
+    """Check the fields of a dataclass that code has built against their types and ranges.
+
+    Raises:
+        UserError: a value has the wrong type or is out of range.
+    """
+    for key, kind in schema(type(settings)).items():
+        coerce(getattr(settings, key), kind, f"{section}.{key}")
 
 
 SHARED: dict[str, type] = {"data": DataScoring}  # keys of every choice of a plug point

@@ -26,6 +26,7 @@ from seq2seq.corpora.jsonl import Jsonl
 from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 from seq2seq.text.tokenizer import Tokenizer
+from seq2seq.training.sweep import dry_run
 from seq2seq.translation.stream import filter_lines
 from seq2seq.translation.translator import Translator
 
@@ -324,3 +325,27 @@ def test_any_words_give_a_configuration_or_one_sentence(composed, words):
         assert result.startswith("seq2seq: ") and result.count("\n") == 1, result
     else:
         assert result == Config.read(json.loads(json.dumps(asdict(result))))
+        try:
+            dry_run(result)
+        except UserError as error:
+            assert "\n" not in str(error)
+
+
+SIZES = [key for name in ("rnn", "bahdanau", "transformer") for key in compose.variant(name)]
+NUMBERS = st.sampled_from(["0", "-1", "1", "3", "1e9", "1000000000000", "nan", "1.0", "0.999", "2"])
+
+
+@given(
+    name=st.sampled_from(compose.variants()),
+    key=st.sampled_from(sorted({*SIZES} - {"_target_"})),
+    to=NUMBERS,
+)
+@example(name="bahdanau", key="encoder_dim", to="0")
+@example(name="transformer", key="heads", to="0")
+@example(name="rnn", key="dropout", to="1.0")
+def test_any_size_gives_a_model_or_one_sentence(name, key, to):
+    try:
+        dry_run(compose.config([f"model={name}", f"model.{key}={to}"]))
+    except UserError as error:
+        assert "\n" not in str(error)
+        assert key in str(error) or "cannot be built" in str(error)

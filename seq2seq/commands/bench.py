@@ -102,7 +102,7 @@ def sizes(name: str, own: bool) -> list[str]:
     """The words that choose a variant and its sizes."""
     if own:
         return [f"model={name}"]
-    known = compose.choices(compose.config_folder() / "experiment")
+    known = compose.choices_of("experiment")
     named = f"speed-{name}"
     return [f"model={name}", f"experiment={named if named in known else 'speed'}"]
 

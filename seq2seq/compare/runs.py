@@ -8,6 +8,7 @@ from typing import Any
 
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.untrusted import read_json
 from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
 from seq2seq.text.agreement import read_agreements
@@ -103,11 +104,31 @@ def find(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
                 f"no run in {str(path)!r} can be compared; the first of {len(inside)}: "
                 f"{notes[-len(inside)].partition(': ')[2].rstrip('.')}"
             )
+        if inside:
+            notes += missing_of_sweep(path, {one.name for one in inside})
     tails = tails_of(folders)
     return [
         Run(printable(tails[key]), one.path, one.config, one.info, one.scores, one)
         for key, one in folders.items()
     ], notes
+
+
+def missing_of_sweep(path: Path, names: set[str]) -> list[str]:
+    """What must be told of runs that a sweep left no folder for, by its sweep.json.
+
+    Args:
+        path: the folder of the sweep.
+        names: of the run folders in it.
+    """
+    if not (path / "sweep.json").is_file():
+        return []
+    notes = []
+    for name, entry in section(read_json(path / "sweep.json"), "runs").items():
+        if name not in names and isinstance(entry, dict):
+            reason, status = entry.get("reason"), entry.get("status")
+            failed = f"its training failed: {reason}" if reason else f"it is {status}"
+            notes.append(f"Missing of the sweep is {printable(name)}: {printable(failed)[:500]}.")
+    return notes
 
 
 def runs_inside(path: Path) -> list[Path]:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice, starmap
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from seq2seq.alignment.gold import Gold, Links
+from seq2seq.config import Natural, Positive, Within
 from seq2seq.corpora.cache import cache_folder, unwritable
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.grammar import Grammar, Lexicon, Phrase, data_folder, french, gold, rule, text
@@ -74,11 +75,11 @@ class Controlled(Files):
         *,
         source: str,
         target: str,
-        pairs: int,
-        max_words: int,
-        max_distance: int,
-        grammar_seed: int,
-        max_length: int,
+        pairs: Annotated[int, Within(1, 100_000_000)],
+        max_words: Annotated[int, Within(SHORTEST, LONG[-1][1])],
+        max_distance: Annotated[int, Within(0, USUAL)],
+        grammar_seed: Natural,
+        max_length: Positive,
     ) -> None:
         for key, language in (("source", source), ("target", target)):
             if language not in LANGUAGES:
@@ -88,14 +89,6 @@ class Controlled(Files):
                 )
         if source == target:
             raise UserError(f"data.source and data.target are both {source}: one must be the other")
-        if pairs < 1:
-            raise UserError(f"data.pairs={pairs} must be at least 1")
-        if not SHORTEST <= max_words <= LONG[-1][1]:
-            raise UserError(f"data.max_words={max_words} must be from {SHORTEST} to {LONG[-1][1]}")
-        if not 0 <= max_distance <= USUAL:
-            raise UserError(f"data.max_distance={max_distance} must be from 0 to {USUAL}")
-        if grammar_seed < 0:
-            raise UserError(f"data.grammar_seed={grammar_seed} must not be negative")
         self.pairs, self.max_words = pairs, max_words
         self.max_distance, self.grammar_seed = max_distance, grammar_seed
         super().__init__(

@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder, unwritable
 from seq2seq.corpora.delimited import table_pairs
@@ -60,7 +61,7 @@ class Hub(Corpus):
         *,
         source: str,
         target: str,
-        path: str,
+        path: Folder,
         subset: str | None,
         revision: str | None,
         train: str,
@@ -68,7 +69,7 @@ class Hub(Corpus):
         tests: list[str],
         source_column: str | None,
         target_column: str | None,
-        max_length: int,
+        max_length: Positive,
         tokenized: bool,
     ) -> None:
         super().__init__(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from seq2seq.config import Folder, Positive
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.fetch import fetch
 from seq2seq.corpora.files import Files
@@ -51,8 +52,8 @@ class Multi30k(Files):
         *,
         source: str,
         target: str,
-        root: str,
-        max_length: int,
+        root: Folder,
+        max_length: Positive,
         mirrors: list[str] | None = None,
     ) -> None:
         for key, language in (("source", source), ("target", target)):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, Unpack
 
+from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.cut import MOST_SPLITS, Cut, Size, cut
@@ -37,13 +38,13 @@ class Keys(TypedDict):
 
     source: str
     target: str
-    root: str | None
+    root: Folder | None
     file: NotRequired[str | None]
     train: str | None
     validation: str | None
     tests: list[str] | None
     split_seed: NotRequired[int | None]
-    max_length: int
+    max_length: Positive
     tokenized: bool
 
 

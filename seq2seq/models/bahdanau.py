@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq.config import Layers, Share, Width
 from seq2seq.layers.attention import AdditiveScore, attend
 from seq2seq.layers.recurrent import (
     GATES,
@@ -68,17 +69,17 @@ class Bahdanau(Autoregressive):
         target_vocab: int,
         shared_vocab: bool,
         cell: Kind,
-        embedding: int,
-        dim: int,
-        align_dim: int,
-        layers: int,
+        embedding: Width,
+        dim: Width,
+        align_dim: Width,
+        layers: Layers,
         readout: Literal["maxout", "tanh"],
-        readout_dim: int,
-        dropout: float,
-        encoder_dim: int | None = None,
+        readout_dim: Width,
+        dropout: Share,
+        encoder_dim: Width | None = None,
     ) -> None:
         super().__init__()
-        read = encoder_dim or dim
+        read = dim if encoder_dim is None else encoder_dim
         gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * read
         self.dim = dim
         self.source = Embedding(source_vocab, embedding, dropout)

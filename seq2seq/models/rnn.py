@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from seq2seq.config import Layers, Share, Width
 from seq2seq.layers.recurrent import PARTS, DeepOutput, Embedding, Kind, Recurrence, linear
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
@@ -45,14 +46,14 @@ class RNN(Autoregressive):
         shared_vocab: bool,
         cell: Kind,
         context: Literal["every_step", "start"],
-        embedding: int,
-        dim: int,
-        layers: int,
+        embedding: Width,
+        dim: Width,
+        layers: Layers,
         bidirectional: bool,
         reverse: bool,
         readout: Literal["maxout", "tanh"],
-        readout_dim: int,
-        dropout: float,
+        readout_dim: Width,
+        dropout: Share,
     ) -> None:
         super().__init__()
         directions = 2 if bidirectional else 1

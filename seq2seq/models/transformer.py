@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq.config import Layers, Share, Width
+from seq2seq.errors import UserError
 from seq2seq.layers.attention import Attended, MultiHeadAttention
 from seq2seq.layers.dropout import Dropout
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
@@ -163,18 +165,20 @@ class Transformer(Autoregressive):
         source_vocab: int,
         target_vocab: int,
         shared_vocab: bool,
-        dim: int,
-        heads: int,
-        encoder_layers: int,
-        decoder_layers: int,
-        feed_forward: int,
+        dim: Width,
+        heads: Width,
+        encoder_layers: Layers,
+        decoder_layers: Layers,
+        feed_forward: Width,
         norm: Literal["pre", "post"],
-        dropout: float,
-        attention_dropout: float,
+        dropout: Share,
+        attention_dropout: Share,
     ) -> None:
         super().__init__()
         if dim % 2:
-            raise ValueError(f"dim ({dim}) must be even: positions are pairs of sine and cosine")
+            raise UserError(f"model.dim={dim} must be even: positions are pairs of sine and cosine")
+        if dim % heads:
+            raise UserError(f"model.dim={dim} must be a multiple of model.heads={heads}")
         sizes = Sizes(dim, heads, feed_forward, dropout, attention_dropout, norm)
         self.dim, self.dropout = dim, Dropout(dropout)
         self.target = nn.Embedding(target_vocab, dim)

@@ -30,7 +30,7 @@ from typing import Any, Protocol, runtime_checkable
 import yaml
 
 from seq2seq.alignment.gold import Gold, write_gold
-from seq2seq.config import BleuTokenizer, coerce, upgrade
+from seq2seq.config import BleuTokenizer, Positive, coerce, upgrade
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.runs.untrusted import read_json, read_yaml, refuse_outside_links
 from seq2seq.system.files import replacing, write_lines
@@ -40,12 +40,13 @@ from seq2seq.system.files import replacing, write_lines
 FORMAT = 2
 
 # What later verbs read of a corpus's configuration; the corpus itself they never open.
+# A key may be absent or null: of a corpus that does not have it, or of an older run.
 READ_OF_DATA = {
-    "source": str,
-    "target": str,
-    "max_length": int,
-    "tokenized": bool,
-    "bleu_tokenizer": BleuTokenizer,
+    "source": str | None,
+    "target": str | None,
+    "max_length": Positive | None,
+    "tokenized": bool | None,
+    "bleu_tokenizer": BleuTokenizer | None,
 }
 
 
@@ -83,10 +84,12 @@ class RunFolder:
             raise UserError(newer(path, info, written))
         config = read_config(path)
         for section in ("data", "model", "search"):
-            coerce(config.setdefault(section, {}), dict[str, Any], section)
-        for key, kind in READ_OF_DATA.items():
-            if config["data"].get(key) is not None:
-                coerce(config["data"][key], kind, f"data.{key}")
+            config[section] = coerce(config.get(section, {}), dict[str, Any], section)
+        data = config["data"]
+        for key in READ_OF_DATA.keys() & data.keys():
+            data[key] = coerce(data[key], READ_OF_DATA[key], f"data.{key}")
+            if data[key] is None:
+                del data[key]
         if not (path / "model.safetensors").is_file():
             raise UserError(
                 f"the run {str(path)!r} is unfinished: its training has not kept a model yet "

@@ -7,12 +7,13 @@ sentence depends on that sentence alone, never on its neighbours.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.errors import UserError
+from seq2seq.config import Within, check_values
 from seq2seq.models.base import Autoregressive
 from seq2seq.text.batching import BOS, EOS, PAD
 
@@ -79,16 +80,12 @@ class Search(ABC):
     max_length; the EOS comes on top. At the cap it is ended by force, and pays for its EOS.
     """
 
-    max_length: int
-    length_ratio: float
-    length_extra: int
+    max_length: Annotated[int, Within(1, LONGEST)]
+    length_ratio: Annotated[float, Within(0, 1000)]
+    length_extra: Annotated[int, Within(0, LONGEST)]
 
     def __post_init__(self) -> None:
-        for name in ("max_length", "length_ratio", "length_extra"):
-            if getattr(self, name) < (1 if name == "max_length" else 0):
-                raise UserError(f"search.{name} is {getattr(self, name)}, too small")
-        if self.max_length > LONGEST:
-            raise UserError(f"search.max_length is {self.max_length}; it is at most {LONGEST}")
+        check_values(self, "search")
 
     def caps(self, mask: Bool[Tensor, "batch src"]) -> Int[Tensor, " batch"]:
         """The longest translation of each sentence in pieces, by its own length alone."""

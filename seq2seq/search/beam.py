@@ -1,11 +1,13 @@
 """Beam search; greedy search is a beam of one."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from seq2seq.config import Within
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
@@ -30,15 +32,8 @@ class Beam(Search):
         length_extra: pieces allowed beyond that ratio
     """
 
-    beam: int
-    length_penalty: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.beam < 1:
-            raise UserError(f"search.beam is {self.beam}; it must be at least 1")
-        if self.beam > WIDEST:
-            raise UserError(f"search.beam is {self.beam}; it is at most {WIDEST}")
+    beam: Annotated[int, Within(1, WIDEST)]
+    length_penalty: Annotated[float, Within(-10, 10)]
 
     @torch.inference_mode()
     def __call__(

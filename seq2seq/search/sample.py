@@ -2,13 +2,14 @@
 
 import zlib
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.errors import UserError
+from seq2seq.config import Natural, Within
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 from seq2seq.text.batching import BOS, EOS
@@ -31,19 +32,10 @@ class Sample(Search):
         length_extra: pieces allowed beyond that ratio
     """
 
-    temperature: float
-    top_k: int
-    top_p: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.temperature <= 0:
-            raise UserError(f"search.temperature is {self.temperature}; it must be above 0")
-        if self.top_k < 0:
-            raise UserError(f"search.top_k is {self.top_k}; it must be 0 (no limit) or more")
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"search.top_p is {self.top_p}; it must be above 0 and at most 1")
+    temperature: Annotated[float, Within(1e-3, 1e3)]  # beyond, a softmax of 32 bits overflows
+    top_k: Natural
+    top_p: Annotated[float, Within(above=0, high=1)]
+    seed: Natural
 
     @torch.inference_mode()
     def __call__(

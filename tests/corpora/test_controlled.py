@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq.config import build
 from seq2seq.corpora.controlled import EACH_DISTANCE, EACH_LONG, LONG, TESTS, Controlled
 from seq2seq.errors import UserError
 
@@ -153,12 +154,12 @@ def test_from_french_everything_turns_round(controlled, golds, monkeypatch):
         ({"target": "fra"}, "no data.target=fra; did you mean 'fr'"),
         ({"target": "en"}, "data.source and data.target are both en"),
         ({"pairs": 0}, "data.pairs=0 must be at least 1"),
-        ({"max_words": 3}, "data.max_words=3 must be from 4 to 60"),
-        ({"max_words": 61}, "data.max_words=61 must be from 4 to 60"),
-        ({"max_distance": 21}, "data.max_distance=21 must be from 0 to 20"),
-        ({"grammar_seed": -1}, "data.grammar_seed=-1 must not be negative"),
+        ({"max_words": 3}, "data.max_words=3 must be at least 4"),
+        ({"max_words": 61}, "data.max_words=61 must be at most 60"),
+        ({"max_distance": 21}, "data.max_distance=21 must be at most 20"),
+        ({"grammar_seed": -1}, "data.grammar_seed=-1 must be at least 0"),
     ],
 )
 def test_dials_out_of_range_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        Controlled(**DIALS | changes)
+        build("data", {"_target_": "seq2seq.corpora.controlled.Controlled", **DIALS, **changes})

@@ -292,13 +292,16 @@ def test_sizes_are_held_against_the_file_before_memory_is_taken(
     run = Path(shutil.copytree(runs[name], tmp_path / "run"))
     configure(run, "model", **{key: value})
     said = refused(run)
-    assert any(part in said for part in ("of another model", "cannot be built", "model: dim ("))
+    assert any(
+        part in said
+        for part in ("of another model", "cannot be built", "must be at most", "must be even")
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_new_model_that_no_memory_holds_is_refused(runs, name):
+def test_a_new_model_of_an_absurd_size_is_refused(runs, name):
     tokenizers = Tokenizers.load(runs[name])
-    with pytest.raises(UserError, match="a model of these sizes cannot be built: "):
+    with pytest.raises(UserError, match=r"model\.dim=1000000000000 must be at most 1048576"):
         build_model(MODELS[name] | {"dim": 10**12}, tokenizers)
 
 
@@ -350,6 +353,15 @@ def test_a_hostile_configuration_is_one_sentence(run, content, reason):
     (run / "config.yaml").write_text(content)
     assert reason in (said := refused(run)) and len(said) < 1000
     assert "config.yaml" in said or " must be " in said
+
+
+@pytest.mark.parametrize(("target", "used"), [(5, "5"), (2.5, "2.5"), ("de", "de")])
+def test_a_stored_value_is_used_as_the_type_has_it(command, run, target, used):
+    configure(run, "data", target=target, max_length=40.0, tokenized=None)
+    data = RunFolder.open(run).config["data"]
+    assert data["target"] == used and data["max_length"] == 40 and "tokenized" not in data
+    assert isinstance(data["max_length"], int)
+    assert command("evaluate", run).status == 0
 
 
 @pytest.mark.parametrize("name", ["run.json", "scores.json"])

@@ -339,5 +339,5 @@ def test_top_p_draws_from_the_fewest_words_that_make_up_p(top_p):
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(make, key, value):
-    with pytest.raises(UserError, match=rf"search\.{key} is {value}"):
+    with pytest.raises(UserError, match=rf"search\.{key}={value} must be "):
         make(**{key: value})
