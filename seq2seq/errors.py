@@ -1,10 +1,11 @@
 """What a user can get wrong, said in one sentence that names the thing and the likely mistake."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+
+from seq2seq.system.streams import drop_output, flush_output, open_closed
 
 
 class UserError(ValueError):
@@ -23,17 +24,43 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 @contextmanager
 def reporting_user_errors() -> Iterator[None]:
-    """Turn what a person can cause into one sentence on standard error and an exit status."""
+    """Turn what a person can cause into one sentence on standard error and an exit status.
+
+    What was printed is written out inside, so that a full disk or a closed pipe is noticed here.
+    """
+    open_closed()
     try:
-        yield
+        try:
+            yield
+        finally:
+            flush_output()
     except UserError as error:
         print(f"seq2seq: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)  # as a shell reports a program ended by Ctrl-C
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         sys.exit(1)
     except OSError as error:
-        print(f"seq2seq: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
+        print(f"seq2seq: {reason(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def reason(error: OSError) -> str:
+    """What the system refused, and for which file: where it names none, for standard output."""
+    if error.filename is None and output_fails():
+        error.filename = "standard output"
+        drop_output()
+    said = error.strerror or str(error) or type(error).__name__
+    return said if error.filename is None else f"{said}: {error.filename}"
+
+
+def output_fails() -> bool:
+    """Whether what is left of the output cannot be written."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        return True
+    return False

@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.errors import UserError
+from seq2seq.limits import LONGEST
 from seq2seq.models.base import Autoregressive
+from seq2seq.search.beam import Beam
 from seq2seq.text.batching import BOS, EOS, PAD
 
-LONGEST = 100_000  # pieces of a translation, and
 FORBIDDEN = [PAD, BOS]  # never part of a translation
 
 
@@ -94,6 +95,24 @@ class Search(ABC):
         """The longest translation of each sentence in pieces, by its own length alone."""
         words = mask.sum(1) - 1  # without EOS
         return (words * self.length_ratio + self.length_extra).clamp(1, self.max_length).long()
+
+    def greedy(self) -> "Beam":
+        """Greedy search within the same length limits."""
+        return self.with_beam(1)
+
+    def with_beam(self, beam: int) -> "Beam":
+        """Beam search within the same length limits; a beam search keeps its length penalty."""
+        return Beam(
+            beam=beam,
+            length_penalty=1.0,
+            max_length=self.max_length,
+            length_ratio=self.length_ratio,
+            length_extra=self.length_extra,
+        )
+
+    def for_n_best(self, n_best: int) -> "Search":
+        """The same search, able to return so many hypotheses."""
+        return self
 
     @abstractmethod
     def __call__(

@@ -1,17 +1,16 @@
 """Beam search; greedy search is a beam of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from seq2seq.errors import UserError
+from seq2seq.limits import WIDEST
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 from seq2seq.text.batching import BOS, EOS
-
-WIDEST = 1_000  # hypotheses of a beam: a stored configuration must not ask for all memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +38,14 @@ class Beam(Search):
             raise UserError(f"search.beam is {self.beam}; it must be at least 1")
         if self.beam > WIDEST:
             raise UserError(f"search.beam is {self.beam}; it is at most {WIDEST}")
+
+    def with_beam(self, beam: int) -> "Beam":
+        """The same search with another beam."""
+        return replace(self, beam=beam)
+
+    def for_n_best(self, n_best: int) -> "Beam":
+        """The same search; its beam is widened where it is smaller than n_best."""
+        return self if n_best <= self.beam else replace(self, beam=n_best)
 
     @torch.inference_mode()
     def __call__(

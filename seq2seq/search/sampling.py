@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.errors import UserError
+from seq2seq.limits import COLDEST, HOTTEST, LARGEST, real, whole
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 from seq2seq.text.batching import BOS, EOS
@@ -38,12 +39,11 @@ class Sample(Search):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.temperature <= 0:
-            raise UserError(f"search.temperature is {self.temperature}; it must be above 0")
+        real("search.temperature", self.temperature, COLDEST, HOTTEST)
         if self.top_k < 0:
             raise UserError(f"search.top_k is {self.top_k}; it must be 0 (no limit) or more")
-        if not 0 < self.top_p <= 1:
-            raise UserError(f"search.top_p is {self.top_p}; it must be above 0 and at most 1")
+        real("search.top_p", self.top_p, 0, 1, above=True)
+        whole("search.seed", self.seed, 0, LARGEST)
 
     @torch.inference_mode()
     def __call__(

@@ -1,11 +1,12 @@
 """Translating a stream line by line, as `seq2seq translate` does."""
 
 from collections.abc import Iterator
-from itertools import islice
+from io import BufferedIOBase
 from typing import BinaryIO
 
 from seq2seq.errors import UserError
 from seq2seq.system.console import bar, console
+from seq2seq.system.streams import ready_lines
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
@@ -13,21 +14,22 @@ CHUNK = 512  # lines of a stream translated together
 
 
 def filter_lines(
-    translator: Translator, lines: BinaryIO, out: BinaryIO, *, n_best: int = 1
+    translator: Translator, lines: BufferedIOBase, out: BinaryIO, *, n_best: int = 1
 ) -> None:
     r"""Translate a stream: one line out for each line in, empty ones too, in order.
 
-    A line ends at \n and nowhere else. With n_best above 1 each line in gives up to that many lines
+    A line ends at \n and nowhere else. Lines are translated as soon as no more input is ready, and
+    the output is flushed each time, so that a program may write a line and wait for its
+    translation. With n_best above 1 each line in gives up to that many lines
     `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as Moses and Marian do.
 
     Raises:
         UserError: a line is not UTF-8; what came before it has been translated.
     """
     trained = translator.run.config.get("data", {}).get("max_length")
-    size = 1 if lines.isatty() else CHUNK
     with bar() as progress:
         task = progress.add_task("translating", total=None, unit="lines")
-        for first, texts in chunked(lines, size):
+        for first, texts in chunked(lines, CHUNK):
             groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
             for number, group in enumerate(groups, first):
                 remark(number + 1, group[0], trained)
@@ -38,20 +40,21 @@ def filter_lines(
             out.flush()
 
 
-def chunked(lines: BinaryIO, size: int) -> Iterator[tuple[int, list[str]]]:
+def chunked(lines: BufferedIOBase, size: int) -> Iterator[tuple[int, list[str]]]:
     """Texts of up to `size` lines, with the number of the first, from 0."""
-    numbered = enumerate(lines)
-    while chunk := list(islice(numbered, size)):
+    first = 0
+    for chunk in ready_lines(lines, size):
         texts, bad = [], None
-        for number, raw in chunk:
+        for number, raw in enumerate(chunk, first + 1):
             try:
-                texts.append(raw.removesuffix(b"\n").removesuffix(b"\r").decode())
+                texts.append(raw.removesuffix(b"\r").decode())
             except UnicodeDecodeError as error:
-                bad = UserError(f"standard input, line {number + 1}, is not UTF-8: {error.reason}")
+                bad = UserError(f"standard input, line {number}, is not UTF-8: {error.reason}")
                 break
-        yield chunk[0][0], texts
+        yield first, texts
         if bad:
             raise bad
+        first += len(chunk)
 
 
 def remark(line: int, found: Translation, trained: int | None) -> None:
