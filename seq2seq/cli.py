@@ -132,7 +132,7 @@ def translate(
         float | None,
         typer.Option(
             help="of --sample: from the likeliest words of this mass (default: 1)",
-            callback=between(0, 1, above=True),
+            callback=between(0.0, 1.0, above=True),
         ),
     ] = None,
     seed: Annotated[
@@ -323,12 +323,27 @@ def plot(
 @app.command()
 def compare(
     runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="evaluated run folders, or a folder of them"),
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[RUN...]", help="evaluated run folders, or a folder of them"),
+    ] = None,
     hyps: Annotated[
         list[str] | None,
         typer.Option("--hyps", metavar="NAME=FILE", help="translations of another system, as text"),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="without runs: the file that was translated")
+    ] = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option("--reference", help="without runs: its reference; again for further ones"),
+    ] = None,
+    target_language: Annotated[
+        str | None,
+        typer.Option("--target-language", help="without runs: code of the language, such as de"),
+    ] = None,
+    bleu_tokenizer: Annotated[
+        str | None,
+        typer.Option("--bleu-tokenizer", help="without runs: of sacreBLEU (default: by language)"),
     ] = None,
     test: Annotated[
         list[str] | None, typer.Option("--test", help="name of a test set; all by default")
@@ -343,11 +358,21 @@ def compare(
     """Put systems side by side: scores, intervals, tests, where they differ, what they cost.
 
     Runs that differ in their seed alone are one system. What was not measured alike is refused.
+    Without runs: --source FILE --reference FILE --hyps a=FILE --hyps b=FILE.
     """
     from seq2seq.compare import compare
     from seq2seq.compare.report import terminal, write
 
-    comparison = compare(runs, hyps=hyps or [], tests=test or [], comet=comet)
+    comparison = compare(
+        runs or [],
+        hyps=hyps or [],
+        tests=test or [],
+        comet=comet,
+        source=source,
+        reference=reference or [],
+        target_language=target_language,
+        bleu_tokenizer=bleu_tokenizer,
+    )
     written = write.write(comparison, out)
     print_table(terminal.render(comparison))
     wrote(*written)

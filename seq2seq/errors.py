@@ -1,11 +1,15 @@
 """What a user can get wrong, said in one sentence that names the thing and the likely mistake."""
 
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
 from seq2seq.system.streams import drop_output, flush_output, open_closed
+
+# What writing ends in: no space, a quota, too large a file, a broken disk, a closed descriptor.
+UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
 class UserError(ValueError):
@@ -48,19 +52,12 @@ def reporting_user_errors() -> Iterator[None]:
 
 
 def reason(error: OSError) -> str:
-    """What the system refused, and for which file: where it names none, for standard output."""
-    if error.filename is None and output_fails():
-        error.filename = "standard output"
-        drop_output()
+    """What the system refused, and for which file.
+
+    Whatever else is written names its file, so that what cannot be written and has no name is
+    standard output.
+    """
     said = error.strerror or str(error) or type(error).__name__
-    return said if error.filename is None else f"{said}: {error.filename}"
-
-
-def output_fails() -> bool:
-    """Whether what is left of the output cannot be written."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:
-        return True
-    return False
+    if error.filename is not None:
+        return f"{said}: {error.filename}"
+    return f"{said}: standard output" if error.errno in UNWRITTEN else said

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 
@@ -17,8 +17,18 @@ Texts = tuple[list[str], list[str], Outputs]  # sources, references and all tran
 Counted = dict[str, dict[str, Statistics]]  # by run and metric
 
 
-def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Counted]:
-    """What the metrics count in every output, by test set and run; on all cores if it is much."""
+def count_all(
+    texts: Mapping[str, Texts],
+    words: tuple[str | None, str | None],
+    more: Sequence[list[str]] = (),
+) -> dict[str, Counted]:
+    """What the metrics count in every output, by test set and run; on all cores if it is much.
+
+    Args:
+        texts: of every test set.
+        words: code of the target language and tokenizer of sacreBLEU.
+        more: further references, of the only test set.
+    """
     tasks = [
         (test, name, lines, references)
         for test, (_, references, outputs) in texts.items()
@@ -33,7 +43,7 @@ def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Cou
         else nullcontext()
     ) as pool:
         counted = (pool.map if pool else map)(
-            count_one, [(lines, references, language) for _, _, lines, references in tasks]
+            count_one, [(lines, [references, *more], words) for _, _, lines, references in tasks]
         )
         for (test, name, *_), statistics in zip(
             tasks,
@@ -44,7 +54,9 @@ def count_all(texts: Mapping[str, Texts], language: str | None) -> dict[str, Cou
     return found
 
 
-def count_one(task: tuple[list[str], list[str], str | None]) -> dict[str, Statistics]:
+def count_one(
+    task: tuple[list[str], list[list[str]], tuple[str | None, str | None]],
+) -> dict[str, Statistics]:
     """What the metrics count in one output."""
-    lines, references, language = task
-    return metrics.statistics(lines, references, language=language)
+    lines, (references, *more), (language, tokenizer) = task
+    return metrics.statistics(lines, references, language=language, tokenizer=tokenizer, more=more)

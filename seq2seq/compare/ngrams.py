@@ -31,7 +31,7 @@ class Matches:
         systems: the systems.
         references: a line a sentence.
         outputs: the translations of every run.
-        language: of the target, which decides what a word is.
+        words_of: code of the target language and tokenizer, which decide what a word is.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class Matches:
         systems: Sequence[System],
         references: list[str],
         outputs: Mapping[str, list[str]],
-        language: str | None,
+        words_of: tuple[str | None, str | None],
     ) -> None:
-        known = [ngrams(line) for line in words(references, language)]
+        known = [ngrams(line) for line in words(references, *words_of)]
         self.references: Counter[str] = Counter()
         for there in known:
             self.references.update(there)
@@ -49,7 +49,7 @@ class Matches:
         for system in systems:
             total: Counter[str] = Counter()
             for run in system.runs:
-                for line, there in zip(words(outputs[run.name], language), known, strict=True):
+                for line, there in zip(words(outputs[run.name], *words_of), known, strict=True):
                     total.update(ngrams(line) & there)
             self.right[system.name] = total
         self.seeds = {system.name: len(system.runs) for system in systems}

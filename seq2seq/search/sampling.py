@@ -42,7 +42,7 @@ class Sample(Search):
         real("search.temperature", self.temperature, COLDEST, HOTTEST)
         if self.top_k < 0:
             raise UserError(f"search.top_k is {self.top_k}; it must be 0 (no limit) or more")
-        real("search.top_p", self.top_p, 0, 1, above=True)
+        real("search.top_p", self.top_p, 0.0, 1.0, above=True)
         whole("search.seed", self.seed, 0, LARGEST)
 
     @torch.inference_mode()

@@ -154,7 +154,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not DEVICES.fullmatch(name):
-        raise UserError(f"there is no device {name!r}: choose auto, cpu, cuda, cuda:1 or mps")
+        raise UserError(f"there is no device {name!r} here: choose auto, cpu, cuda, cuda:1 or mps")
     kind, _, number = name.partition(":")
     seen = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
     if not seen[kind]:

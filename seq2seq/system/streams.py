@@ -36,7 +36,7 @@ def ready_lines(stream: BufferedIOBase, most: int) -> Iterator[list[bytes]]:
             yield [lines.popleft() for _ in range(min(most, len(lines)))]
 
 
-def wait(stream: BufferedIOBase, seconds: float | None) -> bool:
+def wait(stream: BufferedIOBase, seconds: int | None) -> bool:
     """Whether there is something to read, or the end, within some seconds; None waits for it.
 
     A file that is no descriptor, such as io.BytesIO, is always ready.
@@ -71,9 +71,9 @@ def flush_output() -> None:
         return
     try:
         sys.stdout.flush()
-    except OSError as error:
+    except OSError:
         drop_output()
-        raise OSError(error.errno, error.strerror, "standard output") from error
+        raise
 
 
 def drop_output() -> None:

@@ -191,5 +191,5 @@ def sampling(
     if top_k is not None:
         own = replace(own, top_k=whole("top_k", top_k, 0, LARGEST))
     if top_p is not None:
-        own = replace(own, top_p=real("top_p", top_p, 0, 1, above=True))
+        own = replace(own, top_p=real("top_p", top_p, 0.0, 1.0, above=True))
     return own if seed is None else replace(own, seed=whole("seed", seed, 0, LARGEST))
