@@ -113,7 +113,7 @@ def turned(test: TestSet, best: str, second: str) -> Iterator[str]:
         ]
         if places:
             yield f"On sources of {', '.join(places)} {second} is ahead (not tested by itself)."
-        elif len(axis.places) > 1:
+        elif sum(lines >= FEWEST for lines in axis.lines) > 1:
             yield (
                 f"{best} is not behind {second} on sources of any length that has "
                 f"{FEWEST} sentences or more."
