@@ -5,6 +5,7 @@ One small Transformer is trained by the real command line and shared by all test
 
 import importlib
 import inspect
+import io
 import json
 import re
 import select
@@ -16,10 +17,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 from safetensors import safe_open
 
 import seq2seq
 from seq2seq import cli
+from seq2seq.commands.evaluate import score_table
 from seq2seq.runs.weights import load_model
 
 # What takes long to import: nothing of it for a help text, and no more than needed by a filter.
@@ -690,3 +693,24 @@ def test_a_process_of_its_own_ends_in_the_same_sentence_and_status(process, tmp_
     out, err = started.communicate("two cats\n")
     assert (started.returncode, out) == (1, "")
     assert err == "seq2seq: there is no run folder 'runs/none'\n"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_table_of_scores_is_whole_at_any_width(width):
+    kinds = [
+        "bleu",
+        "bleu_lowercase",
+        "bleu_tokenized",
+        "chrf",
+        "ter",
+        "perplexity",
+        "exact_match",
+        "agreement",
+    ]
+    entry = {kind: {"score": 123.456} for kind in kinds} | {"sentences_per_second": 1234.5}
+    name = "test_2016_flickr_with_a_long_name"
+    file = io.StringIO()
+    Console(file=file, width=width).print(score_table({name: entry, "[bold]": entry}))
+    text = file.getvalue()
+    assert "…" not in text and all(len(line.rstrip()) <= width for line in text.splitlines())
+    assert "[bold]" in text and text.count("123.46") == 2 * len(kinds)

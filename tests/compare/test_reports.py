@@ -130,9 +130,8 @@ def test_ngrams_are_counted_as_by_hand(rich: Comparison) -> None:
 
 def test_a_phrase_is_shown_once_in_its_longest_form(rich: Comparison) -> None:
     outputs = {name: ["a b c d"] if name != "bad" else [""] for name in rich.tests[0].outputs}
-    found = Matches(rich.systems, ["a b c d"], outputs, ("de", None)).better(
-        "good", "bad", phrases=True
-    )
+    matches = Matches(rich.systems, ["a b c d"], outputs, ("de", None))
+    found = matches.better("good", "bad", phrases=True)
     assert [one.text for one in found] == ["a b c d"]
 
 
@@ -445,7 +444,7 @@ def test_the_verdict_names_who_is_ahead_how_surely_and_on_how_much(tmp_path: Pat
 def test_a_tie_is_called_a_tie(tmp_path: Path) -> None:
     same = [make_run(tmp_path / name, GOOD, model={"dim": n}) for n, name in enumerate("ab")]
     assert "a and b have the same BLEU: a tie." in verdict(compare(same))[0]
-    almost = [*GOOD[:-1], BAD[-1]]
+    almost = [GOOD[0], REFERENCES[1], *GOOD[2:-1], BAD[-1]]  # better once, and worse once
     make_run(tmp_path / "c", almost, model={"dim": 5})
     said = verdict(compare([same[0], tmp_path / "c"]))[0]
     assert "a and c are tied: " in said and "not significant" in said
