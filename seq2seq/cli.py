@@ -1,14 +1,18 @@
 """The verbs: seq2seq check, train, translate, evaluate, align, ... No logic here."""
 
 import sys
+from collections.abc import Callable
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
 from seq2seq.alignment.gold_files import Form
-from seq2seq.errors import reporting_user_errors
+from seq2seq.errors import UserError
+from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
 from seq2seq.runs.folder import RunFolder
+from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.memory import keep_freed_memory
 from seq2seq.version import __version__
 
@@ -41,7 +45,8 @@ def options(
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, runs/NAME")]
 BeamOption = Annotated[
-    int | None, typer.Option("--beam", min=1, help="hypotheses kept; the run's own by default")
+    int | None,
+    typer.Option("--beam", min=1, max=WIDEST, help="hypotheses kept; the run's own by default"),
 ]
 SourceOption = Annotated[str | None, typer.Option("--source", help="a sentence to translate")]
 TargetOption = Annotated[
@@ -54,7 +59,21 @@ ReferenceOption = Annotated[
 PictureOption = Annotated[
     Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, ...")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ... or mps (auto: a GPU if any)")
+]
+
+
+def between(low: float, high: float, *, above: bool = False) -> Callable[[float], float]:
+    """A check for an option: click's own ranges let NaN pass."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not (low <= value <= high and (value > low or not above)):
+            start = f"above {low:g} and at most" if above else f"from {low:g} to"
+            raise typer.BadParameter(f"{value} is not {start} {high:g}.")
+        return value
+
+    return check  # type: ignore[return-value]
 
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
@@ -100,36 +119,63 @@ def translate(
     beam: BeamOption = None,
     n_best: Annotated[
         int,
-        typer.Option("--n-best", min=1, help="lines `NUMBER ||| TEXT ||| SCORE` for each input"),
+        typer.Option(
+            "--n-best",
+            min=1,
+            max=WIDEST,
+            help="lines `NUMBER ||| TEXT ||| SCORE` for each input; a smaller beam is widened",
+        ),
     ] = 1,
     max_length: Annotated[
-        int | None, typer.Option("--max-length", min=1, help="most pieces of a translation")
+        int | None,
+        typer.Option("--max-length", min=1, max=LONGEST, help="most pieces of a translation"),
     ] = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="draw from the model instead of searching")
     ] = False,
-    temperature: Annotated[float, typer.Option(help="of --sample: below 1 is safer")] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0, help="of --sample: from the K likeliest words")] = 0,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="of --sample: below 1 is safer (default: 1)", callback=between(COLDEST, HOTTEST)
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST, help="of --sample: from the K likeliest words"),
+    ] = None,
     top_p: Annotated[
-        float, typer.Option(help="of --sample: from the likeliest words of this mass")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="of --sample")] = 1,
+        float | None,
+        typer.Option(
+            help="of --sample: from the likeliest words of this mass (default: 1)",
+            callback=between(0.0, 1.0, above=True),
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST, help="of --sample (default: 1)")
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Translate standard input line by line: seq2seq translate RUN < in > out."""
+    """Translate standard input line by line: seq2seq translate RUN < in > out.
+
+    Lines are translated as soon as no more are ready: a program may write one and wait for it.
+    """
+    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
+        if stream is None:
+            raise UserError(f"standard {name} is closed: seq2seq translate RUN < in.txt > out.txt")
     from seq2seq.translation.stream import filter_lines
     from seq2seq.translation.translator import Translator, run_search, sampling
 
     folder = RunFolder.open(run)
     if sample and beam is not None:
         raise typer.BadParameter("--sample draws, --beam searches: give one of them")
-    if not sample and (temperature, top_k, top_p, seed) != (1.0, 0, 1.0, 1):
+    if not sample and any(one is not None for one in (temperature, top_k, top_p, seed)):
         raise typer.BadParameter("--temperature, --top-k, --top-p and --seed go with --sample")
-    search = run_search(folder, beam=max(beam or 0, n_best) or None, max_length=max_length)
+    search = run_search(folder, beam=beam, max_length=max_length)
     if sample:
         search = sampling(search, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     translator = Translator(folder, search=search, device=device)
-    filter_lines(translator, sys.stdin.buffer, sys.stdout.buffer, n_best=n_best)
+    lines = cast(BufferedIOBase, sys.stdin.buffer)
+    filter_lines(translator, lines, sys.stdout.buffer, n_best=n_best)
 
 
 @app.command()
@@ -262,7 +308,9 @@ def plot(
     source: SourceOption = None,
     target: TargetOption = None,
     test: TestOption = None,
-    line: Annotated[int | None, typer.Option("--line", help="which, counted from 1")] = None,
+    line: Annotated[
+        int | None, typer.Option("--line", min=1, max=LARGEST, help="which, counted from 1")
+    ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
     out: PictureOption = None,
@@ -290,12 +338,27 @@ def plot(
 @app.command()
 def compare(
     runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", help="evaluated run folders, or a folder of them"),
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[RUN...]", help="evaluated run folders, or a folder of them"),
+    ] = None,
     hyps: Annotated[
         list[str] | None,
         typer.Option("--hyps", metavar="NAME=FILE", help="translations of another system, as text"),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="without runs: the file that was translated")
+    ] = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option("--reference", help="without runs: its reference; again for further ones"),
+    ] = None,
+    target_language: Annotated[
+        str | None,
+        typer.Option("--target-language", help="without runs: code of the language, such as de"),
+    ] = None,
+    bleu_tokenizer: Annotated[
+        str | None,
+        typer.Option("--bleu-tokenizer", help="without runs: of sacreBLEU (default: by language)"),
     ] = None,
     test: Annotated[
         list[str] | None, typer.Option("--test", help="name of a test set; all by default")
@@ -310,11 +373,21 @@ def compare(
     """Put systems side by side: scores, intervals, tests, where they differ, what they cost.
 
     Runs that differ in their seed alone are one system. What was not measured alike is refused.
+    Without runs: --source FILE --reference FILE --hyps a=FILE --hyps b=FILE.
     """
     from seq2seq.compare import compare
     from seq2seq.compare.report import terminal, write
 
-    comparison = compare(runs, hyps=hyps or [], tests=test or [], comet=comet)
+    comparison = compare(
+        runs or [],
+        hyps=hyps or [],
+        tests=test or [],
+        comet=comet,
+        source=source,
+        reference=reference or [],
+        target_language=target_language,
+        bleu_tokenizer=bleu_tokenizer,
+    )
     written = write.write(comparison, out)
     print_table(terminal.render(comparison))
     wrote(*written)
@@ -366,7 +439,13 @@ def bench(
 
 
 def print_table(table: Any) -> None:
-    """A result, on standard output."""
+    """A result, on standard output.
+
+    Raises:
+        UserError: standard output is closed.
+    """
+    if sys.stdout is None:
+        raise UserError("standard output is closed, so that the result cannot be printed")
     from rich.console import Console
 
     Console().print(table)

@@ -3,8 +3,13 @@
 One small Transformer is trained by the real command line and shared by all tests that only read it.
 """
 
+import importlib
+import inspect
+import io
 import json
 import re
+import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,9 +17,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 from safetensors import safe_open
 
 import seq2seq
+from seq2seq import cli
+from seq2seq.commands.evaluate import score_table
 from seq2seq.runs.weights import load_model
 
 # What takes long to import: nothing of it for a help text, and no more than needed by a filter.
@@ -315,6 +323,110 @@ def test_a_line_that_is_not_utf8_is_refused_by_its_number(command, run):
     assert answer.err.startswith("seq2seq: standard input is not UTF-8 at line 2")
 
 
+def test_translate_searches_as_the_library_does(command, copy):
+    config = yaml.safe_load((copy / "config.yaml").read_text("utf-8"))
+    limits = {key: config["search"][key] for key in ("max_length", "length_ratio", "length_extra")}
+    sample = {"_target_": "seq2seq.search.Sample", "temperature": 2.0, "top_k": 9, "top_p": 0.9}
+    for search in (config["search"] | {"beam": 4}, {**sample, "seed": 3, **limits}):
+        (copy / "config.yaml").write_text(yaml.safe_dump({**config, "search": search}), "utf-8")
+        translator = seq2seq.Translator(copy, device="cpu")
+        expected = [found.text for found in translator(SOURCES)]
+        assert command("translate", copy, stdin="\n".join(SOURCES)).out.split("\n")[:-1] == expected
+        for n in (3, 6):
+            lines = [
+                f"{number} ||| {found.text} ||| {found.score:.4f}"
+                for number, group in enumerate(translator.n_best(SOURCES, n))
+                for found in group
+            ]
+            answer = command("translate", copy, "--n-best", n, stdin="\n".join(SOURCES))
+            assert answer.out.splitlines() == lines
+
+
+# A command's function, and the functions whose defaults it may not contradict.
+BEHIND = {
+    "translate": ["translate.run_search", "translate.sampling", "translate.Translator.n_best"],
+    "evaluate": ["evaluate.evaluate"],
+    "align": ["align.align", "score_alignment.score_alignment", "export.export_text"],
+    "plot": ["figures.figure"],
+    "compare": ["compare.compare"],
+    "demo": ["demo.demo"],
+    "bench": ["bench.bench"],
+}
+
+
+@pytest.mark.parametrize("verb", BEHIND)
+def test_no_option_contradicts_the_default_of_the_function_behind_it(verb):
+    given = inspect.signature(getattr(cli, verb)).parameters
+    for path in BEHIND[verb]:
+        module, *parts = path.split(".")
+        found = importlib.import_module(f"seq2seq.{module}")
+        for part in parts:
+            found = getattr(found, part)
+        for name, parameter in inspect.signature(found).parameters.items():
+            if name in given and parameter.default is not parameter.empty:
+                default = given[name].default
+                said = None if (verb, name, default) == ("align", "rule", "run") else default
+                assert (said or None) == (parameter.default or None), (path, name)
+
+
+def test_a_program_may_write_a_line_and_wait_for_its_translation(process, run, tmp_path):
+    expected = [found.text for found in seq2seq.Translator(run, device="cpu")(SOURCES)]
+    started = process("translate", run, "--device", "cpu", cwd=tmp_path)
+    for source, text in zip(SOURCES, expected, strict=True):
+        started.stdin.write(f"{source}\n")
+        started.stdin.flush()
+        ready, _, _ = select.select([started.stdout], [], [], 60)
+        assert ready, "no answer"
+        assert started.stdout.readline() == f"{text}\n"
+    out, err = started.communicate()
+    assert (out, err, started.returncode) == ("", "", 0)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "> /dev/full", "| head -c 0", "2>&-"])
+@pytest.mark.parametrize("words", ["translate RUN", "evaluate nowhere", "--help"])
+def test_closed_and_full_descriptors_end_in_a_sentence(run, tmp_path, closed, words):
+    if closed.endswith("full") and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    program = shlex.join([sys.executable, "-m", "seq2seq.cli"])
+    script = f"{program} {words.replace('RUN', shlex.quote(str(run)))} {closed}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, input="two cats\n" * 9, capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+    if closed == "2>&-" and words != "--help":
+        assert "seq2seq:" not in done.stdout
+    if closed == "> /dev/full" and words != "evaluate nowhere":
+        assert done.stderr == "seq2seq: No space left on device: standard output\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--sample", "--temperature", bad] for bad in ("nan", "inf", "1e-39", "0", "-1")),
+        *(["--sample", "--top-p", bad] for bad in ("nan", "0", "2")),
+        ["--sample", "--n-best", "20000"],
+        ["--sample", "--top-k", "9" * 30],
+        ["--sample", "--seed", "-1"],
+        ["--max-length", "1000000000"],
+        ["--max-length", "0"],
+        ["--beam", "100000"],
+        ["--n-best", "0"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_out_of_range_are_refused_under_the_users_name(command, run, options):
+    answer = command("translate", run, *options, stdin="two cats\n")
+    assert (answer.status, answer.out) == (2, "")
+    assert options[-2] in answer.err
+
+
+@pytest.mark.parametrize("line", ["0", "-1", "9" * 30, "999"])
+def test_a_line_to_plot_that_is_not_there_is_refused_under_the_users_name(command, run, line):
+    answer = command("plot", "runs", run, "--test", "test", "--line", line)
+    assert answer.status in (1, 2) and "--line" in answer.err and "--lines" not in answer.err
+
+
 # --- align --------------------------------------------------------------------------------------
 
 
@@ -581,3 +693,24 @@ def test_a_process_of_its_own_ends_in_the_same_sentence_and_status(process, tmp_
     out, err = started.communicate("two cats\n")
     assert (started.returncode, out) == (1, "")
     assert err == "seq2seq: there is no run folder 'runs/none'\n"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_table_of_scores_is_whole_at_any_width(width):
+    kinds = [
+        "bleu",
+        "bleu_lowercase",
+        "bleu_tokenized",
+        "chrf",
+        "ter",
+        "perplexity",
+        "exact_match",
+        "agreement",
+    ]
+    entry = {kind: {"score": 123.456} for kind in kinds} | {"sentences_per_second": 1234.5}
+    name = "test_2016_flickr_with_a_long_name"
+    file = io.StringIO()
+    Console(file=file, width=width).print(score_table({name: entry, "[bold]": entry}))
+    text = file.getvalue()
+    assert "…" not in text and all(len(line.rstrip()) <= width for line in text.splitlines())
+    assert "[bold]" in text and text.count("123.46") == 2 * len(kinds)

@@ -113,13 +113,18 @@ def align(
     return written
 
 
-def from_test(run: RunFolder, test: str, lines: str | None, reference: bool) -> dict[str, Sentence]:
-    """The chosen lines of a test set, by a name for each; gold goes with the references."""
+def from_test(
+    run: RunFolder, test: str, lines: str | None, reference: bool, *, option: str = "--lines"
+) -> dict[str, Sentence]:
+    """The chosen lines of a test set, by a name for each; gold goes with the references.
+
+    `option` is what the user gave the lines by.
+    """
     folder = run.test(test)
     sources, references = (read_back(folder / f"{side}.txt") for side in ("source", "reference"))
     if lines is None:
         raise UserError(f"say which lines of {test}, such as --lines 3,17 (it has {len(sources)})")
-    chosen = numbers(lines, len(sources))
+    chosen = numbers(lines, len(sources), option)
     if not reference:
         return {f"{test}-{n}": Sentence(sources[n - 1]) for n in chosen}
     golds = dict(enumerate(read_gold(folder) or [], 1))
@@ -128,7 +133,7 @@ def from_test(run: RunFolder, test: str, lines: str | None, reference: bool) -> 
     }
 
 
-def numbers(text: str, most: int) -> list[int]:
+def numbers(text: str, most: int, option: str = "--lines") -> list[int]:
     """Line numbers from a list such as 3,17 or 1-5.
 
     Raises:
@@ -136,12 +141,14 @@ def numbers(text: str, most: int) -> list[int]:
     """
     found: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        match = re.fullmatch(r"\s*([0-9]{1,18})(?:-([0-9]{1,18}))?\s*", part)
         if not match:
-            raise UserError(f"--lines {text}: {part!r} is neither a number nor a range such as 1-5")
+            raise UserError(
+                f"{option} {text}: {part!r} is neither a number nor a range such as 1-5"
+            )
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= most:
-            raise UserError(f"--lines {text}: lines are counted from 1 to {most}")
+            raise UserError(f"{option} {text}: lines are counted from 1 to {most}")
         found += range(first, last + 1)
     return list(dict.fromkeys(found))
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from rich import box
-from rich.table import Table
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from seq2seq import compose
 from seq2seq.config import Config, build
@@ -32,6 +32,7 @@ from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
 from seq2seq.system.files import write_lines
 from seq2seq.system.memory import PeakMemory
+from seq2seq.system.terminal_table import TableView
 from seq2seq.text.batching import EOS, PAD, pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.examples import learn_tokenizers
@@ -269,42 +270,39 @@ def forced(beam: int) -> Beam:
     )
 
 
-def bench_table(found: dict[str, Any]) -> Table:
+def bench_table(found: dict[str, Any]) -> RenderableType:
     """The measurements, a row a variant."""
     rates = ", ".join(f"{rate:.0f} GFLOP/s by {n} threads" for n, rate in found["gflops"].items())
     prepared = found["preparation"]["lines_per_second"]
-    table = Table(
-        title=f"matrix products: {rates}; preparation: {prepared:,.0f} lines/s",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-    )
-    table.add_column("model")
-    for head in (
+    head = [
+        "model",
         "parameters",
         "threads",
-        "training,\ntarget tokens/s",
+        "training, target tokens/s",
         "(spread)",
-        "of the\nproducts",
-        "peak\nmemory",
-        "minutes\nan epoch",
-        "minutes\nin all",
-        *(f"sentences/s,\nbeam {beam}" for beam in BEAMS),
-    ):
-        table.add_column(head, justify="right")
+        "of the products",
+        "peak GiB",
+        "minutes an epoch",
+        "minutes in all",
+        *(f"beam {beam}, sentences/s" for beam in BEAMS),
+    ]
+    rows = []
     for name, entry in found["models"].items():
         low, high = entry["spread"]
         memory = entry["peak_memory"]
-        table.add_row(
-            name,
-            f"{entry['parameters']:,}",
-            str(entry["threads"]),
-            f"{entry['target_tokens_per_second']:,.0f}",
-            f"{low:,.0f}-{high:,.0f}",
-            f"{entry['share_of_products']:.0%}",
-            "-" if memory is None else f"{memory / 2**30:.2f} GiB",
-            f"{entry['epoch_minutes']:.1f}",
-            f"{entry['training_minutes']:.0f}",
-            *(f"{of['sentences_per_second']:.0f}" for of in entry["decoding"].values()),
+        rows.append(
+            [
+                name,
+                f"{entry['parameters']:,}",
+                str(entry["threads"]),
+                f"{entry['target_tokens_per_second']:,.0f}",
+                f"{low:,.0f}-{high:,.0f}",
+                f"{entry['share_of_products']:.0%}",
+                "-" if memory is None else f"{memory / 2**30:.2f}",
+                f"{entry['epoch_minutes']:.1f}",
+                f"{entry['training_minutes']:.0f}",
+                *(f"{of['sentences_per_second']:.0f}" for of in entry["decoding"].values()),
+            ]
         )
-    return table
+    title = f"matrix products: {rates}; preparation: {prepared:,.0f} lines/s"
+    return Group(Text(title), TableView(head, rows))

@@ -53,7 +53,7 @@ def findings_table(splits: Sequence[Findings]) -> RenderableType:
     """
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("split", overflow="fold", max_width=20)
-    table.add_column("found", max_width=22)
+    table.add_column("found", max_width=22, overflow="fold")
     table.add_column("number", justify="right", no_wrap=True)
     table.add_column(f"first {FIRST} in each file", overflow="fold")
     for split in splits:

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from seq2seq.errors import UserError
 from seq2seq.interpret import alignment, chosen_rule
@@ -20,6 +17,7 @@ from seq2seq.scoring.perplexity import mean_loss, perplexity
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import alone_in, read_back, sha256, write_json, write_lines
 from seq2seq.system.provenance import commit, machine, versions
+from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
 from seq2seq.translation.translation import END
@@ -168,17 +166,14 @@ def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, 
     stored_attention.write(folder, lines, asdict(rule))
 
 
-def score_table(done: dict[str, Any]) -> Table:
+def score_table(done: dict[str, Any]) -> TableView:
     """The scores of each test set, a row each."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False)  # fits 80 columns
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
     columns |= {"agreement": "agree"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
-    table.add_column("test", overflow="fold")
-    for head in (*columns.values(), "sent/s"):
-        table.add_column(head, justify="right", no_wrap=True)
+    rows = []
     for name, entry in done.items():
         numbers = [f"{entry[key]['score']:.2f}" if key in entry else "-" for key in columns]
-        table.add_row(escape(name), *numbers, f"{entry['sentences_per_second']:.1f}")
-    return table
+        rows.append([name, *numbers, f"{entry['sentences_per_second']:.1f}"])
+    return TableView(["test", *columns.values(), "sent/s"], rows)

@@ -68,7 +68,8 @@ def plot(
     else:
         if line is None:
             raise UserError(f"say which line of {test}, such as --line 3")
-        ((name, sentence),) = from_test(runs[0], str(test), str(line), reference).items()
+        chosen = from_test(runs[0], str(test), str(line), reference, option="--line")
+        ((name, sentence),) = chosen.items()
     picture = out or runs[0].path / "align" / f"{name}-{kind}.png"
     if picture.suffix.lower() not in figure.FORMATS:
         raise UserError(f"--out {picture} must end in {', '.join(figure.FORMATS)}")

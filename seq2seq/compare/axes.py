@@ -75,7 +75,7 @@ def axes(
     sources: Sequence[str],
     outputs: Mapping[str, Sequence[str]],
     counts: Mapping[str, int] | None,
-    folder: Path,
+    folder: Path | None,
 ) -> list[Axis]:
     """All axes that the test set and the runs allow, if it has more than one place on them.
 
@@ -85,7 +85,7 @@ def axes(
         sources: the source sentences.
         outputs: the translations of every run.
         counts: how often source words are in the training text; None if unknown.
-        folder: of the test set, where the agreements are if there are any.
+        folder: of the test set, where the agreements are if there are any; None if there is none.
     """
     bleu = {name: found["bleu"] for name, found in measured.items()}
     lengths = [max(0, len(source.split()) - 1) // BUCKET for source in sources]
@@ -97,7 +97,7 @@ def axes(
         rare = [max(n for n in RARE if n <= rarest(line, counts)) for line in sources]
         words = ("rarity", title, "times the rarest source word was trained on", "BLEU")
         found.append(axis(words, RARE, rare, systems, bleu))
-    if agreements := read_agreements(folder):
+    if agreements := folder and read_agreements(folder):
         if len(agreements) != len(sources):
             raise UserError(
                 f"{folder} has {len(sources)} sources and {len(agreements)} lines of agreements"

@@ -1,6 +1,6 @@
 """Systems side by side, on every test set that all were scored on: what all reports are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from seq2seq.compare import checks, runs
 from seq2seq.compare.axes import Axis, axes
 from seq2seq.compare.cost import Cost, Course, cost, courses
-from seq2seq.compare.counting import Outputs, Texts, count_all
+from seq2seq.compare.counting import Counted, Outputs, Texts, count_all
+from seq2seq.compare.files import Files, read_files
 from seq2seq.compare.ngrams import Matches
 from seq2seq.compare.quality import Quality, quality
 from seq2seq.compare.remarks import other_pieces, remarks, search_notes
@@ -22,7 +23,9 @@ from seq2seq.compare.systems import (
     grouped,
     made_of,
 )
+from seq2seq.errors import UserError
 from seq2seq.scoring import metrics
+from seq2seq.scoring.metrics import Statistics
 from seq2seq.text.languages import Target
 from seq2seq.text.word_counts import read_counts
 
@@ -93,25 +96,135 @@ class Comparison:
 
 
 def compare(
-    paths: Sequence[str | Path],
+    paths: Sequence[str | Path] = (),
     *,
     hyps: Sequence[str] = (),
     tests: Sequence[str] = (),
     comet: Path | None = None,
+    source: Path | None = None,
+    reference: Sequence[Path] = (),
+    target_language: str | None = None,
+    bleu_tokenizer: str | None = None,
 ) -> Comparison:
-    """Put systems side by side, on every test set that all of them were scored on.
+    """Put systems side by side: runs, on every test set that all of them were scored on, or files.
 
     Args:
         paths: run folders, or folders that hold some; the first is what others are held against.
         hyps: outside systems, NAME=FILE each, with the translations of one test set.
         tests: the test sets to look at; all if empty.
         comet: folder of a model of COMET.
+        source: without runs: the file that was translated.
+        reference: without runs: its references, of which BLEU, chrF and TER take all.
+        target_language: without runs: code of the language translated to.
+        bleu_tokenizer: without runs: the tokenizer of sacreBLEU; that of the language if None.
 
     Raises:
         UserError: a run is given twice, is unfinished or not evaluated; no test
             set is shared; runs differ in language direction, test set or signature; or a run's
             files are no longer those that were scored. The sentence names the difference.
     """
+    alone = {
+        "--source": source,
+        "--reference": list(reference),
+        "--target-language": target_language,
+        "--bleu-tokenizer": bleu_tokenizer,
+    }
+    given = [option for option, value in alone.items() if value]
+    if not paths and (given or hyps):
+        if tests:
+            raise UserError("--test goes with runs: without any, --source is the test set")
+        files = read_files(source, reference, hyps)
+        return compare_files(files, Target(target_language, bleu_tokenizer), comet)
+    if given:
+        raise UserError(
+            f"{given[0]} goes with --hyps alone: runs have their own test sets and settings"
+        )
+    return compare_runs(paths, hyps=hyps, tests=tests, comet=comet)
+
+
+def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison:
+    """Put files of translations side by side.
+
+    Args:
+        files: what is compared.
+        words: target language and sacreBLEU tokenizer, which decide what a word is.
+        comet: folder of a model of COMET.
+    """
+    systems = [System(run.name, [run]) for run in files.systems]
+    texts = (files.sources, files.references[0], files.outputs)
+    counted = count_all({files.name: texts}, words, files.references[1:])
+    add_comet(comet, {files.name: texts}, counted)
+    notes = remarks(systems, [], [files.name], set(), rarity=True)
+    if len(files.references) > 1:
+        notes.append(
+            f"BLEU, chrF and TER take all {len(files.references)} references; words, phrases and "
+            "sentences are shown by the first."
+        )
+    return Comparison(
+        systems=systems,
+        source=None,
+        target=words.language,
+        tests=[
+            test_set(
+                systems,
+                files.name,
+                files.facts,
+                texts,
+                counted[files.name],
+                words=words,
+                notes=metrics.remarks(words, files.references[0]),
+            )
+        ],
+        courses=[],
+        configuration=Differences({}, [], {}),
+        provenance=Differences({}, [], {}),
+        incomparable=set(),
+        notes=notes,
+    )
+
+
+def test_set(
+    systems: Sequence[System],
+    name: str,
+    facts: dict[str, Any],
+    texts: Texts,
+    measured: dict[str, dict[str, Statistics]],
+    *,
+    words: Target,
+    counts: Mapping[str, int] | None = None,
+    folder: Path | None = None,
+    notes: Sequence[str] = (),
+) -> TestSet:
+    """All systems on one test set; the arguments are those of what it is made of."""
+    sources, references, outputs = texts
+    return TestSet(
+        name=name,
+        facts=facts,
+        sources=sources,
+        references=references,
+        outputs=outputs,
+        sentences=by_sentence(measured),
+        quality=quality(systems, measured),
+        axes=axes(
+            systems, measured, sources=sources, outputs=outputs, counts=counts, folder=folder
+        ),
+        matches=Matches(systems, references, outputs, words),
+        costs={system.name: cost(system, name) for system in systems},
+        notes=list(notes),
+    )
+
+
+test_set.__test__ = False  # type: ignore[attr-defined]  # tells pytest that it is no test
+
+
+def compare_runs(
+    paths: Sequence[str | Path],
+    *,
+    hyps: Sequence[str],
+    tests: Sequence[str],
+    comet: Path | None,
+) -> Comparison:
+    """Put runs side by side, and outside systems with them."""
     folders, notes = runs.find(paths)
     source, target = checks.direction(folders)
     files = runs.named_files(hyps, [run.name for run in folders])
@@ -125,41 +238,28 @@ def compare(
         outputs[one.name] = lines
         outsiders.append(one)
     systems = grouped([*folders, *outsiders], chosen)
-    model = None if comet is None else load_comet(comet)
     words = Target.of(runs.section(folders[0].config, "data"))
     counted = count_all(texts, words)
     known = (read_counts(run.path) for run in folders)
     counts = next((one for one in known if one is not None), None)
-    found = []
-    for test, (sources, references, outputs) in texts.items():
-        measured = counted[test]
+    for test, measured in counted.items():
         for run in folders:
             checks.refuse_edited(test, run, measured[run.name])
-        if model is not None:
-            for name, lines in outputs.items():
-                measured[name]["comet"] = model.statistics(sources, lines, references)
-        found.append(
-            TestSet(
-                name=test,
-                facts=folders[0].stored(test, "test"),
-                sources=sources,
-                references=references,
-                outputs=outputs,
-                sentences=by_sentence(measured),
-                quality=quality(systems, measured),
-                axes=axes(
-                    systems,
-                    measured,
-                    sources=sources,
-                    outputs=outputs,
-                    counts=counts,
-                    folder=folders[0].output(test).parent,
-                ),
-                matches=Matches(systems, references, outputs, *words),
-                costs={system.name: cost(system, test) for system in systems},
-                notes=[*search_notes(test, folders), *metrics.remarks(words, references)],
-            )
+    add_comet(comet, texts, counted)
+    found = [
+        test_set(
+            systems,
+            test,
+            folders[0].stored(test, "test"),
+            texts[test],
+            measured,
+            words=words,
+            counts=counts,
+            folder=folders[0].output(test).parent,
+            notes=[*search_notes(test, folders), *metrics.remarks(words, texts[test][1])],
         )
+        for test, measured in counted.items()
+    ]
     incomparable = other_pieces(folders)
     notes += remarks(systems, folders, chosen, incomparable, rarity=counts is not None)
     return Comparison(
@@ -184,8 +284,13 @@ def read(test: str, folders: Sequence[Run]) -> Texts:
     return sources, references, outputs
 
 
-def load_comet(folder: Path) -> Any:
-    """The model in a folder."""
+def add_comet(folder: Path | None, texts: Mapping[str, Texts], counted: dict[str, Counted]) -> None:
+    """Score every output by the COMET model in a folder too, if there is one."""
+    if folder is None:
+        return
     from seq2seq.scoring.comet import Comet
 
-    return Comet(folder)
+    model = Comet(folder)
+    for test, (sources, references, outputs) in texts.items():
+        for name, lines in outputs.items():
+            counted[test][name]["comet"] = model.statistics(sources, lines, references)

@@ -8,7 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
@@ -22,11 +22,21 @@ MANY = 3000  # lines of output from which more processes are worth their start
 Outputs = dict[str, list[str]]  # by run
 Texts = tuple[list[str], list[str], Outputs]  # sources, references and all translations
 Counted = dict[str, dict[str, Statistics]]  # by run and metric
-Task = tuple[list[str], list[str], Target]  # translations, references, their language
+Task = tuple[list[str], list[list[str]], Target]  # translations, all references, their language
 
 
-def count_all(texts: Mapping[str, Texts], target: Target) -> dict[str, Counted]:
-    """What the metrics count in every output, by test set and run; on all cores if it is much."""
+def count_all(
+    texts: Mapping[str, Texts],
+    target: Target,
+    more: Sequence[list[str]] = (),
+) -> dict[str, Counted]:
+    """What the metrics count in every output, by test set and run; on all cores if it is much.
+
+    Args:
+        texts: of every test set.
+        target: the target language and the sacreBLEU tokenizer.
+        more: further references, of the only test set.
+    """
     tasks = [
         (test, name, lines, references)
         for test, (_, references, outputs) in texts.items()
@@ -36,7 +46,7 @@ def count_all(texts: Mapping[str, Texts], target: Target) -> dict[str, Counted]:
     found: dict[str, Counted] = {test: {} for test in texts}
     # A thread for each process, which only waits for it.
     with ThreadPoolExecutor(os.cpu_count()) if much else nullcontext() as pool:
-        work = [(lines, references, target) for _, _, lines, references in tasks]
+        work = [(lines, [references, *more], target) for _, _, lines, references in tasks]
         counted = pool.map(count_elsewhere, work) if pool else map(count_one, work)
         for (test, name, *_), statistics in zip(
             tasks,
@@ -49,8 +59,8 @@ def count_all(texts: Mapping[str, Texts], target: Target) -> dict[str, Counted]:
 
 def count_one(task: Task) -> dict[str, Statistics]:
     """What the metrics count in one output."""
-    lines, references, target = task
-    return metrics.statistics(lines, references, **target._asdict())
+    lines, (references, *more), target = task
+    return metrics.statistics(lines, references, **target._asdict(), more=more)
 
 
 def count_elsewhere(task: Task) -> dict[str, Statistics]:

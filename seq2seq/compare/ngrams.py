@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from seq2seq.compare.systems import System
 from seq2seq.scoring.metrics import words
+from seq2seq.text.languages import Target
 
 LONGEST = 4  # words, as in BLEU
 MOST = 10  # shown of a kind
@@ -31,8 +32,7 @@ class Matches:
         systems: the systems.
         references: a line a sentence.
         outputs: the translations of every run.
-        language: of the target, which decides what a word is.
-        tokenizer: of sacreBLEU, if another than the language's decides it.
+        target: the target language and the sacreBLEU tokenizer, which decide what a word is.
     """
 
     def __init__(
@@ -40,10 +40,9 @@ class Matches:
         systems: Sequence[System],
         references: list[str],
         outputs: Mapping[str, list[str]],
-        language: str | None,
-        tokenizer: str | None = None,
+        target: Target,
     ) -> None:
-        known = [ngrams(line) for line in words(references, language, tokenizer)]
+        known = [ngrams(line) for line in words(references, *target)]
         self.references: Counter[str] = Counter()
         for there in known:
             self.references.update(there)
@@ -51,9 +50,7 @@ class Matches:
         for system in systems:
             total: Counter[str] = Counter()
             for run in system.runs:
-                for line, there in zip(
-                    words(outputs[run.name], language, tokenizer), known, strict=True
-                ):
+                for line, there in zip(words(outputs[run.name], *target), known, strict=True):
                     total.update(ngrams(line) & there)
             self.right[system.name] = total
         self.seeds = {system.name: len(system.runs) for system in systems}

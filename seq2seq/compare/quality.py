@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.compare.significance import Interval, Resampling, holm, pairs
+from seq2seq.compare.significance import Interval, Resampling, ends, holm, pairs
 from seq2seq.compare.systems import Spread, System
 from seq2seq.scoring.metrics import Statistics
 
@@ -39,6 +39,8 @@ class Pair(NamedTuple):
         first: a system.
         second: another.
         difference: the first's score minus the second's.
+        low: of its 95 % interval by paired bootstrap resampling,
+        high: and its other end.
         bootstrap: p by paired bootstrap resampling.
         bootstrap_corrected: the same by Holm.
         randomised: p by paired approximate randomisation.
@@ -50,6 +52,8 @@ class Pair(NamedTuple):
     first: str
     second: str
     difference: float
+    low: float
+    high: float
     bootstrap: float
     bootstrap_corrected: float
     randomised: float
@@ -123,6 +127,7 @@ def test(
     """Test every pair of systems on one metric."""
     ones = [as_one(of_system(system, measured, metric)) for system in systems]
     places = pairs(len(systems))
+    resampled = [draws.resampled(one) for one in ones]
     table = draws.bootstrap(ones)
     bootstrap = [float(table[place]) for place in places]
     table = draws.randomised(ones)
@@ -133,11 +138,14 @@ def test(
         ours, theirs = systems[row], systems[column]
         ahead = share_ahead(ours, theirs, measured, metric)
         sure = randomised_holm < LEVEL
+        low, high = ends(resampled[row] - resampled[column])
         found.append(
             Pair(
                 first=ours.name,
                 second=theirs.name,
                 difference=ones[row].score - ones[column].score,
+                low=low,
+                high=high,
                 bootstrap=p_bootstrap,
                 bootstrap_corrected=bootstrap_holm,
                 randomised=p_randomised,

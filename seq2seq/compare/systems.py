@@ -110,10 +110,19 @@ def configurations(systems: Sequence[System]) -> Differences:
     """In what the systems' settings differ; of those of several seeds, all seeds."""
     facts = {}
     for system in systems:
-        settings = flat(system.runs[0].config)
+        settings = dict(map(choice, flat(system.runs[0].config).items()))
         seeds = ", ".join(shown(run.seed) for run in system.runs)
         facts[system.name] = settings | ({"seed": seeds} if settings else {})
     return differences(facts)
+
+
+def choice(setting: tuple[str, Any]) -> tuple[str, Any]:
+    """A setting as it is chosen: `model: bahdanau` for the path of one of our own classes."""
+    key, value = setting
+    section, dot, last = key.rpartition(".")
+    if last != "_target_" or not dot or not str(value).startswith("seq2seq."):
+        return setting
+    return section, str(value).rpartition(".")[2].lower()
 
 
 def made_of(run: Run) -> dict[str, Any]:

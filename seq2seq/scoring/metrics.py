@@ -5,7 +5,7 @@ here equals what the `sacrebleu` command prints for the same files, and carries 
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict
 
@@ -92,7 +92,7 @@ def score(
         )
         for name, metric in metrics.items()
     }
-    ter = _ter_statistics(hypotheses, references, language)
+    ter = _ter_statistics(hypotheses, [references], language)
     return {**found, "ter": Score(score=ter.score, signature=ter.signature)}
 
 
@@ -118,20 +118,29 @@ def statistics(
     *,
     language: str | None,
     tokenizer: str | None = None,
+    more: Sequence[list[str]] = (),
 ) -> dict[str, Statistics]:
     """What `bleu`, `chrf` and `ter` count in each sentence, to be scored again and again.
 
+    Args:
+        hypotheses: detokenised translations.
+        references: as many references.
+        language: code of the target language; None if unknown.
+        tokenizer: of sacreBLEU, where another than the language's is wanted.
+        more: further references of the same sentences.
+
     Raises:
-        UserError: the two differ in length, or are empty.
+        UserError: two of them differ in length, or are empty.
     """
-    hypotheses, references = _pairs(hypotheses, references)
+    sides = [_pairs(hypotheses, side)[1] for side in (references, *more)]
+    hypotheses, _ = _pairs(hypotheses, references)
     bleu, chrf = _bleu(language, tokenizer), CHRF()
     found = {}
     for name, metric, formula in (("bleu", bleu, formulas.bleu), ("chrf", chrf, formulas.chrf)):
-        counts = metric._extract_corpus_statistics(hypotheses, [references])
+        counts = metric._extract_corpus_statistics(hypotheses, sides)
         signature = str(metric.get_signature())
         found[name] = Statistics(np.array(counts, np.float64), formula, signature)
-    return {**found, "ter": _ter_statistics(hypotheses, references, language)}
+    return {**found, "ter": _ter_statistics(hypotheses, sides, language)}
 
 
 def words(lines: list[str], language: str | None, tokenizer: str | None = None) -> list[list[str]]:
@@ -226,20 +235,25 @@ def _bleu(
 
 
 def _ter_statistics(
-    hypotheses: list[str], references: list[str], language: str | None
+    hypotheses: list[str], references: Sequence[list[str]], language: str | None
 ) -> Statistics:
-    """Edits and words of the reference, sentence by sentence."""
-    pairs = zip(hypotheses, references, strict=True)
-    counts = np.array([_edits(ours, theirs, language) for ours, theirs in pairs], np.float64)
+    """Edits and words of the references, sentence by sentence."""
+    lines = zip(hypotheses, zip(*references, strict=True), strict=True)
+    counts = np.array([_edits(ours, theirs, language) for ours, theirs in lines], np.float64)
     metric = _ter(language)
-    metric.corpus_score([""], [[""]])  # a signature is that of a metric which has seen references
+    metric.corpus_score(
+        [""], [[""] for _ in references]
+    )  # a signature is that of a metric which has seen references
     return Statistics(counts, formulas.ter, str(metric.get_signature()))
 
 
 @lru_cache(maxsize=1 << 16)  # what is scored is then compared, and this takes seconds a text
-def _edits(hypothesis: str, reference: str, language: str | None) -> tuple[float, float]:
+def _edits(
+    hypothesis: str, references: tuple[str, ...], language: str | None
+) -> tuple[float, float]:
     """What TER counts in one sentence."""
-    ((edits, words),) = _ter(language)._extract_corpus_statistics([hypothesis], [[reference]])
+    sides = [[reference] for reference in references]
+    ((edits, words),) = _ter(language)._extract_corpus_statistics([hypothesis], sides)
     return float(edits), float(words)
 
 

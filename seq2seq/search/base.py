@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.config import Within, check_values
+from seq2seq.limits import LONGEST
 from seq2seq.models.base import Autoregressive
 from seq2seq.text.batching import BOS, EOS, PAD
 
-LONGEST = 100_000  # pieces of a translation, and
 FORBIDDEN = [PAD, BOS]  # never part of a translation
 
 
@@ -91,6 +91,26 @@ class Search(ABC):
         """The longest translation of each sentence in pieces, by its own length alone."""
         words = mask.sum(1) - 1  # without EOS
         return (words * self.length_ratio + self.length_extra).clamp(1, self.max_length).long()
+
+    def greedy(self) -> "Search":
+        """Greedy search within the same length limits."""
+        return self.with_beam(1)
+
+    def with_beam(self, beam: int) -> "Search":
+        """Beam search within the same length limits; a beam search keeps its length penalty."""
+        from seq2seq.search.beam import Beam  # which is a Search itself
+
+        return Beam(
+            beam=beam,
+            length_penalty=1.0,
+            max_length=self.max_length,
+            length_ratio=self.length_ratio,
+            length_extra=self.length_extra,
+        )
+
+    def for_n_best(self, n_best: int) -> "Search":
+        """The same search, able to return so many hypotheses."""
+        return self
 
     @abstractmethod
     def __call__(

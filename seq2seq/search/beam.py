@@ -1,6 +1,6 @@
 """Beam search; greedy search is a beam of one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import torch
@@ -9,11 +9,10 @@ from torch import Tensor
 
 from seq2seq.config import Within
 from seq2seq.errors import UserError
+from seq2seq.limits import WIDEST
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 from seq2seq.text.batching import BOS, EOS
-
-WIDEST = 1_000  # hypotheses of a beam: a stored configuration must not ask for all memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +33,14 @@ class Beam(Search):
 
     beam: Annotated[int, Within(1, WIDEST)]
     length_penalty: Annotated[float, Within(-10, 10)]
+
+    def with_beam(self, beam: int) -> "Beam":
+        """The same search with another beam."""
+        return replace(self, beam=beam)
+
+    def for_n_best(self, n_best: int) -> "Beam":
+        """The same search; its beam is widened where it is smaller than n_best."""
+        return self if n_best <= self.beam else replace(self, beam=n_best)
 
     @torch.inference_mode()
     def __call__(

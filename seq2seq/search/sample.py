@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.config import Natural, Within
+from seq2seq.limits import COLDEST, HOTTEST
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 from seq2seq.text.batching import BOS, EOS
@@ -32,7 +33,7 @@ class Sample(Search):
         length_extra: pieces allowed beyond that ratio
     """
 
-    temperature: Annotated[float, Within(1e-3, 1e3)]  # beyond, a softmax of 32 bits overflows
+    temperature: Annotated[float, Within(COLDEST, HOTTEST)]
     top_k: Natural
     top_p: Annotated[float, Within(above=0, high=1)]
     seed: Natural

@@ -1,6 +1,7 @@
 """The machine: devices and processes (Lightning Fabric), seeds, versions."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from seq2seq.errors import UserError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.loggers.logger import Logger
+
+DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,4})?")  # names of one device
 
 
 # Precisions that a device does not have, and what to take; Lightning would change the first in
@@ -132,15 +135,25 @@ def pick_device(name: str = "auto") -> torch.device:
     has been tried on it.
 
     Raises:
-        UserError: torch does not know the device, or this machine does not have it.
+        UserError: it is no name of a device, or this machine does not have it.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if not DEVICES.fullmatch(name):
+        raise UserError(f"there is no device {name!r} here: choose auto, cpu, cuda, cuda:1 or mps")
+    kind, _, number = name.partition(":")
+    seen = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if not seen[kind]:
+        raise UserError(f"there is no device {name!r} here: torch sees no {kind.upper()} device")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"there is no device {name!r} here: the GPUs are cuda:0 to "
+            f"cuda:{torch.cuda.device_count() - 1}"
+        )
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"there is no device {name!r} here: {str(error).splitlines()[0]}"
-        ) from error
+    except (RuntimeError, AssertionError) as error:  # a driver that fails, a GPU that is full
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the device {name!r} cannot be used: {reason}") from error
     return device

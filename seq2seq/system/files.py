@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from seq2seq.errors import UserError
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}  # no space is left
 
 
 @contextlib.contextmanager
@@ -43,11 +43,16 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextlib.contextmanager
 def disk_full_message(path: Path) -> Iterator[None]:
-    """Say in one sentence that the disk is full while `path` is written inside."""
+    """Say in one sentence that the disk is full while `path` is written inside.
+
+    Any other error of the system names the file too.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
+            if error.filename is None:  # as where writing fails: "File too large" says not of what
+                raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         raise UserError(
             f"no space is left on the disk for {path}: make room and give the same command again "

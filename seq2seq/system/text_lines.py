@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.containers import DAMAGED, open_bytes, open_stream
+from seq2seq.system.streams import ready_lines
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -66,17 +67,33 @@ def read_lines(path: Path, report: Report = refuse) -> Generator[str, None, None
         yield from decoded(file, f"{path}", path.name, report)
 
 
-def read_stream(stream: Any, name: str = "standard input") -> Iterator[str]:
-    """The same of an open binary stream; a line comes as soon as it is there.
+def read_stream(stream: Any, size: int, name: str = "standard input") -> Iterator[list[str]]:
+    """Lists of up to `size` lines of an open binary stream: those that are ready.
 
     Raises:
-        UserError: a line is not UTF-8, or the stream is no text; the sentence names it.
+        UserError: a line is not UTF-8, or the stream is no text; the sentence names it, and the
+            lines before it have been yielded.
     """
     with readable(name):
-        yield from decoded(open_stream(stream, name), name, name, refuse)
+        opened, first = open_stream(stream, name), 1
+        for raw in ready_lines(opened, size, selectable=opened is stream):
+            texts: list[str] = []
+            ended = (line + b"\n" for line in raw)
+            try:
+                for text in decoded(ended, name, name, refuse, first):
+                    texts.append(text)  # kept if a later line is refused
+            except UserError:
+                if texts:
+                    yield texts
+                raise
+            if texts:
+                yield texts
+            first += len(raw)
 
 
-def decoded(file: Iterable[bytes], name: str, short: str, report: Report) -> Iterator[str]:
+def decoded(
+    file: Iterable[bytes], name: str, short: str, report: Report, first: int = 1
+) -> Iterator[str]:
     r"""The lines of a binary file that is cut at \n.
 
     Args:
@@ -84,8 +101,9 @@ def decoded(file: Iterable[bytes], name: str, short: str, report: Report) -> Ite
         name: what a message calls it.
         short: what a report calls it.
         report: called with every defect.
+        first: the number of the first line.
     """
-    for number, raw in enumerate(file, start=1):
+    for number, raw in enumerate(file, start=first):
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:

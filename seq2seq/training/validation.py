@@ -10,7 +10,6 @@ from seq2seq.models.base import Autoregressive
 from seq2seq.scoring import metrics
 from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.base import Search
-from seq2seq.search.beam import Beam
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translator import translate
@@ -49,13 +48,7 @@ class Validator:
         self.text, self.tokenizers = corpus.text("validation"), tokenizers
         self.target = target or Target(corpus.target)
         self.encoded = encode(self.text, tokenizers.source, tokenizers.target)
-        self.greedy = Beam(
-            beam=1,
-            length_penalty=1.0,
-            max_length=search.max_length,
-            length_ratio=search.length_ratio,
-            length_extra=search.length_extra,
-        )
+        self.greedy = search.greedy()
 
     def validate(self, model: Autoregressive, step: int) -> Validation:
         """Loss and greedy BLEU of a model; it is left in training mode.

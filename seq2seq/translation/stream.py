@@ -1,9 +1,7 @@
 """Translating a stream line by line, as `seq2seq translate` does."""
 
-from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from seq2seq.errors import UserError
 from seq2seq.system.console import bar, console
 from seq2seq.system.text_lines import read_stream
 from seq2seq.text.markup import of_all, refusal
@@ -13,23 +11,22 @@ from seq2seq.translation.translator import Translator
 CHUNK = 512  # lines of a stream translated together
 
 
-def filter_lines(
-    translator: Translator, lines: BinaryIO, out: BinaryIO, *, n_best: int = 1
-) -> None:
+def filter_lines(translator: Translator, lines: Any, out: BinaryIO, *, n_best: int = 1) -> None:
     """Translate a stream: one line out for each line in, empty ones too, in order.
 
-    With n_best above 1 each line in gives up to that many lines `NUMBER ||| TEXT ||| SCORE`, NUMBER
-    counting the lines from 0 as Moses and Marian do.
+    Lines are translated as soon as no more input is ready, and the output is flushed each time, so
+    that a program may write a line and wait for its translation. With n_best above 1 each line in
+    gives up to that many lines `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as
+    Moses and Marian do.
 
     Raises:
         UserError: a line is not UTF-8; what came before it has been translated.
     """
     trained = translator.run.config.get("data", {}).get("max_length")
-    size = 1 if lines.isatty() else CHUNK
-    read = read_stream(lines)
+    first = 0
     with bar() as progress:
         task = progress.add_task("translating", total=None, unit="lines")
-        for first, texts in chunked(read, size):
+        for texts in read_stream(lines, CHUNK):
             if not first and (kind := of_all(texts)):
                 console.print(f"{refusal('standard input', kind)}", markup=False)
             groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
@@ -40,27 +37,7 @@ def filter_lines(
                     line = f"{number} ||| {text} ||| {found.score:.4f}" if n_best > 1 else text
                     out.write(line.encode() + b"\n")
             out.flush()
-
-
-def chunked(lines: Iterator[str], size: int) -> Iterator[tuple[int, list[str]]]:
-    """Texts of up to `size` lines, with the number of the first, from 0.
-
-    What ends the reading is raised after the texts before it have been yielded.
-    """
-    texts: list[str] = []
-    first = 0
-    try:
-        for text in lines:
-            texts.append(text)
-            if len(texts) == size:
-                yield first, texts
-                first, texts = first + size, []
-    except UserError:
-        if texts:
-            yield first, texts
-        raise
-    if texts:
-        yield first, texts
+            first += len(texts)
 
 
 def remark(line: int, found: Translation, trained: int | None) -> None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from seq2seq.config import build
 from seq2seq.errors import UserError
+from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST, real, whole
 from seq2seq.models.base import Autoregressive
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
-from seq2seq.search.beam import Beam
 from seq2seq.search.sample import Sample
 from seq2seq.system.devices import pick_device
 from seq2seq.text.batching import EOS, PAD, halve_on_out_of_memory, pack, pad
@@ -39,8 +39,13 @@ def translate(
     """Up to n_best translations of each text, in order; a text without pieces gives an empty one.
 
     Sentences of like length are searched together, which changes the speed and nothing else.
-    `done` is told after each batch how many sentences were in it.
+    A beam narrower than n_best is widened to it. `done` is told after each batch how many sentences
+    were in it.
+
+    Raises:
+        UserError: n_best is out of its range, or the model gives no finite scores.
     """
+    search = search.for_n_best(whole("n_best", n_best, 1, WIDEST))
     device = next(model.parameters()).device
     ids = tokenizers.source.encode(texts)
     found: list[list[Translation]] = [
@@ -74,8 +79,8 @@ class Translator:
 
     Args:
         run: a run folder, or its path.
-        search: how to look for translations; the run's own way if None.
-        beam: like the run's own way, but with this beam.
+        search: how translations are searched for; as the run's configuration says if None.
+        beam: another beam than the run's own.
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises:
@@ -106,7 +111,13 @@ class Translator:
         attention: bool = False,
         done: Callable[[int], None] = lambda sentences: None,
     ) -> list[list[Translation]]:
-        """Up to n translations of each text, best first."""
+        """Up to n translations of each text, best first.
+
+        Beam search widens its beam to n where it is smaller; sampling draws n times.
+
+        Raises:
+            UserError: n is out of its range.
+        """
         if isinstance(texts, str):
             raise TypeError("give a list of texts, not one text")
         return translate(
@@ -132,28 +143,52 @@ class Translator:
 
 
 def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | None = None) -> Search:
-    """The search of a run's configuration, with another beam or longest length."""
+    """The search of a run's configuration, with another beam or longest length.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
     search: Search = build("search", run.config.get("search", {}))
     if beam is not None:
-        penalty = search.length_penalty if isinstance(search, Beam) else 1.0
-        search = Beam(
-            beam=beam,
-            length_penalty=penalty,
+        search = search.with_beam(whole("beam", beam, 1, WIDEST))
+    if max_length is None:
+        return search
+    return replace(search, max_length=whole("max_length", max_length, 1, LONGEST))
+
+
+def sampling(
+    search: Search,
+    *,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+) -> Sample:
+    """Sample from the model instead of searching, within the same length limits.
+
+    What is None is as the given search has it if that samples too; else the temperature is 1, all
+    words may be drawn, and the seed is 1.
+
+    Raises:
+        UserError: a number is out of its range.
+    """
+    own = (
+        search
+        if isinstance(search, Sample)
+        else Sample(
+            temperature=1.0,
+            top_k=0,
+            top_p=1.0,
+            seed=1,
             max_length=search.max_length,
             length_ratio=search.length_ratio,
             length_extra=search.length_extra,
         )
-    return search if max_length is None else replace(search, max_length=max_length)
-
-
-def sampling(search: Search, *, temperature: float, top_k: int, top_p: float, seed: int) -> Sample:
-    """Draw instead of searching, with the same longest lengths."""
-    return Sample(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        seed=seed,
-        max_length=search.max_length,
-        length_ratio=search.length_ratio,
-        length_extra=search.length_extra,
     )
+    if temperature is not None:
+        own = replace(own, temperature=real("temperature", temperature, COLDEST, HOTTEST))
+    if top_k is not None:
+        own = replace(own, top_k=whole("top_k", top_k, 0, LARGEST))
+    if top_p is not None:
+        own = replace(own, top_p=real("top_p", top_p, 0.0, 1.0, above=True))
+    return own if seed is None else replace(own, seed=whole("seed", seed, 0, LARGEST))

@@ -1,5 +1,6 @@
 """The benchmark measures what a training would do; how fast that is, is nobody's test."""
 
+import io
 import json
 import os
 import runpy
@@ -99,6 +100,30 @@ def test_the_command_writes_its_numbers_and_leaves_the_cache_alone(command, word
     assert f"wrote {out}" in told.err
     assert json.loads(out.read_text("utf-8"))["models"]["rnn"]["parameters"] > 0
     assert os.environ["SEQ2SEQ_CACHE"] == cache
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_the_table_is_whole_at_any_width(width):
+    entry = {
+        "parameters": 12_345_678,
+        "threads": 16,
+        "target_tokens_per_second": 123_456.0,
+        "spread": [120_000.0, 130_000.0],
+        "share_of_products": 0.45,
+        "peak_memory": 2**31,
+        "epoch_minutes": 12.3,
+        "training_minutes": 345.0,
+        "decoding": {str(beam): {"sentences_per_second": 98.0} for beam in bench.BEAMS},
+    }
+    found = {"gflops": {1: 50.0}, "preparation": {"lines_per_second": 1e5}}
+    found["models"] = {"bahdanau": entry, "transformer": entry}
+    file = io.StringIO()
+    Console(file=file, width=width).print(bench.bench_table(found))
+    text = file.getvalue()
+    assert "…" not in text and all(len(line.rstrip()) <= width for line in text.splitlines())
+    values = ["12,345,678", "123,456", "120,000-130,000", "45%", "2.00", "12.3", "98"]
+    assert [value for value in values if text.count(value) < 2] == []
+    assert "bahdanau" in text and "transformer" in text
 
 
 def test_what_cannot_be_measured_is_refused(command, words):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, digest, edit_json, make_run, shown
 from markdown_it import MarkdownIt
+from sacrebleu.metrics import BLEU, CHRF, TER
 
 from seq2seq.compare import compare, significance
 from seq2seq.compare.report import write
@@ -489,3 +490,74 @@ def test_it_needs_no_model_code() -> None:
     program = "import sys, seq2seq.compare.report; print('torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     assert output.stdout.strip() == b"False"
+
+
+# files without runs
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    texts = {"s.en": SOURCES, "r1": REFERENCES, "r2": GOOD, "a": GOOD, "b": BAD}
+    for name, lines in texts.items():
+        write_lines(tmp_path / name, lines)
+    return {name: tmp_path / name for name in texts}
+
+
+def test_files_are_compared_without_a_run(files: dict[str, Path], tmp_path: Path) -> None:
+    hyps = [f"{name}={files[name]}" for name in "ab"]
+    found = compare(hyps=hyps, source=files["s.en"], reference=[files["r1"]], target_language="de")
+    (test,) = found.tests
+    assert (test.name, found.target, test.sources) == ("s", "de", SOURCES)
+    runs = compare([make_run(tmp_path / "x" / n, lines) for n, lines in (("a", GOOD), ("b", BAD))])
+    assert test.quality.runs == runs.tests[0].quality.runs
+    assert test.quality.pairs["ter"][0].winner == "a"
+    written = {path.name for path in write.write(found, tmp_path / "out")}
+    assert {"report.html", "report.md", "report.json", "table.tex", "tables"} <= written
+    text = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert "### Cost" not in text and "Settings" not in text and "Alignment" not in text
+    assert "rarest" not in text
+    assert not any("rarest" in note for note in found.notes)
+
+
+def test_several_references_are_scored_as_sacrebleu_scores_them(files: dict[str, Path]) -> None:
+    sides = [files["r1"], files["r2"]]
+    found = compare(hyps=[f"b={files['b']}"], source=files["s.en"], reference=sides).tests[0]
+    for metric, scorer in (("bleu", BLEU()), ("chrf", CHRF()), ("ter", TER())):
+        expected = scorer.corpus_score(BAD, [REFERENCES, GOOD])
+        assert found.quality.runs["b"][metric].score == pytest.approx(expected.score)
+        assert found.quality.signatures[metric] == str(scorer.get_signature())
+    assert found.quality.signatures["bleu"].startswith("nrefs:2|")
+
+
+def test_the_tokenizer_can_be_chosen(files: dict[str, Path]) -> None:
+    given = {"hyps": [f"b={files['b']}"], "source": files["s.en"], "reference": [files["r1"]]}
+    found = compare(**given, bleu_tokenizer="char").tests[0].quality
+    assert "|tok:char|" in found.signatures["bleu"]
+    assert found.runs["b"]["bleu"].score == pytest.approx(
+        BLEU(tokenize="char").corpus_score(BAD, [REFERENCES]).score
+    )
+    with pytest.raises(UserError, match="nonsense"):
+        compare(**given, bleu_tokenizer="nonsense")
+
+
+def test_files_that_do_not_go_together_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    write_lines(tmp_path / "short", BAD[:-1])
+    source, reference = files["s.en"], [files["r1"]]
+    short = tmp_path / "short"
+    with pytest.raises(UserError, match=r"short has 23 lines and .*s\.en has 24"):
+        compare(hyps=[f"b={short}"], source=source, reference=reference)
+    with pytest.raises(UserError, match=r"short has 23 lines and .*s\.en has 24"):
+        compare(hyps=[f"b={files['b']}"], source=source, reference=[*reference, short])
+    with pytest.raises(UserError, match=r"--reference .*nowhere: there is no such file"):
+        compare(hyps=[f"b={files['b']}"], source=source, reference=[tmp_path / "nowhere"])
+    for missing in ({"reference": reference}, {"source": source}, {"hyps": [f"b={files['b']}"]}):
+        with pytest.raises(UserError, match="--source FILE --reference FILE --hyps NAME=FILE"):
+            compare(**missing)
+    with pytest.raises(UserError, match="--test goes with runs"):
+        compare(hyps=[f"b={files['b']}"], source=source, reference=reference, tests=["x"])
+
+
+def test_options_of_files_have_no_effect_on_runs_and_are_refused(pair: tuple[Path, Path]) -> None:
+    for option in ({"source": pair[0]}, {"reference": [pair[0]]}, {"target_language": "de"}):
+        with pytest.raises(UserError, match="goes with --hyps alone"):
+            compare(pair, **option)

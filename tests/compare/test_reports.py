@@ -1,7 +1,11 @@
 """What a comparison says, in every form: each number from its source, each form sound."""
 
+import csv
+import io
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,9 @@ from seq2seq.compare.report import write
 from seq2seq.compare.report.markdown import markdown
 from seq2seq.compare.report.page import page
 from seq2seq.compare.report.record import record
-from seq2seq.compare.report.tex import tex
+from seq2seq.compare.report.tex import escape, tex
 from seq2seq.compare.sentences import beaten
+from seq2seq.compare.verdict import verdict
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import write_json, write_lines
@@ -112,7 +117,7 @@ def test_ngrams_are_counted_as_by_hand(rich: Comparison) -> None:
     references = ["a b c", "a a", "d"]
     outputs = {"good-1": ["a b", "a", "x"], "good-2": ["c", "a a a", "d d"], "bad": ["b", "a", "d"]}
     outputs["marian"] = ["", "", ""]
-    found = Matches(rich.systems, references, outputs, "de")
+    found = Matches(rich.systems, references, outputs, ("de", None))
     assert found.references["a"] == 3
     assert found.rate("good", "a") == (2 + 2) / 2
     assert found.rate("bad", "a") == 1
@@ -125,7 +130,8 @@ def test_ngrams_are_counted_as_by_hand(rich: Comparison) -> None:
 
 def test_a_phrase_is_shown_once_in_its_longest_form(rich: Comparison) -> None:
     outputs = {name: ["a b c d"] if name != "bad" else [""] for name in rich.tests[0].outputs}
-    found = Matches(rich.systems, ["a b c d"], outputs, "de").better("good", "bad", phrases=True)
+    matches = Matches(rich.systems, ["a b c d"], outputs, ("de", None))
+    found = matches.better("good", "bad", phrases=True)
     assert [one.text for one in found] == ["a b c d"]
 
 
@@ -365,3 +371,123 @@ def test_the_page_names_the_attention_that_was_stored(pair: tuple[Path, Path]) -
     file.write_bytes(b"weights")
     (test,) = page(compare(pair))["tests"]
     assert test["attention"] == {"good": str(file.resolve()), "bad": None}
+
+
+HOSTILE = "[b] *--,,---?`!`<<>>''\"%_&#~^\\{}|é"
+
+
+def test_names_that_tex_would_obey_are_set_as_they_are(tmp_path: Path) -> None:
+    """No name begins an option of the row before it, and none has a ligature."""
+    for name in ("[2ex] a", "*b", HOSTILE):
+        assert not escape(name).startswith(("[", "*"))
+    text = escape(HOSTILE)
+    assert not any(one in text for one in ("--", ",,", "?`", "!`", "<<", ">>", "''", '"'))
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed")
+    (tmp_path / "o").mkdir()
+    runs = [make_run(tmp_path / "o" / "good", GOOD), make_run(tmp_path / "o" / "bad", BAD)]
+    write_lines(tmp_path / "h", BAD)
+    names = (HOSTILE, "[2ex] a", "*b")
+    comparison = compare(runs, hyps=[f"{name}={tmp_path / 'h'}" for name in names])
+    (tmp_path / "table.tex").write_text(tex(comparison), "utf-8")
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\usepackage[T1]{fontenc}"
+        "\\begin{document}\\input{table.tex}\\end{document}\n",
+        "utf-8",
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-800:]
+
+
+def test_every_table_is_written_as_csv(rich: Comparison, tmp_path: Path) -> None:
+    write.write(rich, tmp_path / "out")
+    raw = {path.name: path.read_bytes() for path in (tmp_path / "out" / "tables").iterdir()}
+    assert all(text.endswith(b"\r\n") for text in raw.values())
+    found = {
+        name: list(csv.DictReader(io.StringIO(text.decode("utf-8"), newline="")))
+        for name, text in raw.items()
+    }
+    quality = rich.tests[0].quality
+    (good,) = (
+        row for row in found["systems.csv"] if (row["system"], row["metric"]) == ("good", "bleu")
+    )
+    assert float(good["mean"]) == quality.means["good"]["bleu"].mean
+    assert float(good["deviation"]) == quality.means["good"]["bleu"].deviation
+    pairs = [float(row["difference"]) for row in found["pairs.csv"] if row["metric"] == "bleu"]
+    assert pairs == [pair.difference for pair in quality.pairs["bleu"]]
+    names = "runs systems pairs axes measures ngrams sentences training settings provenance"
+    assert found.keys() == {f"{name}.csv" for name in names.split()}
+    assert all(None not in row and None not in row.values() for t in found.values() for row in t)
+
+
+def test_the_verdict_names_who_is_ahead_how_surely_and_on_how_much(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "bad", BAD), make_run(tmp_path / "good", REFERENCES)]
+    comparison = compare(runs)
+    said = " ".join(verdict(comparison))
+    (pair,) = comparison.tests[0].quality.pairs["bleu"]
+    assert f"(24 sentences) good beats bad by {-pair.difference:.1f} BLEU" in said
+    assert f"(95 % interval {-pair.high:.1f} to {-pair.low:.1f})" in said
+    assert f"p = {pair.randomised_corrected:.4f}" in said
+    assert "There is one training of each system: other seeds may give another order." in said
+    assert pair.low < pair.difference < pair.high
+    assert " ".join(shown(comparison, width=500).split("\n")[0].split()) == said
+    assert markdown(comparison).split("\n")[2].startswith("On test")
+    assert page(comparison)["verdict"] == record(comparison)["verdict"] == verdict(comparison)
+
+
+def test_a_tie_is_called_a_tie(tmp_path: Path) -> None:
+    same = [make_run(tmp_path / name, GOOD, model={"dim": n}) for n, name in enumerate("ab")]
+    assert "a and b have the same BLEU: a tie." in verdict(compare(same))[0]
+    almost = [GOOD[0], REFERENCES[1], *GOOD[2:-1], BAD[-1]]  # better once, and worse once
+    make_run(tmp_path / "c", almost, model={"dim": 5})
+    said = verdict(compare([same[0], tmp_path / "c"]))[0]
+    assert "a and c are tied: " in said and "not significant" in said
+
+
+def test_the_verdict_says_where_the_order_turns(tmp_path: Path) -> None:
+    """The second is better on short sentences, and on another test set."""
+    sources = [f"{line} " * 3 if n % 2 else line for n, line in enumerate(SOURCES * 2)]
+    references = REFERENCES * 2
+    first = [references[n] if n % 2 else GOOD[n % 24].replace("Hund", "Katze") for n in range(48)]
+    second = [BAD[n % 24] if n % 2 else references[n] for n in range(48)]
+    made = [
+        make_run(tmp_path / name, lines, sources=sources, references=references, model={"dim": n})
+        for n, (name, lines) in enumerate((("first", first), ("second", second)))
+    ]
+    said = " ".join(verdict(compare(made)))
+    assert "On sources of 1\N{EN DASH}10 words (24 sentences, +" in said
+    assert "second is ahead (not tested by itself)" in said
+
+
+def test_settings_are_shown_by_the_names_they_are_chosen_by(tmp_path: Path) -> None:
+    paths = ("seq2seq.models.bahdanau.Bahdanau", "seq2seq.models.rnn.RNN", "mine.models.RNN")
+    runs = [make_run(tmp_path / str(n), GOOD, model={"_target_": p}) for n, p in enumerate(paths)]
+    found = compare(runs).configuration.different
+    assert found["model"] == ["bahdanau", "rnn", "-"]
+    assert found["model._target_"] == ["-", "-", "mine.models.RNN"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_no_cell_is_cut_at_any_width(tmp_path: Path, width: int) -> None:
+    runs = [
+        make_run(
+            tmp_path / f"a-system-whose-name-is-rather-long-{n}",
+            GOOD,
+            model={"dim": n, "a_setting_of_some_length": f"value-{n}-of-a-setting"},
+        )
+        for n in range(5)
+    ]
+    text = shown(compare(runs), width=width)
+    assert "…" not in text
+    assert all(len(line.rstrip()) <= width for line in text.splitlines())
+    settings = text.split("Settings that differ")[1]
+    for n in range(5):
+        assert f"value-{n}-of-a-setting" in settings
+        if width > 40:
+            assert f"a-system-whose-name-is-rather-long-{n}:" in settings

@@ -2,9 +2,11 @@
 
 import json
 import math
+import os
 import re
 import shutil
 from contextlib import AbstractContextManager, nullcontext
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -20,6 +22,8 @@ from seq2seq.runs.weights import build_model, save_weights
 from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.beam import Beam
 from seq2seq.search.sample import Sample
+from seq2seq.system.devices import pick_device
+from seq2seq.system.streams import ready_lines
 from seq2seq.text.batching import EOS, UNK, collate
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.stream import filter_lines
@@ -305,13 +309,19 @@ def test_another_beam_keeps_the_rest_of_the_runs_search(one_run):
 
 
 def test_a_beam_of_none_is_refused(one_run):
-    with pytest.raises(UserError, match=r"search\.beam is 0"):
+    with pytest.raises(UserError, match=r"^beam is 0"):
         Translator(one_run, beam=0)
 
 
 def test_an_unknown_device_is_refused_by_name(one_run):
     with pytest.raises(UserError, match="there is no device 'abacus' here"):
         Translator(one_run, device="abacus")
+
+
+@pytest.mark.parametrize("name", ["", "meta", "cpu:7", "cuda:x", "cuda:-1", "xla", "cpu "])
+def test_a_name_that_is_no_device_is_answered_by_those_there_are(name):
+    with pytest.raises(UserError, match="choose auto, cpu, cuda, cuda:1 or mps"):
+        pick_device(name)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "source.model", "target.model"])
@@ -408,3 +418,69 @@ def test_forced_targets_that_are_not_scored_are_read_all_the_same(translator):
             assert without.attention is None
         else:
             torch.testing.assert_close(without.attention, with_score.attention)
+
+
+def test_an_n_best_wider_than_the_beam_widens_it(one, one_run):
+    wide = Translator(one_run, beam=7, device="cpu")
+    assert one.n_best(["a man"], 7) == wide.n_best(["a man"], 7)
+    assert len(one.n_best(["a man"], 7)[0]) == 7
+
+
+@pytest.mark.parametrize("n", [0, -1, 1001, 20_000, True])
+def test_an_n_best_that_is_no_number_of_translations_is_refused(one, n):
+    with pytest.raises(UserError, match=f"n_best is {n}; it must be a whole number from 1 to"):
+        one.n_best(["a man"], n)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("temperature", bad) for bad in (0.0, -1.0, 1e-39, 1e39, math.nan, math.inf)),
+        *(("top_p", bad) for bad in (0.0, -0.5, 2.0, math.nan)),
+        *(("top_k", bad) for bad in (-1, 2**70)),
+        *(("seed", bad) for bad in (-1, 2**70)),
+    ],
+)
+def test_numbers_of_sampling_out_of_range_are_refused_by_name(one_run, name, value):
+    with pytest.raises(UserError, match=f"^{name} is "):
+        sampling(run_search(RunFolder.open(one_run)), **{name: value})
+
+
+@pytest.mark.parametrize("changes", [{"beam": 0}, {"beam": 10**6}, {"max_length": 10**9}])
+def test_numbers_of_a_search_out_of_range_are_refused_by_name(one_run, changes):
+    with pytest.raises(UserError, match=f"^{next(iter(changes))} is "):
+        run_search(RunFolder.open(one_run), **changes)
+
+
+def test_a_run_that_samples_keeps_its_way_of_sampling(one_run):
+    own = {"temperature": 0.5, "top_k": 3, "top_p": 0.9, "seed": 4}
+    limits = {key: SEARCH[key] for key in ("max_length", "length_ratio", "length_extra")}
+    config = yaml.safe_load((one_run / "config.yaml").read_text())
+    config["search"] = {"_target_": "seq2seq.search.Sample", **own, **limits}
+    (one_run / "config.yaml").write_text(yaml.safe_dump(config))
+    search = run_search(RunFolder.open(one_run))
+    assert search == Sample(**own, **limits)
+    assert sampling(search, top_k=5) == Sample(**{**own, "top_k": 5}, **limits)
+    assert search.greedy() == Beam(beam=1, length_penalty=1.0, **limits)
+
+
+def test_lines_come_as_soon_as_no_more_are_ready():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as stream:
+        lines = ready_lines(stream, 3)
+        os.write(writing, b"one\ntwo\nthr")
+        assert next(lines) == [b"one", b"two"]
+        os.write(writing, b"ee\n4\n5\n6\n7\n")
+        assert next(lines) == [b"three", b"4", b"5"]
+        assert next(lines) == [b"6", b"7"]
+        os.write(writing, b"last")
+        os.close(writing)
+        assert list(lines) == [[b"last"]]
+
+
+def test_a_file_gives_full_lists_of_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr("seq2seq.system.streams.READ", 7)  # bytes at a time
+    (tmp_path / "in.txt").write_bytes(b"".join(b"line %d\n" % n for n in range(10)))
+    with (tmp_path / "in.txt").open("rb") as stream:
+        assert [len(chunk) for chunk in ready_lines(stream, 4)] == [4, 4, 2]
+    assert list(ready_lines(BytesIO(b"\n\na\r\n\0"), 2)) == [[b"", b""], [b"a\r", b"\0"]]

@@ -11,6 +11,7 @@ from seq2seq.compare.report.tables import Table
 from seq2seq.compare.sentences import beaten, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS, signature
 from seq2seq.compare.systems import System
+from seq2seq.compare.verdict import verdict
 from seq2seq.text.characters import printable
 
 
@@ -22,7 +23,7 @@ def markdown(comparison: Comparison, drawn: Sequence[Path] = ()) -> str:
         drawn: pictures beside the report, each shown with the test set that its name ends in, or
             before all tests where it ends in none.
     """
-    lines = ["# Comparison", ""]
+    lines = ["# Comparison", "", escape(" ".join(verdict(comparison))), ""]
     pictures = [picture for picture in drawn if picture.suffix == ".png"]
     for test in comparison.tests:
         lines += [f"## {escape(tables.title(comparison, test))}", ""]

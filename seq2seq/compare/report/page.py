@@ -9,6 +9,7 @@ from seq2seq.compare.quality import NAMES, Pair
 from seq2seq.compare.report import tables
 from seq2seq.compare.report.tables import Table
 from seq2seq.compare.runs import Run
+from seq2seq.compare.verdict import verdict
 
 ATTENTION = (
     "attention.safetensors"  # beside a test set's translations, where `evaluate` has stored it
@@ -19,6 +20,7 @@ def page(comparison: Comparison) -> dict[str, Any]:
     """All that the page shows; everything in it is untrusted text."""
     found = comparison.configuration
     return {
+        "verdict": verdict(comparison),
         "title": ", ".join(system.name for system in comparison.systems),
         "source": comparison.source,
         "target": comparison.target,
@@ -84,10 +86,13 @@ def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     """The tables in the order in which they are read."""
     yield tables.quality(comparison, test)
     yield tables.every_run(comparison, test)
-    for table in (tables.further(comparison, test), tables.alignment(comparison, test)):
+    for table in (
+        tables.further(comparison, test),
+        tables.alignment(comparison, test),
+        tables.cost(comparison, test),
+    ):
         if table:
             yield table
-    yield tables.cost(comparison, test)
     yield from tables.axes(test)
 
 

@@ -19,7 +19,7 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
                 continue
             for ending in ENDINGS:
                 path = out / f"{axis.key}-{test.name}{ending}"
-                top = 100.0 if axis.y == "%" else None
+                top = 100.0 if axis.y.endswith("%") else None
                 curves.curves(points, path, x=axis.x, y=axis.y, top=top, bands=bands)
                 drawn.append(path)
     if comparison.courses:

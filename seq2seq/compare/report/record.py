@@ -8,6 +8,7 @@ from seq2seq.compare.runs import Run, section
 from seq2seq.compare.sentences import beaten, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import flat, number, shown
+from seq2seq.compare.verdict import verdict
 from seq2seq.scoring.metrics import bootstrap_seed
 
 SCHEMA = 2  # raised when a reader would have to change
@@ -39,6 +40,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         "tests": {test.name: of_test(comparison, test) for test in comparison.tests},
         "training": [asdict(course) for course in comparison.courses],
         "notes": comparison.notes,
+        "verdict": verdict(comparison),
     }
 
 

@@ -191,8 +191,10 @@ def alignment(comparison: Comparison, test: TestSet) -> Table | None:
     return Table("Alignment", ["system", *columns], rows, f"{note} How it is read: {read}.")
 
 
-def cost(comparison: Comparison, test: TestSet) -> Table:
-    """What training and decoding took."""
+def cost(comparison: Comparison, test: TestSet) -> Table | None:
+    """What training and decoding took; None where nothing is known, as of files."""
+    if not any(value for known in test.costs.values() for value in vars(known).values()):
+        return None
     rows = []
     for system in comparison.systems:
         known = test.costs[system.name]

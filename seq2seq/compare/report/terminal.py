@@ -1,33 +1,31 @@
-"""A comparison in a terminal of 80 columns or more: the tables that answer at a glance."""
+"""A comparison in a terminal: the verdict, and the tables that answer at a glance."""
 
 from collections.abc import Iterator
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table as DrawnBatch
 from rich.text import Text
 
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.report import tables
 from seq2seq.compare.report.tables import Table
 from seq2seq.compare.significance import RESAMPLES, signature
-
-FEW = 6  # columns that leave room for long names
+from seq2seq.compare.verdict import verdict
+from seq2seq.system.terminal_table import TableView
 
 
 def render(comparison: Comparison) -> RenderableType:
     """The tables of every test set; only a name or a place of an axis may wrap."""
-    parts: list[RenderableType] = []
+    parts: list[RenderableType] = [Text(" ".join(verdict(comparison))), Text("")]
     for test in comparison.tests:
         parts.append(Text(tables.title(comparison, test), style="bold"))
         for table in shown(comparison, test):
-            parts += [Text(f"\n{table.title}"), drawn(table)]
+            parts += [Text(f"\n{table.title}"), TableView(table.head, table.rows)]
             if table.note:
                 parts.append(Text(table.note, style="dim"))
         bleu = signature(test.quality.signatures["bleu"], "bs", RESAMPLES)
         parts += map(Text, ["", bleu, *test.notes, ""])
     if settings := tables.configuration(comparison):
-        parts += [Text(settings.title), drawn(settings), Text("")]
+        parts += [Text(settings.title), TableView(settings.head, settings.rows), Text("")]
     return Group(*parts, *map(Text, comparison.notes))
 
 
@@ -39,20 +37,10 @@ def shown(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     if len(comparison.systems) > 1:
         yield tables.matrix(comparison, test, "bleu", brief=True)
     yield from tables.axes(test)
-    for table in (tables.further(comparison, test), tables.alignment(comparison, test)):
+    for table in (
+        tables.further(comparison, test),
+        tables.alignment(comparison, test),
+        tables.cost(comparison, test),
+    ):
         if table:
             yield table
-    yield tables.cost(comparison, test)
-
-
-def drawn(table: Table) -> DrawnBatch:
-    """A table with numbers to the right."""
-    found = DrawnBatch(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-    named = max(len(row[0]) for row in table.rows)
-    least = min(named, 8 if len(table.head) > FEW else 24)
-    found.add_column(Text(table.head[0]), overflow="fold", min_width=least)
-    for column in table.head[1:]:
-        found.add_column(Text(column), justify="right", overflow="fold")
-    for row in table.rows:
-        found.add_row(*map(Text, row))
-    return found

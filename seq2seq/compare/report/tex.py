@@ -18,7 +18,11 @@ SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
-    "\N{EN DASH}": "--",
+    "'": r"\textquotesingle{}",
+    "`": r"\textasciigrave{}",  # after ? or ! it would be a Spanish mark
+    "[": "{[}",  # after \\\\ it would begin an option,
+    "*": "{*}",  # and so would this
+    "\N{EN DASH}": r"\textendash{}",
     "\N{DAGGER}": r"\textdagger{}",
     "\N{NO-BREAK SPACE}": "~",
     "\N{NARROW NO-BREAK SPACE}": r"\,",
@@ -35,7 +39,8 @@ def table(comparison: Comparison, test: TestSet) -> str:
     """The systems on one test set; bold is what no other system beats, if it beats one itself."""
     metrics = list(test.quality.signatures)
     lines = [
-        "% needs \\usepackage{booktabs} and, for <, > and |, \\usepackage[T1]{fontenc}",
+        "% needs \\usepackage{booktabs} and, for quotes and accents, \\usepackage[T1]{fontenc};",
+        "% names in other scripts than Latin need LuaLaTeX or XeLaTeX and a font that has them",
         "\\begin{table}",
         "  \\centering",
         f"  \\begin{{tabular}}{{@{{}}lrr{'r' * len(metrics)}@{{}}}}",
@@ -94,7 +99,10 @@ def number(spread: Spread) -> str:
 
 
 def escape(string: str) -> str:
-    """Text that TeX sets as it is."""
+    """Text that TeX sets as it is: no command is in it, and no ligature such as -- or ,,."""
+    special = "".join(map(re.escape, SPECIAL))
     return re.sub(
-        "[" + re.escape("".join(SPECIAL)) + "]", lambda m: SPECIAL[m[0]], printable(string)
+        rf"([-,])(?=\1)|[{special}]",
+        lambda match: match[0] + "{}" if match[1] else SPECIAL[match[0]],
+        printable(string),
     )

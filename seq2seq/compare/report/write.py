@@ -4,6 +4,7 @@ from pathlib import Path
 
 from seq2seq.compare import html
 from seq2seq.compare.comparison import Comparison
+from seq2seq.compare.report import csv_files
 from seq2seq.compare.report.markdown import markdown
 from seq2seq.compare.report.page import page
 from seq2seq.compare.report.pictures import draw
@@ -14,7 +15,10 @@ from seq2seq.system.files import replacing, write_json
 
 
 def write(comparison: Comparison, out: Path) -> list[Path]:
-    """Write report.html, report.md, report.json, table.tex and the pictures; return their paths.
+    """Write report.html, report.md, report.json, table.tex, tables/*.csv and the pictures.
+
+    Returns:
+        Their paths; of the tables that of the folder.
 
     Raises:
         UserError: `out` is a file, or a run's attention is damaged or not of its test set.
@@ -31,4 +35,4 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
     write_json(out / "report.json", record(comparison))
     html.write(page(comparison), out / "report.html")
     written = ("report.html", "report.md", "report.json", "table.tex")
-    return [*(out / name for name in written), *drawn]
+    return [*(out / name for name in written), csv_files.write(comparison, out / "tables"), *drawn]

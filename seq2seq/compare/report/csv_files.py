@@ -1,0 +1,140 @@
+"""The tables of a comparison as CSV (RFC 4180, UTF-8), one number a row and in full precision."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from seq2seq.compare.comparison import Comparison
+from seq2seq.compare.quality import Pair
+from seq2seq.compare.report.tables import ALIGNMENT, SINGLE, columns_of, configuration, provenance
+from seq2seq.compare.sentences import beaten, shown_pairs
+from seq2seq.compare.systems import System
+from seq2seq.system.files import replacing
+
+Rows = Iterator[tuple[Any, ...]]
+
+
+def write(comparison: Comparison, out: Path) -> Path:
+    """Write every table that has rows into `out`, and return `out`."""
+    files = {
+        "runs": (("test", "run", "seed", "metric", "score", "low", "high"), runs(comparison)),
+        "systems": (
+            ("test", "system", "seeds", "metric", "mean", "deviation", "as_one", "low", "high"),
+            systems(comparison),
+        ),
+        "pairs": (("test", "metric", *Pair._fields), pairs(comparison)),
+        "axes": (
+            ["test", "axis", "place", "lines", "system", "mean", "deviation", "low", "high"],
+            axes(comparison),
+        ),
+        "measures": (("test", "system", "measure", "mean", "deviation"), measures(comparison)),
+        "ngrams": (
+            ["test", "better", "worse", "text", "references", "first", "second"],
+            ngrams(comparison),
+        ),
+        "sentences": (
+            ("test", "better", "worse", "line", "chrf_better", "chrf_worse"),
+            sentences(comparison),
+        ),
+        "training": (("system", "run", "minutes", "bleu"), training(comparison)),
+    }
+    for name, (head, rows) in files.items():
+        write_one(out / f"{name}.csv", head, rows)
+    if settings := configuration(comparison):
+        write_one(out / "settings.csv", ["setting", *settings.head[1:]], settings.rows)
+    origin = provenance(comparison)
+    write_one(out / "provenance.csv", origin.head, origin.rows)
+    return out
+
+
+def write_one(path: Path, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Write one table; an older one goes if there are no rows now."""
+    found = list(rows)
+    if not found:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as file:
+        writer = csv.writer(file)  # ends lines by CR LF and quotes what must be
+        writer.writerow(head)
+        writer.writerows(found)
+
+
+def runs(comparison: Comparison) -> Rows:
+    """Every run by every metric."""
+    for test in comparison.tests:
+        for run in comparison.runs:
+            for metric, found in test.quality.runs[run.name].items():
+                yield test.name, run.name, run.seed, metric, *found
+
+
+def systems(comparison: Comparison) -> Rows:
+    """Every system by every metric: over its seeds, and as one."""
+    for test in comparison.tests:
+        for system in comparison.systems:
+            for metric, one in test.quality.systems[system.name].items():
+                mean = test.quality.means[system.name][metric]
+                counted = len(system.runs), metric, mean.mean, mean.deviation
+                yield test.name, system.name, *counted, *one
+
+
+def pairs(comparison: Comparison) -> Rows:
+    """Every pair of systems by every metric."""
+    for test in comparison.tests:
+        for metric, found in test.quality.pairs.items():
+            for pair in found:
+                yield test.name, metric, *pair
+
+
+def axes(comparison: Comparison) -> Rows:
+    """Every system at every place of every axis."""
+    for test in comparison.tests:
+        for axis in test.axes:
+            for name, points in axis.points.items():
+                for place, lines, point in zip(axis.places, axis.lines, points, strict=True):
+                    spread = point.value.mean, point.value.deviation
+                    yield test.name, axis.key, place, lines, name, *spread, point.low, point.high
+
+
+def measures(comparison: Comparison) -> Rows:
+    """Whole sentences, agreement, perplexity, alignment and cost, as far as they are known."""
+    for test in comparison.tests:
+        columns = columns_of(comparison, test, SINGLE | ALIGNMENT)
+        for place, system in enumerate(comparison.systems):
+            known = {name: column[place] for name, column in columns.items()}
+            known |= vars(test.costs[system.name])
+            for name, spread in known.items():
+                if spread is not None:
+                    yield test.name, system.name, name, *asdict(spread).values()
+
+
+def ngrams(comparison: Comparison) -> Rows:
+    """Words and phrases that one system gets right more often than another."""
+    for test in comparison.tests:
+        for better, worse in both_ways(comparison):
+            for phrases in (False, True):
+                for found in test.matches.better(better.name, worse.name, phrases=phrases):
+                    yield test.name, better.name, worse.name, *found
+
+
+def sentences(comparison: Comparison) -> Rows:
+    """Sentences on which one system beats another most."""
+    for test in comparison.tests:
+        for better, worse in both_ways(comparison):
+            for found in beaten(better, worse, test.sentences):
+                yield test.name, better.name, worse.name, *found
+
+
+def training(comparison: Comparison) -> Rows:
+    """BLEU of the validations by minutes of training."""
+    for course in comparison.courses:
+        for minutes, bleu in zip(course.minutes, course.bleu, strict=True):
+            yield course.system, course.run, minutes, bleu
+
+
+def both_ways(comparison: Comparison) -> Iterator[tuple[System, System]]:
+    """The pairs to look into, each from both sides."""
+    for ours, theirs in shown_pairs(comparison.systems):
+        yield ours, theirs
+        yield theirs, ours
