@@ -296,7 +296,10 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
             if type(None) in options:
                 return None
         else:
-            return coerce(value, next(k for k in options if k is not type(None)), key)
+            choices = [k for k in options if k is not type(None)]
+            if isinstance(value, str):  # a word that is one of the choices is never a number
+                choices.sort(key=lambda k: get_origin(k) is not Literal or value not in get_args(k))
+            return coerce(value, choices[0], key)
     elif origin is list and isinstance(value, list | tuple):
         return [coerce(item, options[0], f"{key}[{i}]") for i, item in enumerate(value)]
     elif origin is dict and isinstance(value, Mapping):

@@ -386,7 +386,7 @@ def test_a_test_set_is_scored_against_gold_and_the_best_reading_is_kept(command,
     gold.write_text(
         "".join(" ".join(f"{i}-{i}" for i in range(len(s.split()))) + "\n" for s in sources)
     )
-    answer = command("align", copy, "--test", "test", "--gold", gold, "--rule", "auto")
+    answer = command("score-alignment", copy, "--test", "test", "--gold", gold, "--rule", "auto")
     assert answer.status == 0, answer
     assert "AER at the row that predicts a token" in answer.out
     assert "the diagonal" in answer.out and "0.000" in answer.out  # the diagonal is the gold
@@ -396,13 +396,13 @@ def test_a_test_set_is_scored_against_gold_and_the_best_reading_is_kept(command,
     assert f"*{best:.3f}" in answer.out
     assert read_json(copy / "align/rule.json")["aer"] == best
     gold.write_text("0-0\n1:1\n" + "\n" * (len(sources) - 2))
-    again = command("align", copy, "--test", "test", "--gold", gold)
+    again = command("score-alignment", copy, "--test", "test", "--gold", gold)
     again.must_refuse("links.txt, line 2", "'1:1'")
 
 
 def test_all_links_of_a_test_set_are_written(command, run, tmp_path):
     out = tmp_path / "test.align"
-    answer = command("align", run, "--test", "test", "--export", out)
+    answer = command("export-alignment", run, "--test", "test", "--out", out)
     assert answer.status == 0 and f"wrote {out}" in answer.err
     assert len(out.read_text("ascii").splitlines()) == 20
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seq2seq.alignment.gold import Gold, Links
+from seq2seq.alignment.gold_files import untagged
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Cut
@@ -58,20 +59,23 @@ def export_text(
             attention or not the layer or head of the rule.
     """
     if out.suffix not in WRITERS:
-        raise UserError(f"--export {out} must end in {', '.join(WRITERS)}")
+        raise UserError(f"--out {out} must end in {', '.join(WRITERS)}")
     run = RunFolder.open(path)
-    if test is not None:
-        texts = run.test(test) / "source.txt", run.test(test) / "reference.txt"
+    if (test is None) == (texts is None):
+        raise UserError("give --test NAME, or --text SOURCE TARGET")
+    foreign = texts is not None
     if texts is None:
-        raise UserError("--export goes with --test NAME or --text SOURCE TARGET")
-    aligned = align_all(Translator(run, device=device), pairs(*texts), rule)
+        texts = run.test(str(test)) / "source.txt", run.test(str(test)) / "reference.txt"
+    elif out.resolve() in [path.resolve() for path in texts]:
+        raise UserError(f"--out {out} would overwrite a file of --text")
+    aligned = align_all(Translator(run, device=device), pairs(*texts, foreign), rule)
     mode, write = WRITERS[out.suffix]
     with replacing(out, mode) as file:
         write(file, track(aligned, f"aligning {texts[0].name}", total=None, unit="pairs"))
 
 
-def pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
-    """The lines of two files side by side.
+def pairs(source: Path, target: Path, foreign: bool = False) -> Iterator[tuple[str, str]]:
+    """The lines of two files side by side; of foreign ones, tags around lines are removed.
 
     Raises:
         UserError: one of them ends before the other, or is not UTF-8.
@@ -81,10 +85,17 @@ def pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
         target.open(encoding="utf-8", newline="\n") as targets,
     ):
         try:
-            for one, other in zip(sources, targets, strict=True):
-                yield one.rstrip("\n"), other.rstrip("\n")
+            sides = (
+                untagged(path, (line.removesuffix("\n") for line in file))
+                if foreign
+                else (line.removesuffix("\n") for line in file)
+                for path, file in ((source, sources), (target, targets))
+            )
+            yield from zip(*sides, strict=True)
         except UnicodeDecodeError as error:
             raise UserError(f"{source} or {target} is not UTF-8: {error.reason}") from error
+        except UserError:
+            raise
         except ValueError as error:
             raise UserError(f"{source} and {target} are not of the same number of lines") from error
 

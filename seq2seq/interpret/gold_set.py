@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.alignment.gold import Gold, read_gold
+from seq2seq.alignment.gold_files import untagged
 from seq2seq.errors import UserError
 from seq2seq.system.files import read_lines
 
@@ -39,13 +40,15 @@ class GoldSet(NamedTuple):
         )
 
 
-def read_texts(source: Path, target: Path) -> list[tuple[str, str]]:
-    """The pairs of two files.
+def read_texts(source: Path, target: Path, *, foreign: bool = False) -> list[tuple[str, str]]:
+    """The pairs of two files; of files that are not a run's own, tags around lines are removed.
 
     Raises:
         UserError: they are of different lengths.
     """
     sides = read_lines(source), read_lines(target)
+    if foreign:
+        sides = list(untagged(source, sides[0])), list(untagged(target, sides[1]))
     if len(sides[0]) != len(sides[1]):
         raise UserError(
             f"{source} has {len(sides[0])} lines and {target} {len(sides[1])}: they must be pairs"

@@ -69,7 +69,7 @@ def test_pairs_are_read_as_they_are_written(run, tmp_path, monkeypatch):
         for _ in aligned:
             written.append(len(read) - len(written))
 
-    monkeypatch.setattr("seq2seq.commands.export_alignment.pairs", lambda *paths: lines())
+    monkeypatch.setattr("seq2seq.commands.export_alignment.pairs", lambda *paths, **more: lines())
     monkeypatch.setitem(WRITERS, ".align", ("w", write))
     export_text(run, test="test", rule=Rule(), out=tmp_path / "x.align", device="cpu")
     assert len(written) == 7
@@ -85,8 +85,8 @@ def test_an_archive_is_an_ordinary_zip_of_arrays(run, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "out", "message"),
     [
-        ({"test": "test"}, "x.txt", r"--export x\.txt must end in \.align, \.jsonl, \.npz"),
-        ({}, "x.align", "--export goes with --test NAME or --text SOURCE TARGET"),
+        ({"test": "test"}, "x.txt", r"--out x\.txt must end in \.align, \.jsonl, \.npz"),
+        ({}, "x.align", "give --test NAME, or --text SOURCE TARGET"),
         ({"test": "tset"}, "x.align", "did you mean 'test'"),
     ],
 )
