@@ -297,9 +297,8 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
                 return None
         else:
             choices = [k for k in options if k is not type(None)]
-            if isinstance(value, str):  # a word that is one of the choices is never a number
-                choices.sort(key=lambda k: get_origin(k) is not Literal or value not in get_args(k))
-            return coerce(value, choices[0], key)
+            words = [k for k in choices if value in get_args(k)] if isinstance(value, str) else []
+            return coerce(value, (words or choices)[0], key)
     elif origin is list and isinstance(value, list | tuple):
         return [coerce(item, options[0], f"{key}[{i}]") for i, item in enumerate(value)]
     elif origin is dict and isinstance(value, Mapping):

@@ -400,6 +400,39 @@ def test_a_test_set_is_scored_against_gold_and_the_best_reading_is_kept(command,
     again.must_refuse("links.txt, line 2", "'1:1'")
 
 
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("align", ["--source", "a", "--gold", "x"]),
+        ("align", ["--source", "a", "--back", "x"]),
+        ("align", ["--source", "a", "--threshold", "0.2"]),
+        ("align", ["--source", "a", "--rule", "auto"]),
+        ("score-alignment", ["--test", "test", "--reference"]),
+        ("score-alignment", ["--test", "test", "--beam", "7"]),
+        ("score-alignment", ["--test", "test", "--lines", "1"]),
+        ("score-alignment", ["--test", "test", "--rule", "auto", "--layer", "1"]),
+        ("score-alignment", ["--test", "test", "--threshold", "0.2", "--end", "keep"]),
+        ("export-alignment", ["--test", "test"]),
+        ("export-alignment", ["--test", "test", "--out", "x.align", "--gold", "x"]),
+        ("export-alignment", ["--test", "test", "--out", "x.npz", "--threshold", "0.2"]),
+    ],
+)
+def test_an_option_of_another_command_or_without_effect_is_refused(command, run, verb, words):
+    assert command(verb, run, *words).status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--test", "test", "--gold-format", "naacl"], "--gold-format goes with --gold"),
+        (["--text", "a", "b"], "--text SOURCE TARGET with --gold"),
+        (["--test", "test", "--text", "a", "b"], "give --test NAME, or --text"),
+    ],
+)
+def test_options_that_need_others_are_refused(command, run, words, part):
+    command("score-alignment", run, *words).must_refuse(part)
+
+
 def test_all_links_of_a_test_set_are_written(command, run, tmp_path):
     out = tmp_path / "test.align"
     answer = command("export-alignment", run, "--test", "test", "--out", out)
