@@ -86,7 +86,8 @@ def _bytes(file: Any, name: str) -> UInt8[ndarray, " length"]:
 
 def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[WordAttention]:
     """The weights cut into lines as their words demand."""
-    lines, end = [], 0
+    lines: list[WordAttention] = []
+    end = 0
     for source, target in words:
         if not (isinstance(source, list) and isinstance(target, list)):
             raise ValueError("its words are not in two lists a line")
