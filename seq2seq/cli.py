@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -15,6 +15,9 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.memory import keep_freed_memory
 from seq2seq.version import __version__
+
+if TYPE_CHECKING:
+    from seq2seq.alignment.rule import Rule
 
 Kind = Literal["runs", "heads", "lines", "steps"]
 
@@ -58,6 +61,38 @@ ReferenceOption = Annotated[
 ]
 PictureOption = Annotated[
     Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
+]
+TextOption = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option("--text", metavar="SOURCE TARGET", help="two files of tokens split at spaces"),
+]
+RuleOption = Annotated[
+    Literal["run", "default"],
+    typer.Option(help="extraction rule: the one stored in the run, or the default"),
+]
+LayerOption = Annotated[
+    str | None,
+    typer.Option(help="decoder layer, from 1, or mean (default: the one before the last)"),
+]
+HeadOption = Annotated[
+    str | None, typer.Option(help="attention head, from 1, or mean (default: mean)")
+]
+ShiftOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--shift/--no-shift", help="read the row at which a target token is the decoder's input"
+    ),
+]
+EndOption = Annotated[
+    Literal["keep", "drop", "renormalise"] | None,
+    typer.Option(
+        help="</s> as a null link: keep it as a choice, drop it, or drop it and renormalise "
+        "(default: drop)"
+    ),
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="link every weight from here on, not the largest alone"),
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ... or mps (auto: a GPU if any)")
@@ -205,81 +240,17 @@ def align(
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
-    text: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option("--text", metavar="SOURCE TARGET", help="two files of tokens for --gold"),
-    ] = None,
-    gold: Annotated[
-        Path | None, typer.Option("--gold", help="links to score against, of --test or --text")
-    ] = None,
-    gold_format: Annotated[
-        Form, typer.Option("--gold-format", help="links i-j from 0, from 1, or a line a link")
-    ] = "pharaoh",
-    back: Annotated[
-        Path | None, typer.Option("--back", help="a run of the other direction, to combine with")
-    ] = None,
-    rule: Annotated[
-        Literal["run", "default", "auto"],
-        typer.Option(help="the run's choice; the default; or pick the best here as its choice"),
-    ] = "run",
-    layer: Annotated[
-        str | None, typer.Option(help="decoder layer, from 1, or mean (default: second to last)")
-    ] = None,
-    head: Annotated[
-        str | None, typer.Option(help="attention head, from 1, or mean (default: mean)")
-    ] = None,
-    shift: Annotated[
-        bool | None,
-        typer.Option("--shift/--no-shift", help="read the row at which a token is fed in"),
-    ] = None,
-    end: Annotated[
-        Literal["keep", "drop", "renormalise"] | None,
-        typer.Option(help="may a token be linked to </s>, that is to nothing (default: drop)"),
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="link all shares from here on, not the most")
-    ] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option("--export", help="write the links of all pairs: .align, .jsonl or .npz"),
-    ] = None,
+    rule: RuleOption = "run",
+    layer: LayerOption = None,
+    head: HeadOption = None,
+    shift: ShiftOption = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw where a model looked, or score a whole text against gold links.
+    """Draw the attention of single sentences as heatmaps, with the matrices as JSON.
 
-    With --source or --lines a sentence is drawn. With --test or --text alone every layer, head and
-    row is scored against gold, beside the diagonal and a statistical aligner; with --export the
-    alignments of the text are written instead.
+    A whole text is scored against gold by score-alignment and written by export-alignment.
     """
-    from seq2seq.alignment.rule import Rule
-    from seq2seq.interpret.chosen_rule import changed, chosen_rule
-
-    own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
-    read = changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
-    if export is not None:
-        from seq2seq.commands.export_alignment import export_text
-
-        export_text(run, test=test, texts=text, rule=read, out=export, device=device)
-        wrote(export)
-        return
-    if source is None and lines is None and (test or text or gold):
-        from seq2seq.commands.score_alignment import score_alignment
-
-        table, written = score_alignment(
-            run,
-            test=test,
-            texts=text,
-            gold=gold,
-            form=gold_format,
-            rule=read,
-            pick=rule == "auto",
-            back=back,
-            device=device,
-        )
-        print_table(table)
-        wrote(*written)
-        return
     from seq2seq.commands.align import align
 
     wrote(
@@ -291,11 +262,134 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            rule=read,
+            rule=extraction_rule(run, rule, layer, head, shift),
             out=out,
             device=device,
         )
     )
+
+
+@app.command("score-alignment")
+def score_alignment(
+    run: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN]", help="a run folder; none to score --links alone"),
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option("--test", help="this test set of the run, references as targets")
+    ] = None,
+    text: TextOption = None,
+    gold: Annotated[
+        Path | None, typer.Option("--gold", help="gold links; those of the test set by default")
+    ] = None,
+    gold_format: Annotated[
+        Form, typer.Option("--gold-format", help="of --gold; auto recognises it and says which")
+    ] = "auto",
+    links: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--links",
+            metavar="NAME=FILE",
+            help="also score the links of another aligner: Pharaoh, GIZA++ A3, ... (repeatable)",
+        ),
+    ] = None,
+    train: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--train", metavar="SOURCE TARGET", help="also score fast_align, trained on this text"
+        ),
+    ] = None,
+    back: Annotated[
+        Path | None, typer.Option("--back", help="a run of the other direction, to symmetrize with")
+    ] = None,
+    rule: Annotated[
+        Literal["run", "default", "auto"],
+        typer.Option(help="the run's choice; the default; or pick the lowest AER and store it"),
+    ] = "run",
+    layer: LayerOption = None,
+    head: HeadOption = None,
+    shift: ShiftOption = None,
+    end: EndOption = None,
+    threshold: ThresholdOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for all numbers")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Score alignments against gold: AER of every decoder layer, head and row, and of --links."""
+    from seq2seq.commands.score_alignment import score_alignment
+
+    read = None
+    if run is not None:
+        if rule == "auto" and (layer, head, shift) != (None, None, None):
+            raise typer.BadParameter("--layer, --head and --shift are what --rule auto picks")
+        read = extraction_rule(run, rule, layer, head, shift, end, threshold)
+    elif rule != "run" or (layer, head, shift, end, threshold) != (None,) * 5 or device != "auto":
+        raise typer.BadParameter(
+            "--rule, --layer, --head, --shift, --end, --threshold and --device go with RUN"
+        )
+    table, written = score_alignment(
+        run,
+        test=test,
+        texts=text,
+        gold=gold,
+        form=gold_format,
+        rule=read,
+        pick=rule == "auto",
+        back=back,
+        links=links or [],
+        train=train,
+        out=out,
+        device=device,
+    )
+    print_table(table)
+    wrote(*written)
+
+
+@app.command("export-alignment")
+def export_alignment(
+    run: RunArgument,
+    out: Annotated[
+        Path,
+        typer.Option("--out", help=".align: Pharaoh links; .jsonl: also weights; .npz: weights"),
+    ],
+    test: Annotated[
+        str | None, typer.Option("--test", help="this test set of the run, references as targets")
+    ] = None,
+    text: TextOption = None,
+    rule: RuleOption = "run",
+    layer: LayerOption = None,
+    head: HeadOption = None,
+    shift: ShiftOption = None,
+    end: EndOption = None,
+    threshold: ThresholdOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Write the alignment of every pair of a text, read by one rule."""
+    from seq2seq.commands.export_alignment import export_text
+
+    if out.suffix == ".npz" and (end, threshold) != (None, None):
+        raise typer.BadParameter("--end and --threshold choose links, but .npz has weights alone")
+    read = extraction_rule(run, rule, layer, head, shift, end, threshold)
+    export_text(run, test=test, texts=text, rule=read, out=out, device=device)
+    wrote(out)
+
+
+def extraction_rule(
+    run: Path,
+    rule: str,
+    layer: str | None,
+    head: str | None,
+    shift: bool | None,
+    end: Literal["keep", "drop", "renormalise"] | None = None,
+    threshold: float | None = None,
+) -> "Rule":
+    """The rule by which attention is read as links: the run's or the default, with changes."""
+    from seq2seq.alignment.rule import Rule
+    from seq2seq.interpret.chosen_rule import changed, chosen_rule
+
+    if threshold is not None and end == "keep":
+        raise typer.BadParameter("--end keep has no effect with --threshold")
+    own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
+    return changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
 
 
 @app.command()

@@ -435,7 +435,9 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
             if type(None) in options:
                 return None
         else:
-            return coerce(value, next(k for k in options if k is not type(None)), key)
+            choices = [k for k in options if k is not type(None)]
+            words = [k for k in choices if value in get_args(k)] if isinstance(value, str) else []
+            return coerce(value, (words or choices)[0], key)
     elif origin is list and isinstance(value, list | tuple):
         return [coerce(item, options[0], f"{key}[{i}]") for i, item in enumerate(value)]
     elif origin is dict and isinstance(value, Mapping):

@@ -498,7 +498,7 @@ def test_a_test_set_is_scored_against_gold_and_the_best_reading_is_kept(command,
     gold.write_text(
         "".join(" ".join(f"{i}-{i}" for i in range(len(s.split()))) + "\n" for s in sources)
     )
-    answer = command("align", copy, "--test", "test", "--gold", gold, "--rule", "auto")
+    answer = command("score-alignment", copy, "--test", "test", "--gold", gold, "--rule", "auto")
     assert answer.status == 0, answer
     assert "AER at the row that predicts a token" in answer.out
     assert "the diagonal" in answer.out and "0.000" in answer.out  # the diagonal is the gold
@@ -508,13 +508,46 @@ def test_a_test_set_is_scored_against_gold_and_the_best_reading_is_kept(command,
     assert f"*{best:.3f}" in answer.out
     assert read_json(copy / "align/rule.json")["aer"] == best
     gold.write_text("0-0\n1:1\n" + "\n" * (len(sources) - 2))
-    again = command("align", copy, "--test", "test", "--gold", gold)
+    again = command("score-alignment", copy, "--test", "test", "--gold", gold)
     again.must_refuse("links.txt, line 2", "'1:1'")
+
+
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("align", ["--source", "a", "--gold", "x"]),
+        ("align", ["--source", "a", "--back", "x"]),
+        ("align", ["--source", "a", "--threshold", "0.2"]),
+        ("align", ["--source", "a", "--rule", "auto"]),
+        ("score-alignment", ["--test", "test", "--reference"]),
+        ("score-alignment", ["--test", "test", "--beam", "7"]),
+        ("score-alignment", ["--test", "test", "--lines", "1"]),
+        ("score-alignment", ["--test", "test", "--rule", "auto", "--layer", "1"]),
+        ("score-alignment", ["--test", "test", "--threshold", "0.2", "--end", "keep"]),
+        ("export-alignment", ["--test", "test"]),
+        ("export-alignment", ["--test", "test", "--out", "x.align", "--gold", "x"]),
+        ("export-alignment", ["--test", "test", "--out", "x.npz", "--threshold", "0.2"]),
+    ],
+)
+def test_an_option_of_another_command_or_without_effect_is_refused(command, run, verb, words):
+    assert command(verb, run, *words).status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--test", "test", "--gold-format", "naacl"], "--gold-format goes with --gold"),
+        (["--text", "a", "b"], "--text SOURCE TARGET with --gold"),
+        (["--test", "test", "--text", "a", "b"], "give --test NAME, or --text"),
+    ],
+)
+def test_options_that_need_others_are_refused(command, run, words, part):
+    command("score-alignment", run, *words).must_refuse(part)
 
 
 def test_all_links_of_a_test_set_are_written(command, run, tmp_path):
     out = tmp_path / "test.align"
-    answer = command("align", run, "--test", "test", "--export", out)
+    answer = command("export-alignment", run, "--test", "test", "--out", out)
     assert answer.status == 0 and f"wrote {out}" in answer.err
     assert len(out.read_text("ascii").splitlines()) == 20
 

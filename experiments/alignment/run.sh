@@ -14,12 +14,12 @@ for model in transformer bahdanau; do
   run=$work/runs/greek-$model
   $seq2seq train experiment=alignment-$model name=greek-$model runs_dir="$work/runs" seed=1 trainer.threads=1 \
     data=files data.root="$work/greek" data.source=grc data.target=eng data.tokenized=true
-  $seq2seq align "$run" --test validation --gold "$work/greek/validation.align" --rule auto
-  $seq2seq align "$run" --test test --gold "$work/greek/test.align"
+  $seq2seq score-alignment "$run" --test validation --gold "$work/greek/validation.align" --rule auto
+  $seq2seq score-alignment "$run" --test test --gold "$work/greek/test.align" --train "$work/greek/train.grc" "$work/greek/train.eng"
   $seq2seq plot steps "$run" --test test --line 5 --reference --out "$work/greek-$model-steps.png"
 
   run=$work/runs/news-$model
   $seq2seq train experiment=alignment-$model name=news-$model runs_dir="$work/runs" seed=1 trainer.threads=1 train.max_steps=4000 \
     data=files data.root="$work/hansards" data.source=en data.target=fr data.tokenized=true
-  $seq2seq align "$run" --test test --gold "$HANSARDS_DEV/dev.wa.nonullalign" --gold-format naacl
+  $seq2seq score-alignment "$run" --test test --gold "$HANSARDS_DEV/dev.wa.nonullalign" --train "$work/hansards/train.en" "$work/hansards/train.fr"
 done

@@ -28,18 +28,18 @@ class Links(NamedTuple):
     possible: frozenset[Link] = frozenset()
 
     @classmethod
-    def parse(cls, line: str, base: int = 0) -> "Links":
-        """Read Pharaoh format, whose tokens are counted from `base`.
+    def parse(cls, line: str) -> "Links":
+        """Read Pharaoh format, whose tokens are counted from 0.
 
         Raises:
-            ValueError: a word is no link, or before the first token; the message names it.
+            ValueError: a word is no link; the message names it.
         """
         found: dict[str, set[Link]] = {"-": set(), "?": set()}
         for word in line.split():
             match = re.fullmatch(r"(\d+)([-?])(\d+)", word, re.ASCII)
             if not match:
                 raise ValueError(f"{word!r} is neither a sure link i-j nor a possible one i?j")
-            found[match[2]].add(from_base(int(match[1]), int(match[3]), base))
+            found[match[2]].add((int(match[1]), int(match[3])))
         return cls(frozenset(found["-"]), frozenset(found["?"] - found["-"]))
 
     def turned(self) -> "Links":
@@ -97,26 +97,15 @@ def read_gold(folder: Path) -> list[Gold] | None:
     return golds
 
 
-def from_base(i: int, j: int, base: int) -> Link:
-    """A link counted from 0, from one that is counted from `base`.
-
-    Raises:
-        ValueError: a token is before the first.
-    """
-    if min(i, j) < base:
-        raise ValueError(f"the link {i}-{j} counts from 0, but in this format {base} is the first")
-    return i - base, j - base
-
-
-def check_range(gold: Gold, base: int = 0) -> None:
+def check_range(gold: Gold) -> None:
     """Refuse links to tokens that are not there.
 
     Raises:
-        ValueError: the message names the link, as counted from `base`, and both lengths.
+        ValueError: the message names the link and both lengths.
     """
     for i, j in sorted(gold.links.sure | gold.links.possible):
         if not (i < len(gold.source) and j < len(gold.target)):
             raise ValueError(
-                f"the link {i + base}-{j + base} points past the pair of {len(gold.source)} and "
-                f"{len(gold.target)} tokens (they are counted from {base})"
+                f"the link {i}-{j} points past the pair of {len(gold.source)} and "
+                f"{len(gold.target)} tokens (they are counted from 0)"
             )

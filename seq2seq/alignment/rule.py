@@ -46,6 +46,13 @@ class Rule:
     end: Literal["keep", "drop", "renormalise"] = "drop"
     threshold: float | None = None
 
+    def __post_init__(self) -> None:
+        for what, number in (("layer", self.layer), ("head", self.head)):
+            if isinstance(number, int) and number < 1:
+                raise UserError(f"there is no {what} {number}: they are counted from 1")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise UserError(f"threshold={self.threshold} must be from 0 to 1")
+
     def resolve(self, layers: int, heads: int) -> "Rule":
         """The same rule for a model of so many layers and heads, nothing left open.
 
@@ -54,7 +61,10 @@ class Rule:
         """
         for what, number, count in (("layer", self.layer, layers), ("head", self.head, heads)):
             if isinstance(number, int) and not 1 <= number <= count:
-                raise UserError(f"there is no {what} {number}: this model has {count}")
+                raise UserError(
+                    f"there is no {what} {number}: this model has {count} (--{what}, or the run's "
+                    "align/rule.json, says otherwise)"
+                )
         layer = max(1, layers - 1) if self.layer is None else self.layer
         return replace(self, layer=1 if layers == 1 else layer, head=1 if heads == 1 else self.head)
 

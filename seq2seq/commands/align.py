@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +89,8 @@ def align(
         raise UserError("--target goes with --source; with --test, --reference reads its reference")
     if test is None and (lines is not None or reference):
         raise UserError("--lines and --reference go with --test NAME")
+    if beam is not None and (target is not None or reference):
+        raise UserError("--beam has no effect where a translation is given, not searched")
     run = RunFolder.open(path)
     if source is not None:
         chosen = {slug(source): Sentence(source, target)}
@@ -123,7 +126,11 @@ def from_test(
     folder = run.test(test)
     sources, references = (read_back(folder / f"{side}.txt") for side in ("source", "reference"))
     if lines is None:
-        raise UserError(f"say which lines of {test}, such as --lines 3,17 (it has {len(sources)})")
+        raise UserError(
+            f"say which lines of {test} to draw, such as --lines 3,17 (it has {len(sources)}); all "
+            "of it is scored against gold by `seq2seq score-alignment` and written by `seq2seq "
+            "export-alignment`"
+        )
     chosen = numbers(lines, len(sources), option)
     if not reference:
         return {f"{test}-{n}": Sentence(sources[n - 1]) for n in chosen}
@@ -154,5 +161,9 @@ def numbers(text: str, most: int, option: str = "--lines") -> list[int]:
 
 
 def slug(text: str) -> str:
-    """A file name from the first words of a sentence."""
-    return "-".join(re.findall(r"\w+", text.lower())[:6])[:60] or "sentence"
+    """A file name from the first words of a sentence, and a hash where it has more of them."""
+    words = re.findall(r"\w+", text.lower())
+    name = "-".join(words[:6])[:60]
+    if name == "-".join(words):
+        return name or "sentence"
+    return f"{name}-{sha256(text.encode()).hexdigest()[:6]}"

@@ -12,9 +12,9 @@ from numpy import ndarray
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule
-from seq2seq.corpora.lines import read_pairs, refuse_tagged_files
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import Cut, stored_texts
+from seq2seq.interpret.alignment import Cut
+from seq2seq.interpret.gold_set import given_pairs, stored_texts
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import track
 from seq2seq.system.files import replacing
@@ -59,16 +59,16 @@ def export_text(
             attention or not the layer or head of the rule.
     """
     if out.suffix not in WRITERS:
-        raise UserError(f"--export {out} must end in {', '.join(WRITERS)}")
+        raise UserError(f"--out {out} must end in {', '.join(WRITERS)}")
     run = RunFolder.open(path)
-    pairs: Iterable[tuple[str, str]]
-    if test is not None:
-        name, pairs = test, stored_texts(run.test(test))
-    elif texts is not None:
-        refuse_tagged_files(*texts)
-        name, pairs = texts[0].name, read_pairs(*texts)
+    if (test is None) == (texts is None):
+        raise UserError("give --test NAME, or --text SOURCE TARGET")
+    if texts is None:
+        name, pairs = str(test), iter(stored_texts(run.test(str(test))))
+    elif out.resolve() in [path.resolve() for path in texts]:
+        raise UserError(f"--out {out} would overwrite a file of --text")
     else:
-        raise UserError("--export goes with --test NAME or --text SOURCE TARGET")
+        name, pairs = texts[0].name, given_pairs(*texts)
     aligned = align_all(Translator(run, device=device), pairs, rule)
     mode, write = WRITERS[out.suffix]
     with replacing(out, mode) as file:

@@ -63,6 +63,10 @@ def plot(
         raise UserError('give a sentence by --source "...", or --test NAME with --line 3')
     if (target is not None and source is None) or (reference and test is None):
         raise UserError("--target goes with --source, and --reference with --test")
+    if line is not None and test is None:
+        raise UserError("--line goes with --test NAME")
+    if beam is not None and (target is not None or reference):
+        raise UserError("--beam has no effect where a translation is given, not searched")
     if source is not None:
         name, sentence = slug(source), Sentence(source, target)
     else:
@@ -77,9 +81,14 @@ def plot(
     first = translators[0]
     match kind:
         case "runs":
-            heatmaps.beside(
-                [panel(t, sentence, sentence.translated(t)) for t in translators], picture
-            )
+            names = [run.name for run in runs]
+            if len(set(names)) < len(names):
+                names = [str(run.path) for run in runs]
+            panels = [
+                panel(t, sentence, sentence.translated(t), title=name)
+                for t, name in zip(translators, names, strict=True)
+            ]
+            heatmaps.beside(panels, picture)
         case "lines":
             heatmaps.lines(panel(first, sentence, sentence.translated(first)), picture)
         case "heads":

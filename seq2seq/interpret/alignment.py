@@ -18,25 +18,9 @@ from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import track
-from seq2seq.system.files import read_back
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translation import END, Translation
 from seq2seq.translation.translator import Translator
-
-
-def stored_texts(folder: Path) -> list[tuple[str, str]]:
-    """The pairs of a test set in a run folder.
-
-    Raises:
-        UserError: its files are of different lengths.
-    """
-    paths = folder / "source.txt", folder / "reference.txt"
-    source, target = map(read_back, paths)
-    if len(source) != len(target):
-        raise UserError(
-            f"{paths[0]} has {len(source)} lines and {paths[1]} {len(target)}: they must be pairs"
-        )
-    return list(zip(source, target, strict=True))
 
 
 class Cut(NamedTuple):

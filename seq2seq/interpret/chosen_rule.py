@@ -1,10 +1,10 @@
 """The extraction rule of a run: stored in align/rule.json, changed on the command line."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from seq2seq.alignment.rule import Rule
+from seq2seq.config import check
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import read_json
@@ -22,8 +22,8 @@ def chosen_rule(run: RunFolder) -> Rule:
     if not file.is_file():
         return Rule()
     try:
-        return replace(Rule(), **read_json(file)["rule"])
-    except (UserError, TypeError, KeyError) as error:
+        return Rule(**check(Rule, read_json(file).get("rule"), "rule"))
+    except UserError as error:
         raise UserError(
             f"{file} cannot be read as a rule: {error} (delete it to read by the default rule)"
         ) from error

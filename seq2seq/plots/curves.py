@@ -36,7 +36,7 @@ def curves(
     with chart(path, x, y) as axes:
         for (name, values), look in zip(series.items(), looks(), strict=False):
             at = [places.index(place) for place in values]
-            axes.plot(at, list(values.values()), label=name, **look)
+            axes.plot(at, list(values.values()), label=short(name), **look)
             if band := bands.get(name):
                 low, high = zip(*(band[place] for place in values), strict=True)
                 axes.fill_between(at, low, high, color=look["color"], alpha=0.15, linewidth=0)
@@ -60,7 +60,7 @@ def courses(
     with chart(path, x, y) as axes:
         for place, (name, across, up) in enumerate(lines):
             first = name not in [other for other, _, _ in lines[:place]]
-            axes.plot(across, up, label=name if first else None, markersize=4, **look[name])
+            axes.plot(across, up, label=short(name) if first else None, markersize=4, **look[name])
         axes.set_xlim(left=0)
 
 
@@ -77,6 +77,11 @@ def chart(path: Path, x: str, y: str) -> Iterator[Any]:
         axes.grid(axis="y", linewidth=0.5, alpha=0.5)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+
+
+def short(name: str) -> str:
+    """A name as a legend has room for it, its middle left out."""
+    return name if len(name) <= 48 else f"{name[:23]}\N{HORIZONTAL ELLIPSIS}{name[-24:]}"
 
 
 def looks() -> Iterator[dict[str, Any]]:

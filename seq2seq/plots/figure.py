@@ -1,19 +1,28 @@
 """Pictures: the only door to matplotlib."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from seq2seq.errors import UserError
+from seq2seq.plots.heatmaps import Panel
 from seq2seq.system.console import console
 from seq2seq.system.files import replacing
+from seq2seq.text.characters import visible
 
 FORMATS = (".png", ".svg", ".pdf")
+LARGEST = 36.0  # inches that the cells of a picture may take on a side, 5,400 pixels
+MOST = 2500  # words a side, of which a picture still shows each
+SPACED = 0.16  # inches from one written word to the next
+LONGEST = 40  # characters of a word that are written
+SLOT = 1.2  # inches that a panel with a title takes at least
 # Asked in this order for a character that the fonts before lack, if they are installed.
 FONTS = (
     "DejaVu Sans",
@@ -27,6 +36,37 @@ FONTS = (
     "Noto Sans Devanagari",
     "Noto Sans Symbols2",
 )
+
+
+def check_length(panels: Iterable[Panel], path: Path) -> None:
+    """Refuse matrices of which a picture cannot show every cell.
+
+    Raises:
+        UserError: a side has more than MOST words.
+    """
+    words = max(max(len(panel.source), len(panel.target)) for panel in panels)
+    if words > MOST:
+        raise UserError(
+            f"{path} cannot show a sentence of {words:,} words: a picture has at most {MOST:,} a "
+            "side (`seq2seq export-alignment` writes the numbers)"
+        )
+
+
+def spacing(cell: float, path: Path) -> int:
+    """Every how many words one is written where a word has so many inches; said if not all are."""
+    every = max(1, int(np.ceil(SPACED / cell - 1e-9)))
+    if every > 1:
+        console.print(f"{path}: one word in {every} is written, for lack of space")
+    return every
+
+
+def wrapped(title: str, inches: float) -> str:
+    """A title in lines of a width, its middle left out where it would take more than three."""
+    width = max(8, int(inches / 0.11))
+    if len(title) > 3 * width:
+        half = 3 * width // 2 - 1
+        title = f"{title[:half]}\N{HORIZONTAL ELLIPSIS}{title[-half:]}"
+    return "\n".join(title[i : i + width] for i in range(0, len(title), width))
 
 
 @contextmanager
@@ -78,3 +118,11 @@ def save(figure: Figure, path: Path) -> None:
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     with replacing(path, "wb") as file:
         figure.savefig(file, format=kind, bbox_inches="tight", pad_inches=0.1, metadata=undated)
+
+
+def word_label(word: str) -> str:
+    """A word as a label: without characters that draw nothing, shortened where it is long."""
+    shown = visible(word)
+    if len(shown) <= LONGEST:
+        return shown
+    return f"{shown[: LONGEST // 2]}\N{HORIZONTAL ELLIPSIS}{shown[-LONGEST // 2 + 1 :]}"

@@ -3,18 +3,19 @@
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy import ndarray
 
 from seq2seq.alignment.gold import Links
-from seq2seq.plots.figure import paper
-from seq2seq.text.characters import visible
+from seq2seq.errors import UserError
+from seq2seq.plots.figure import LARGEST, SLOT, check_length, paper, spacing, word_label, wrapped
 
 CELL = 0.3  # inches a word
 GAP = 0.35  # inches between panels
@@ -62,45 +63,73 @@ def heatmap(
 
 
 def beside(panels: Sequence[Panel], path: Path) -> None:
-    """Draw heatmaps side by side, each with its own words and under its own title."""
+    """Draw heatmaps side by side, each with its own words and under its own title.
+
+    Cells shrink where the picture would be larger than LARGEST a side; then every k-th word is
+    written.
+
+    Raises:
+        UserError: there are too many words or panels for a picture.
+    """
+    check_length(panels, path)
     with paper(path) as figure:
-        margins = [longest(figure, panel.target) + 0.1 for panel in panels]
-        wides = [CELL * len(panel.source) for panel in panels]
-        talls = [CELL * len(panel.target) for panel in panels]
-        above = max(longest(figure, panel.source) for panel in panels) + 0.15
-        width, height = sum(margins) + sum(wides) + GAP * (len(panels) - 1), max(talls) + above
+        columns = sum(len(panel.source) for panel in panels)
+        cell = min(CELL, LARGEST / columns, LARGEST / max(len(panel.target) for panel in panels))
+        every = spacing(cell, path)
+        margins = [longest(figure, panel.target[::every]) + 0.1 for panel in panels]
+        wides = [cell * len(panel.source) for panel in panels]
+        talls = [cell * len(panel.target) for panel in panels]
+        above = max(longest(figure, panel.source[::every]) for panel in panels) + 0.15
+        slots = [
+            max(margin + wide, SLOT if panel.title else 0.0)
+            for margin, wide, panel in zip(margins, wides, panels, strict=True)
+        ]
+        width, height = sum(slots) + GAP * (len(panels) - 1), max(talls) + above
+        if width > 1.4 * LARGEST:
+            raise UserError(
+                f"{len(panels)} heatmaps side by side are too wide for {path}: draw fewer runs"
+            )
         figure.set_size_inches(width, height)
         x = 0.0
-        for panel, margin, wide, tall in zip(panels, margins, wides, talls, strict=True):
-            x += margin
-            bottom = max(talls) - tall
-            axes = figure.add_axes((x / width, bottom / height, wide / width, tall / height))
+        for panel, margin, slot, wide, tall in zip(
+            panels, margins, slots, wides, talls, strict=True
+        ):
+            left, bottom = (x + margin) / width, (max(talls) - tall) / height
+            axes = figure.add_axes((left, bottom, wide / width, tall / height))
             draw(axes, panel)
-            label(axes, panel, across=True, down=True)
+            label(axes, panel, across=True, down=True, every=every)
             if panel.title:
-                figure.text(x / width, 1, panel.title, va="bottom", fontweight="bold")
-            x += wide + GAP
+                title = wrapped(panel.title, slot)
+                figure.text(x / width, 1, title, va="bottom", fontweight="bold")
+            x += slot + GAP
 
 
 def multiples(rows: Sequence[Sequence[Panel]], path: Path) -> None:
     """Draw many small heatmaps of one sentence as a grid, its words at the outer panels only.
 
     Words that would be too small to read give way to numbers.
+
+    Raises:
+        UserError: there are too many words for a picture.
     """
+    check_length([panel for row in rows for panel in row], path)
     columns, lines = len(rows[0][0].source), len(rows[0][0].target)
+    across = max(map(len, rows))
     cell = min(CELL, SMALL / max(columns, lines))
+    cell = min(cell, LARGEST / (columns * across), LARGEST / (lines * len(rows)))
     legible = cell >= LEGIBLE
     with paper(path, min(10.0, cell * 58) if legible else 8.0) as figure:
         wide, tall = cell * columns, cell * lines
-        width, height = (wide + GAP / 2) * max(map(len, rows)), (tall + GAP) * len(rows)
+        slot = max(wide + GAP / 2, SLOT + 0.1)
+        width, height = slot * across, (tall + GAP) * len(rows)
         figure.set_size_inches(width, height)
         for y, row in enumerate(rows):
             for x, panel in enumerate(row):
-                left, bottom = x * (wide + GAP / 2), height - y * (tall + GAP) - tall
+                left, bottom = x * slot, height - y * (tall + GAP) - tall
                 axes = figure.add_axes((left / width, bottom / height, wide / width, tall / height))
                 draw(axes, panel, line=min(1.4, 12 * cell))
-                label(axes, panel, across=y == 0, down=x == 0, words=legible)
-                axes.set_xlabel(panel.title, fontsize=8, labelpad=2)
+                label(axes, panel, across=y == 0, down=x == 0, words=legible, cell=cell)
+                axes.set_xlabel(panel.title, fontsize=8, labelpad=2, loc="left")
 
 
 def lines(panel: Panel, path: Path) -> None:
@@ -108,13 +137,20 @@ def lines(panel: Panel, path: Path) -> None:
 
     Rows that would be too wide become columns. In a row, words of a script that is written from
     right to left run from right to left.
+
+    Raises:
+        UserError: there are too many words for a picture.
     """
+    check_length([panel], path)
     with paper(path) as figure:
-        sides = [[visible(word) for word in side] for side in (panel.source, panel.target)]
-        sizes = [[longest(figure, [word]) + 0.15 for word in side] for side in sides]
-        across = max(map(sum, sizes)) <= WIDE
+        sides = [[word_label(word) for word in side] for side in (panel.source, panel.target)]
+        many = max(map(len, sides)) > WIDE / 0.15  # no row has room for so many
+        sizes = [] if many else [[longest(figure, [w]) + 0.15 for w in side] for side in sides]
+        across = not many and max(map(sum, sizes)) <= WIDE
+        step = min(CELL * 0.8, LARGEST / max(map(len, sides)))
+        every = 1 if across else spacing(step, path)
         if not across:
-            sizes = [[CELL * 0.8] * len(side) for side in sides]
+            sizes = [[step] * len(side) for side in sides]
         length = max(map(sum, sizes))
         places = [centres(side, length) for side in sizes]
         if across:
@@ -122,9 +158,9 @@ def lines(panel: Panel, path: Path) -> None:
                 if any(map(leftward, side)):
                     place[:] = [length - x for x in place]
 
-        def line(i: int, j: int, **style: Any) -> None:
-            ends = (places[0][i], places[1][j]), (0, 1)
-            axes.plot(*(ends if across else ends[::-1]), **style)
+        def ends(i: int, j: int) -> list[tuple[float, float]]:
+            points = [(places[0][i], 0.0), (places[1][j], 1.0)]
+            return points if across else [(y, x) for x, y in points]
 
         figure.set_size_inches((length, 1.6) if across else (2.4, length))
         axes = figure.add_axes((0, 0, 1, 1))
@@ -132,13 +168,22 @@ def lines(panel: Panel, path: Path) -> None:
         axes.set(xlim=(0, length if across else 1), ylim=(1 if across else length, 0))
         for links, dash in ((panel.gold.sure, "solid"), (panel.gold.possible, DASHED)):
             for i, j in links:
-                line(i, j, color=OUTLINE, lw=4, ls=dash, alpha=0.6)
-        for j, i in np.argwhere(panel.weights >= FAINT).tolist():
-            line(i, j, color="black", lw=1.2, alpha=min(1.0, float(panel.weights[j, i])))
+                axes.plot(*zip(*ends(i, j), strict=True), color=OUTLINE, lw=4, ls=dash, alpha=0.6)
+        seen = np.argwhere(panel.weights >= FAINT).tolist()
+        if seen:
+            shades = [min(1.0, float(panel.weights[j, i])) for j, i in seen]
+            axes.add_collection(
+                LineCollection(
+                    [ends(i, j) for j, i in seen],
+                    colors=[(0, 0, 0, shade) for shade in shades],
+                    linewidths=1.2,
+                    zorder=3,
+                )
+            )
         for side, place, y, below, left in zip(
             sides, places, (-0.03, 1.03), ("bottom", "top"), ("right", "left"), strict=True
         ):
-            for word, x in zip(side, place, strict=True):
+            for word, x in list(zip(side, place, strict=True))[::every]:
                 if across:
                     axes.text(x, y, word, ha="center", va=below)
                 else:
@@ -166,11 +211,31 @@ def draw(axes: Axes, panel: Panel, line: float = 1.4) -> None:
             spine.set(edgecolor=OUTLINE, linewidth=2.5)
 
 
-def label(axes: Axes, panel: Panel, *, across: bool, down: bool, words: bool = True) -> None:
-    """Words along the top and the left, or every tenth one's number."""
+def label(
+    axes: Axes,
+    panel: Panel,
+    *,
+    across: bool,
+    down: bool,
+    words: bool = True,
+    every: int = 1,
+    cell: float = CELL,
+) -> None:
+    """Words along the top and the left, or numbers, as many as a cell of so many inches has room.
+
+    Args:
+        axes: of the matrix.
+        panel: the matrix.
+        across: whether the columns have labels.
+        down: whether the rows have labels.
+        words: whether labels are words, of which one in `every` is written, or numbers.
+        every: the distance of one word from the next.
+        cell: inches of a cell, that decide how many numbers there are.
+    """
+    tenth = 10 * max(1, int(np.ceil(0.03 / cell)))
     for axis, side, shown in ((axes.xaxis, panel.source, across), (axes.yaxis, panel.target, down)):
-        places = range(len(side)) if words else range(9, len(side), 10)
-        names = [visible(side[i]) if words else str(i + 1) for i in places]
+        places = range(0, len(side), every) if words else range(tenth - 1, len(side), tenth)
+        names = [word_label(side[i]) if words else str(i + 1) for i in places]
         axis.set_ticks(list(places) if shown else [], names if shown else [])
     if words:
         axes.tick_params(axis="x", rotation=90)
@@ -181,7 +246,7 @@ def longest(figure: Figure, words: Sequence[str]) -> float:
     text = figure.text(0, 0, "")
     sizes = []
     for word in words:
-        text.set_text(visible(word))
+        text.set_text(word_label(word))
         sizes.append(text.get_window_extent().width / figure.dpi)
     text.remove()
     return max(sizes, default=0.0)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seq2seq.errors import UserError
-from seq2seq.system.files import replacing, sha256
+from seq2seq.system.files import read_back, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
 MOST = 1 << 28  # bytes: ten times what three thousand long sentences need
@@ -71,6 +71,8 @@ def read(path: Path) -> list[WordAttention]:
         raise UserError(
             f"{path} is not of the hypothesis.txt beside it: run `seq2seq evaluate` again"
         )
+    if (count := len(read_back(path.with_name("hypothesis.txt")))) != len(lines):
+        raise UserError(f"{path} has {len(lines)} lines for {count} hypotheses")
     return lines
 
 
@@ -84,12 +86,18 @@ def _bytes(file: Any, name: str) -> UInt8[ndarray, " length"]:
 
 def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[WordAttention]:
     """The weights cut into lines as their words demand."""
-    lines, end = [], 0
+    lines: list[WordAttention] = []
+    end = 0
     for source, target in words:
+        if not (isinstance(source, list) and isinstance(target, list)):
+            raise ValueError("its words are not in two lists a line")
         if not all(isinstance(word, str) for word in (*source, *target)):
             raise ValueError("its words are no texts")
         start, end = end, end + len(source) * len(target)
         part = weights[start:end].reshape(len(target), len(source))
+        sums = part.sum(1, dtype=np.int64)
+        if (sums > 256 + len(source) / 2).any():  # each weight was rounded by a half at most
+            raise ValueError(f"a row of line {len(lines) + 1} sums to more than one")
         lines.append(WordAttention(list(source), list(target), part))
     if end != len(weights):
         raise ValueError(f"it has {len(weights):,} weights for words that need {end:,}")

@@ -1,5 +1,6 @@
 """Known agreements (such as subject and verb) of the sentences of a test set, and their file."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def parse_agreement(line: str) -> Agreement | None:
     distance, *forms = line.split("\t")
     if not line:
         return None
-    if not distance.isdecimal() or len(forms) < 2:
+    if not re.fullmatch(r"[0-9]{1,6}", distance) or len(forms) < 2:
         raise ValueError(f"{line!r} is not a distance, the right form and wrong ones between tabs")
     return Agreement(int(distance), forms[0], tuple(forms[1:]))
 
@@ -48,15 +49,21 @@ def read_agreements(folder: Path) -> list[Agreement | None] | None:
     """The agreements beside a test set's text, a line a pair; None where there are none.
 
     Raises:
-        UserError: a line is not one; the message names file and line.
+        UserError: a line is not one, or there is not one for every pair; the message names it.
     """
     path = folder / AGREEMENT
     if not path.is_file():
         return None
-    found = []
+    found: list[Agreement | None] = []
     for number, line in enumerate(read_lines(path), 1):
         try:
             found.append(parse_agreement(line))
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}") from error
+    text = folder / "reference.txt"
+    if text.is_file() and len(pairs := read_lines(text)) != len(found):
+        raise UserError(
+            f"{path} has {len(found)} lines for {len(pairs)} pairs: there must be one for each, "
+            "empty where nothing agrees"
+        )
     return found

@@ -56,7 +56,7 @@ def test_pairs_without_links_and_links_named_twice(file):
         ("pharaoh", "0-0\n0:0\n", "line 2: '0:0' is neither a sure link i-j nor a possible one"),
         ("naacl", "1 1 1 S\n1 1 1 X\n", r"line 2: 'X' stands where S \(sure\) or P \(possible\)"),
         ("naacl", "1 1 1 s\n", "line 1: 's' stands where"),
-        ("naacl", "1 0 1 S\n", "line 1: the link 0-1 counts from 0, but in this format 1 is"),
+        ("naacl", "1 0 0 S\n", "line 1: the link 0-0 counts from 0, but in this format 1 is"),
         ("naacl", "1 1 1 S\n3 1 1 S\n", "line 2: there is no pair 3: they are counted from 1 to 2"),
         ("naacl", "0 1 1 S\n", "line 1: there is no pair 0"),
         ("naacl", "1 4 1 S\n", "line 1: the link 4-1 points past the pair of 3 and 2 tokens"),

@@ -85,8 +85,8 @@ def test_an_archive_is_an_ordinary_zip_of_arrays(run, tmp_path):
 @pytest.mark.parametrize(
     ("asked", "out", "message"),
     [
-        ({"test": "test"}, "x.txt", r"--export x\.txt must end in \.align, \.jsonl, \.npz"),
-        ({}, "x.align", "--export goes with --test NAME or --text SOURCE TARGET"),
+        ({"test": "test"}, "x.txt", r"--out x\.txt must end in \.align, \.jsonl, \.npz"),
+        ({}, "x.align", "give --test NAME, or --text SOURCE TARGET"),
         ({"test": "tset"}, "x.align", "did you mean 'test'"),
     ],
 )

@@ -182,3 +182,41 @@ def test_too_few_checkpoints_are_no_film_strip(tmp_path):
 def test_a_run_without_attention_is_refused(tmp_path, kind):
     with pytest.raises(UserError, match="has no attention"):
         plot(kind, [make_run(tmp_path, "rnn")], source="a man", device="cpu")
+
+
+@pytest.mark.parametrize("length", [1, 300, 1000])
+def test_no_picture_is_larger_than_a_bound(tmp_path, length):
+    """Cells shrink, and fewer words are written; titles and words of any length are shortened."""
+    panel = drawn(length)._replace(title="a long name of a run " * 20)
+    heatmaps.lines(panel, tmp_path / "lines.png")
+    heatmaps.beside([panel], tmp_path / "beside.png")
+    for path in tmp_path.iterdir():
+        assert max(size(path)) < 8000, path
+
+
+def test_many_heads_and_long_words_keep_the_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr(figure, "LARGEST", 6.0)
+    heatmaps.multiples([[drawn(80)] * 8] * 8, tmp_path / "x.png")
+    assert max(size(tmp_path / "x.png")) < 8 * 1.4 * 150 + 8 * 0.2 * 150
+    word = Panel(["x" * 5000], ["y" * 3000], np.ones((1, 1)))
+    heatmaps.beside([word], tmp_path / "y.png")
+    assert max(size(tmp_path / "y.png")) < 1000
+
+
+def test_a_sentence_too_long_for_a_picture_is_refused(tmp_path):
+    for draw in (heatmaps.lines, lambda p, path: heatmaps.beside([p], path)):
+        words = ["w"] * (figure.MOST + 1)
+        with pytest.raises(UserError, match="cannot show a sentence of 2,501 words"):
+            draw(Panel(words, ["a"], np.zeros((1, len(words)))), tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"source": "a", "line": 1}, "--line goes with --test"),
+        ({"source": "a", "target": "b", "beam": 3}, "--beam has no effect"),
+    ],
+)
+def test_an_option_without_effect_is_refused(run, asked, message):
+    with pytest.raises(UserError, match=message):
+        plot("lines", [run], **asked, device="cpu")

@@ -77,6 +77,43 @@ def test_two_directions_are_combined(run, tmp_path):  # noqa: F811
     assert crossed <= links["both, grow-diag-final-and"] <= links["both, union"]
 
 
+def test_a_run_of_the_same_direction_is_refused(run):  # noqa: F811
+    with pytest.raises(UserError, match="give a run of the other direction"):
+        score_alignment(run, test="test", back=run, device="cpu")
+
+
+def test_other_alignments_are_scored_with_and_without_a_run(run, tmp_path):  # noqa: F811
+    gold, links = tmp_path / "gold.txt", tmp_path / "links.txt"
+    write_lines(gold, [str(one.links) for one in golden(3)])
+    write_lines(links, [" ".join(f"{i}-{j}" for i, j in one.links.sure) for one in golden(3)])
+    write_lines(tmp_path / "a.en", ENGLISH)
+    write_lines(tmp_path / "a.de", GERMAN)
+    texts = {"texts": (tmp_path / "a.en", tmp_path / "a.de"), "gold": gold}
+    asked = {"links": [f"mine={links}"], "device": "cpu"}
+    out = tmp_path / "numbers.json"
+    _, written = score_alignment(**texts, **asked, out=out)
+    assert written == [out]
+    rows = json.loads(out.read_text("utf-8"))["rows"]
+    assert list(rows) == ["mine", "the diagonal"] and rows["mine"]["aer"] == 0
+    assert score_alignment(**texts, **asked)[1] == []
+    _, written = score_alignment(run, **texts, **asked)
+    assert json.loads(written[0].read_text("utf-8"))["rows"]["mine"]["aer"] == 0
+    for bad in ("mine", f"the diagonal={links}"):
+        with pytest.raises(UserError, match="--links"):
+            score_alignment(**texts, links=[bad])
+
+
+def test_two_texts_of_one_name_do_not_overwrite_each_other(run, tmp_path):  # noqa: F811
+    written = []
+    for name, lines in (("a", 3), ("b", 2)):
+        write_lines(tmp_path / name / "x.en", ENGLISH[:lines])
+        write_lines(tmp_path / name / "x.de", GERMAN[:lines])
+        write_lines(tmp_path / name / "gold", [str(one.links) for one in golden(lines)])
+        texts = (tmp_path / name / "x.en", tmp_path / name / "x.de")
+        written += score_alignment(run, texts=texts, gold=tmp_path / name / "gold", device="cpu")[1]
+    assert len(set(written)) == 2
+
+
 def test_a_gold_set_turned_twice_is_itself():
     gold = Gold(["a"], ["b", "c"], Links(frozenset({(0, 1)}), frozenset({(0, 0)})))
     gold_set = GoldSet("x", [("a", "b c")], [gold])
@@ -139,11 +176,12 @@ def test_a_run_without_attention_is_refused(tmp_path):
 def test_without_a_statistical_aligner_its_row_is_missing(run, monkeypatch, capsys):  # noqa: F811
     monkeypatch.setitem(sys.modules, "thot", None)
     monkeypatch.setitem(sys.modules, "thot.alignment", None)
-    monkeypatch.setattr("seq2seq.commands.score_alignment.training_pairs", lambda run: [])
     _, written = score_alignment(run, test="test", rule=Rule(), device="cpu")
     rows = json.loads(written[0].read_text("utf-8"))["rows"]
     assert "the diagonal" in rows and not any("fast_align" in row for row in rows)
-    assert "pip install 'seq2seq-toolkit[align]'" in capsys.readouterr().err
+    assert "--train SOURCE TARGET" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"pip install 'seq2seq-toolkit\[align\]'"):
+        score_alignment(run, test="test", train=(Path("a"), Path("b")), device="cpu")
 
 
 def test_a_statistical_aligner_finds_what_a_corpus_repeats():
@@ -169,8 +207,8 @@ def test_a_rule_keeps_what_is_not_asked_for():
     nothing = dict.fromkeys(("layer", "head", "shift", "end", "threshold"))
     own = Rule(2, 3, shift=True, end="keep", threshold=0.5)
     assert changed(own, **nothing) == own
-    asked = {"layer": "mean", "head": "0", "shift": False, "end": "drop", "threshold": 0.0}
-    assert changed(own, **asked) == Rule("mean", 0, shift=False, end="drop", threshold=0.0)
+    asked = {"layer": "mean", "head": "1", "shift": False, "end": "drop", "threshold": 0.0}
+    assert changed(own, **asked) == Rule("mean", 1, shift=False, end="drop", threshold=0.0)
     assert changed(own, **{**nothing, "layer": "1"}) == replace(own, layer=1)
     with pytest.raises(UserError, match="--head two: give a number from 1, or mean"):
         changed(own, **{**nothing, "head": "two"})

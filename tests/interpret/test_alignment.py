@@ -87,7 +87,29 @@ def test_the_runs_own_rule_is_used_unless_another_is_given(copy):
     assert measure(translator, test, Rule(head=1))["rule"]["threshold"] is None
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"rule": {"leyer": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"rule": {"leyer": 1}}',
+        '{"rule": [1]}',
+        '{"rule": {"shift": "no"}}',
+        '{"rule": {"shift": 1}}',
+        '{"rule": {"layer": "first"}}',
+        '{"rule": {"layer": 0}}',
+        '{"rule": {"layer": true}}',
+        '{"rule": {"layer": [1]}}',
+        '{"rule": {"head": 1.5}}',
+        '{"rule": {"head": null}}',
+        '{"rule": {"end": "kept"}}',
+        '{"rule": {"end": ["keep"]}}',
+        '{"rule": {"threshold": "x"}}',
+        '{"rule": {"threshold": 2}}',
+        '{"rule": {"threshold": NaN}}',
+    ],
+)
 def test_a_damaged_rule_is_named(copy, content):
     (copy / RULE).parent.mkdir()
     (copy / RULE).write_text(content)

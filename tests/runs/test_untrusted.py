@@ -10,6 +10,7 @@ import pickle
 import resource
 import shutil
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -523,3 +524,78 @@ def test_a_file_with_other_bytes_somewhere_loads_or_is_one_sentence(run, at, nam
         assert "\n" not in str(error)
     finally:
         (run / name).write_bytes(content)
+
+
+# --- what a configuration names -----------------------------------------------------------------
+
+WATCH = """
+import json, os, sys
+folders = [os.path.realpath(f) for f in json.loads(sys.argv[1])]
+import matplotlib, matplotlib.font_manager, torch, sacrebleu, sentencepiece
+from seq2seq import align, compare, demo, evaluate, export, figures, judge, translate
+from seq2seq.compare import report, terminal
+from seq2seq.cli import main
+folders += [matplotlib.get_cachedir(), os.path.dirname(align.__file__), sys.prefix]
+folders += [sys.base_prefix, "/usr", "/lib", "/etc", "/proc", "/sys", "/dev", "/var", "/opt"]
+
+def hook(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.bind", "urllib.Request"):
+        print(f"FORBIDDEN {event} {arguments!r}", flush=True)
+        os._exit(3)
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes)):
+        path = os.path.realpath(os.fsdecode(arguments[0]))
+        if not any(path == f or path.startswith(f.rstrip("/") + "/") for f in folders):
+            print(f"FORBIDDEN {event} {path}", flush=True)
+            os._exit(3)
+
+sys.addaudithook(hook)
+for words in json.loads(sys.argv[2]):
+    sys.argv = ["seq2seq", *words]
+    try:
+        main()
+    except SystemExit as end:
+        if end.code:
+            print("FAILED", words, end.code, flush=True)
+            os._exit(4)
+print("ALL RAN")
+"""
+CORPORA = {
+    "files": {"_target_": "seq2seq.corpora.files.Files", "root": "TRAP"},
+    "url": {"_target_": "seq2seq.corpora.multi30k.Multi30k", "root": "http://127.0.0.1:9/x"},
+    "hub": {"_target_": "seq2seq.corpora.hub.Hub", "path": "TRAP"},
+    "controlled": {"_target_": "seq2seq.corpora.controlled.Controlled", "pairs": 10**15},
+}
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_no_command_after_training_opens_what_a_configuration_names(run, tmp_path, corpus):
+    trap, work = tmp_path / "trap", tmp_path / "work"
+    for folder in (trap, work):
+        folder.mkdir()
+    named = {k: str(trap) if v == "TRAP" else v for k, v in CORPORA[corpus].items()}
+    configure(run, "data", **named, train=str(trap / "x"), tests=[str(trap / "x")])
+    test, inside = run / "hyps" / "test", [str(run)]
+    lines = len((test / "source.txt").read_text("utf-8").splitlines())
+    (work / "links").write_text("0-0\n" * lines)
+    score = ["--test", "test", "--gold", str(work / "links")]
+    commands = [
+        ["translate", *inside],
+        ["evaluate", *inside],
+        ["align", *inside, "--test", "test", "--lines", "1"],
+        ["score-alignment", *inside, *score],
+        ["score-alignment", *inside, *score, "--rule", "auto"],
+        ["export-alignment", *inside, "--test", "test", "--out", str(work / "x.align")],
+        ["plot", "lines", *inside, "--source", "a man", "--out", str(work / "x.png")],
+        ["compare", *inside, "--out", str(work / "report")],
+    ]
+    if corpus != "files":  # one corpus for all commands, the others for those that read text
+        commands = commands[3:5]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, json.dumps([str(run), str(work)]), json.dumps(commands)],
+        cwd=work,
+        env={**os.environ, "TMPDIR": str(work)},
+        input="a man\n",
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.endswith("ALL RAN\n"), done.stdout[-500:] + done.stderr[-3000:]
