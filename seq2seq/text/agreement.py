@@ -61,7 +61,7 @@ def read_agreements(folder: Path) -> list[Agreement | None] | None:
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}") from error
     text = folder / "reference.txt"
-    if text.is_file() and len(pairs := read_lines(text)) != len(found):
+    if text.is_file() and len(pairs := list(read_lines(text))) != len(found):
         raise UserError(
             f"{path} has {len(found)} lines for {len(pairs)} pairs: there must be one for each, "
             "empty where nothing agrees"
