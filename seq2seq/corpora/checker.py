@@ -246,8 +246,8 @@ class SplitChecker:
         empty, long = found.count("empty side"), found.count("too long")
         if self.split == "train" and pairs and empty + long == pairs:
             sentence = (
-                f"no training pair is left of {pairs:,}: {empty:,} have an empty side, {long:,} are "
-                f"longer than data.max_length={self.corpus.max_length} pieces"
+                f"no training pair is left of {pairs:,}: {empty:,} have an empty side, {long:,} "
+                f"are longer than data.max_length={self.corpus.max_length} pieces"
             )
             found.add("nothing left", None, UserError(sentence))
         if not self.shift.found and "unequal counts" in found.kinds:

@@ -199,10 +199,10 @@ def test_multi30k_fetches_only_what_is_asked_for_and_once(server, known, cache, 
 
 BAD_ANSWERS = [
     (None, "404 File not found"),
-    (b"<html>please log in</html>", "other content than expected"),
-    (gzip.compress(b"another text\n"), "other content than expected"),
+    (b"<html>please log in</html>", "unexpected content"),
+    (gzip.compress(b"another text\n"), "unexpected content"),
     (gzip.compress(bytes(range(256)) * 9)[:-9], "not a whole gzip file"),
-    (b"", "the answer is empty"),
+    (b"", "the response is empty"),
 ]
 
 

@@ -146,7 +146,7 @@ def test_usual_sizes_and_several_tests(made, tmp_path):
         (["data.validation=0.0001"], ["data.validation=0.0001 of 600 pairs is less than one"]),
         (["data.train=fra.txt"], ["data.train=fra.txt has no effect with data.file"]),
         (["data.split_seed=-1"], ["data.split_seed=-1"]),
-        (["data.tests=[fra.txt]"], ["the file that is trained on", "data.file=fra.txt"]),
+        (["data.tests=[fra.txt]"], ["is the training file", "data.file=fra.txt"]),
         (["data.tests=[5,test.tsv]"], ["would both be 'test'"]),
         (["data.tests=[]", "data.validation=v.tsv"], ["data.train", "data.validation=1000"]),
     ],
@@ -165,7 +165,7 @@ def test_one_file_for_all_splits_is_refused(command, tmp_path):
         (tmp_path / name).write_text(text)
     words = ["data=tsv", "data.root=.", "data.source=en", "data.target=fr"]
     same = ["data.train=fra.txt", "data.validation=fra.txt", "data.tests=[./fra.txt]"]
-    command("check", *words, *same).must_refuse("is the file that is trained on", "data.file=")
+    command("check", *words, *same).must_refuse("is the training file", "data.file=")
     copies = ["data.train=fra.txt", "data.validation=copy1.txt", "data.tests=[copy2.txt]"]
     answer = command("check", *words, *copies)
     assert answer.status == 1 and "the same pairs as the training set" in " ".join(
@@ -186,7 +186,7 @@ def test_check_and_train_say_how_the_split_came_out(command, tmp_path):
     answer = command("check", *words)
     said = " ".join((answer.out + answer.err).split())
     assert answer.status == 0
-    assert "split: 300 pairs of fra.txt by seed 1: train 260, test 20, validation 20" in said
+    assert "split: 300 pairs of fra.txt with seed 1: train 260, test 20, validation 20" in said
     assert "pairs share theirs with another pair" in said
     answer = command("train", *words, *SMALL.split())
     assert "split: 300 pairs of fra.txt" in " ".join((answer.out + answer.err).split())
