@@ -176,7 +176,7 @@ def _text(record: Any, choices: list[str]) -> str | None:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise NoTextError(
-            f"has half a character (a lone surrogate) in the field {name!r}"
+            f"has a lone surrogate (not valid Unicode text) in the field {name!r}"
         ) from error
     return value
 

@@ -137,7 +137,8 @@ def test_of_several_references_the_first_is_read_and_that_is_said(tmp_path):
         (
             talk("srcset", list("abcde")),
             talk("refset", list("abcd")),
-            r"line 9 \(segment 3 of document 'd0'\) of .*t\.en is paired with line 13 \(segment 1 .*'d1'",
+            r"line 9 \(segment 3 of document 'd0'\) of .*t\.en is paired with "
+            r"line 13 \(segment 1 .*'d1'",
         ),
         (
             talk("srcset", list("abcd")),

@@ -107,7 +107,7 @@ def test_jsonl_fields_are_dotted_and_one_line(tmp_path):
         ('{"en": "a", "en": "c", "de": "b"}', "has the field 'en' twice in one object"),
         (
             r'{"en": "\ud83d", "de": "b"}',
-            "has half a character .a lone surrogate. in the field 'en'",
+            "has a lone surrogate .not valid Unicode text. in the field 'en'",
         ),
     ],
 )

@@ -187,7 +187,7 @@ def test_check_and_train_say_how_the_split_came_out(command, tmp_path):
     said = " ".join((answer.out + answer.err).split())
     assert answer.status == 0
     assert "split: 300 pairs of fra.txt with seed 1: train 260, test 20, validation 20" in said
-    assert "pairs share theirs with another pair" in said
+    assert "pairs share their source with another pair" in said
     answer = command("train", *words, *SMALL.split())
     assert "split: 300 pairs of fra.txt" in " ".join((answer.out + answer.err).split())
     facts = json.loads((tmp_path / "runs/r/run.json").read_text())["data"]["split"]

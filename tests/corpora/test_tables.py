@@ -289,7 +289,7 @@ def test_hub_says_what_reads_a_file_or_lines(tmp_path):
         hub(tmp_path).text("train")
     with pytest.raises(UserError, match=r"no file .*: .*train\.txt is a file, not a folder"):
         table(Tsv, tmp_path / "train.txt").text("train")
-    with pytest.raises(UserError, match="data.path=csv is neither a folder nor"):
+    with pytest.raises(UserError, match=r"data\.path=csv is neither a folder nor"):
         hub(Path("csv")).text("train")
 
 
