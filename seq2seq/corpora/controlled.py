@@ -166,7 +166,7 @@ class Controlled(Files):
             return Grammar(lexicon, 1000 * self.grammar_seed + number)
 
         def new(pairs: Iterator[Example], size: int) -> Iterator[Example]:
-            """Yield `size` pairs of which neither side is in a split before."""
+            """Yield `size` pairs of which neither side has occurred in a split before."""
             return islice(unseen(pairs, seen), size)
 
         yield "examples", len(EXAMPLES), new(map(example, starmap(rule, EXAMPLES)), len(EXAMPLES))

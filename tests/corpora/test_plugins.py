@@ -201,7 +201,7 @@ BAD_ANSWERS = [
     (None, "404 File not found"),
     (b"<html>please log in</html>", "unexpected content"),
     (gzip.compress(b"another text\n"), "unexpected content"),
-    (gzip.compress(bytes(range(256)) * 9)[:-9], "not a whole gzip file"),
+    (gzip.compress(bytes(range(256)) * 9)[:-9], "not a complete gzip file"),
     (b"", "the response is empty"),
 ]
 
