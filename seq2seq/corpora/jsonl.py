@@ -12,14 +12,14 @@ from seq2seq.corpora.tables import Table
 
 
 class Jsonl(Table):
-    """One JSON object a line, or an array of them; line ends inside a text become spaces.
+    """One JSON object per line, or an array of objects; line ends inside a text become spaces.
 
-    A text is found by its language in the field `translation.LANGUAGE` or LANGUAGE. A null is an
-    empty text, and blank lines are skipped.
+    The default field of a side is `translation.LANGUAGE` or LANGUAGE. A null is an empty text, and
+    blank lines are skipped.
 
     Args:
-        source_field: field of the source side, dotted if it lies deeper; null finds its language
-        target_field: field of the target side, dotted if it lies deeper; null finds its language
+        source_field: field of the source side, dotted if nested; null selects it by language
+        target_field: field of the target side, dotted if nested; null selects it by language
     """
 
     ending = ".jsonl"
@@ -42,5 +42,5 @@ class Jsonl(Table):
         return object_pairs(path, self.fields, report)
 
     def reads(self, split: str) -> tuple[Path | str, ...]:
-        """The file, and which fields are read."""
+        """Return the file and the fields that are read."""
         return self.path(split), repr(self.fields)
