@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config import Config
+from seq2seq.config import Config, locate
+from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import read_config
 from seq2seq.runs.untrusted import read_json
@@ -88,7 +89,7 @@ def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
                 "fresh=true to move it aside"
             )
         return None
-    changes = differences(read_config(folder), dataclasses.asdict(config))
+    changes = differences(written_out(read_config(folder)), written_out(dataclasses.asdict(config)))
     refuse(folder, changes, config)
     found = EarlierRun(folder, read_info(folder), changes)
     if not found.complete and "model.safetensors" in names and "state" not in names:
@@ -103,10 +104,10 @@ def as_begun(folder: Path, config: Config) -> Config:
     """The configuration of a run that goes on: keys younger than the run keep their old meaning."""
     stored = read_config(folder)
     data = {**config.data}
-    if "bleu_tokenizer" not in stored.get("data", {}):
+    if "bleu_tokenizer" not in section(stored, "data"):
         data.pop("bleu_tokenizer", None)
     tokenizer = config.tokenizer
-    if "target_normalization" not in stored.get("tokenizer", {}):
+    if "target_normalization" not in section(stored, "tokenizer"):
         tokenizer = dataclasses.replace(tokenizer, target_normalization=None)
     return dataclasses.replace(config, data=data, tokenizer=tokenizer)
 
@@ -117,6 +118,22 @@ def read_info(folder: Path) -> dict[str, Any]:
         return read_json(folder / "run.json")
     except (OSError, UserError):
         return {}
+
+
+def section(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A part of a stored mapping; empty where it is missing or something else."""
+    part = values.get(key)
+    return part if isinstance(part, dict) else {}
+
+
+def written_out(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with the names that null stands for in its `data`."""
+    data = section(config, "data")
+    try:
+        corpus = locate("data", data.get("name"))
+    except UserError:
+        return config
+    return config | {"data": corpus.written_out(data)} if issubclass(corpus, Splits) else config
 
 
 def differences(stored: Any, given: Any) -> Changes:
@@ -177,9 +194,9 @@ def refuse_other_text(earlier: EarlierRun, data: Mapping[str, Any], config: Conf
         config: the configuration now.
     """
     for split in ("train", "validation"):
-        then = earlier.info.get("data", {}).get(split, {}).get("sha256")
+        then = section(section(earlier.info, "data"), split).get("sha256")
         now = data[split]["sha256"]
-        if then not in (None, now) and config.resume != "force":
+        if isinstance(then, str) and then != now and config.resume != "force":
             raise UserError(
                 f"the {split} text is not the one that {earlier.folder} was begun with "
                 f"(SHA-256 {then[:12]}, now {now[:12]}): restore it, choose another name=, begin "
