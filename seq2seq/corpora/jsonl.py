@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from seq2seq.corpora.base import Pair
 from seq2seq.corpora.lines import Report
@@ -36,6 +36,13 @@ class Jsonl(Table):
             fields_of(source_field, keys["source"]),
             fields_of(target_field, keys["target"]),
         )
+
+    @classmethod
+    def written_out(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Likewise with the usual fields."""
+        names = {f"{side}_field": f"translation.{data.get(side)}" for side in ("source", "target")}
+        own = {key: name for key, name in names.items() if data.get(key) is None}
+        return super().written_out(data | own)
 
     def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
         """Stream the two fields of every object."""

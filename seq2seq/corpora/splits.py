@@ -115,6 +115,17 @@ class Splits(Corpus):
         """Return the name of a test set, given its file."""
         return Path(part).name
 
+    @classmethod
+    def written_out(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """A section of a configuration with the names that null stands for, where each split has
+        files of its own. Version 0.1.0 stored these names.
+        """
+        if data.get("file") is not None:
+            return data
+        names = {split: f"{split}{cls.ending}" for split in ("train", "validation")}
+        names |= {"tests": [f"test{cls.ending}"]}  # type: ignore[dict-item]
+        return data | {key: name for key, name in names.items() if data.get(key) is None}
+
     # Methods implemented here for all of them
 
     def read(self, split: str) -> Iterator[Pair]:
