@@ -56,7 +56,7 @@ def test_a_precision_that_a_device_has_not_is_refused(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     wrong = dataclasses.replace(settings, accelerator=accelerator, precision=precision)
     with pytest.raises(
-        UserError, match=rf"trainer\.precision={precision} is not .*: take {instead}"
+        UserError, match=rf"trainer\.precision={precision} is not .*: use {instead}"
     ):
         devices.fabric(wrong)
 

@@ -57,7 +57,7 @@ def test_a_format_that_is_no_number_is_refused(number):
 
 
 def test_a_file_of_something_else_is_refused():
-    with pytest.raises(UserError, match=r"is no save of a training: it lacks checkpoints, falls"):
+    with pytest.raises(UserError, match=r"is not a saved state: missing checkpoints, falls"):
         upgrade({}, Path("model.safetensors"))
 
 
@@ -77,5 +77,5 @@ def test_a_save_without_a_fact_is_told_so(tmp_path):
     (tmp_path / "state").mkdir()
     saves = Saves(tmp_path)
     saves.write(Save({"weights.a": torch.zeros(1)}, {"progress": {}}))
-    with pytest.raises(UserError, match="lacks checkpoints"):
+    with pytest.raises(UserError, match="missing checkpoints"):
         saves.read(warn=pytest.fail)

@@ -15,11 +15,11 @@ from seq2seq.system.processes import is_lost
 # The `seq2seq` command, of which one process fails: KIND says how, WHO which.
 SCRIPT = """
 import os, signal, sys, time, torch
-from seq2seq.learn import Learner
-from seq2seq.validate import Validator
+from seq2seq.training.learner import Learner
+from seq2seq.training.validation import Validator
 from seq2seq.errors import UserError
 rank, kind, who = int(os.environ.get("LOCAL_RANK", 0)), KIND, WHO
-gradients, look = Learner.gradients, Validator.look
+gradients, validate = Learner.gradients, Validator.validate
 calls = []
 def fail():
     if kind == "memory":
@@ -40,7 +40,7 @@ if kind == "memory":
 elif kind == "validation":
     def bad(self, model, step):
         raise UserError("the validation loss is nan")
-    Validator.look = bad
+    Validator.validate = bad
 else:
     def bad(self, drawn):
         calls.append(1)
