@@ -43,6 +43,12 @@ FIXED = (
     "train.optimizer",
     "trainer.devices",
 )
+# Default file names, without extension.
+DEFAULT_FILES = {
+    "data.train": ["train"],
+    "data.validation": ["validation"],
+    "data.tests": ["test"],
+}
 # Files in the folder of a run that was stopped before its config.yaml was written.
 INCOMPLETE = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
 
@@ -126,8 +132,22 @@ def read_info(folder: Path) -> dict[str, Any]:
 def differences(stored: Any, given: Any) -> Changes:
     """The keys of a stored configuration whose values have changed, without the harmless ones."""
     then, now = dict(flat(stored)), dict(flat(given))
-    keys = [key for key in then if key not in HARMLESS and then[key] != now.get(key)]
+    keys = [
+        key
+        for key in then
+        if key not in HARMLESS
+        and then[key] != now.get(key)
+        and not is_default_file(key, then[key], now)
+    ]
     return {key: (then[key], now.get(key)) for key in keys}
+
+
+def is_default_file(key: str, then: Any, now: Mapping[str, Any]) -> bool:
+    """Whether a value is a default file name, which is stored as null since version 0.2.0."""
+    if key not in DEFAULT_FILES or now.get(key) is not None:
+        return False
+    names = [str(name).partition(".")[0] for name in (then if isinstance(then, list) else [then])]
+    return names == DEFAULT_FILES[key]
 
 
 def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -25,7 +25,12 @@ Record = TypeVar("Record")  # a dataclass
 
 
 FACTS = {"progress", "falls", "sampler", "scaler", "checkpoints", "logs"}
-FORMAT = 1  # format number of `facts`; seq2seq 0.1.0 wrote this format without the number
+FORMAT = 2  # format number of `facts`; seq2seq 0.1.0 wrote format 1 without the number
+RENAMED = {  # fields of `Progress` in format 1
+    "heard": "tokens_since_log",
+    "told": "seconds_at_log",
+    "in_a_row": "skipped_in_a_row",
+}
 
 
 def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -48,7 +53,21 @@ def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     if missing := FACTS - facts.keys():
         raise UserError(f"{path} is not a saved state: missing {', '.join(sorted(missing))}")
-    return facts | {"format": FORMAT}
+    return from_format_1(facts) if number == 1 else facts
+
+
+def from_format_1(facts: dict[str, Any]) -> dict[str, Any]:
+    """Rename the metadata of a save of version 0.1.0."""
+    progress, checkpoints = facts["progress"], facts["checkpoints"]
+    if not (isinstance(progress, dict) and isinstance(checkpoints, dict)):
+        return facts  # `read_fields` reports the error
+    progress, checkpoints = dict(progress), dict(checkpoints)
+    for old, new in RENAMED.items():
+        if old in progress:
+            progress[new] = progress.pop(old)
+    if "in_vain" in checkpoints:
+        checkpoints["since_best"] = checkpoints.pop("in_vain")
+    return facts | {"format": FORMAT, "progress": progress, "checkpoints": checkpoints}
 
 
 def read_fields(kind: type[Record], facts: Any, what: str) -> Record:
