@@ -110,12 +110,13 @@ def test_a_signal_to_any_process_stops_and_saves(two, tmp_path):
 
 def test_a_sweep_trains_each_of_its_runs_with_two_processes(process, tiny, tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # else Lightning sets no threads
-    words = tiny("rnn", "name=run-${seed}", "trainer.devices=2", "train.max_steps=2", "-m")
+    words = tiny("rnn", "trainer.devices=2", "train.max_steps=2", "-m")
     started = process("train", *words, "seed=1,2", "trainer.threads=3", cwd=tmp_path)
     _, err = started.communicate()
     assert started.returncode == 0, err
     for seed in (1, 2):
-        found = info(tmp_path / f"runs/run-{seed}")
+        [run] = (tmp_path / "runs").glob(f"*-rnn-{seed}")
+        found = info(run)
         assert (found["status"], found["devices"]) == ("finished", 2)
         assert found["machine"]["threads"] == 3
 
