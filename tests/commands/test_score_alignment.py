@@ -78,7 +78,7 @@ def test_two_directions_are_combined(run, tmp_path):  # noqa: F811
 
 
 def test_a_run_of_the_same_direction_is_refused(run):  # noqa: F811
-    with pytest.raises(UserError, match="give a run of the other direction"):
+    with pytest.raises(UserError, match="give a run of the reverse direction"):
         score_alignment(run, test="test", back=run, device="cpu")
 
 
