@@ -127,7 +127,7 @@ def score_alignment(
     if train is not None:
         need_fast_align()
     gold_set = gold_of(run, test=test, texts=texts, gold=gold, form=form)
-    named = outside(links, gold_set)
+    aligners = read_other_aligners(links, gold_set)
     more = training_pairs(train, gold_set) if train is not None else None
     parts: list[RenderableType] = []
     rows: dict[str, dict[str, Any]] = {}
@@ -139,25 +139,25 @@ def score_alignment(
         if other is not None:
             check_direction(run, other)
         translator = Translator(run, device=device)
-        found = score_all_rules(translator, gold_set, rule or chosen_rule(run))
+        scores = score_all_rules(translator, gold_set, rule or chosen_rule(run))
         layers, heads = (
             max(n for n in numbers if isinstance(n, int))
-            for numbers in zip(*((r.rule.layer, r.rule.head) for r in found.readings), strict=True)
+            for numbers in zip(*((r.rule.layer, r.rule.head) for r in scores.readings), strict=True)
         )
-        rule = found.best.rule if pick else (rule or chosen_rule(run)).resolve(layers, heads)
-        rows[spelt(rule)] = found.of(rule).record()
-        if found.best.rule != rule:
-            rows[f"{spelt(found.best.rule)} (best here)"] = found.best.record()
+        rule = scores.best.rule if pick else (rule or chosen_rule(run)).resolve(layers, heads)
+        rows[rule_label(rule)] = scores.of(rule).record()
+        if scores.best.rule != rule:
+            rows[f"{rule_label(scores.best.rule)} (best here)"] = scores.best.record()
         if other is not None:
             others |= directions(translator, rule, Translator(other, device=device), gold_set)
-        parts = grids(found)
+        parts = grids(scores)
         facts = {
             "run": run.name,
-            "unmatched": found.unmatched,
-            "readings": [reading.record() for reading in found.readings],
+            "unmatched": scores.unmatched,
+            "readings": [reading.record() for reading in scores.readings],
         }
         written = written or [run.path / "align" / f"{gold_set.name}.readings.json"]
-    others |= named
+    others |= aligners
     others["the diagonal"] = [diagonal(g.source, g.target) for g in gold_set.golds]
     if more is not None:
         others |= statistical(more, gold_set)
@@ -187,9 +187,9 @@ def score_alignment(
         write_json(
             written[-1],
             {
-                "rule": asdict(found.best.rule),
+                "rule": asdict(scores.best.rule),
                 "picked_on": gold_set.name,
-                "aer": found.best.tally.aer,
+                "aer": scores.best.tally.aer,
             },
         )
     if facts.get("unmatched"):
@@ -200,23 +200,23 @@ def score_alignment(
     return Group(*parts, table(rows)), written
 
 
-def outside(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[Found]]:
+def read_other_aligners(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[Found]]:
     """Read the links of other aligners, and return them by name.
 
     Raises:
         UserError: an item is not NAME=FILE, a name is used twice, or a file cannot be read.
     """
     texts = [(gold.source, gold.target) for gold in gold_set.golds]
-    named: dict[str, list[Found]] = {}
+    aligners: dict[str, list[Found]] = {}
     for one in links:
         name, equals, file = one.partition("=")
         if not (name and equals and file):
             raise UserError(f"--links {one}: give NAME=FILE, such as --links giza=giza.align")
-        if name in named or name == "the diagonal" or name.startswith("fast_align"):
+        if name in aligners or name == "the diagonal" or name.startswith("fast_align"):
             raise UserError(f"--links {one}: the name {name!r} is already used, choose another")
-        read = read_links(Path(file), texts, "auto", gold=False)
-        named[name] = [gold.links.sure | gold.links.possible for gold in read]
-    return named
+        golds = read_links(Path(file), texts, "auto", gold=False)
+        aligners[name] = [gold.links.sure | gold.links.possible for gold in golds]
+    return aligners
 
 
 def check_direction(run: RunFolder, back: RunFolder) -> None:
@@ -301,25 +301,25 @@ def scored(links: Sequence[Found], gold_set: GoldSet) -> dict[str, Any]:
     return {**tally.scores(), "links": tally.links}
 
 
-def spelt(rule: Rule) -> str:
+def rule_label(rule: Rule) -> str:
     """Describe a rule in a few words."""
     words = [f"layer {rule.layer}", f"head {rule.head}", "fed in" if rule.shift else "predicts"]
     words += [f"</s> {rule.end}"] if rule.end != "drop" else []
     return ", ".join(words + ([f"from {rule.threshold}"] if rule.threshold is not None else []))
 
 
-def grids(found: AllScores) -> list[RenderableType]:
+def grids(scores: AllScores) -> list[RenderableType]:
     """Return tables of the AER by layer and head, with the lowest marked."""
-    best = found.best
+    best = scores.best
     parts: list[RenderableType] = []
-    heads = list(dict.fromkeys(reading.rule.head for reading in found.readings))
-    layers = list(dict.fromkeys(reading.rule.layer for reading in found.readings))
+    heads = list(dict.fromkeys(reading.rule.head for reading in scores.readings))
+    layers = list(dict.fromkeys(reading.rule.layer for reading in scores.readings))
     for shift, title in ROWS.items():
         grid = Table(box=box.SIMPLE_HEAD, show_edge=False)
         for head in ("layer", *(f"head {h}" if h != "mean" else "mean" for h in heads)):
             grid.add_column(head, justify="right")
         for layer in layers:
-            line = [found.of(replace(best.rule, layer=layer, head=h, shift=shift)) for h in heads]
+            line = [scores.of(replace(best.rule, layer=layer, head=h, shift=shift)) for h in heads]
             grid.add_row(str(layer), *(mark(r.tally.aer, r == best) for r in line))
         parts += [f"AER {title}", grid, ""]
     return parts
