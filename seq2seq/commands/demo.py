@@ -161,6 +161,6 @@ def of_distance(result: Result) -> str:
 
 
 def change(first: float, last: float) -> str:
-    """Describe the change from result BLEU score to another."""
+    """Describe the change from one BLEU score to another."""
     verb = "falls" if last < first - 3 else "rises" if last > first + 3 else "hardly changes"
     return f"{verb} from {first:.1f} to {last:.1f}"

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from seq2seq.alignment.baselines import diagonal, fast_align
 from seq2seq.alignment.gold_files import Form, read_links
-from seq2seq.alignment.links import Found, Tally, flip, grow_diag_final_and, intersection, union
+from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import attention_of, forced
@@ -131,7 +131,7 @@ def score_alignment(
     more = training_pairs(train, gold_set) if train is not None else None
     parts: list[RenderableType] = []
     rows: dict[str, dict[str, Any]] = {}
-    others: dict[str, list[Found]] = {}
+    others: dict[str, list[LinkSet]] = {}
     facts: dict[str, Any] = {}
     written = [out] if out is not None else []
     if run is not None:
@@ -200,14 +200,14 @@ def score_alignment(
     return Group(*parts, table(rows)), written
 
 
-def read_other_aligners(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[Found]]:
+def read_other_aligners(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[LinkSet]]:
     """Read the links of other aligners, and return them by name.
 
     Raises:
         UserError: an item is not NAME=FILE, a name is used twice, or a file cannot be read.
     """
     texts = [(gold.source, gold.target) for gold in gold_set.golds]
-    aligners: dict[str, list[Found]] = {}
+    aligners: dict[str, list[LinkSet]] = {}
     for one in links:
         name, equals, file = one.partition("=")
         if not (name and equals and file):
@@ -239,7 +239,7 @@ def check_direction(run: RunFolder, back: RunFolder) -> None:
 
 def directions(
     translator: Translator, rule: Rule, back: Translator, gold_set: GoldSet
-) -> dict[str, list[Found]]:
+) -> dict[str, list[LinkSet]]:
     """Return the links of a run of the reverse direction, and the symmetrized links."""
     forward = links_of(translator, rule, gold_set)
     back_rule = chosen_rule(back.run)
@@ -253,7 +253,7 @@ def directions(
     }
 
 
-def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[Found]:
+def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[LinkSet]:
     """Return the links of each pair by one rule."""
     return [
         cut.links(attention_of(translation, translator.run), rule)
@@ -263,7 +263,7 @@ def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[Foun
 
 def statistical(
     more: list[tuple[list[str], list[str]]], gold_set: GoldSet
-) -> dict[str, list[Found]]:
+) -> dict[str, list[LinkSet]]:
     """Return the links of fast_align, trained on a training text and this text."""
     pairs = [(gold.source, gold.target) for gold in gold_set.golds]
     forward = fast_align(pairs, more)
@@ -293,7 +293,7 @@ def training_pairs(
     return [(cut(s), cut(t)) for s, t in read_texts(*train)]
 
 
-def scored(links: Sequence[Found], gold_set: GoldSet) -> dict[str, Any]:
+def scored(links: Sequence[LinkSet], gold_set: GoldSet) -> dict[str, Any]:
     """Return the scores of links that were not extracted from attention."""
     tally = Tally()
     for predicted, gold in zip(links, gold_set.golds, strict=True):

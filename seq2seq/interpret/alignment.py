@@ -11,7 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from seq2seq.alignment.gold import Gold, Links
-from seq2seq.alignment.links import Found, Tally
+from seq2seq.alignment.links import LinkSet, Tally
 from seq2seq.alignment.rule import Rule, pool, shares, words
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import chosen_rule
@@ -60,7 +60,7 @@ class Cut(NamedTuple):
         """Return the attention weights that a rule reads, without the row of `</s>`."""
         return self.pool(rule.read(attention))[: self.target.shape[1] - 1]
 
-    def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> Found:
+    def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> LinkSet:
         """Return the links that a rule extracts."""
         return rule.links(self.weights(attention, rule))
 
