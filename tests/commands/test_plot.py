@@ -136,10 +136,10 @@ def test_gold_is_outlined_in_all_kinds(tmp_path):
     ("word", "left"), [("שלום", True), ("سلام", True), ("火", False), ("a", False)]
 )
 def test_scripts_that_run_from_right_to_left_are_known(word, left):
-    assert heatmaps.leftward(word) == left
+    assert heatmaps.right_to_left(word) == left
 
 
-def test_words_of_a_leftward_script_are_placed_from_the_right(tmp_path):
+def test_words_of_a_right_to_left_script_are_placed_from_the_right(tmp_path):
     ends = []
     for words in (["a", "b", "cc"], ["א", "ב", "גג"]):
         path = tmp_path / "x.svg"
