@@ -51,8 +51,12 @@ def test_pairs_without_links_and_links_named_twice(file):
         ("pharaoh", "0-0\n1-3\n", "line 2: the link 1-3 is outside the pair of 2 and 3 tokens"),
         ("pharaoh-1", "1-1\n2-4\n", r"line 2: the link 2-4 is outside .* \(counted from 1\)"),
         ("pharaoh", "0-0\n", "has 1 lines for 2 sentence pairs$"),
-        ("pharaoh", "\n\n\n", "has 3 lines for 2 pairs"),
-        ("pharaoh", FORMS["naacl"], "has 4 lines for 2 pairs .*a line for each link is .* naacl"),
+        ("pharaoh", "\n\n\n", "has 3 lines for 2 sentence pairs"),
+        (
+            "pharaoh",
+            FORMS["naacl"],
+            "has 4 lines for 2 sentence pairs .*one line per link use .* naacl",
+        ),
         ("pharaoh", "0-0\n0:0\n", "line 2: '0:0' is neither a sure link i-j nor a possible one"),
         (
             "naacl",
