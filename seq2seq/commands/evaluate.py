@@ -83,13 +83,13 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         console.print(f"{cut} translations of {folder.name} were cut off at the maximum length")
     hypotheses = [best.text for best, *_ in translations]
     write_lines(folder / "hypothesis.txt", hypotheses)
-    keep_attention(translator, folder, list(zip(sources, hypotheses, strict=True)))
+    store_attention(translator, folder, list(zip(sources, hypotheses, strict=True)))
 
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
     info = translator.run.info
     target, agreements = Target.of(data), read_agreements(folder)
-    say_how_words_are_split(target, references, info)
+    warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     aligned = alignment.measure(translator, folder)
     return {
@@ -126,7 +126,9 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     }
 
 
-def say_how_words_are_split(target: Target, references: list[str], info: Mapping[str, Any]) -> None:
+def warn_about_bleu_tokenizer(
+    target: Target, references: list[str], info: Mapping[str, Any]
+) -> None:
     """Print a warning if the BLEU tokenizer does not fit, or differs from that of training."""
     for remark in metrics.remarks(target, references):
         console.print(remark, markup=False)
@@ -140,7 +142,7 @@ def say_how_words_are_split(target: Target, references: list[str], info: Mapping
         )
 
 
-def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, str]]) -> None:
+def store_attention(translator: Translator, folder: Path, pairs: list[tuple[str, str]]) -> None:
     """Write the attention between the words of each pair, unless the model has no attention.
 
     The translations are force-decoded in batches, which takes a fraction of the time of the search.
