@@ -1,7 +1,7 @@
 """Create and save matplotlib figures: size limits, fonts and labels."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,12 @@ from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from seq2seq.errors import UserError
-from seq2seq.plots.heatmaps import Panel
 from seq2seq.system.console import console
 from seq2seq.system.files import replacing
 from seq2seq.text.characters import visible
 
 FORMATS = (".png", ".svg", ".pdf")
 LARGEST = 36.0  # maximum width and height of all cells of a figure in inches, 5,400 pixels
-MOST = 2500  # maximum number of words per side
 SPACED = 0.16  # minimum distance of word labels in inches
 LONGEST = 40  # maximum characters of a word label
 SLOT = 1.2  # minimum width of a panel with a title in inches
@@ -36,20 +33,6 @@ FONTS = (
     "Noto Sans Devanagari",
     "Noto Sans Symbols2",
 )
-
-
-def check_length(panels: Iterable[Panel], path: Path) -> None:
-    """Check that the matrices are not too large for a figure.
-
-    Raises:
-        UserError: a side has more than MOST words.
-    """
-    words = max(max(len(panel.source), len(panel.target)) for panel in panels)
-    if words > MOST:
-        raise UserError(
-            f"{path} cannot show a sentence of {words:,} words: the maximum is {MOST:,} (`seq2seq "
-            "export-alignment` writes the matrix as numbers)"
-        )
 
 
 def spacing(cell: float, path: Path) -> int:

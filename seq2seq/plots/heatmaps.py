@@ -1,7 +1,7 @@
 """Attention heatmaps, single, side by side or in a grid, and alignments as lines."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,10 @@ from numpy import ndarray
 
 from seq2seq.alignment.gold import Links
 from seq2seq.errors import UserError
-from seq2seq.plots.figure import LARGEST, SLOT, check_length, paper, spacing, word_label, wrapped
+from seq2seq.plots.figure import LARGEST, SLOT, paper, spacing, word_label, wrapped
 
 CELL = 0.3  # size of a cell in inches
+MOST = 2500  # maximum number of words per side
 GAP = 0.35  # distance of panels in inches
 SMALL = 3.0  # maximum size of a panel in a grid in inches
 LEGIBLE = 0.11  # minimum size of a cell with a word label in inches
@@ -40,6 +41,20 @@ class Panel(NamedTuple):
     title: str = ""
     gold: Links = NO_GOLD
     framed: bool = False  # draw a frame around the matrix that the rule selects
+
+
+def check_length(panels: Iterable[Panel], path: Path) -> None:
+    """Check that the matrices are not too large for a figure.
+
+    Raises:
+        UserError: a side has more than MOST words.
+    """
+    words = max(max(len(panel.source), len(panel.target)) for panel in panels)
+    if words > MOST:
+        raise UserError(
+            f"{path} cannot show a sentence of {words:,} words: the maximum is {MOST:,} (`seq2seq "
+            "export-alignment` writes the matrix as numbers)"
+        )
 
 
 def heatmap(
