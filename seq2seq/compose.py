@@ -330,8 +330,8 @@ def parse(overrides: list[str]) -> list[Override]:
             parsed.append(parser.parse_override(word))
         except (HydraException, ValueError) as error:  # ValueError: very long numbers
             key, _, value = word.partition("=")
-            odd = next((character for character in value if character not in PLAIN), None)
-            reason = f": {odd!r} is not allowed in a value of {key!r}" if odd else ""
+            invalid = next((character for character in value if character not in PLAIN), None)
+            reason = f": {invalid!r} is not allowed in a value of {key!r}" if invalid else ""
             raise UserError(f"cannot parse {word!r}, write key=value{reason}") from error
     return parsed
 

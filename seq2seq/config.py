@@ -323,10 +323,10 @@ def below(settings: Any, section: str, **bounds: int | float) -> None:
 def meanings(owner: type) -> dict[str, str]:
     """Return the descriptions under `Args:` in the docstring of a class, by name."""
     shared = unpacked(owner)
-    found = {} if shared is None else meanings(shared)
+    inherited = {} if shared is None else meanings(shared)
     _, _, arguments = (inspect.getdoc(owner) or "").partition("Args:\n")
     block, _, _ = arguments.partition("\n\n")
-    return found | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    return inherited | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
 
 
 def unpacked(owner: type) -> type | None:
@@ -535,9 +535,9 @@ def locate(plug: str, name: Any) -> type:
         raise UserError(f"there is no {plug} {name!r}; {did_you_mean(str(name), known)}")
     module = import_module(f"{package}.{name}")
     by_name = {key.lower(): value for key, value in vars(module).items() if isinstance(value, type)}
-    found = by_name.get(name.replace("_", ""))
-    if found and found.__module__.startswith(f"{package}.") and not inspect.isabstract(found):
-        return found
+    owner = by_name.get(name.replace("_", ""))
+    if owner and owner.__module__.startswith(f"{package}.") and not inspect.isabstract(owner):
+        return owner
     raise UserError(f"there is no {plug} {name!r}: {package}.{name} has no class of this name")
 
 

@@ -59,11 +59,11 @@ def options(words: Sequence[str]) -> Options:
     Raises:
         UserError: an option is unknown, is not supported, or lacks its value.
     """
-    found, rest, resolve = Options(), list(words), False
+    parsed, rest, resolve = Options(), list(words), False
     while rest:
         word = rest.pop(0)
         if not word.startswith("-"):
-            found.words.append(word)
+            parsed.words.append(word)
             continue
         name, equals, value = word.partition("=")
         name = SHORT.get(name, name)
@@ -74,28 +74,28 @@ def options(words: Sequence[str]) -> Options:
         elif equals and name not in ("--config-dir", "--cfg", "--package"):
             value = ""
         if name in ("-m", "--multirun"):
-            found.sweep = True
+            parsed.sweep = True
         elif name in ("-h", "--help"):
-            found.help = True
+            parsed.help = True
         elif name in ("-cd", "--config-dir"):
-            found.folder = Path(value)
-            if not found.folder.is_dir():
+            parsed.folder = Path(value)
+            if not parsed.folder.is_dir():
                 raise UserError(f"--config-dir {value}: there is no such folder")
         elif name in ("-c", "--cfg"):
             if value != "job":
                 raise UserError(f"--cfg {value}: only --cfg job is supported")
-            found.print = True
+            parsed.print = True
         elif name in ("-p", "--package"):
-            found.package = value
+            parsed.package = value
         elif name == "--resolve":
             resolve = True
         elif name in UNSUPPORTED:
             raise UserError(f"{name} is not supported: {UNSUPPORTED[name]}")
         else:
             raise UserError(f"unknown option {name!r}; {did_you_mean(name, OPTIONS)}")
-    if (resolve or found.package is not None) and not found.print:
+    if (resolve or parsed.package is not None) and not parsed.print:
         raise UserError("--resolve and --package need --cfg job")
-    return found
+    return parsed
 
 
 def text_kind(kind: Any) -> str | None:

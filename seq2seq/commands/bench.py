@@ -78,22 +78,22 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     corpus: Corpus = build("data", first.data)
     tokenizers = learn_tokenizers(corpus, first.tokenizer)
     most = torch.get_num_threads()
-    found: dict[str, Any] = {"words": list(words), "gflops": {}, "models": {}}
+    results: dict[str, Any] = {"words": list(words), "gflops": {}, "models": {}}
     with console.status("measuring matrix products"):
         for count in sorted({1, most}) if fabric.device.type == "cpu" else [most]:
             torch.set_num_threads(count)
             rates = [matrix_products(fabric) for _ in range(WINDOWS)]
-            found["gflops"][str(count)] = statistics.median(rates)
+            results["gflops"][str(count)] = statistics.median(rates)
     with console.status("measuring preparation"):
-        found["preparation"] = preparation(corpus, tokenizers)
+        results["preparation"] = preparation(corpus, tokenizers)
     for name, config in configs.items():
         with console.status(f"measuring {name}"):
             memory = PeakMemory(fabric.device)
             torch.set_num_threads(threads.given(config) or most)
-            found["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
-            found["models"][name]["peak_memory"] = memory.read()
+            results["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
+            results["models"][name]["peak_memory"] = memory.read()
     return {
-        **found,
+        **results,
         "device": fabric.device.type,
         "precision": first.trainer.precision,
         "versions": provenance.versions(),
@@ -272,10 +272,12 @@ def forced(beam: int) -> Beam:
     )
 
 
-def bench_table(found: dict[str, Any]) -> RenderableType:
+def bench_table(results: dict[str, Any]) -> RenderableType:
     """Return a table of the measurements with a row per model."""
-    rates = ", ".join(f"{rate:.0f} GFLOP/s with {n} threads" for n, rate in found["gflops"].items())
-    prepared = found["preparation"]["lines_per_second"]
+    rates = ", ".join(
+        f"{rate:.0f} GFLOP/s with {n} threads" for n, rate in results["gflops"].items()
+    )
+    prepared = results["preparation"]["lines_per_second"]
     head = [
         "model",
         "parameters",
@@ -289,7 +291,7 @@ def bench_table(found: dict[str, Any]) -> RenderableType:
         *(f"beam {beam}, sentences/s" for beam in BEAMS),
     ]
     rows = []
-    for name, entry in found["models"].items():
+    for name, entry in results["models"].items():
         low, high = entry["spread"]
         memory = entry["peak_memory"]
         rows.append(

@@ -72,7 +72,7 @@ def findings_table(splits: Sequence[Findings]) -> RenderableType:
         parts += [Text(f"  {refusal}") for refusal in refusals]
     else:
         parts.append(Text("Training would accept this corpus."))
-    kinds = {meaning_key(found.kind) for split in splits for found in split.kinds.values()}
+    kinds = {meaning_key(finding.kind) for split in splits for finding in split.kinds.values()}
     meanings = Table.grid(padding=(0, 2, 0, 0))
     for kind, meaning in MEANINGS.items():
         if kind in kinds:

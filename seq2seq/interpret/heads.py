@@ -100,16 +100,16 @@ def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> Al
             sums[shift] = sums.get(shift, 0) + pair_counts
     if not sums:
         raise UserError(f"{gold_set.name} has no pairs")
-    links = sum(len(gold.links.sure) for gold in gold_set.golds)
+    sure_links = sum(len(gold.links.sure) for gold in gold_set.golds)
     readings = []
     for shift, (x, layer), (y, head) in product(
         sums, enumerate(numbers(layers)), enumerate(numbers(heads))
     ):
-        found, hits, near, end, entropy, rows, forward, steps = sums[shift][:, x, y].tolist()
+        links, hits, near, end, entropy, rows, forward, steps = sums[shift][:, x, y].tolist()
         readings.append(
             RuleScores(
                 replace(rule, layer=layer, head=head, shift=shift),
-                Tally(int(found), links, int(hits), int(near)),
+                Tally(int(links), sure_links, int(hits), int(near)),
                 end / max(rows, 1),
                 entropy / max(rows, 1),
                 forward / max(steps, 1),

@@ -35,8 +35,8 @@ def check_sizes(build: Callable[[], nn.Module], path: Path) -> None:
     stored = stored_sizes(path)
     with torch.device("meta"), UninitializedTensors(), at_most(2 * len(stored) + SPARE, path):
         parameters = dict(build().named_parameters())
-    if odd := parameters.keys() ^ stored.keys():
-        raise UserError(f"{path} does not fit the model: only one of them has {min(odd)!r}")
+    if unmatched := parameters.keys() ^ stored.keys():
+        raise UserError(f"{path} does not fit the model: only one of them has {min(unmatched)!r}")
     for name, parameter in parameters.items():
         kind, shape = stored[name]
         if list(parameter.shape) != shape:

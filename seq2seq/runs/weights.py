@@ -90,8 +90,8 @@ def set_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path
         UserError: a parameter is missing, unknown or has a different shape.
     """
     parameters = dict(model.named_parameters())
-    if odd := parameters.keys() ^ tensors.keys():
-        raise UserError(f"{source} does not fit the model: only one of them has {min(odd)!r}")
+    if unmatched := parameters.keys() ^ tensors.keys():
+        raise UserError(f"{source} does not fit the model: only one of them has {min(unmatched)!r}")
     with torch.no_grad():
         for name, parameter in parameters.items():
             if parameter.shape != tensors[name].shape:
