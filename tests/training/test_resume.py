@@ -384,7 +384,7 @@ def test_what_cannot_be_forced_leaves_the_run_as_it_was(fit, doomed, tmp_path):
     assert doomed(Learner, "update", 5, "rnn", *BRIEF, OFTEN)
     run = tmp_path / "run"
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match=r"the save is of another model: .* is \[\d+, 32\], not"):
+    with pytest.raises(UserError, match=r"the save does not fit the model: .* is \[\d+, 32\], not"):
         fit("rnn", *BRIEF, "model.embedding=16", "resume=force")
     before.pop(run / LOCK)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
@@ -461,7 +461,7 @@ def test_a_damaged_model_is_refused_and_written_anew_by_its_command(fit, doomed)
     whole = result(run)
     for damage in (flipped, shortened, Path.unlink):
         damage(run / "model.safetensors")
-        with pytest.raises(UserError, match=r"model\.safetensors|not kept a model"):
+        with pytest.raises(UserError, match=r"model\.safetensors|not saved a model"):
             Translator(run)
         assert result(fit("rnn", *BRIEF)) == whole
 
