@@ -25,8 +25,8 @@ UNSUPPORTED = {
     "--hydra-help": "--help lists every key",
     "--run": "one run is what a command without -m trains",
     "--experimental-rerun": "the same command goes on with a run",
-    "--shell-completion": "there is none",
-    "--version": "pip show seq2seq tells the version",
+    "--shell-completion": "seq2seq --install-completion installs it",
+    "--version": "seq2seq --version prints the version",
 }
 SHORT = {"-cn": "--config-name", "-cp": "--config-path", "-i": "--info", "-r": "--run"}
 SHORT |= {"-sc": "--shell-completion"}
