@@ -6,11 +6,13 @@ new page is tested without a change here. What is tested on a page:
 - Python (```python) is executed in order, all blocks of a page in one namespace, in a folder with
   the run folders runs/first (RNN with attention) and runs/second (Transformer) and a file in.txt;
   ```pycon is run as a doctest; YAML and JSON must parse.
-- A block with a title="PATH" is a file: it is written there, and the page's commands see it. A model
-  that a page adds by its two files is known to `seq2seq train` and must pass the contract tests.
+- A block with a title="PATH" is a file: it is written there, and the page's commands see it. A
+  model that a page adds by its two files is known to `seq2seq train` and must pass the contract
+  tests.
 - Commands `seq2seq ...`, in blocks and in `inline code`, are parsed with all their options and
-  composed with all their keys and options, without being run. If the next line is `seq2seq: MESSAGE`, the
-  command must be refused with that message. `make TARGET` must name a target.
+  composed with all their keys and options, without being run. If the next line is
+  `seq2seq: MESSAGE`, the command must be refused with that message. `make TARGET` must name a
+  target.
 - Links to files, and paths of this repository in inline code, must exist.
 
 A block that is none of these is marked ```text.

@@ -1,7 +1,7 @@
 """Pictures: the only door to matplotlib."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,12 @@ from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from seq2seq.errors import UserError
-from seq2seq.plots.heatmaps import Panel
 from seq2seq.system.console import console
 from seq2seq.system.files import replacing
 from seq2seq.text.characters import visible
 
 FORMATS = (".png", ".svg", ".pdf")
 LARGEST = 36.0  # inches that the cells of a picture may take on a side, 5,400 pixels
-MOST = 2500  # words a side, of which a picture still shows each
 SPACED = 0.16  # inches from one written word to the next
 LONGEST = 40  # characters of a word that are written
 SLOT = 1.2  # inches that a panel with a title takes at least
@@ -36,20 +33,6 @@ FONTS = (
     "Noto Sans Devanagari",
     "Noto Sans Symbols2",
 )
-
-
-def check_length(panels: Iterable[Panel], path: Path) -> None:
-    """Refuse matrices of which a picture cannot show every cell.
-
-    Raises:
-        UserError: a side has more than MOST words.
-    """
-    words = max(max(len(panel.source), len(panel.target)) for panel in panels)
-    if words > MOST:
-        raise UserError(
-            f"{path} cannot show a sentence of {words:,} words: a picture has at most {MOST:,} a "
-            "side (`seq2seq export-alignment` writes the numbers)"
-        )
 
 
 def spacing(cell: float, path: Path) -> int:

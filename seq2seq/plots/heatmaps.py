@@ -1,7 +1,7 @@
 """Heatmaps of attention, alone and side by side, and lines between words."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,9 @@ from numpy import ndarray
 
 from seq2seq.alignment.gold import Links
 from seq2seq.errors import UserError
-from seq2seq.plots.figure import LARGEST, SLOT, check_length, paper, spacing, word_label, wrapped
+from seq2seq.plots.figure import LARGEST, SLOT, paper, spacing, word_label, wrapped
 
+MOST = 2500  # words a side, of which a picture still shows each
 CELL = 0.3  # inches a word
 GAP = 0.35  # inches between panels
 SMALL = 3.0  # inches that one of many panels may measure
@@ -255,3 +256,17 @@ def longest(figure: Figure, words: Sequence[str]) -> float:
 def leftward(word: str) -> bool:
     """Whether a word is of a script that is written from right to left."""
     return any(unicodedata.bidirectional(character) in ("R", "AL") for character in word)
+
+
+def check_length(panels: Iterable[Panel], path: Path) -> None:
+    """Refuse matrices of which a picture cannot show every cell.
+
+    Raises:
+        UserError: a side has more than MOST words.
+    """
+    words = max(max(len(panel.source), len(panel.target)) for panel in panels)
+    if words > MOST:
+        raise UserError(
+            f"{path} cannot show a sentence of {words:,} words: a picture has at most {MOST:,} a "
+            "side (`seq2seq export-alignment` writes the numbers)"
+        )

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
 
 def commit() -> str | None:
     """The commit of this package's source, `+changes` if edited; None outside a git checkout."""
-    home = Path(__file__).parents[1]
+    home = Path(__file__).parents[2]
     if not (home / ".git").exists():  # an installed package inside somebody else's repository
         return None
     try:

@@ -195,7 +195,7 @@ class Training:
 
     def close(self) -> None:
         """Write down that the run has failed, unless it has come to an end."""
-        if hasattr(self, "journal"):
+        if hasattr(self, "log"):
             self.log.close()
 
     def run(self) -> None:
