@@ -7,8 +7,9 @@ READY  := $(VENV)/ready
 EXTRAS := dev,docs,align,browser,mecab,tensorboard
 LOWEST := .venv-lowest
 # The part of the tests that touches every dependency; torch stays at its pinned version.
-LOWEST_TESTS := tests/test_cli.py tests/test_old_runs.py tests/test_config.py tests/scoring/test_metrics.py \
-  tests/commands/test_plot.py tests/compare/test_html.py tests/corpora/test_hub.py tests/text/test_tokenizer.py
+LOWEST_TESTS := tests/test_cli.py tests/test_old_runs.py tests/scoring/test_metrics.py \
+  tests/commands/test_plot.py tests/compare/test_html.py tests/corpora/test_hub.py \
+  tests/text/test_tokenizer.py tests/test_config.py
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq.errors import UserError
 from seq2seq.compose import config
 from seq2seq.config import build
 
@@ -69,5 +70,5 @@ def test_jsonl():
     assert list(table(folder, "jsonl", "flat.jsonl").text("train")) == array
     assert list(table(folder, "jsonl", "blank.jsonl").text("train")) == [("a", "b"), ("c", "")]
     message = "line 1 of .* but a list of 10 objects in its field 'data'"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UserError, match=message):
         table(folder, "jsonl", "data.json").text("train")

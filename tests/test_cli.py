@@ -327,7 +327,7 @@ def test_a_line_that_is_not_utf8_is_refused_by_its_number(command, run):
 def test_translate_searches_as_the_library_does(command, copy):
     config = yaml.safe_load((copy / "config.yaml").read_text("utf-8"))
     limits = {key: config["search"][key] for key in ("max_length", "length_ratio", "length_extra")}
-    sample = {"_target_": "seq2seq.search.Sample", "temperature": 2.0, "top_k": 9, "top_p": 0.9}
+    sample = {"name": "sample", "temperature": 2.0, "top_k": 9, "top_p": 0.9}
     for search in (config["search"] | {"beam": 4}, {**sample, "seed": 3, **limits}):
         (copy / "config.yaml").write_text(yaml.safe_dump({**config, "search": search}), "utf-8")
         translator = seq2seq.Translator(copy, device="cpu")
@@ -345,13 +345,19 @@ def test_translate_searches_as_the_library_does(command, copy):
 
 # A command's function, and the functions whose defaults it may not contradict.
 BEHIND = {
-    "translate": ["translate.run_search", "translate.sampling", "translate.Translator.n_best"],
-    "evaluate": ["evaluate.evaluate"],
-    "align": ["align.align", "score_alignment.score_alignment", "export.export_text"],
-    "plot": ["figures.figure"],
-    "compare": ["compare.compare"],
-    "demo": ["demo.demo"],
-    "bench": ["bench.bench"],
+    "translate": [
+        "translation.translator.run_search",
+        "translation.translator.sampling",
+        "translation.translator.Translator.n_best",
+    ],
+    "evaluate": ["commands.evaluate.evaluate"],
+    "align": ["commands.align.align"],
+    "score_alignment": ["commands.score_alignment.score_alignment"],
+    "export_alignment": ["commands.export_alignment.export_text"],
+    "plot": ["commands.plot.plot"],
+    "compare": ["compare.comparison.compare"],
+    "demo": ["commands.demo.demo"],
+    "bench": ["commands.bench.bench"],
 }
 
 
@@ -359,8 +365,8 @@ BEHIND = {
 def test_no_option_contradicts_the_default_of_the_function_behind_it(verb):
     given = inspect.signature(getattr(cli, verb)).parameters
     for path in BEHIND[verb]:
-        module, *parts = path.split(".")
-        found = importlib.import_module(f"seq2seq.{module}")
+        folder, module, *parts = path.split(".")
+        found = importlib.import_module(f"seq2seq.{folder}.{module}")
         for part in parts:
             found = getattr(found, part)
         for name, parameter in inspect.signature(found).parameters.items():

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from seq2seq.compare import counting
+from seq2seq.errors import UserError
+from seq2seq.text.languages import Target
 
 REFERENCES = ["the cat sat on the mat", "a dog", "two birds sing"]
 OUTPUTS = {
@@ -18,7 +20,7 @@ TEXTS = {"test": (REFERENCES, REFERENCES, OUTPUTS), "other": (["x"], ["y"], {"on
 
 @pytest.fixture
 def expected() -> dict[str, counting.Counted]:
-    return counting.count_all(TEXTS, "en")
+    return counting.count_all(TEXTS, Target("en"))
 
 
 def check_alike(found: dict[str, counting.Counted], expected: dict[str, counting.Counted]) -> None:
@@ -40,17 +42,17 @@ def test_other_processes_count_the_same_and_none_is_a_copy_of_this_one(expected,
     monkeypatch.setattr(counting, "MANY", 1)
     monkeypatch.setattr(os, "fork", refuse)
     monkeypatch.setattr(counting, "count_one", None)  # not here
-    check_alike(counting.count_all(TEXTS, "en"), expected)
+    check_alike(counting.count_all(TEXTS, Target("en")), expected)
 
 
 @pytest.mark.parametrize("interpreter", ["", "/bin/false"])
 def test_where_no_other_process_can_be_had_it_counts_here(expected, monkeypatch, interpreter):
     monkeypatch.setattr(counting, "MANY", 1)
     monkeypatch.setattr(sys, "executable", interpreter)
-    check_alike(counting.count_all(TEXTS, "en"), expected)
+    check_alike(counting.count_all(TEXTS, Target("en")), expected)
 
 
 def test_a_mistake_is_raised_here(monkeypatch):
     monkeypatch.setattr(counting, "MANY", 1)
-    with pytest.raises(ValueError, match="2"):
-        counting.count_all({"test": (["a"], ["a"], {"one": ["a", "b"]})}, "en")
+    with pytest.raises(UserError, match="2"):
+        counting.count_all({"test": (["a"], ["a"], {"one": ["a", "b"]})}, Target("en"))

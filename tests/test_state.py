@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +23,14 @@ def change_saves(run: Path, change) -> None:
         save_tensors(path, tensors, facts)
 
 
+def as_version_0_1_0(facts: dict[str, Any]) -> None:
+    """Give facts the names that version 0.1.0 gave them."""
+    del facts["format"]
+    for old, new in state.RENAMED.items():
+        facts["progress"][old] = facts["progress"].pop(new)
+    facts["checkpoints"]["in_vain"] = facts["checkpoints"].pop("since_best")
+
+
 def test_a_save_has_a_format(fit):
     run = fit("rnn", "train.max_steps=1")
     for path in run.glob("state/*"):
@@ -32,7 +41,8 @@ def test_a_run_whose_saves_have_no_format_goes_on(fit):
     words = ["rnn", "train.validate_every=2", "train.average=2", "model.dropout=0.3"]
     whole = fit(*words, "train.max_steps=4", name="whole")
     run = fit(*words, "train.max_steps=2")
-    change_saves(run, lambda facts: facts.pop("format"))  # as seq2seq 0.1.0 wrote them
+    change_saves(run, as_version_0_1_0)
+    assert all("heard" in read_tensors(path)[1]["progress"] for path in run.glob("state/*"))
     assert fit(*words, "train.max_steps=4") == run
     found, expected = (read_weights(path / "model.safetensors") for path in (run, whole))
     assert all(torch.equal(found[name], expected[name]) for name in expected)

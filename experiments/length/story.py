@@ -1,6 +1,6 @@
 """The picture at the top of the README: BLEU by length for three models, and one alignment.
 
-    seq2seq align RUN --test examples --lines 1 --reference --out area.png    # also writes area.json
+    seq2seq align RUN --test examples --lines 1 --reference --out area.png  # and area.json
     python experiments/length/story.py area.json RUN/hyps/examples/gold.links.txt 1
 
 The curves come from scores.json in this folder; RUN is one of its runs.

@@ -117,12 +117,10 @@ def configurations(systems: Sequence[System]) -> Differences:
 
 
 def choice(setting: tuple[str, Any]) -> tuple[str, Any]:
-    """A setting as it is chosen: `model: bahdanau` for the path of one of our own classes."""
+    """A setting as the command line has it: `model` for the stored `model.name`."""
     key, value = setting
     section, dot, last = key.rpartition(".")
-    if last != "_target_" or not dot or not str(value).startswith("seq2seq."):
-        return setting
-    return section, str(value).rpartition(".")[2].lower()
+    return (section, value) if dot and last == "name" else setting
 
 
 def made_of(run: Run) -> dict[str, Any]:

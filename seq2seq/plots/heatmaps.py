@@ -19,6 +19,7 @@ from seq2seq.plots.figure import LARGEST, SLOT, paper, spacing, word_label, wrap
 
 MOST = 2500  # words a side, of which a picture still shows each
 CELL = 0.3  # inches a word
+MOST = 2500  # words a side, of which a picture still shows each
 GAP = 0.35  # inches between panels
 SMALL = 3.0  # inches that one of many panels may measure
 LEGIBLE = 0.11  # inches a word, below which it is not written
@@ -38,6 +39,20 @@ class Panel(NamedTuple):
     title: str = ""
     gold: Links = NO_GOLD
     framed: bool = False  # among many: the one that is read
+
+
+def check_length(panels: Iterable[Panel], path: Path) -> None:
+    """Refuse matrices of which a picture cannot show every cell.
+
+    Raises:
+        UserError: a side has more than MOST words.
+    """
+    words = max(max(len(panel.source), len(panel.target)) for panel in panels)
+    if words > MOST:
+        raise UserError(
+            f"{path} cannot show a sentence of {words:,} words: a picture has at most {MOST:,} a "
+            "side (`seq2seq export-alignment` writes the numbers)"
+        )
 
 
 def heatmap(

@@ -88,8 +88,6 @@ class RunFolder:
         data = config["data"]
         for key in READ_OF_DATA.keys() & data.keys():
             data[key] = coerce(data[key], READ_OF_DATA[key], f"data.{key}")
-            if data[key] is None:
-                del data[key]
         if not (path / "model.safetensors").is_file():
             raise UserError(
                 f"the run {str(path)!r} is unfinished: its training has not kept a model yet "

@@ -80,12 +80,12 @@ class Checkpoints:
         return {
             "kept": [dataclasses.asdict(found) for found in self.kept],
             "best": self.best and dataclasses.asdict(self.best),
-            "in_vain": self.since_best,
+            "since_best": self.since_best,
         }
 
     def restore(self, state: dict[str, Any], warn: Callable[[str], None]) -> None:
         """Go back to a save; model.safetensors is the best one of that time again."""
-        self.since_best = state["in_vain"]
+        self.since_best = state["since_best"]
         kept, best = state["kept"], state["best"]
         self.best = read_fields(Validation, best, "a validation") if best else None
         kept = [read_fields(Validation, found, "a validation") for found in kept]

@@ -43,6 +43,8 @@ FIXED = (
     "train.optimizer",
     "trainer.devices",
 )
+# The usual names of files, without endings.
+USUAL = {"data.train": ["train"], "data.validation": ["validation"], "data.tests": ["test"]}
 # What lies in a folder whose run was ended before it was laid out.
 BEGINNINGS = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
 
@@ -122,8 +124,20 @@ def read_info(folder: Path) -> dict[str, Any]:
 def differences(stored: Any, given: Any) -> Changes:
     """The keys of a stored configuration whose values are others now, but for harmless ones."""
     then, now = dict(flat(stored)), dict(flat(given))
-    keys = [key for key in then if key not in HARMLESS and then[key] != now.get(key)]
+    keys = [
+        key
+        for key in then
+        if key not in HARMLESS and then[key] != now.get(key) and not usual(key, then[key], now)
+    ]
     return {key: (then[key], now.get(key)) for key in keys}
+
+
+def usual(key: str, then: Any, now: Mapping[str, Any]) -> bool:
+    """Whether a value is the usual name of a file, which is stored as null since version 0.2.0."""
+    if key not in USUAL or now.get(key) is not None:
+        return False
+    names = [str(name).partition(".")[0] for name in (then if isinstance(then, list) else [then])]
+    return names == USUAL[key]
 
 
 def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

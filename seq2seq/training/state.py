@@ -25,7 +25,12 @@ Record = TypeVar("Record")  # a dataclass
 
 
 FACTS = {"progress", "falls", "sampler", "scaler", "checkpoints", "logs"}
-FORMAT = 1  # of the facts of a save; saves of seq2seq 0.1.0 have the same and no number
+FORMAT = 2  # of the facts of a save; those of version 0.1.0 have no number and are of format 1
+RENAMED = {  # fields of `Progress` in format 1
+    "heard": "tokens_since_log",
+    "told": "seconds_at_log",
+    "in_a_row": "skipped_in_a_row",
+}
 
 
 def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -48,7 +53,21 @@ def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     if lacking := FACTS - facts.keys():
         raise UserError(f"{path} is no save of a training: it lacks {', '.join(sorted(lacking))}")
-    return facts | {"format": FORMAT}
+    return from_format_1(facts) if number == 1 else facts
+
+
+def from_format_1(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a save of version 0.1.0 under their names of today."""
+    progress, checkpoints = facts["progress"], facts["checkpoints"]
+    if not (isinstance(progress, dict) and isinstance(checkpoints, dict)):
+        return facts  # whoever reads them says so
+    progress, checkpoints = dict(progress), dict(checkpoints)
+    for old, new in RENAMED.items():
+        if old in progress:
+            progress[new] = progress.pop(old)
+    if "in_vain" in checkpoints:
+        checkpoints["since_best"] = checkpoints.pop("in_vain")
+    return facts | {"format": FORMAT, "progress": progress, "checkpoints": checkpoints}
 
 
 def read_fields(kind: type[Record], facts: Any, what: str) -> Record:

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import torch
 from rich import box
@@ -29,7 +29,7 @@ from seq2seq.config import Config, build
 from seq2seq.errors import UserError
 from seq2seq.runs.size_check import UninitializedTensors
 from seq2seq.runs.untrusted import read_json
-from seq2seq.system.console import console
+from seq2seq.system.console import Stderr, console, print_if_read
 from seq2seq.system.devices import first_process
 from seq2seq.system.files import write_json
 from seq2seq.training import resume
@@ -81,7 +81,7 @@ def start(member: Member) -> None:
     sys.argv = [sys.argv[0], "train", *member.words]
     folder = train(member.config)
     if first_process():
-        print(folder, flush=True)
+        print_if_read(str(folder))
 
 
 def train_all(members: Sequence[Member]) -> None:
@@ -121,7 +121,7 @@ def attempt(entry: Entry) -> None:
             traceback.print_exc()  # a defect of this package, or of the machine
         said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         entry.status, entry.reason = "failed", " ".join(said.split())[:1000]
-        print(f"seq2seq: {entry.name} failed: {entry.reason}", file=sys.stderr)
+        console.print(f"seq2seq: {entry.name} failed: {entry.reason}")
 
 
 def folder_of(config: Config) -> Path:
@@ -247,4 +247,4 @@ def show(entries: Sequence[Entry]) -> None:
             f"{minutes:.1f}" if isinstance(minutes := info.get("minutes"), int | float) else "-",
         )
         table.add_row(*map(Text, cells))
-    Console(stderr=True, width=80).print(table)
+    Console(file=cast(TextIO, Stderr()), width=80).print(table)

@@ -14,11 +14,13 @@ from seq2seq.commands.check import findings_table
 from seq2seq.corpora import cache, overlap
 from seq2seq.corpora.checker import FIRST, MEANINGS, Findings, check
 from seq2seq.corpora.files import Files
+from seq2seq.corpora.jsonl import Jsonl
 from seq2seq.corpora.lines import Place
 from seq2seq.corpora.overlap import HashSet, overlaps
 from seq2seq.corpora.shift import ShiftFinder
-from seq2seq.corpora.tables import Jsonl, Table, Tsv
+from seq2seq.corpora.tables import Table
 from seq2seq.corpora.text import Pair, Text, content
+from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 from seq2seq.system import text_lines
 from seq2seq.text.markup import KINDS

@@ -37,7 +37,9 @@ def attend(folder: Path, sources: list[str], outputs: list[str], seed: int = 0) 
     write_lines(folder / "hypothesis.txt", outputs)
     for source, output in zip(sources, outputs, strict=True):
         sides = [*source.split(), END], [*output.split(), END]
-        weights = chance.integers(0, 60, [len(side) for side in reversed(sides)], dtype=np.uint8)
+        shape = [len(side) for side in reversed(sides)]
+        weights = chance.integers(0, 255 // shape[1], shape, dtype=np.uint8)
+        weights[0] = 0
         weights[0, -2:-1] = 204
         empty = WordAttention([], [], np.zeros((0, 0), dtype=np.uint8))
         lines.append(WordAttention(*sides, weights) if source else empty)

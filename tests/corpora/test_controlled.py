@@ -162,4 +162,4 @@ def test_from_french_everything_turns_round(controlled, golds, monkeypatch):
 )
 def test_dials_out_of_range_are_refused(changes, message):
     with pytest.raises(UserError, match=message):
-        build("data", {"_target_": "seq2seq.corpora.controlled.Controlled", **DIALS, **changes})
+        build("data", {"name": "controlled", **DIALS, **changes})

@@ -117,7 +117,7 @@ def hub(folder: Path, **changes) -> Hub:
     path = Path(__file__).parents[2] / "configs/data/hub.yaml"
     values = yaml.safe_load(path.read_text()) | USUAL | {"path": str(folder)}
     values |= {"validation": "train", "tests": []}
-    values.pop("_target_")
+    values.pop("name")
     return Hub(**(values | changes))
 
 

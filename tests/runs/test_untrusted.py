@@ -532,10 +532,13 @@ WATCH = """
 import json, os, sys
 folders = [os.path.realpath(f) for f in json.loads(sys.argv[1])]
 import matplotlib, matplotlib.font_manager, torch, sacrebleu, sentencepiece
-from seq2seq import align, compare, demo, evaluate, export, figures, judge, translate
-from seq2seq.compare import report, terminal
+import seq2seq
+from seq2seq.commands import align, demo, evaluate, export_alignment, plot, score_alignment
+from seq2seq.compare import comparison
+from seq2seq.compare.report import terminal, write
+from seq2seq.translation import translator
 from seq2seq.cli import main
-folders += [matplotlib.get_cachedir(), os.path.dirname(align.__file__), sys.prefix]
+folders += [matplotlib.get_cachedir(), os.path.dirname(seq2seq.__file__), sys.prefix]
 folders += [sys.base_prefix, "/usr", "/lib", "/etc", "/proc", "/sys", "/dev", "/var", "/opt"]
 
 def hook(event, arguments):

@@ -63,7 +63,7 @@ def test_without_the_library_one_sentence_says_how_to_get_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "comet", None)
-    with pytest.raises(UserError, match=r"pip install 'seq2seq\[comet\]'"):
+    with pytest.raises(UserError, match=r"pip install 'seq2seq-toolkit\[comet\]'"):
         compare([make_run(tmp_path / "good", GOOD)], comet=folder)
 
 

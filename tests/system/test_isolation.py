@@ -191,16 +191,17 @@ real, loaded = ctypes.CDLL, []
 ctypes.CDLL = lambda name, *a, **k: loaded.append(name) or real(name, *a, **k)
 torch.set_num_threads(2)
 before = state()
-import seq2seq, seq2seq.evaluate, seq2seq.plot, seq2seq.figures
-from seq2seq.compare import compare, report
+import seq2seq, seq2seq.commands.evaluate, seq2seq.commands.plot
+from seq2seq.compare.comparison import compare
+from seq2seq.compare.report import write
 from pathlib import Path
 run = Path(sys.argv[1])
 translator = seq2seq.Translator(run)
 translator(["two cats see trees"], attention=True)
 list(translator.force([("two cats see trees", "zwei")]))
-seq2seq.evaluate.evaluate(run, ["test"])
-seq2seq.figures.figure("runs", [run], source="two cats", out=Path(sys.argv[2]) / "a.png")
-report.write(compare([run]), Path(sys.argv[2]) / "report")
+seq2seq.commands.evaluate.evaluate(run, ["test"])
+seq2seq.commands.plot.plot("runs", [run], source="two cats", out=Path(sys.argv[2]) / "a.png")
+write.write(compare([run]), Path(sys.argv[2]) / "report")
 after = state()
 print(json.dumps([[k for k in before if before[k] != after[k]], [str(n) for n in loaded]]))
 """

@@ -15,7 +15,7 @@ from seq2seq.system.processes import is_lost
 # The `seq2seq` command, of which one process fails: KIND says how, WHO which.
 SCRIPT = """
 import os, signal, sys, time, torch
-from seq2seq.learn import Learner
+from seq2seq.training.learner import Learner
 from seq2seq.validate import Validator
 from seq2seq.errors import UserError
 rank, kind, who = int(os.environ.get("LOCAL_RANK", 0)), KIND, WHO

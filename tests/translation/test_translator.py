@@ -456,7 +456,7 @@ def test_a_run_that_samples_keeps_its_way_of_sampling(one_run):
     own = {"temperature": 0.5, "top_k": 3, "top_p": 0.9, "seed": 4}
     limits = {key: SEARCH[key] for key in ("max_length", "length_ratio", "length_extra")}
     config = yaml.safe_load((one_run / "config.yaml").read_text())
-    config["search"] = {"_target_": "seq2seq.search.Sample", **own, **limits}
+    config["search"] = {"name": "sample", **own, **limits}
     (one_run / "config.yaml").write_text(yaml.safe_dump(config))
     search = run_search(RunFolder.open(one_run))
     assert search == Sample(**own, **limits)
