@@ -17,7 +17,6 @@ from seq2seq.alignment.gold import Links
 from seq2seq.errors import UserError
 from seq2seq.plots.figure import LARGEST, SLOT, paper, spacing, word_label, wrapped
 
-MOST = 2500  # words a side, of which a picture still shows each
 CELL = 0.3  # inches a word
 MOST = 2500  # words a side, of which a picture still shows each
 GAP = 0.35  # inches between panels
@@ -271,17 +270,3 @@ def longest(figure: Figure, words: Sequence[str]) -> float:
 def leftward(word: str) -> bool:
     """Whether a word is of a script that is written from right to left."""
     return any(unicodedata.bidirectional(character) in ("R", "AL") for character in word)
-
-
-def check_length(panels: Iterable[Panel], path: Path) -> None:
-    """Refuse matrices of which a picture cannot show every cell.
-
-    Raises:
-        UserError: a side has more than MOST words.
-    """
-    words = max(max(len(panel.source), len(panel.target)) for panel in panels)
-    if words > MOST:
-        raise UserError(
-            f"{path} cannot show a sentence of {words:,} words: a picture has at most {MOST:,} a "
-            "side (`seq2seq export-alignment` writes the numbers)"
-        )
