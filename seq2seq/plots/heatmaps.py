@@ -21,6 +21,7 @@ CELL = 0.3  # inches a word
 MOST = 2500  # words a side, of which a picture still shows each
 GAP = 0.35  # inches between panels
 SMALL = 3.0  # inches that one of many panels may measure
+MOST = 2500  # words a side, of which a picture still shows each
 LEGIBLE = 0.11  # inches a word, below which it is not written
 WIDE = 12.0  # inches that a line of words may take
 FAINT = 0.05  # a share of attention below which no line is drawn

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config import Config
+from seq2seq.config import Config, locate
+from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import read_config
 from seq2seq.runs.untrusted import read_json
@@ -43,8 +44,6 @@ FIXED = (
     "train.optimizer",
     "trainer.devices",
 )
-# The usual names of files, without endings.
-USUAL = {"data.train": ["train"], "data.validation": ["validation"], "data.tests": ["test"]}
 # What lies in a folder whose run was ended before it was laid out.
 BEGINNINGS = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
 
@@ -90,7 +89,7 @@ def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
                 "fresh=true to move it aside"
             )
         return None
-    changes = differences(read_config(folder), dataclasses.asdict(config))
+    changes = differences(written_out(read_config(folder)), written_out(dataclasses.asdict(config)))
     refuse(folder, changes, config)
     found = EarlierRun(folder, read_info(folder), changes)
     if not found.complete and "model.safetensors" in names and "state" not in names:
@@ -105,10 +104,10 @@ def as_begun(folder: Path, config: Config) -> Config:
     """The configuration of a run that goes on: keys younger than the run keep their old meaning."""
     stored = read_config(folder)
     data = {**config.data}
-    if "bleu_tokenizer" not in stored.get("data", {}):
+    if "bleu_tokenizer" not in section(stored, "data"):
         data.pop("bleu_tokenizer", None)
     tokenizer = config.tokenizer
-    if "target_normalization" not in stored.get("tokenizer", {}):
+    if "target_normalization" not in section(stored, "tokenizer"):
         tokenizer = dataclasses.replace(tokenizer, target_normalization=None)
     return dataclasses.replace(config, data=data, tokenizer=tokenizer)
 
@@ -121,23 +120,27 @@ def read_info(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def section(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A part of a stored mapping; empty where it is missing or something else."""
+    part = values.get(key)
+    return part if isinstance(part, dict) else {}
+
+
+def written_out(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with the names that null stands for in its `data`."""
+    data = section(config, "data")
+    try:
+        corpus = locate("data", data.get("name"))
+    except UserError:
+        return config
+    return config | {"data": corpus.written_out(data)} if issubclass(corpus, Splits) else config
+
+
 def differences(stored: Any, given: Any) -> Changes:
     """The keys of a stored configuration whose values are others now, but for harmless ones."""
     then, now = dict(flat(stored)), dict(flat(given))
-    keys = [
-        key
-        for key in then
-        if key not in HARMLESS and then[key] != now.get(key) and not usual(key, then[key], now)
-    ]
+    keys = [key for key in then if key not in HARMLESS and then[key] != now.get(key)]
     return {key: (then[key], now.get(key)) for key in keys}
-
-
-def usual(key: str, then: Any, now: Mapping[str, Any]) -> bool:
-    """Whether a value is the usual name of a file, which is stored as null since version 0.2.0."""
-    if key not in USUAL or now.get(key) is not None:
-        return False
-    names = [str(name).partition(".")[0] for name in (then if isinstance(then, list) else [then])]
-    return names == USUAL[key]
 
 
 def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -191,9 +194,9 @@ def refuse_other_text(earlier: EarlierRun, data: Mapping[str, Any], config: Conf
         config: the configuration now.
     """
     for split in ("train", "validation"):
-        then = earlier.info.get("data", {}).get(split, {}).get("sha256")
+        then = section(section(earlier.info, "data"), split).get("sha256")
         now = data[split]["sha256"]
-        if then not in (None, now) and config.resume != "force":
+        if isinstance(then, str) and then != now and config.resume != "force":
             raise UserError(
                 f"the {split} text is not the one that {earlier.folder} was begun with "
                 f"(SHA-256 {then[:12]}, now {now[:12]}): restore it, choose another name=, begin "
