@@ -7,8 +7,8 @@ new page is tested without a change here. What is tested on a page:
   the run folders runs/first (RNN with attention) and runs/second (Transformer) and a file in.txt;
   ```pycon is run as a doctest; YAML and JSON must parse.
 - A block with a title="PATH" is a file: it is written there, and the page's commands see it. A
-  model that a page adds by its two files is known to `seq2seq train` and must pass the contract
-  tests.
+  model or corpus that a page adds by its two files is known to `seq2seq train`, and a model must
+  pass the contract tests.
 - Commands `seq2seq ...`, in blocks and in `inline code`, are parsed with all their options and
   composed with all their keys and options, without being run. If the next line is
   `seq2seq: MESSAGE`, the command must be refused with that message. `make TARGET` must name a
@@ -34,6 +34,7 @@ import pytest
 import typer
 import yaml
 
+import seq2seq.corpora
 import seq2seq.models
 from seq2seq import cli, compose
 from seq2seq.errors import UserError
@@ -195,20 +196,22 @@ def folder(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         stored = ROOT / "tests" / "data" / "runs-0.1.0" / fixture
         shutil.copytree(stored, tmp_path / "runs" / name)
     (tmp_path / "in.txt").write_text("The little girl did not see him.\n", "utf-8")
-    for name, content in files(page.read_text("utf-8")).items():
+    added_files = files(page.read_text("utf-8"))
+    for name, content in added_files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content, "utf-8")
     shutil.copytree(ROOT / "configs", tmp_path / "configs", dirs_exist_ok=True)
     monkeypatch.setattr(compose, "config_folder", lambda: tmp_path / "configs")
-    added = str(tmp_path / "seq2seq" / "models")
-    monkeypatch.setattr(seq2seq.models, "__path__", [*seq2seq.models.__path__, added])
+    for package in (seq2seq.corpora, seq2seq.models):
+        added = str(tmp_path / package.__name__.replace(".", "/"))
+        monkeypatch.setattr(package, "__path__", [*package.__path__, added])
     before = set(sys.modules)
     forget_choices()
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     forget_choices()
-    for name in [name for name in sys.modules if name.startswith("seq2seq.models.")]:
-        if name not in before and not (ROOT / f"{name.replace('.', '/')}.py").exists():
+    for name in {name for name in sys.modules if name.startswith("seq2seq.")} - before:
+        if any(name == file.removesuffix(".py").replace("/", ".") for file in added_files):
             del sys.modules[name]
 
 
