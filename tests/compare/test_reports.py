@@ -35,7 +35,7 @@ LONG = [f"{line} " * 2 if n % 2 else line for n, line in enumerate(SOURCES)]
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For speed; tests/test_significance.py proves the thousands."""
+    """For speed; test_significance.py proves the thousands."""
     monkeypatch.setattr(significance, "RESAMPLES", 50)
     monkeypatch.setattr(significance, "TRIALS", 100)
 
