@@ -1,4 +1,4 @@
-"""The verbs: seq2seq check, train, translate, evaluate, align, ... No logic here."""
+"""The command line: options and arguments of every command. The logic is in other modules."""
 
 import sys
 from collections.abc import Callable
@@ -29,7 +29,7 @@ app = typer.Typer(
 
 
 def print_version(wanted: bool) -> bool:
-    """Print the version and exit, if wanted."""
+    """Print the version and exit, if `wanted`."""
     if wanted:
         print(f"seq2seq {__version__}")
         raise typer.Exit
@@ -40,67 +40,77 @@ def print_version(wanted: bool) -> bool:
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=print_version, is_eager=True, help="print the version"),
+        typer.Option(
+            "--version", callback=print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Train translation models, see their attention, compare them honestly."""
+    """Train translation models, plot their attention, and compare them."""
 
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, runs/NAME")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder (runs/NAME).")]
 BeamOption = Annotated[
     int | None,
-    typer.Option("--beam", min=1, max=WIDEST, help="hypotheses kept; the run's own by default"),
+    typer.Option("--beam", min=1, max=WIDEST, help="Beam size (default: from the run)."),
 ]
-SourceOption = Annotated[str | None, typer.Option("--source", help="a sentence to translate")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="Source sentence.")]
 TargetOption = Annotated[
-    str | None, typer.Option("--target", help="its translation, to be read instead of searched")
+    str | None, typer.Option("--target", help="Translation of --source to force-decode.")
 ]
-TestOption = Annotated[str | None, typer.Option("--test", help="take lines of this test set")]
+TestOption = Annotated[str | None, typer.Option("--test", help="Use sentences of this test set.")]
 ReferenceOption = Annotated[
-    bool, typer.Option("--reference", help="with --test: read the reference, don't search")
+    bool, typer.Option("--reference", help="With --test: force-decode the references.")
 ]
 PictureOption = Annotated[
-    Path | None, typer.Option("--out", help="picture to write: .png, .svg or .pdf")
+    Path | None, typer.Option("--out", help="Output figure: .png, .svg or .pdf.")
 ]
 TextOption = Annotated[
     tuple[Path, Path] | None,
-    typer.Option("--text", metavar="SOURCE TARGET", help="two files of tokens split at spaces"),
+    typer.Option(
+        "--text", metavar="SOURCE TARGET", help="Two parallel files of space-separated tokens."
+    ),
 ]
 RuleOption = Annotated[
     Literal["run", "default"],
-    typer.Option(help="extraction rule: the one stored in the run, or the default"),
+    typer.Option(help="Extraction rule: the rule stored in the run, or the default rule."),
 ]
 LayerOption = Annotated[
     str | None,
-    typer.Option(help="decoder layer, from 1, or mean (default: the one before the last)"),
+    typer.Option(help="Decoder layer, counted from 1, or mean (default: the last but one)."),
 ]
 HeadOption = Annotated[
-    str | None, typer.Option(help="attention head, from 1, or mean (default: mean)")
+    str | None, typer.Option(help="Attention head, counted from 1, or mean (default: mean).")
 ]
 ShiftOption = Annotated[
     bool | None,
     typer.Option(
-        "--shift/--no-shift", help="read the row at which a target token is the decoder's input"
+        "--shift/--no-shift",
+        help="Read the row in which the target token is the decoder's input, not its output.",
     ),
 ]
 EndOption = Annotated[
     Literal["keep", "drop", "renormalise"] | None,
     typer.Option(
-        help="</s> as a null link: keep it as a choice, drop it, or drop it and renormalise "
-        "(default: drop)"
+        help="Attention to </s>: keep it as a null link, drop it, or drop it and renormalize "
+        "(default: drop)."
     ),
 ]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option(min=0, max=1, help="link every weight from here on, not the largest alone"),
+    typer.Option(
+        min=0, max=1, help="Link all weights of at least this value, not only the largest."
+    ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ... or mps (auto: a GPU if any)")
+    str,
+    typer.Option(
+        "--device", help="auto, cpu, cuda, cuda:1, ... or mps (auto: a GPU if available)."
+    ),
 ]
 
 
 def between(low: float, high: float, *, above: bool = False) -> Callable[[float], float]:
-    """A check for an option: click's own ranges let NaN pass."""
+    """Return a callback that checks the range of an option; click's own ranges accept NaN."""
 
     def check(value: float | None) -> float | None:
         if value is not None and not (low <= value <= high and (value > low or not above)):
@@ -112,7 +122,7 @@ def between(low: float, high: float, *, above: bool = False) -> Callable[[float]
 
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
-# Unknown options are words too, such as -m and --cfg.
+# Unknown options, such as -m and --cfg, are passed on as arguments.
 hydra_command = app.command(
     add_help_option=False, context_settings={"ignore_unknown_options": True}
 )
@@ -120,32 +130,32 @@ hydra_command = app.command(
 
 @hydra_command
 def check(words: Words = None) -> None:
-    """Read a corpus without training: what is wrong, and where (takes the words of train)."""
+    """Check a corpus for errors without training (same arguments as train)."""
     from seq2seq import compose
 
-    asked, refused = compose.asked(words or [], compose.check_help), False
-    for member in asked.members if asked else []:
+    requested, refused = compose.parse_command(words or [], compose.check_help), False
+    for member in requested.members if requested else []:
         from seq2seq.commands.check import check, findings_table
 
-        found = check(member.config)
-        print_table(findings_table(found))
-        refused |= any(split.refusals for split in found)
+        findings = check(member.config)
+        print_table(findings_table(findings))
+        refused |= any(split.refusals for split in findings)
     if refused:
         sys.exit(1)
 
 
 @hydra_command
 def train(words: Words = None) -> None:
-    """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists every key)."""
+    """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
     from seq2seq import compose
 
-    if asked := compose.asked(words or [], compose.help_text):
+    if requested := compose.parse_command(words or [], compose.help_text):
         from seq2seq.training import sweep
 
-        if asked.sweep:
-            sweep.train_all(asked.members)
+        if requested.sweep:
+            sweep.train_all(requested.members)
         else:
-            sweep.train_one(asked.members[0])
+            sweep.train_one(requested.members[0])
 
 
 @app.command()
@@ -158,41 +168,50 @@ def translate(
             "--n-best",
             min=1,
             max=WIDEST,
-            help="lines `NUMBER ||| TEXT ||| SCORE` for each input; a smaller beam is widened",
+            help="Write the n best translations as lines `NUMBER ||| TEXT ||| SCORE`; a smaller "
+            "beam is widened to n.",
         ),
     ] = 1,
     max_length: Annotated[
         int | None,
-        typer.Option("--max-length", min=1, max=LONGEST, help="most pieces of a translation"),
+        typer.Option("--max-length", min=1, max=LONGEST, help="Maximum length in pieces."),
     ] = None,
     sample: Annotated[
-        bool, typer.Option("--sample", help="draw from the model instead of searching")
+        bool, typer.Option("--sample", help="Sample from the model instead of searching.")
     ] = False,
     temperature: Annotated[
         float | None,
         typer.Option(
-            help="of --sample: below 1 is safer (default: 1)", callback=between(COLDEST, HOTTEST)
+            help="With --sample: softmax temperature (default: 1).",
+            callback=between(COLDEST, HOTTEST),
         ),
     ] = None,
     top_k: Annotated[
         int | None,
-        typer.Option(min=0, max=LARGEST, help="of --sample: from the K likeliest words"),
+        typer.Option(
+            min=0,
+            max=LARGEST,
+            help="With --sample: sample from the K most likely pieces; 0 is all (default: 0).",
+        ),
     ] = None,
     top_p: Annotated[
         float | None,
         typer.Option(
-            help="of --sample: from the likeliest words of this mass (default: 1)",
+            help="With --sample: sample from the most likely pieces whose probabilities add up to "
+            "this (default: 1).",
             callback=between(0.0, 1.0, above=True),
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=LARGEST, help="of --sample (default: 1)")
+        int | None,
+        typer.Option(min=0, max=LARGEST, help="With --sample: random seed (default: 1)."),
     ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Translate standard input line by line: seq2seq translate RUN < in > out.
 
-    Lines are translated as soon as no more are ready: a program may write one and wait for it.
+    The output is flushed whenever no more input is ready, so that another program can write a
+    line and wait for its translation.
     """
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
         if stream is None:
@@ -202,7 +221,7 @@ def translate(
 
     folder = RunFolder.open(run)
     if sample and beam is not None:
-        raise typer.BadParameter("--sample draws, --beam searches: give one of them")
+        raise typer.BadParameter("--sample and --beam exclude each other")
     if not sample and any(one is not None for one in (temperature, top_k, top_p, seed)):
         raise typer.BadParameter("--temperature, --top-k, --top-p and --seed go with --sample")
     search = run_search(folder, beam=beam, max_length=max_length)
@@ -217,12 +236,13 @@ def translate(
 def evaluate(
     run: RunArgument,
     test: Annotated[
-        list[str] | None, typer.Option("--test", help="name of a test set; all by default")
+        list[str] | None,
+        typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
     ] = None,
     beam: BeamOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Translate the test sets and score them: BLEU, chrF, TER, perplexity, speed."""
+    """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed."""
     from seq2seq.commands.evaluate import evaluate, score_table
 
     print_table(score_table(evaluate(run, test or [], beam=beam, device=device)))
@@ -236,7 +256,10 @@ def align(
     target: TargetOption = None,
     test: TestOption = None,
     lines: Annotated[
-        str | None, typer.Option("--lines", help="which, counted from 1, such as 3,17 or 1-5")
+        str | None,
+        typer.Option(
+            "--lines", help="With --test: line numbers, counted from 1, such as 3,17 or 1-5."
+        ),
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
@@ -247,9 +270,9 @@ def align(
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw the attention of single sentences as heatmaps, with the matrices as JSON.
+    """Draw the attention of single sentences as heatmaps; also write the matrices as JSON.
 
-    A whole text is scored against gold by score-alignment and written by export-alignment.
+    To score the alignment of a whole text, use score-alignment; to write it, export-alignment.
     """
     from seq2seq.commands.align import align
 
@@ -273,58 +296,72 @@ def align(
 def score_alignment(
     run: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN]", help="a run folder; none to score --links alone"),
+        typer.Argument(metavar="RUN", help="Run folder; omit it to score only --links."),
     ] = None,
     test: Annotated[
-        str | None, typer.Option("--test", help="this test set of the run, references as targets")
+        str | None,
+        typer.Option("--test", help="Test set of the run; the references are the targets."),
     ] = None,
     text: TextOption = None,
     gold: Annotated[
-        Path | None, typer.Option("--gold", help="gold links; those of the test set by default")
+        Path | None,
+        typer.Option("--gold", help="File of gold links (default: those of the test set)."),
     ] = None,
     gold_format: Annotated[
-        Form, typer.Option("--gold-format", help="of --gold; auto recognises it and says which")
+        Form,
+        typer.Option(
+            "--gold-format", help="Format of --gold; auto detects the format and prints it."
+        ),
     ] = "auto",
     links: Annotated[
         list[str] | None,
         typer.Option(
             "--links",
             metavar="NAME=FILE",
-            help="also score the links of another aligner: Pharaoh, GIZA++ A3, ... (repeatable)",
+            help="Also score the links of another aligner: Pharaoh, GIZA++ A3, ... (repeatable).",
         ),
     ] = None,
     train: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            "--train", metavar="SOURCE TARGET", help="also score fast_align, trained on this text"
+            "--train", metavar="SOURCE TARGET", help="Also score fast_align, trained on this text."
         ),
     ] = None,
     back: Annotated[
-        Path | None, typer.Option("--back", help="a run of the other direction, to symmetrize with")
+        Path | None,
+        typer.Option("--back", help="Run of the reverse direction, for symmetrization."),
     ] = None,
     rule: Annotated[
         Literal["run", "default", "auto"],
-        typer.Option(help="the run's choice; the default; or pick the lowest AER and store it"),
+        typer.Option(
+            help="Extraction rule: the rule stored in the run, the default rule, or (auto) the "
+            "rule with the lowest AER, which is then stored in the run."
+        ),
     ] = "run",
     layer: LayerOption = None,
     head: HeadOption = None,
     shift: ShiftOption = None,
     end: EndOption = None,
     threshold: ThresholdOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="JSON file for all numbers")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for all scores.")] = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Score alignments against gold: AER of every decoder layer, head and row, and of --links."""
+    """Score alignments against gold links.
+
+    Computes the AER of every decoder layer, head and row of a run, and of --links.
+    """
     from seq2seq.commands.score_alignment import score_alignment
 
     read = None
     if run is not None:
         if rule == "auto" and (layer, head, shift) != (None, None, None):
-            raise typer.BadParameter("--layer, --head and --shift are what --rule auto picks")
+            raise typer.BadParameter(
+                "--rule auto chooses layer, head and shift: omit --layer, --head and --shift"
+            )
         read = extraction_rule(run, rule, layer, head, shift, end, threshold)
     elif rule != "run" or (layer, head, shift, end, threshold) != (None,) * 5 or device != "auto":
         raise typer.BadParameter(
-            "--rule, --layer, --head, --shift, --end, --threshold and --device go with RUN"
+            "--rule, --layer, --head, --shift, --end, --threshold and --device need RUN"
         )
     table, written = score_alignment(
         run,
@@ -349,10 +386,15 @@ def export_alignment(
     run: RunArgument,
     out: Annotated[
         Path,
-        typer.Option("--out", help=".align: Pharaoh links; .jsonl: also weights; .npz: weights"),
+        typer.Option(
+            "--out",
+            help="Output file. .align: links in Pharaoh format; .jsonl: links and weights; "
+            ".npz: weights.",
+        ),
     ],
     test: Annotated[
-        str | None, typer.Option("--test", help="this test set of the run, references as targets")
+        str | None,
+        typer.Option("--test", help="Test set of the run; the references are the targets."),
     ] = None,
     text: TextOption = None,
     rule: RuleOption = "run",
@@ -363,11 +405,13 @@ def export_alignment(
     threshold: ThresholdOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Write the alignment of every pair of a text, read by one rule."""
+    """Write the word alignment of every sentence pair of a text."""
     from seq2seq.commands.export_alignment import export_text
 
     if out.suffix == ".npz" and (end, threshold) != (None, None):
-        raise typer.BadParameter("--end and --threshold choose links, but .npz has weights alone")
+        raise typer.BadParameter(
+            "--end and --threshold have no effect: .npz contains weights, not links"
+        )
     read = extraction_rule(run, rule, layer, head, shift, end, threshold)
     export_text(run, test=test, texts=text, rule=read, out=out, device=device)
     wrote(out)
@@ -382,7 +426,7 @@ def extraction_rule(
     end: Literal["keep", "drop", "renormalise"] | None = None,
     threshold: float | None = None,
 ) -> "Rule":
-    """The rule by which attention is read as links: the run's or the default, with changes."""
+    """Return the extraction rule: the run's or the default, changed by the options given."""
     from seq2seq.alignment.rule import Rule
     from seq2seq.interpret.chosen_rule import changed, chosen_rule
 
@@ -396,21 +440,28 @@ def extraction_rule(
 def plot(
     kind: Annotated[
         Kind,
-        typer.Argument(help="runs side by side, all heads, lines between words, training steps"),
+        typer.Argument(
+            metavar="KIND",
+            help="runs: heatmaps of several runs side by side. heads: all layers and heads of one "
+            "run. lines: links drawn as lines between words. steps: checkpoints during training.",
+        ),
     ],
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="run folders, runs/NAME")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders (runs/NAME).")],
     source: SourceOption = None,
     target: TargetOption = None,
     test: TestOption = None,
     line: Annotated[
-        int | None, typer.Option("--line", min=1, max=LARGEST, help="which, counted from 1")
+        int | None,
+        typer.Option(
+            "--line", min=1, max=LARGEST, help="With --test: line number, counted from 1."
+        ),
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw figures of one sentence: several runs, all heads, lines, or the course of training."""
+    """Plot the attention of one sentence: by run, by head, as lines, or by training step."""
     from seq2seq.commands.plot import plot
 
     wrote(
@@ -433,41 +484,54 @@ def plot(
 def compare(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN...]", help="evaluated run folders, or a folder of them"),
+        typer.Argument(metavar="RUN", help="Evaluated run folders, or a folder of them."),
     ] = None,
     hyps: Annotated[
         list[str] | None,
-        typer.Option("--hyps", metavar="NAME=FILE", help="translations of another system, as text"),
+        typer.Option(
+            "--hyps",
+            metavar="NAME=FILE",
+            help="Translations of another system, one per line (repeatable).",
+        ),
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--source", help="without runs: the file that was translated")
+        Path | None, typer.Option("--source", help="Without runs: source file.")
     ] = None,
     reference: Annotated[
         list[Path] | None,
-        typer.Option("--reference", help="without runs: its reference; again for further ones"),
+        typer.Option("--reference", help="Without runs: reference file (repeatable)."),
     ] = None,
     target_language: Annotated[
         str | None,
-        typer.Option("--target-language", help="without runs: code of the language, such as de"),
+        typer.Option("--target-language", help="Without runs: target language code, such as de."),
     ] = None,
     bleu_tokenizer: Annotated[
         str | None,
-        typer.Option("--bleu-tokenizer", help="without runs: of sacreBLEU (default: by language)"),
+        typer.Option(
+            "--bleu-tokenizer", help="Without runs: sacreBLEU tokenizer (default: by language)."
+        ),
     ] = None,
     test: Annotated[
-        list[str] | None, typer.Option("--test", help="name of a test set; all by default")
+        list[str] | None,
+        typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
     ] = None,
     comet: Annotated[
-        Path | None, typer.Option("--comet", help="folder of a model of COMET (an extra)")
+        Path | None,
+        typer.Option(
+            "--comet", help="Folder of a COMET model (needs the package's extra `comet`)."
+        ),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", help="folder for the report: Markdown, JSON, TeX, pictures")
+        Path,
+        typer.Option("--out", help="Output folder of the report: Markdown, JSON, TeX, figures."),
     ] = Path("comparison"),
 ) -> None:
-    """Put systems side by side: scores, intervals, tests, where they differ, what they cost.
+    """Compare systems: scores, confidence intervals, significance tests, differences and cost.
 
-    Runs that differ in their seed alone are one system. What was not measured alike is refused.
-    Without runs: --source FILE --reference FILE --hyps a=FILE --hyps b=FILE.
+    Runs that differ only in their seed are one system. Systems that were measured differently
+    cannot be compared.
+
+    Without runs: seq2seq compare --source FILE --reference FILE --hyps a=FILE --hyps b=FILE
     """
     from seq2seq.compare import compare
     from seq2seq.compare.report import terminal, write
@@ -490,15 +554,17 @@ def compare(
 @app.command()
 def demo(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="for all three trainings")
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE", help="Training keys for all three models."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="folder of everything it makes")] = Path(
-        "runs/demo"
-    ),
-    seed: Annotated[int, typer.Option(min=0, help="of all three runs")] = 1,
-    fresh: Annotated[bool, typer.Option("--fresh", help="move an older demo aside")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of all three runs.")] = 1,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Rename an earlier demo and start over instead of resuming."),
+    ] = False,
 ) -> None:
-    """Train the three variants on the built-in corpus, compare them, draw what they see."""
+    """Train three models on the built-in corpus, compare them, and plot their attention."""
     from seq2seq.commands.demo import demo
 
     wrote(*demo(out, words or [], seed=seed, fresh=fresh))
@@ -509,44 +575,49 @@ def bench(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL...] [KEY=VALUE...]",
-            help="all models if none; keys as of train, such as data=multi30k or trainer.threads=1",
+            metavar="MODEL|KEY=VALUE",
+            help="Models (default: all), and keys of train, such as data=multi30k or "
+            "trainer.threads=1.",
         ),
     ] = None,
     sizes: Annotated[
         Literal["reference", "own"],
-        typer.Option(help="those that experiments/speed compares, or each model's own"),
+        typer.Option(
+            help="Model sizes: those compared in experiments/speed, or the defaults of each model."
+        ),
     ] = "reference",
-    out: Annotated[Path | None, typer.Option("--json", help="also write all numbers")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--json", help="JSON file for all measurements.")
+    ] = None,
 ) -> None:
-    """Measure how fast this machine trains and translates, and how long a training would take."""
+    """Measure training and translation speed on this machine, and estimate training time."""
     from seq2seq.commands.bench import bench, bench_table
     from seq2seq.system.files import write_json
 
     names = [word for word in words or [] if "=" not in word]
     keys = [word for word in words or [] if "=" in word]
-    found = bench(names, keys, own=sizes == "own")
-    print_table(bench_table(found))
+    results = bench(names, keys, own=sizes == "own")
+    print_table(bench_table(results))
     if out is not None:
-        write_json(out, found)
+        write_json(out, results)
         wrote(out)
 
 
 def print_table(table: Any) -> None:
-    """A result, on standard output.
+    """Print a result on standard output.
 
     Raises:
         UserError: standard output is closed.
     """
     if sys.stdout is None:
-        raise UserError("standard output is closed, so that the result cannot be printed")
+        raise UserError("standard output is closed, so the result cannot be printed")
     from rich.console import Console
 
     Console().print(table)
 
 
 def wrote(*paths: Path) -> None:
-    """Tell where things were written."""
+    """Print the paths of the files that were written."""
     from seq2seq.system.console import console
 
     for path in paths:
@@ -554,10 +625,10 @@ def wrote(*paths: Path) -> None:
 
 
 def main() -> None:
-    """The `seq2seq` command."""
+    """Run the `seq2seq` command."""
     keep_freed_memory()
     with reporting_user_errors():
-        app(prog_name="seq2seq")  # also names the variable that shell completion is asked by
+        app(prog_name="seq2seq")  # the name also determines the variable for shell completion
 
 
 if __name__ == "__main__":

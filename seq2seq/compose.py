@@ -1,4 +1,4 @@
-"""The words of `seq2seq train` and `check`, read by Hydra; their mistakes explained, their help."""
+"""Compose the configurations of `seq2seq train` and `check` with Hydra; error messages and help."""
 
 import dataclasses
 import functools
@@ -41,7 +41,7 @@ from seq2seq.overrides import SWEEPING, Value, options, text_kind, values
 
 
 def config_folder() -> Path:
-    """The YAML files: inside an installed package, beside it in a checkout."""
+    """Return the folder of the YAML files: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
@@ -49,11 +49,11 @@ def config_folder() -> Path:
 
 @dataclass(frozen=True)
 class Member:
-    """One run that a command asks for.
+    """One run of a command.
 
     Attributes:
-        words: the words of `seq2seq train` that ask for this run alone.
-        config: its configuration.
+        words: the arguments of `seq2seq train` for this run alone.
+        config: the configuration of the run.
     """
 
     words: list[str]
@@ -64,10 +64,10 @@ class Part(NamedTuple):
     """One `key=value` of one run.
 
     Attributes:
-        word: as the command line has it.
-        key: dotted, or the name of a group.
-        value: of a text key, which Hydra does not parse; of any other key, None.
-        override: the same as Hydra parsed it; None for a text key.
+        word: the text on the command line.
+        key: a dotted key, or the name of a group.
+        value: the value of a text key, which Hydra does not parse; None for any other key.
+        override: the override parsed by Hydra; None for a text key.
     """
 
     word: str
@@ -77,55 +77,61 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a command asks for: its runs, and whether it is a sweep (-m)."""
+class Command:
+    """The runs of a command, and whether it is a sweep (-m)."""
 
     members: list[Member]
     sweep: bool
 
 
-def asked(words: list[str], help: Callable[[list[str]], str]) -> Asked | None:
-    """Every run that command-line words ask for; None where they ask for help or --cfg.
+def parse_command(words: list[str], help: Callable[[list[str]], str]) -> Command | None:
+    """Parse the arguments of a command, and compose and check the configurations of its runs.
 
-    All runs are composed and checked before the first is returned.
+    Args:
+        words: the arguments.
+        help: returns the text to print for --help.
+
+    Returns:
+        The runs; None after printing, if the arguments contain --help or --cfg.
 
     Raises:
-        UserError: an option, word, key or value is wrong; the message names it and the nearest
-            valid one. In a sweep of several runs it names the run too.
+        UserError: an option, argument, key or value is wrong; the message names it and the most
+            similar valid one. In a sweep of several runs it also names the run.
     """
     given = options(words)
     with user_folder(given.folder):
         if given.help:
             print(help(given.words))
             return None
-        found = Asked(members(given.words, sweep=given.sweep), given.sweep)
+        command = Command(members(given.words, sweep=given.sweep), given.sweep)
     if given.print:
-        print_configurations(found.members, given.package)
+        print_configurations(command.members, given.package)
         return None
     if given.folder:
-        for member in found.members:
+        for member in command.members:
             member.words.extend(["--config-dir", str(given.folder.absolute())])
-    return found
+    return command
 
 
 def config(words: list[str]) -> Config:
-    """The configuration that command-line words say, without running anything.
+    """Return the configuration of a single run from command-line arguments.
 
     Raises:
-        UserError: a word, key or value is wrong; the message names it and the nearest valid one.
+        UserError: an argument, key or value is wrong; the message names it and the most similar
+            valid one.
     """
     [one] = members(words, sweep=False)
     return one.config
 
 
-MOST = 1000  # runs of one sweep
+MOST = 1000  # maximum number of runs in a sweep
 
 
 def members(words: list[str], *, sweep: bool) -> list[Member]:
-    """The runs that words ask for; the values of the last word change fastest.
+    """Return the runs of a command; the values of the last argument vary fastest.
 
     Raises:
-        UserError: as `asked` says it.
+        UserError: as in `parse_command`.
     """
     columns = [list(parts(word, sweep=sweep)) for word in words]
     if (count := math.prod(map(len, columns))) > MOST:
@@ -133,28 +139,28 @@ def members(words: list[str], *, sweep: bool) -> list[Member]:
     swept = [column[0].key for column in columns if len(column) > 1]
     rows = [list(row) for row in itertools.product(*columns)]
     check_keys(rows)
-    found = []
+    runs = []
     for row in rows:
         composed = compose_parts(row)
         if swept and not any(part.key == "name" for part in row):
-            named = name_by_what_is_swept(composed, swept)
-            composed["name"] = literal(named)
-            row = [*row, Part(f"name={named}", "name", None, None)]
+            name = name_of_swept_run(composed, swept)
+            composed["name"] = literal(name)
+            row = [*row, Part(f"name={name}", "name", None, None)]
         try:
-            found.append(Member([part.word for part in row], read(composed)))
+            runs.append(Member([part.word for part in row], read(composed)))
         except UserError as error:
             if len(rows) == 1:
                 raise
             values = " ".join(part.word for part in row if part.key in swept)
             raise UserError(f"{values}: {error}") from error
-    return found
+    return runs
 
 
 def parts(word: str, *, sweep: bool) -> Iterator[Part]:
-    """What one word gives: one value, or each value of a sweep.
+    """Yield the value of one argument, or each value of a sweep.
 
     Raises:
-        UserError: it cannot be read, names an unknown choice, or is a sweep without -m.
+        UserError: it cannot be parsed, names an unknown choice, or is a sweep without -m.
     """
     key, equals, typed = word.partition("=")
     key = key.removeprefix("++")
@@ -166,18 +172,18 @@ def parts(word: str, *, sweep: bool) -> Iterator[Part]:
     key = override.key_or_group
     if key.split("/")[0].split(".")[0] == "hydra":
         raise UserError(
-            f"{key} is a setting of Hydra, which only reads the command line here: runs_dir= and "
-            "name= say where a run goes, and -m trains one run after the other"
+            f"{key} is a Hydra setting, which has no effect here: set the run folder with "
+            "runs_dir= and name=; -m trains the runs of a sweep one after another"
         )
     if override.is_delete():
-        raise UserError(f"{key} cannot be left out; give it a value (null is no limit)")
+        raise UserError(f"{key} cannot be deleted; give it a value (null is no limit)")
     if not override.is_sweep_override():
         check_choice(override, str(override.value()))
         yield Part(word, key, None, override)
         return
     if not sweep:
         raise UserError(
-            f"{word} gives several values: add -m to train one run for each, or write "
+            f"{word} has several values: add -m to train one run for each, or write "
             "key=[a,b] for a list"
         )
     start = word.partition("=")[0]
@@ -189,72 +195,74 @@ def parts(word: str, *, sweep: bool) -> Iterator[Part]:
 
 
 def swept_values(override: Override) -> list[str]:
-    """The values of a sweep as words: of commas, choice(), range() and glob().
+    """Return the values of a sweep as text: from commas, choice(), range() or glob().
 
     Raises:
-        UserError: there are none, too many, or Hydra gives none for such a word.
+        UserError: there are no values, or Hydra cannot enumerate them.
     """
     if override.value_type is ValueType.GLOB_CHOICE_SWEEP:
-        found = override._value.filter(choices_of(override.key_or_group))  # type: ignore[union-attr]
+        names = choices_of(override.key_or_group)
+        swept = override._value.filter(names)  # type: ignore[union-attr]
     elif override.is_discrete_sweep():
         try:
-            found = list(itertools.islice(override.sweep_string_iterator(), MOST + 1))
+            swept = list(itertools.islice(override.sweep_string_iterator(), MOST + 1))
         except (HydraException, ValueError, TypeError, ArithmeticError) as error:
-            raise UserError(f"{override.input_line} is no sweep: {error}") from error
+            raise UserError(f"{override.input_line} is not a sweep: {error}") from error
     else:
         raise UserError(
-            f"{override.input_line} gives no list of values: write them with commas, or as "
+            f"{override.input_line} is not a list of values: write them with commas, or as "
             "choice(a,b), range(START,STOP,STEP) or glob(*)"
         )
-    if not found:
-        raise UserError(f"{override.input_line} gives no value at all")
-    return found
+    if not swept:
+        raise UserError(f"{override.input_line} has no values")
+    return swept
 
 
 def check_choice(override: Override, value: str) -> None:
-    """Refuse an unknown choice of a group before Hydra does, with the nearest known one."""
+    """Raise UserError for an unknown choice of a group, with the most similar known one."""
     group = override.key_or_group
     if group in groups() and value not in choices_of(group):
         raise UserError(f"there is no {group} {value!r}; {did_you_mean(value, choices_of(group))}")
 
 
 def check_keys(rows: list[list[Part]]) -> None:
-    """Refuse a key that the choices of its run do not have.
+    """Check that every key exists in the configuration of its run.
 
     Raises:
-        UserError: the message names the nearest known key, or the choice that lacks it.
+        UserError: a key is unknown; the message names the most similar known key, or the choice
+            that does not have it.
     """
     chosen_of = [tuple(part.word for part in row if part.key in groups()) for row in rows]
     known = {chosen: known_keys(chosen, _user_folder.get()) for chosen in chosen_of}
     every = set().union(*(keys for keys, _ in known.values()))
     for row, chosen in zip(rows, chosen_of, strict=True):
-        keys, made = known[chosen]
+        keys, selected = known[chosen]
         for key in (part.key for part in row):
             group = key.partition(".")[0]
             if key in keys or key in groups():
                 continue
-            if key in every and group in made:
+            if key in every and group in selected:
                 raise UserError(
-                    f"{group}={made[group]} has no key {key}: sweep it in a command of its own, "
-                    f"without {group}={made[group]}"
+                    f"{group}={selected[group]} has no key {key}: sweep it in a separate command, "
+                    f"without {group}={selected[group]}"
                 )
             raise UserError(f"unknown key {key!r}; {hint(key, {*keys, *groups()})}")
 
 
 @functools.lru_cache
 def known_keys(chosen: tuple[str, ...], own: Path | None) -> tuple[set[str], dict[str, Any]]:
-    """The dotted keys that some choices have, and all choices made, the defaults included.
+    """Return the dotted keys of a configuration, and its choice for each group.
 
     Args:
-        chosen: the words for groups.
-        own: the user's folder of choices.
+        chosen: the arguments GROUP=CHOICE; other groups have their default.
+        own: the user's folder of choices; part of the cache key.
     """
     composed = compose(list(chosen))
     return set(dotted(composed)), dict(HydraConfig.get().runtime.choices)
 
 
 def compose_parts(row: Sequence[Part]) -> DictConfig:
-    """The configuration of one run: Hydra composes, then the text keys are set."""
+    """Compose the configuration of one run with Hydra, then set the text keys."""
     composed = compose([part.word for part in row if part.value is None])
     with composing():
         for part in row:
@@ -270,7 +278,7 @@ def compose_parts(row: Sequence[Part]) -> DictConfig:
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Inside, what Hydra and OmegaConf refuse is a UserError."""
+    """Context manager that converts errors of Hydra and OmegaConf to UserError."""
     try:
         yield
     except UserError:
@@ -281,12 +289,12 @@ def composing() -> Iterator[None]:
 
 
 def literal(text: str) -> str:
-    """A text as OmegaConf has to be given it: no `${` in it is an interpolation."""
-    return re.sub(r"(\\*)\$\{", lambda found: 2 * found[1] + r"\${", text)
+    """Escape a text for OmegaConf, so that `${` in it is not an interpolation."""
+    return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", text)
 
 
 def read(composed: Any) -> Config:
-    """A typed configuration from what Hydra composed (a DictConfig)."""
+    """Convert a DictConfig composed by Hydra to a checked configuration."""
     try:
         plain: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
@@ -296,9 +304,9 @@ def read(composed: Any) -> Config:
     return Config.read(plain)
 
 
-def print_configurations(found: list[Member], package: str | None) -> None:
+def print_configurations(runs: list[Member], package: str | None) -> None:
     """Print configurations as YAML, or one section of each (--cfg job --package SECTION)."""
-    for number, member in enumerate(found):
+    for number, member in enumerate(runs):
         plain: Any = dataclasses.asdict(member.config)
         for key in package.split(".") if package else []:
             if not isinstance(plain, dict) or key not in plain:
@@ -310,31 +318,35 @@ def print_configurations(found: list[Member], package: str | None) -> None:
 
 
 def parse(overrides: list[str]) -> list[Override]:
-    """Command-line words as Hydra reads them."""
+    """Parse command-line arguments with Hydra.
+
+    Raises:
+        UserError: an argument cannot be parsed.
+    """
     parser = OverridesParser.create()
     parsed = []
     for word in overrides:
         try:
             parsed.append(parser.parse_override(word))
-        except (HydraException, ValueError) as error:  # ValueError: a number of 5,000 digits
+        except (HydraException, ValueError) as error:  # ValueError: very long numbers
             key, _, value = word.partition("=")
-            odd = next((character for character in value if character not in PLAIN), None)
-            reason = f": {odd!r} stands for nothing in a value of {key!r}" if odd else ""
-            raise UserError(f"cannot read {word!r}, write key=value{reason}") from error
+            invalid = next((character for character in value if character not in PLAIN), None)
+            reason = f": {invalid!r} is not allowed in a value of {key!r}" if invalid else ""
+            raise UserError(f"cannot parse {word!r}, write key=value{reason}") from error
     return parsed
 
 
-PLAIN = string.ascii_letters + string.digits + "_+-./"  # what numbers and names consist of
+PLAIN = string.ascii_letters + string.digits + "_+-./"  # characters of numbers and names
 
 
 def hint(key: str, known: set[str]) -> str:
-    """What an unknown key was likely meant to be: a key of another choice, or a near name."""
+    """Return a hint for an unknown key: the choice that has this key, or a similar key."""
     group, _, inner = key.partition(".")
     if inner and group in groups():
         for choice in choices_of(group):
             if inner in OmegaConf.load(file_of(group, choice)):
                 return f"it is a key of {group}={choice}"
-    return f"{did_you_mean(key, known)} (seq2seq train --help lists them)"
+    return f"{did_you_mean(key, known)} (seq2seq train --help lists all keys)"
 
 
 _user_folder: ContextVar[Path | None] = ContextVar("user_folder", default=None)
@@ -342,7 +354,7 @@ _user_folder: ContextVar[Path | None] = ContextVar("user_folder", default=None)
 
 @contextmanager
 def user_folder(folder: Path | None) -> Iterator[None]:
-    """Inside, choices are also looked for in this folder of the user's (--config-dir)."""
+    """Context manager that adds a folder with the user's own choices (--config-dir)."""
     token = _user_folder.set(None if folder is None else folder.absolute())
     try:
         yield
@@ -351,36 +363,36 @@ def user_folder(folder: Path | None) -> Iterator[None]:
 
 
 def folders() -> list[Path]:
-    """Where choices are looked for."""
+    """Return the folders to search for choices."""
     own = _user_folder.get()
     return [config_folder(), *([own] if own else [])]
 
 
 def groups() -> list[str]:
-    """The names of all groups of choices."""
+    """Return the names of all groups."""
     return [path.name for path in sorted(config_folder().iterdir()) if path.is_dir()]
 
 
 def choices(folder: Path) -> list[str]:
-    """The names of the choices in a folder."""
+    """Return the names of the choices in a folder."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def choices_of(group: str) -> list[str]:
-    """The names that a group can be given."""
+    """Return the names of all choices of a group."""
     return sorted({name for folder in folders() for name in choices(folder / group)})
 
 
 def file_of(group: str, choice: str) -> Path:
-    """The file of a choice: the package's before the user's, as Hydra searches."""
+    """Return the file of a choice: the package's folder has priority, as in Hydra."""
     files = (folder / group / f"{choice}.yaml" for folder in folders())
     return next(file for file in files if file.is_file())
 
 
 @functools.cache
 def text_keys() -> dict[str, str]:
-    """Every dotted key whose value is text, or a list of texts, in some choice."""
-    found = {}
+    """Return the `text_kind` of every dotted key that is a text or a list of texts."""
+    keys = {}
     for name, kind in schema(Config).items():
         owners: list[type] = [kind] if isinstance(kind, type) and is_dataclass(kind) else []
         if name in PLUGS:
@@ -390,17 +402,17 @@ def text_keys() -> dict[str, str]:
         sections = [(f"{name}.{key}", k) for owner in owners for key, k in schema(owner).items()]
         for key, one in [*sections, (name, kind)]:
             if text := text_kind(one):
-                found[key] = text
-    return found
+                keys[key] = text
+    return keys
 
 
 def variants() -> list[str]:
-    """The names of all models."""
+    """Return the names of all models."""
     return choices_of("model")
 
 
 def variant(name: str) -> dict[str, Any]:
-    """What a model's YAML says.
+    """Load the YAML file of a model.
 
     Raises:
         UserError: there is no such model.
@@ -412,7 +424,7 @@ def variant(name: str) -> dict[str, Any]:
 
 
 def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
-    """The names of a nested mapping's keys."""
+    """Yield the dotted names of the keys of a nested mapping."""
     for key in tree:
         yield prefix + str(key)
         inner = tree._get_node(key)
@@ -421,14 +433,14 @@ def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
 
 
 def compose(overrides: list[str]) -> DictConfig:
-    """The configuration for these words, without running anything.
+    """Compose the configuration for command-line arguments.
 
     Raises:
-        UserError: Hydra refuses one of them.
+        UserError: Hydra rejects an argument.
     """
     if own := _user_folder.get():
-        place = str(own).replace("\\", "\\\\").replace("'", "\\'")
-        overrides = [*overrides, f"hydra.searchpath=['file://{place}']"]
+        path = str(own).replace("\\", "\\\\").replace("'", "\\'")
+        overrides = [*overrides, f"hydra.searchpath=['file://{path}']"]
     with composing(), hydra.initialize_config_dir(str(config_folder()), version_base="1.3"):
         composed = hydra.compose("train", overrides, return_hydra_config=True)
     HydraConfig.instance().set_config(composed)  # for ${hydra:runtime.choices.model} and the like
@@ -437,18 +449,20 @@ def compose(overrides: list[str]) -> DictConfig:
     return composed
 
 
-def name_by_what_is_swept(composed: DictConfig, swept: Sequence[str]) -> str:
-    """A name that tells a run's swept values, so that no two runs of a sweep share a folder."""
-    made = HydraConfig.get().runtime.choices
-    base = f"{made['data']}-{made['model']}-{composed['seed']}"
+def name_of_swept_run(composed: DictConfig, swept: Sequence[str]) -> str:
+    """Return a name with the swept values, so that no two runs of a sweep share a folder."""
+    selected = HydraConfig.get().runtime.choices
+    base = f"{selected['data']}-{selected['model']}-{composed['seed']}"
     others = [key for key in swept if key not in ("model", "data", "seed")]
-    values = (made[key] if key in groups() else OmegaConf.select(composed, key) for key in others)
+    values = (
+        selected[key] if key in groups() else OmegaConf.select(composed, key) for key in others
+    )
     pairs = (f"{key}={value}" for key, value in zip(others, values, strict=True))
     return folder_name(",".join([base, *pairs]))
 
 
 def folder_name(wanted: str) -> str:
-    """A text as a folder's name: itself, or shortened and with a hash of the whole at the end."""
+    """Return a text as a valid folder name; an invalid one is cut and gets a hash at the end."""
     if not_a_folder_name(wanted) is None:
         return wanted
     plain = "".join(c if c.isprintable() and c not in "/\\" else "-" for c in wanted).lstrip(".")
@@ -456,20 +470,33 @@ def folder_name(wanted: str) -> str:
     return f"{short}-{sha256(wanted.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
+OPTION_LINES = [
+    "Options:",
+    "  -m, --multirun            one run for each combination of comma-separated values",
+    "  -cd, --config-dir FOLDER  also search this folder for choices, such as your experiments",
+    "  -c, --cfg job             print the configuration and exit",
+    "  -p, --package SECTION     with --cfg job: print only this section",
+    "  -h, --help                print this message and exit",
+]
+
+
 def help_text(words: list[str]) -> str:
-    """What can be configured: groups with their choices, keys with type, value and meaning."""
+    """Return the help of `seq2seq train`: groups and choices; keys, values, descriptions, types."""
     composed = composed_for_help(words)
     composed["name"] = "DATA-MODEL-SEED"
     lines = [
         "usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
         "",
-        "Train one model; the results go to runs/NAME. With -m, values split by commas are swept:",
+        "Train a model and write the run folder runs/NAME. With -m, train one run for each",
+        "combination of comma-separated values:",
         "  seq2seq train -m model=rnn,bahdanau,transformer seed=1,2,3",
+        "",
+        *OPTION_LINES,
         "",
         "Groups:",
     ]
     lines += [f"  {group + '=':<12} {' | '.join(choices_of(group))}" for group in groups()]
-    lines += ["", "Keys (those of data, model and search are of the choice made):"]
+    lines += ["", "Keys (data, model and search have the keys of the selected choice):"]
     top = meanings(Config)
     for name, kind in schema(Config).items():
         section = composed[name]
@@ -485,15 +512,17 @@ def help_text(words: list[str]) -> str:
 
 
 def check_help(words: list[str]) -> str:
-    """What `seq2seq check` does, and the keys of the chosen corpus."""
+    """Return the help of `seq2seq check`, with the keys of the selected corpus."""
     lines = [
         "usage: seq2seq check data=CHOICE [KEY=VALUE ...]",
         "",
-        "Read a corpus from end to end without training, and tell what is odd in it: how",
-        "often, and in which lines first. Takes the words of seq2seq train; those about",
-        "other things than data change nothing. Exit status: 0 where there is nothing but",
-        "remarks, 1 where a training would be refused. What depends on the vocabulary,",
-        "such as which pairs are too long in pieces, is left to a training.",
+        "Read a whole corpus without training, and report problems with their number and the",
+        "first lines that have them. The arguments are those of seq2seq train; keys that do not",
+        "concern the data have no effect. Exit status: 0 if there are only warnings, 1 if",
+        "training would refuse the corpus. Checks that need the vocabulary, such as the length",
+        "of pairs in pieces, are done when training starts.",
+        "",
+        *OPTION_LINES,
         "",
         f"  data=  {' | '.join(choices_of('data'))}",
         "",
@@ -505,7 +534,7 @@ def check_help(words: list[str]) -> str:
 
 
 def composed_for_help(words: list[str]) -> dict[str, Any]:
-    """The configuration that words give so far, interpolations shown as they are written."""
+    """Compose the configuration to show in the help, without resolving interpolations."""
     row = [next(parts(word, sweep=True)) for word in words]
     check_keys([row])
     composed: Any = OmegaConf.to_container(compose_parts(row), resolve=False)
@@ -513,9 +542,9 @@ def composed_for_help(words: list[str]) -> dict[str, Any]:
 
 
 def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
-    """A plug point, the class chosen for it, and its keys."""
+    """Return the help lines of `data`, `model` or `search`: the selected class and its keys."""
     owner = locate(name, section["name"])
-    title = f"{name}: {meanings(Config)[name]}, {owner.__name__}"
+    title = f"{name}: {meanings(Config)[name]} ({owner.__name__})"
     shared = keys(SHARED[name], section, f"{name}.") if name in SHARED else []
     return [title, *keys(owner, section, f"{name}.", GIVEN.get(name, ())), *shared]
 
@@ -523,7 +552,7 @@ def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
 def keys(
     owner: type, section: dict[str, Any], prefix: str, given: tuple[str, ...] = ()
 ) -> list[str]:
-    """A line for every key of a section."""
+    """Return the help entry of every key of a section."""
     texts = meanings(owner)
     return [
         entry(prefix + key, section.get(key), kind, texts.get(key, ""))
@@ -532,7 +561,7 @@ def keys(
 
 
 def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
-    """Name and value, then meaning and type, wrapped to the terminal."""
+    """Return the help entry of a key: name, value, description and type, wrapped."""
     words = {None: "null", True: "true", False: "false", "???": "(must be given)"}
     shown = words.get(value, value) if isinstance(value, str | bool | None) else value
     column = f"  {f'{key}={shown}':<38}"

@@ -1,9 +1,9 @@
-"""The shape of a run's configuration: names, types and meaning live here, values in configs/.
+"""The schema of a run's configuration: names, types and descriptions; the values are in configs/.
 
-The skeleton is the dataclasses below. In the sections `data`, `model` and `search` the key `name`
-chooses a class of this package, and the keywords of its constructor are the schema. Either way the
-meaning of a key is its line under `Args:` in the class's docstring, which is also what
-`seq2seq train --help` prints.
+The dataclasses below define the fixed sections. In the sections `data`, `model` and `search`, the
+key `name` selects a class of this package, and the keyword arguments of its constructor are the
+schema. The description of a key is its line under `Args:` in the docstring of the class;
+`seq2seq train --help` prints it.
 """
 
 import dataclasses
@@ -35,19 +35,19 @@ Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"
 BleuTokenizer = Literal[
     "13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "flores200", "flores101", "none"
 ]
-THREADS = 512  # at most; many more end the process without a word
+THREADS = 512  # maximum; with many more, the process is killed without a message
 PLUGS = {"data": "seq2seq.corpora", "model": "seq2seq.models", "search": "seq2seq.search"}
 
 
 @dataclass(frozen=True)
 class Within:
-    """The range of a number, written beside its type: `Annotated[int, Within(1, 9)]`.
+    """The range of a number, as an annotation of its type: `Annotated[int, Within(1, 9)]`.
 
     Attributes:
         low: the smallest allowed value.
         high: the largest allowed value.
-        above: every allowed value is larger than this.
-        below: every allowed value is smaller than this.
+        above: exclusive lower bound.
+        below: exclusive upper bound.
     """
 
     low: int | float | None = None
@@ -56,7 +56,7 @@ class Within:
     below: int | float | None = None
 
     def broken(self, value: int | float) -> str | None:
-        """The bound that a value violates, as the end of a sentence; None if it is in range."""
+        """Return the bound that a value violates, such as "at least 1"; None if it is in range."""
         if self.low is not None and value < self.low:
             return f"at least {self.low}"
         if self.above is not None and value <= self.above:
@@ -74,12 +74,12 @@ class Within:
 
 
 class Home:
-    """Marks a text that is a path: a leading `~/` is the user's home folder."""
+    """Annotation of a text that is a path: a leading `~/` is the user's home folder."""
 
 
-# The upper bounds are far beyond any model that is trained; they refuse slips of the keyboard
-# before these take all memory or all time.
-Width = Annotated[int, Within(1, 1 << 20)]  # of a layer, in units
+# The upper bounds are far above realistic values. They catch typing errors before these use all
+# memory or run forever.
+Width = Annotated[int, Within(1, 1 << 20)]  # units of a layer
 Layers = Annotated[int, Within(1, 1000)]
 Share = Annotated[float, Within(0, below=1)]  # such as a dropout probability
 Positive = Annotated[int, Within(1)]
@@ -89,33 +89,33 @@ Folder = Annotated[str, Home()]
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """How text becomes pieces (SentencePiece).
+    """Subword tokenization (SentencePiece).
 
     Args:
         kind: bpe (Sennrich et al. 2016) or unigram (Kudo 2018)
-        vocab_size: pieces in a vocabulary, the four control pieces included
-        shared: one vocabulary for both languages, or one each
-        character_coverage: share of the text's characters that get a piece; the rest is unknown
-        normalization: of source text: nmt_nfkc folds look-alike characters, identity none
-        target_normalization: of target text: identity can write every character; null is the same
-        sampling: in training, share of BPE merges dropped (or unigram smoothing); 0 is off
+        vocab_size: vocabulary size in pieces, including the four control pieces
+        shared: true for one vocabulary for both languages, false for one vocabulary per language
+        character_coverage: share of the characters that get a piece; other characters are unknown
+        normalization: of source text; nmt_nfkc maps equivalent characters to one, identity is none
+        target_normalization: of target text; null uses tokenizer.normalization
+        sampling: in training, BPE dropout probability (or unigram smoothing); 0 turns it off
     """
 
     kind: Literal["bpe", "unigram"]
     vocab_size: Annotated[int, Within(5, 1_000_000)]
     shared: bool
-    character_coverage: Annotated[float, Within(0.98, 1)]  # as SentencePiece allows it
+    character_coverage: Annotated[float, Within(0.98, 1)]  # SentencePiece's own range
     normalization: Normalization
     sampling: Share
-    target_normalization: Normalization | None = None  # absent in runs that had one for both
+    target_normalization: Normalization | None = None  # absent in older runs
 
 
 @dataclass(frozen=True)
 class DataScoring:
-    """Keys of `data` that every corpus has and that scoring reads, not the corpus.
+    """Keys of `data` that apply to every corpus and are used by scoring, not by the corpus.
 
     Args:
-        bleu_tokenizer: how BLEU splits text into words (sacreBLEU); null chooses by data.target
+        bleu_tokenizer: sacreBLEU tokenizer for BLEU; null chooses one by data.target
     """
 
     bleu_tokenizer: BleuTokenizer | None = None
@@ -123,33 +123,33 @@ class DataScoring:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a model learns, and when it stops.
+    """Optimization, stopping criteria, validation and logging.
 
     Args:
         optimizer: adam, adamw, or adadelta (Bahdanau et al. 2014)
-        learning_rate: the peak of the schedule; 0 leaves the weights as they begin
-        betas: Adam's two decay rates; Adadelta takes the first as its rho
-        eps: keeps the optimizer from dividing by zero; above 0
-        weight_decay: pull towards zero: decoupled in adamw, L2 in the others
-        schedule: constant, inverse_sqrt, cosine (to zero at the end of the budget) or plateau
-        warmup_steps: updates over which the rate climbs from zero, in every schedule
-        plateau_factor: the plateau schedule multiplies the rate by this after a validation in vain
-        clip_norm: longest gradient; 0 is no limit
-        label_smoothing: share of the target given to all words alike
-        batch_tokens: tokens a batch on its longer side, padding included
-        accumulate: batches an update
+        learning_rate: maximum learning rate of the schedule; 0 keeps the initial weights
+        betas: Adam's beta1 and beta2; Adadelta uses the first as rho
+        eps: term added to the denominator for numerical stability; above 0
+        weight_decay: decoupled in adamw, L2 penalty in the others
+        schedule: constant, inverse_sqrt, cosine (to zero at the end of training) or plateau
+        warmup_steps: updates over which the learning rate increases linearly, in every schedule
+        plateau_factor: learning rate factor of plateau, after a validation without a new best score
+        clip_norm: maximum gradient norm; 0 is no limit
+        label_smoothing: probability mass spread uniformly over the vocabulary
+        batch_tokens: maximum tokens per batch on the longer side, including padding
+        accumulate: batches per update (gradient accumulation)
         max_steps: stop after this many updates; null is no limit
         max_epochs: stop after this many passes over the corpus; null is no limit
-        max_minutes: stop after this many minutes, by a clock (not repeatable); null is no limit
+        max_minutes: stop after this many minutes of wall time (not reproducible); null is no limit
         validate_every: updates between validations (loss and greedy BLEU)
-        validate_by: what the best checkpoint is best at, bleu or loss
-        patience: stop after this many validations without a new best; null is never
-        average: checkpoints to average at the end; 1 is none
-        average_of: average the last ones or the best ones
+        validate_by: score that selects the best checkpoint, bleu or loss
+        patience: stop after this many validations without a new best score; null is never
+        average: number of checkpoints to average at the end; 1 is no averaging
+        average_of: average the last or the best checkpoints
         log_every: updates between lines of log.jsonl
-        save_every: minutes between saves of the state, also made at validations; 0 is every update
-        max_skipped: stop after so many updates in a row whose loss or gradient was no number
-        tensorboard: also write TensorBoard events into the run folder
+        save_every: minutes between saves of the training state; 0 saves after every update
+        max_skipped: stop after this many consecutive updates with NaN or infinite loss or gradient
+        tensorboard: also write TensorBoard events to the run folder
     """
 
     optimizer: Literal["adam", "adamw", "adadelta"]
@@ -195,14 +195,14 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """The machine to train on (Lightning Fabric).
+    """Hardware to train on (Lightning Fabric).
 
     Args:
-        accelerator: auto is cuda where there is a GPU of NVIDIA or AMD, else cpu; mps must be named
-        devices: processes, one a device
-        precision: of the arithmetic, such as bf16-mixed
-        threads: CPU threads a process; null is fixed if deterministic, else what is fastest here
-        compile: have torch.compile make kernels of a Transformer's layers, for minutes at the start
+        accelerator: auto uses an NVIDIA or AMD GPU if available, else the CPU; never mps
+        devices: number of processes, one per device
+        precision: floating-point precision, such as bf16-mixed
+        threads: CPU threads per process; null is a fixed number if deterministic, else the fastest
+        compile: compile the Transformer layers with torch.compile, which takes minutes at the start
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
@@ -218,21 +218,21 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One training run.
+    """The configuration of one training run.
 
     Args:
-        name: the run goes to runs_dir/NAME
-        runs_dir: where runs go
-        fresh: move an older run of this name aside and begin again
-        resume: exact goes on with an older run if nothing changed that matters, force in any case
-        seed: decides initial weights, order of batches, dropout and sampling
-        deterministic: the same command gives the same weights, on a GPU as far as torch can
-        data: the corpus
-        tokenizer: text to pieces
-        model: the variant
-        search: how translations are found
-        train: learning
-        trainer: the machine
+        name: name of the run; the run folder is runs_dir/NAME
+        runs_dir: folder of all runs
+        fresh: rename an existing run of this name and start over
+        resume: exact resumes a run if all keys that affect training are unchanged, force always
+        seed: random seed of initial weights, batch order, dropout and sampling
+        deterministic: use deterministic algorithms: the same command gives the same weights
+        data: corpus
+        tokenizer: subword tokenization
+        model: architecture
+        search: decoding
+        train: optimization
+        trainer: hardware
     """
 
     name: str
@@ -251,17 +251,17 @@ class Config:
     def __post_init__(self) -> None:
         if reason := not_a_folder_name(self.name):
             raise UserError(
-                f"name={self.name!r} must be a plain folder name, {reason} (runs_dir= says where "
-                "the folder lies)"
+                f"name={self.name!r} must be a plain folder name, {reason} (to change the parent "
+                "folder, set runs_dir=)"
             )
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Config":
-        """Check plain nested values against the whole schema, plug points included.
+        """Check nested plain values against the schema, including `data`, `model` and `search`.
 
         Raises:
             UserError: a key is unknown or missing, or a value has the wrong type; the message names
-                the key and the nearest valid one.
+                the key and the most similar valid one.
         """
         config = cls(**check(cls, values, ""))
         sections: dict[str, Any] = {}
@@ -272,15 +272,15 @@ class Config:
         return dataclasses.replace(config, **sections)
 
 
-LONGEST_NAME = 200  # bytes: file systems allow 255, and an older run's folder gets a longer name
+LONGEST_NAME = 200  # bytes; file systems allow 255, and a renamed run has a longer name
 
 
 def not_a_folder_name(name: str) -> str | None:
-    """What keeps a text from naming a folder, as a part of a sentence; None if it can."""
+    """Return the rule that an invalid folder name violates, such as "not empty"; None if valid."""
     if not name:
         return "not empty"
     if name.startswith("."):
-        return "without '.' at its beginning"
+        return "without '.' at the beginning"
     for character in name:
         if character == "/" or not character.isprintable():
             return f"without {character!r}"
@@ -290,7 +290,7 @@ def not_a_folder_name(name: str) -> str | None:
 
 
 def at_least(settings: Any, section: str, **bounds: int | float) -> None:
-    """Refuse numbers under their bound; None passes."""
+    """Raise UserError for values below their bound; None is allowed."""
     for key, bound in bounds.items():
         value = getattr(settings, key)
         if value is not None and value < bound:
@@ -298,7 +298,7 @@ def at_least(settings: Any, section: str, **bounds: int | float) -> None:
 
 
 def at_most(settings: Any, section: str, **bounds: int | float) -> None:
-    """Refuse numbers over their bound; None passes."""
+    """Raise UserError for values above their bound; None is allowed."""
     for key, bound in bounds.items():
         value = getattr(settings, key)
         if value is not None and value > bound:
@@ -306,7 +306,7 @@ def at_most(settings: Any, section: str, **bounds: int | float) -> None:
 
 
 def above(settings: Any, section: str, **bounds: int | float) -> None:
-    """Refuse numbers at or under their bound; None passes."""
+    """Raise UserError for values at or below their bound; None is allowed."""
     for key, bound in bounds.items():
         value = getattr(settings, key)
         if value is not None and value <= bound:
@@ -314,23 +314,23 @@ def above(settings: Any, section: str, **bounds: int | float) -> None:
 
 
 def below(settings: Any, section: str, **bounds: int | float) -> None:
-    """Refuse numbers at or over their bound."""
+    """Raise UserError for values at or above their bound."""
     for key, bound in bounds.items():
         if getattr(settings, key) >= bound:
             raise UserError(f"{section}.{key}={getattr(settings, key)} must be below {bound}")
 
 
 def meanings(owner: type) -> dict[str, str]:
-    """The lines under `Args:` of a class's docstring, by name."""
+    """Return the descriptions under `Args:` in the docstring of a class, by name."""
     shared = unpacked(owner)
-    found = {} if shared is None else meanings(shared)
+    inherited = {} if shared is None else meanings(shared)
     _, _, arguments = (inspect.getdoc(owner) or "").partition("Args:\n")
     block, _, _ = arguments.partition("\n\n")
-    return found | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    return inherited | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
 
 
 def unpacked(owner: type) -> type | None:
-    """The TypedDict of further keywords that a constructor takes as `**keys: Unpack[...]`."""
+    """Return the TypedDict of a constructor's `**keys: Unpack[...]`; None if there is none."""
     if is_typeddict(owner):
         return None
     for parameter in inspect.signature(owner).parameters.values():
@@ -341,7 +341,12 @@ def unpacked(owner: type) -> type | None:
 
 
 def schema(owner: type, given: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The keys of a dataclass or of a constructor with their types, less those that code gives."""
+    """Return the keys and types of a dataclass or constructor.
+
+    Args:
+        owner: a dataclass, or a class whose constructor takes keyword arguments only.
+        given: keywords that the code supplies, to leave out.
+    """
     if dataclasses.is_dataclass(owner):
         hints = get_type_hints(owner, include_extras=True)
         names = [field.name for field in dataclasses.fields(owner)]
@@ -360,25 +365,31 @@ def schema(owner: type, given: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def required(kind: Any) -> Any:
-    """A type without the mark of a key that may be absent."""
+    """Return a type without `NotRequired`."""
     return get_args(kind)[0] if get_origin(kind) is NotRequired else kind
 
 
 def optional(owner: type) -> set[str]:
-    """The keys that may be absent, as they are in runs older than the key: a default says so."""
+    """Return the keys with a default, which may be absent because older runs do not have them."""
     parameters = inspect.signature(owner).parameters.items()
     named = {name for name, parameter in parameters if parameter.default is not parameter.empty}
     return named | set(getattr(unpacked(owner), "__optional_keys__", ()))
 
 
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The keywords for an owner from plain values, each of the type that its schema has.
+    """Check plain values against the schema of a class, and convert them to its types.
 
     Args:
-        owner: a dataclass, or a class whose constructor takes keywords only.
-        values: a mapping of keys; a `name` in it is passed over.
-        where: the dotted name of the mapping, for messages; empty at the top.
-        given: keywords that code supplies, and that values must not have.
+        owner: a dataclass, or a class whose constructor takes keyword arguments only.
+        values: a mapping of keys; the key `name` is ignored.
+        where: the dotted name of the mapping, for messages; empty at the top level.
+        given: keywords that the code supplies; `values` must not contain them.
+
+    Returns:
+        The keyword arguments for the constructor.
+
+    Raises:
+        UserError: a key is unknown or missing, or a value has the wrong type.
     """
     if not isinstance(values, Mapping):
         raise UserError(f"{where or 'the configuration'} must be a group of keys, not {values!r}")
@@ -403,7 +414,7 @@ NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 def describe(kind: Any) -> str:
-    """A type in plain words, with its range."""
+    """Describe a type and its range in words."""
     if get_origin(kind) is Annotated:
         base, *marks = get_args(kind)
         ranges = [str(mark) for mark in marks if isinstance(mark, Within)]
@@ -420,7 +431,11 @@ def describe(kind: Any) -> str:
 
 
 def coerce(value: Any, kind: Any, key: str) -> Any:
-    """The value as its type has it, or a sentence that names the key."""
+    """Convert a plain value to a type.
+
+    Raises:
+        UserError: the value does not have this type; the message names the key.
+    """
     origin, options = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return marked(coerce(value, options[0], key), options[1:], key)
@@ -449,18 +464,18 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
             raise UserError(f"{key}={value!a} must be text in UTF-8, without {not_text!a}")
         return str(value)
     elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        if not abs(value) < (1 << 63 if kind is int else 1e300):  # nan and infinity too
+        if not abs(value) < (1 << 63 if kind is int else 1e300):  # also rejects NaN and infinity
             raise UserError(f"{key}={value} must be {describe(kind)}, finite and of 64 bits")
-        if kind is float or value == int(value):  # 1e5 is whole as well
+        if kind is float or value == int(value):  # 1e5 is an integer, too
             return kind(value)
     raise UserError(f"{key}={value} must be {describe(kind)}")
 
 
 def marked(value: Any, marks: tuple[Any, ...], key: str) -> Any:
-    """The value as the marks beside its type have it: in range, `~/` expanded.
+    """Apply the annotations of a type to a value: check its range, expand `~/`.
 
     Raises:
-        UserError: it is out of range.
+        UserError: the value is out of range.
     """
     for mark in marks:
         if isinstance(mark, Within) and (bound := mark.broken(value)):
@@ -471,7 +486,7 @@ def marked(value: Any, marks: tuple[Any, ...], key: str) -> Any:
 
 
 def check_values(settings: Any, section: str) -> None:
-    """Check the fields of a dataclass that code has built against their types and ranges.
+    """Check the fields of a dataclass that was built in code against their types and ranges.
 
     Raises:
         UserError: a value has the wrong type or is out of range.
@@ -480,12 +495,12 @@ def check_values(settings: Any, section: str) -> None:
         coerce(getattr(settings, key), kind, f"{section}.{key}")
 
 
-SHARED: dict[str, type] = {"data": DataScoring}  # keys of every choice of a plug point
-GIVEN = {"model": ("source_vocab", "target_vocab", "shared_vocab")}  # by the tokenizers
+SHARED: dict[str, type] = {"data": DataScoring}  # keys of all classes of a section
+GIVEN = {"model": ("source_vocab", "target_vocab", "shared_vocab")}  # known from the tokenizers
 
 
 def upgrade(values: dict[str, Any]) -> dict[str, Any]:
-    """A configuration as it is stored today: version 0.1.0 stored module paths, not names."""
+    """Convert a configuration stored by version 0.1.0, which has module paths, not names."""
     return {
         key: upgrade_section(section) if key in PLUGS else section
         for key, section in values.items()
@@ -493,7 +508,7 @@ def upgrade(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def upgrade_section(section: Any) -> Any:
-    """A section that names its class by `name` where it did so by the path in `_target_`."""
+    """Replace the module path in `_target_`, if there is one, by the class name in `name`."""
     known = isinstance(section, dict) and "name" not in section
     if not known or not isinstance(section.get("_target_"), str):
         return section
@@ -503,10 +518,16 @@ def upgrade_section(section: Any) -> Any:
 
 
 def locate(plug: str, name: Any) -> type:
-    """The class of a name: `bahdanau` is `Bahdanau` in `seq2seq/models/bahdanau.py`.
+    """Find a class by name: `bahdanau` is `Bahdanau` in `seq2seq/models/bahdanau.py`.
+
+    Nothing outside the package of the section is imported.
+
+    Args:
+        plug: `data`, `model` or `search`.
+        name: the name of the module.
 
     Raises:
-        UserError: there is no such class. Nothing outside the plug's own package is imported.
+        UserError: there is no such class.
     """
     package = PLUGS[plug]
     known = [module.name for module in pkgutil.iter_modules(import_module(package).__path__)]
@@ -514,16 +535,16 @@ def locate(plug: str, name: Any) -> type:
         raise UserError(f"there is no {plug} {name!r}; {did_you_mean(str(name), known)}")
     module = import_module(f"{package}.{name}")
     by_name = {key.lower(): value for key, value in vars(module).items() if isinstance(value, type)}
-    found = by_name.get(name.replace("_", ""))
-    if found and found.__module__.startswith(f"{package}.") and not inspect.isabstract(found):
-        return found
-    raise UserError(f"there is no {plug} {name!r}: {package}.{name} holds no class of this name")
+    owner = by_name.get(name.replace("_", ""))
+    if owner and owner.__module__.startswith(f"{package}.") and not inspect.isabstract(owner):
+        return owner
+    raise UserError(f"there is no {plug} {name!r}: {package}.{name} has no class of this name")
 
 
 def arguments(plug: str, section: Mapping[str, Any]) -> tuple[type, dict[str, Any]]:
-    """The class behind a plug point and its checked keywords."""
+    """Return the class that a section selects, and its checked keyword arguments."""
     if not section.get("name"):
-        raise UserError(f"{plug} is not chosen: give {plug}=NAME")
+        raise UserError(f"{plug} is not set: give {plug}=NAME")
     owner = locate(plug, section["name"])
     own = dict(section)
     if shared := SHARED.get(plug):
@@ -532,10 +553,15 @@ def arguments(plug: str, section: Mapping[str, Any]) -> tuple[type, dict[str, An
 
 
 def build(plug: str, section: Mapping[str, Any], **given: Any) -> Any:
-    """Construct what a plug point names, from this package only.
+    """Construct the object that a section describes; only classes of this package are used.
+
+    Args:
+        plug: `data`, `model` or `search`.
+        section: the section of the configuration.
+        **given: further keyword arguments for the constructor.
 
     Raises:
-        UserError: a key or the class is wrong, or the class refuses its values.
+        UserError: there is no such class, a key is wrong, or the class rejects a value.
     """
     owner, keywords = arguments(plug, section)
     try:

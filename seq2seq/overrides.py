@@ -1,8 +1,8 @@
-"""The words of `seq2seq train` before Hydra sees them: options, and the values of text keys.
+"""Parse the options of `seq2seq train`, and the values of text keys, before Hydra.
 
-Hydra's grammar reads a value by its looks: `2020_01_02` becomes a number, `a(b)` a call. For a key
-whose type is text that is never wanted, so the values of such keys are read here and do not pass
-through that grammar.
+Hydra's grammar infers the type of a value from its form: `2020_01_02` becomes a number, `a(b)` a
+function call. This is never right for a key whose type is text, so the values of text keys are
+parsed here instead.
 """
 
 import re
@@ -19,12 +19,12 @@ OPTIONS = ["-m", "--multirun", "-h", "--help", "-cd", "--config-dir", "-c", "--c
 OPTIONS += ["-p", "--package", "--resolve"]
 # Hydra's other options, and what to do instead.
 UNSUPPORTED = {
-    "--config-name": "the settings are always those of train.yaml; write your own as an experiment",
+    "--config-name": "the main configuration is always train.yaml; write an experiment instead",
     "--config-path": "--config-dir FOLDER adds a folder of your own experiments",
-    "--info": "--cfg job prints the configuration, --help every key",
-    "--hydra-help": "--help lists every key",
-    "--run": "one run is what a command without -m trains",
-    "--experimental-rerun": "the same command goes on with a run",
+    "--info": "--cfg job prints the configuration, --help lists all keys",
+    "--hydra-help": "--help lists all keys",
+    "--run": "a command without -m trains one run",
+    "--experimental-rerun": "the same command resumes a run",
     "--shell-completion": "seq2seq --install-completion installs it",
     "--version": "seq2seq --version prints the version",
 }
@@ -34,15 +34,15 @@ SHORT |= {"-sc": "--shell-completion"}
 
 @dataclass
 class Options:
-    """The words that are no settings.
+    """The options of a command line, and the remaining words.
 
     Attributes:
-        words: the others, in order.
+        words: the words that are not options, in order.
         sweep: -m was given.
         help: -h was given.
-        folder: of --config-dir, with the user's own choices.
+        folder: the value of --config-dir, a folder with the user's own choices.
         print: --cfg was given.
-        package: of --package, the section to print.
+        package: the value of --package, the section to print.
     """
 
     words: list[str] = field(default_factory=list)
@@ -54,16 +54,16 @@ class Options:
 
 
 def options(words: Sequence[str]) -> Options:
-    """Take the options out of the words, wherever they stand.
+    """Separate the options, at any position, from the other words.
 
     Raises:
         UserError: an option is unknown, is not supported, or lacks its value.
     """
-    found, rest, resolve = Options(), list(words), False
+    parsed, rest, resolve = Options(), list(words), False
     while rest:
         word = rest.pop(0)
         if not word.startswith("-"):
-            found.words.append(word)
+            parsed.words.append(word)
             continue
         name, equals, value = word.partition("=")
         name = SHORT.get(name, name)
@@ -74,32 +74,32 @@ def options(words: Sequence[str]) -> Options:
         elif equals and name not in ("--config-dir", "--cfg", "--package"):
             value = ""
         if name in ("-m", "--multirun"):
-            found.sweep = True
+            parsed.sweep = True
         elif name in ("-h", "--help"):
-            found.help = True
+            parsed.help = True
         elif name in ("-cd", "--config-dir"):
-            found.folder = Path(value)
-            if not found.folder.is_dir():
+            parsed.folder = Path(value)
+            if not parsed.folder.is_dir():
                 raise UserError(f"--config-dir {value}: there is no such folder")
         elif name in ("-c", "--cfg"):
             if value != "job":
                 raise UserError(f"--cfg {value}: only --cfg job is supported")
-            found.print = True
+            parsed.print = True
         elif name in ("-p", "--package"):
-            found.package = value
+            parsed.package = value
         elif name == "--resolve":
             resolve = True
         elif name in UNSUPPORTED:
             raise UserError(f"{name} is not supported: {UNSUPPORTED[name]}")
         else:
             raise UserError(f"unknown option {name!r}; {did_you_mean(name, OPTIONS)}")
-    if (resolve or found.package is not None) and not found.print:
-        raise UserError("--resolve and --package go with --cfg job")
-    return found
+    if (resolve or parsed.package is not None) and not parsed.print:
+        raise UserError("--resolve and --package need --cfg job")
+    return parsed
 
 
 def text_kind(kind: Any) -> str | None:
-    """Whether a type is "text" or a "list" of texts, or either "or null"; None for any other."""
+    """Classify a type as "text", "list" (of texts) or either "or null"; None for other types."""
     if get_origin(kind) is Annotated:
         return text_kind(get_args(kind)[0])
     if get_origin(kind) in (Union, types.UnionType):
@@ -112,20 +112,24 @@ def text_kind(kind: Any) -> str | None:
 
 
 class Value(NamedTuple):
-    """One value of a text key: as a command for this run alone has it, and what it means."""
+    """One value of a text key.
+
+    Attributes:
+        typed: the text to write on the command line of a single run.
+        means: the parsed value.
+    """
 
     typed: str
     means: str | list[str] | None
 
 
 def values(typed: str, kind: str, *, sweep: bool) -> list[Value]:
-    """The values that a text key is given: one, or in a sweep those between commas.
+    """Return the values of a text key: one, or several in a sweep.
 
     Args:
-        typed: what stands after `key=`.
-        kind: as `text_kind` names it.
-        sweep: commas separate values, but not those inside quotes or brackets; a value in quotes
-            is what is between them.
+        typed: the text after `key=`.
+        kind: the type, as returned by `text_kind`.
+        sweep: split at commas outside quotes and brackets, and remove quotes around a value.
 
     Raises:
         UserError: a quote or bracket is not closed.
@@ -140,7 +144,7 @@ def values(typed: str, kind: str, *, sweep: bool) -> list[Value]:
 
 
 def meaning(typed: str, kind: str) -> str | list[str] | None:
-    """The value of a text key as Python has it; a list that is no list stays a text."""
+    """Parse the value of a text key; a list type without brackets stays a string."""
     if kind.endswith("or null") and typed == "null":
         return None
     inside = typed.strip()
@@ -151,9 +155,9 @@ def meaning(typed: str, kind: str) -> str | list[str] | None:
 
 
 def split(text: str) -> list[str]:
-    """The parts between commas that are neither in quotes nor in brackets.
+    """Split a text at the commas that are outside quotes and brackets.
 
-    A quote counts as one only at the beginning of a part: the one in `it's` is a letter.
+    A quote is recognized only at the beginning of a part: the one in `it's` is an apostrophe.
 
     Raises:
         UserError: a quote or bracket is not closed.
@@ -174,12 +178,16 @@ def split(text: str) -> list[str]:
             parts[-1] += character
         place += 1
     if depth:
-        raise UserError(f"{text}: a [ is not closed; put a value that has one in quotes")
+        raise UserError(f"{text}: a [ is not closed; put a value that contains [ in quotes")
     return parts
 
 
 def closing(text: str, place: int) -> int:
-    """The place behind the quote that closes the one at `place`."""
+    """Return the position after the quote that closes the one at `place`.
+
+    Raises:
+        UserError: the quote is not closed.
+    """
     end = place + 1
     while end < len(text):
         if text[end] == "\\":
@@ -191,7 +199,7 @@ def closing(text: str, place: int) -> int:
 
 
 def unquoted(part: str) -> str:
-    r"""What is between quotes, \' and \\ there as ' and \; a text without quotes as it is."""
+    r"""Remove quotes around a text and unescape \' and \\ inside; keep a text without quotes."""
     if len(part) > 1 and part[0] in "'\"" and part[-1] == part[0]:
         return re.sub(r"\\([\\'\"])", r"\1", part[1:-1])
     return part

@@ -39,5 +39,5 @@ def test_ids_before_tabs_are_read(command):
 def test_gold_of_another_text_is_refused_without_misleading(command):
     words = ["--text", CASES / "test.e", CASES / "test.f", "--gold", CASES / "bom.gold"]
     command("score-alignment", *words, "--links", f"a={CASES / 'talp.gold'}").must_refuse(
-        "bom.gold has 1 lines for 6 pairs"
+        "bom.gold has 1 lines for 6 sentence pairs"
     )

@@ -161,7 +161,7 @@ def test_text_without_spaces_is_noticed():
     assert not unspaced(["你 好 世 界"]) and not unspaced(["Run!", "Hi."]) and not unspaced([""])
     assert not unspaced(["Donaudampfschifffahrtsgesellschaft ist ein langes Wort"])
     said = metrics.remarks(Target("xx"), ["你好世界"] * 3)
-    assert len(said) == 1 and "next to no spaces" in said[0]
+    assert len(said) == 1 and "almost no spaces" in said[0]
     assert metrics.remarks(Target("cn"), ["你好世界"] * 3) == []
 
 

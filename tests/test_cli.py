@@ -541,7 +541,7 @@ def test_an_option_of_another_command_or_without_effect_is_refused(command, run,
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["--test", "test", "--gold-format", "naacl"], "--gold-format goes with --gold"),
+        (["--test", "test", "--gold-format", "naacl"], "--gold-format needs --gold"),
         (["--text", "a", "b"], "--text SOURCE TARGET with --gold"),
         (["--test", "test", "--text", "a", "b"], "give --test NAME, or --text"),
     ],

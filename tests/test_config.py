@@ -51,7 +51,7 @@ def refused(*words: str) -> str:
         ("rnn", ["'rnn'", "key=value"]),
         ("search=null", ["no search 'None'", "beam, greedy, sample"]),
         ("+model=rnn", ["cannot be composed", "model"]),
-        ("seed=" + "9" * 5000, ["cannot read", "key=value"]),
+        ("seed=" + "9" * 5000, ["cannot parse", "key=value"]),
         ("train.betas={}", ["cannot be composed", "train.betas"]),
         ("model=rnn,bahdanau", ["model=rnn,bahdanau", "-m"]),
         ("train.max_steps=1,2", ["train.max_steps=1,2", "-m"]),
@@ -158,7 +158,7 @@ def test_what_a_corpus_must_be_told_is_named(name, place):
         ("model.name=beam", "there is no model 'beam'"),
         ("model.name=..os", "there is no model '..os'"),
         ("model.name=trnasformer", "did you mean 'transformer'?"),
-        ("model.name=base", "holds no class of this name"),
+        ("model.name=base", "has no class of this name"),
     ],
 )
 def test_a_foreign_class_is_refused_before_anything_is_imported(word, why):
@@ -246,7 +246,7 @@ def test_help_lists_every_group_choice_and_key(command):
 def test_help_shows_the_keys_of_the_chosen_model(command, name):
     owner = locate("model", compose.variant(name)["name"])
     out = command("train", f"model={name}", "--help").out
-    assert f"model: the variant, {owner.__name__}" in out
+    assert f"model: architecture ({owner.__name__})" in out
     for key in schema(owner, GIVEN["model"]):
         assert f"\n  model.{key}=" in out
 

@@ -1,1 +1,1 @@
-"""Word alignments without a model: gold links, AER, extraction rules, baselines."""
+"""Word alignment: gold links, AER, extraction rules and baselines; no model is needed."""

@@ -1,33 +1,33 @@
-"""What an alignment has to beat: the diagonal, and a statistical aligner."""
+"""Alignment baselines: the diagonal, and fast_align."""
 
 from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
 
-from seq2seq.alignment.links import Found
+from seq2seq.alignment.links import LinkSet
 from seq2seq.system.console import track
 
-Tokens = tuple[Sequence[str], Sequence[str]]  # of both sides of a pair
+Tokens = tuple[Sequence[str], Sequence[str]]  # source and target tokens
 
-ITERATIONS = 5  # of expectation and maximisation, as many as fast_align makes
+ITERATIONS = 5  # iterations of expectation-maximization, the default of fast_align
 
 
-def diagonal(source: Sequence[str], target: Sequence[str]) -> Found:
-    """Every target token with the source token at the same share of the way."""
+def diagonal(source: Sequence[str], target: Sequence[str]) -> LinkSet:
+    """Link every target token to the source token at the same relative position."""
     step = len(source) / max(len(target), 1)
     return frozenset((int((j + 0.5) * step), j) for j in range(len(target)) if source)
 
 
-def fast_align(pairs: Sequence[Tokens], more: Sequence[Tokens]) -> list[Found]:
-    """Links by IBM model 2 along the diagonal (Dyer et al. 2013), of sil-thot.
+def fast_align(pairs: Sequence[Tokens], more: Sequence[Tokens]) -> list[LinkSet]:
+    """Align pairs with fast_align (Dyer et al. 2013), as implemented in sil-thot.
 
-    The pairs are part of what it learns from, as is usual: it is never shown a link. Every target
-    token has at most one; turn the pairs around for the other direction.
+    Training is unsupervised, so the model is also trained on the pairs to align, as is usual. Every
+    target token has at most one link; exchange the sides for the reverse direction.
 
     Args:
-        pairs: what is to be aligned.
-        more: what it learns from besides.
+        pairs: the pairs to align.
+        more: further training pairs.
 
     Raises:
         ModuleNotFoundError: sil-thot is not installed.
@@ -36,18 +36,18 @@ def fast_align(pairs: Sequence[Tokens], more: Sequence[Tokens]) -> list[Found]:
 
     model = FastAlignModel()
     for source, target in chain(pairs, more):
-        model.add_sentence_pair(lowered(source), lowered(target), 1)
+        model.add_sentence_pair(lowercase(source), lowercase(target), 1)
     model.start_training()
-    for _ in track(range(ITERATIONS), "fast_align", total=ITERATIONS, unit="rounds"):
+    for _ in track(range(ITERATIONS), "fast_align", total=ITERATIONS, unit="iterations"):
         model.train()
     model.end_training()
-    found = []
+    links = []
     for source, target in pairs:
-        _, matrix = model.get_best_alignment(lowered(source), lowered(target))
-        found.append(frozenset((int(i), int(j)) for i, j in np.argwhere(matrix.to_numpy())))
-    return found
+        _, matrix = model.get_best_alignment(lowercase(source), lowercase(target))
+        links.append(frozenset((int(i), int(j)) for i, j in np.argwhere(matrix.to_numpy())))
+    return links
 
 
-def lowered(tokens: Sequence[str]) -> list[str]:
-    """Tokens without capitals, which only make words rarer."""
+def lowercase(tokens: Sequence[str]) -> list[str]:
+    """Lowercase tokens, so that fewer of them are rare."""
     return [token.lower() for token in tokens]

@@ -1,4 +1,4 @@
-"""Word alignments in the formats in which other programs and corpora distribute them."""
+"""Read word alignments in the formats of other programs and corpora."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from seq2seq.system.console import console
 from seq2seq.system.text_lines import read_lines
 
 Form = Literal["auto", "pharaoh", "pharaoh-1", "talp", "naacl", "rwth", "giza"]
-Text = tuple[list[str], list[str]]  # the tokens of both sides
+Text = tuple[list[str], list[str]]  # source and target tokens
 
 NAACL = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)(?:\s+([^\s\d]\S*))?(?:\s+[\d.eE+-]+)?\s*", re.ASCII)
 WORD = re.compile(r"(\d+)([-?p])(\d+)(?:[:/]?([SP]))?", re.ASCII)
@@ -31,7 +31,15 @@ BASE = {"pharaoh": 0, "pharaoh-1": 1, "talp": 1, "naacl": 1, "giza": 1}
 
 
 class Entry(NamedTuple):
-    """One link as a file has it: the line, the pair from 0, both numbers, and if it is sure."""
+    """One link in a file.
+
+    Attributes:
+        line: the line number.
+        pair: the index of the pair, counted from 0.
+        i: the source token, as numbered in the file.
+        j: the target token, as numbered in the file.
+        sure: whether the link is sure or possible.
+    """
 
     line: int
     pair: int
@@ -44,20 +52,20 @@ def read_links(path: Path, texts: Sequence[Text], form: Form, *, gold: bool = Tr
     """Read a file of links.
 
     Args:
-        path: where the links are.
-        texts: the tokens of each pair, which the links count.
-        form: pharaoh has a line of links i-j (sure) and i?j or ipj (possible) for each pair,
-            counted from 0, maybe after an id and a tab; pharaoh-1 and talp are the same counted
-            from 1; naacl has a line `pair source target S|P` for each link, counted from 1, 0 for a
-            null link (Mihalcea and Pedersen 2003), where nothing means S; rwth has a line
+        path: the file.
+        texts: the tokens of each pair.
+        form: pharaoh has one line per pair of links i-j (sure) and i?j or ipj (possible), counted
+            from 0, optionally after an id and a tab; pharaoh-1 and talp are the same counted from
+            1; naacl has one line `pair source target S|P` per link, counted from 1, with 0 for a
+            null link (Mihalcea and Pedersen 2003) and S as the default; rwth has a line
             `SENT: number` before the links `S i j` and `P i j` of each pair; giza is an A3.final
-            file of GIZA++. auto tells them apart by their content, and prints what it read.
-        gold: a file of gold, whose base must be certain; the output of an aligner counts from 0
-            where nothing speaks against it.
+            file of GIZA++. auto detects the format from the content, and prints it.
+        gold: the file has gold links, so an ambiguous base (0 or 1) is an error; for the output of
+            an aligner it is 0.
 
     Raises:
-        UserError: the number of lines is another, a line is not of the form, a link points past
-            its pair, or the base is uncertain; the message names file and line.
+        UserError: the number of lines is wrong, a line is not in the format, a link is outside its
+            pair, or the base is ambiguous; the message names file and line.
     """
     lines = list(read_lines(path))
     kind = (
@@ -79,10 +87,10 @@ def read_links(path: Path, texts: Sequence[Text], form: Form, *, gold: bool = Tr
 
 
 def untagged(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    """Lines of tokens without the tags `<s snum=1> ... </s>` in which some corpora wrap each.
+    """Remove the tags `<s snum=1> ... </s>` that some corpora have around each line.
 
     Raises:
-        UserError: some lines have such tags and others do not.
+        UserError: only some lines have such tags.
     """
     tagged = None
     for number, line in enumerate(lines, 1):
@@ -107,7 +115,7 @@ def untagged(path: Path, lines: Iterable[str]) -> Iterator[str]:
 
 
 def detect(lines: Sequence[str]) -> str:
-    """The format of a file of links, by its first line that is not empty."""
+    """Detect the format of a file of links by its first line that is not empty."""
     first = next((line for line in lines if line.strip()), "")
     if GIZA.match(first):
         return "giza"
@@ -118,22 +126,22 @@ def detect(lines: Sequence[str]) -> str:
 
 
 def pharaoh(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]:
-    """The links of a file with a line for each pair."""
+    """Read a file with one line per pair."""
     kept = [(n, line) for n, line in enumerate(lines, 1) if not line.startswith("#")]
     if len(kept) != len(texts):
         other = detect(lines)
         hint = f" (this looks like --gold-format {other})" if other != "pharaoh" else ""
         if other == "naacl":
-            hint = " (a line for each link is --gold-format naacl)"
-        raise UserError(f"{path} has {len(kept)} lines for {len(texts)} pairs of sentences{hint}")
+            hint = " (for one line per link use --gold-format naacl)"
+        raise UserError(f"{path} has {len(kept)} lines for {len(texts)} sentence pairs{hint}")
     entries, first = [], None
     for pair, (number, line) in enumerate(kept):
-        with blamed(path, number):
+        with error_location(path, number):
             head, tab, rest = line.partition("\t")
             if tab and (head.strip().isdecimal()):
                 first = int(head) if first is None else first
                 if int(head) != first + pair:
-                    raise ValueError(f"the id {head} stands where {first + pair} is expected")
+                    raise ValueError(f"the id is {head}, expected {first + pair}")
                 line = rest
             for word in line.split():
                 match = WORD.fullmatch(word)
@@ -147,67 +155,65 @@ def pharaoh(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Ent
 
 
 def naacl(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]:
-    """The links of a file with a line for each link."""
+    """Read a file with one line per link."""
     entries = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
-        with blamed(path, number):
+        with error_location(path, number):
             match = NAACL.fullmatch(line)
             if not match:
                 raise ValueError(f"{line!r} is not of the form `pair source target S|P`")
             if (mark := match[4] or "S") not in ("S", "P"):
-                raise ValueError(f"{mark!r} stands where S (sure) or P (possible) is expected")
+                raise ValueError(f"the type is {mark!r}, expected S (sure) or P (possible)")
             pair = int(match[1])
             if not 1 <= pair <= len(texts):
-                raise ValueError(
-                    f"there is no pair {pair}: they are counted from 1 to {len(texts)}"
-                )
+                raise ValueError(f"there is no pair {pair}: the pairs are 1 to {len(texts)}")
             entries.append(Entry(number, pair - 1, int(match[2]), int(match[3]), mark == "S"))
     return entries
 
 
 def rwth(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]:
-    """The links of a file with a block for each pair."""
+    """Read a file with one block per pair."""
     numbers = [int(match[1]) for line in lines if (match := SENTENCE.fullmatch(line))]
     if not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-        raise UserError(f"{path} must have lines `SENT: number` that count the pairs in order")
+        raise UserError(f"{path} must have lines `SENT: number` with consecutive numbers")
     if len(numbers) != len(texts):
-        raise UserError(f"{path} has {len(numbers)} blocks for {len(texts)} pairs of sentences")
+        raise UserError(f"{path} has {len(numbers)} blocks for {len(texts)} sentence pairs")
     entries, pair = [], -1
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
-        with blamed(path, number):
+        with error_location(path, number):
             if SENTENCE.fullmatch(line):
                 pair += 1
             elif (match := RWTH.fullmatch(line)) and pair >= 0:
                 entries.append(Entry(number, pair, int(match[2]), int(match[3]), match[1] == "S"))
             else:
-                raise ValueError(f"{line!r} is neither `SENT: number` nor `S i j` or `P i j` in it")
+                raise ValueError(f"{line!r} is neither `SENT: number` nor `S i j` nor `P i j`")
     return entries
 
 
 def giza(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]:
-    """The links of an A3.final file, three lines a pair, in either direction."""
+    """Read an A3.final file, which has three lines per pair, in either direction."""
     blocks = [line for line in lines if line.strip()]
     if len(blocks) != 3 * len(texts):
         raise UserError(
-            f"{path} has {len(blocks)} lines, but an A3 file has three for each of the "
-            f"{len(texts)} pairs"
+            f"{path} has {len(blocks)} lines, but an A3 file for {len(texts)} pairs has "
+            f"{3 * len(texts)}"
         )
     entries = []
     for pair, (source, target) in enumerate(texts):
         line = 3 * pair + 1
-        with blamed(path, line):
+        with error_location(path, line):
             header, plain, marked = blocks[3 * pair : 3 * pair + 3]
             cells = CELL.findall(marked)
             words = [word for word, _ in cells[1:]]
             if not GIZA.match(header) or not cells:
-                raise ValueError("this is no block of an A3 file")
+                raise ValueError("this is not a block of an A3 file")
             turned = [words, plain.split()] == [target, source]
             if not turned and [words, plain.split()] != [source, target]:
-                raise ValueError("the tokens of this block are not those of the text")
+                raise ValueError("the tokens of this block differ from the text")
             for i, (_, places) in enumerate(cells[1:], 1):
                 for j in map(int, places.split()):
                     entries.append(Entry(line, pair, *((j, i) if turned else (i, j)), True))
@@ -223,12 +229,12 @@ READERS: dict[str, Callable[[Path, Sequence[str], Sequence[Text]], list[Entry]]]
 
 
 def fit(entries: Iterable[Entry], texts: Sequence[Text], base: int, turned: bool = False) -> bool:
-    """Whether all links are inside their pairs."""
+    """Whether all links are inside their pairs, with the sides exchanged if `turned`."""
     return not any(outside(entry, texts, base, turned) for entry in entries)
 
 
 def outside(entry: Entry, texts: Sequence[Text], base: int, turned: bool = False) -> bool:
-    """Whether a link is before the first or past the last token of its pair."""
+    """Whether a link is outside its pair, with the sides exchanged if `turned`."""
     source, target = texts[entry.pair][::-1] if turned else texts[entry.pair]
     return not (base <= entry.i < len(source) + base and base <= entry.j < len(target) + base)
 
@@ -236,10 +242,10 @@ def outside(entry: Entry, texts: Sequence[Text], base: int, turned: bool = False
 def guess_base(
     path: Path, entries: Sequence[Entry], texts: Sequence[Text], kind: str, gold: bool
 ) -> int:
-    """From what number a file counts tokens, by the smallest and the largest that it has.
+    """Infer from the token numbers whether a file counts tokens from 0 or from 1.
 
     Raises:
-        UserError: a file of gold could count from 0 as well as from 1.
+        UserError: both are possible, and the file has gold links.
     """
     zero = any(min(entry.i, entry.j) == 0 for entry in entries)
     if zero or not entries:
@@ -250,9 +256,8 @@ def guess_base(
         return 1
     if gold:
         raise UserError(
-            f"{path}: no link has the number 0 and none that of the last token counted from 1, so "
-            "that tokens may be counted from 0 or from 1: say it by --gold-format pharaoh or "
-            "pharaoh-1"
+            f"{path}: it is ambiguous whether tokens are counted from 0 or from 1: give "
+            "--gold-format pharaoh (from 0) or pharaoh-1 (from 1)"
         )
     return 0
 
@@ -260,14 +265,18 @@ def guess_base(
 def settle(
     path: Path, entries: Sequence[Entry], texts: Sequence[Text], base: int, *, lenient: bool
 ) -> list[Gold]:
-    """The gold of every pair, null links left out and links past a pair refused.
+    """Remove null links, and return the gold alignment of every pair.
 
     Args:
-        path: of the file, for messages.
-        entries: its links.
+        path: the file, for messages.
+        entries: the links in the file.
         texts: the tokens of each pair.
         base: the number of the first token.
-        lenient: the format defines 0 as the null link; else it must be evident that it is one.
+        lenient: the format defines 0 as the null link. Otherwise 0 is accepted as the null link
+            only if another link has the number of a last token counted from 1.
+
+    Raises:
+        UserError: a link is outside its pair.
     """
     nulls = {entry for entry in entries if base == 1 and (entry.i == 0) != (entry.j == 0)}
     both = next((entry for entry in entries if base == 1 and entry.i == entry.j == 0), None)
@@ -278,19 +287,18 @@ def settle(
     if both or (nulls and not lenient and not last):
         bad = both or min(nulls)
         raise UserError(
-            f"{path}, line {bad.line}: the link {bad.i}-{bad.j} counts from 0, but in this format "
-            "1 is the first token"
+            f"{path}, line {bad.line}: the link {bad.i}-{bad.j} has the number 0, but this format "
+            "counts tokens from 1"
         )
     if nulls:
-        console.print(f"{path}: {len(nulls)} null links (number 0) are left out")
+        console.print(f"{path}: {len(nulls)} null links (number 0) are ignored")
     kept = [entry for entry in entries if entry not in nulls]
     wrong = next((entry for entry in kept if outside(entry, texts, base)), None)
     if wrong is not None:
         source, target = map(len, texts[wrong.pair])
         raise UserError(
-            f"{path}, line {wrong.line}: the link {wrong.i}-{wrong.j} points past the pair of "
-            f"{source} and {target} tokens (they are counted from {base})"
-            + likely(kept, texts, base)
+            f"{path}, line {wrong.line}: the link {wrong.i}-{wrong.j} is outside the pair of "
+            f"{source} and {target} tokens (counted from {base})" + likely(kept, texts, base)
         )
     sure: list[set[Link]] = [set() for _ in texts]
     possible: list[set[Link]] = [set() for _ in texts]
@@ -301,20 +309,20 @@ def settle(
 
 
 def likely(entries: Sequence[Entry], texts: Sequence[Text], base: int) -> str:
-    """The likely reason why links point past their pairs, as the end of a sentence."""
+    """Return the likely reason why links are outside their pairs, as the end of a sentence."""
     zero = any(min(entry.i, entry.j) == 0 for entry in entries)
     if base == 0 and not zero and fit(entries, texts, 1):
-        return "; no link has the number 0: it looks as if the file counted from 1 (pharaoh-1)"
+        return "; no link has the number 0: the file probably counts from 1 (pharaoh-1)"
     if base == 0 and not zero and fit(entries, texts, 1, turned=True):
-        return "; all links would fit counted from 1 with the two sides exchanged"
+        return "; all links fit if counted from 1 with source and target exchanged"
     if fit(entries, texts, base, turned=True):
-        return "; all links would fit with the two sides exchanged: is each written target-source?"
+        return "; all links fit with source and target exchanged: is each written target-source?"
     return ""
 
 
 @contextmanager
-def blamed(path: Path, line: int) -> Iterator[None]:
-    """Say in which line of which file something was wrong."""
+def error_location(path: Path, line: int) -> Iterator[None]:
+    """Context manager that converts ValueError to UserError with file and line number."""
     try:
         yield
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""Sets of links: how good they are, how two directions become one, how straight they run.
+"""Sets of links: AER, precision, recall, F1, and symmetrization of two directions.
 
-A link joins token i of the source to token j of the target, both counted from 0.
+A link (i, j) connects token i of the source with token j of the target, both counted from 0.
 """
 
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 from seq2seq.alignment.gold import Link, Links
 
-Found = frozenset[Link]
+LinkSet = frozenset[Link]
 
 AROUND = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts over a corpus, that all scores are made of; add those of its pairs.
+    """The counts from which all scores are computed; the counts of pairs are added for a corpus.
 
     Args:
-        links: |A|, links that were found.
-        sure: |S|, sure links of the gold.
+        links: |A|, predicted links.
+        sure: |S|, sure gold links.
         among_sure: |A and S|.
         among_possible: |A and P|, where P includes S.
     """
@@ -30,13 +30,13 @@ class Tally:
     among_possible: int = 0
 
     @classmethod
-    def of(cls, found: Found, gold: Links) -> "Tally":
-        """The counts of one pair."""
+    def of(cls, predicted: LinkSet, gold: Links) -> "Tally":
+        """Return the counts of one pair."""
         return cls(
-            links=len(found),
+            links=len(predicted),
             sure=len(gold.sure),
-            among_sure=len(found & gold.sure),
-            among_possible=len(found & (gold.sure | gold.possible)),
+            among_sure=len(predicted & gold.sure),
+            among_possible=len(predicted & (gold.sure | gold.possible)),
         )
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -49,12 +49,12 @@ class Tally:
 
     @property
     def precision(self) -> float:
-        """|A and P| / |A|: which share of what was found is not wrong."""
+        """|A and P| / |A|, the share of predicted links that are correct."""
         return share(self.among_possible, self.links)
 
     @property
     def recall(self) -> float:
-        """|A and S| / |S|: which share of what is sure was found."""
+        """|A and S| / |S|, the share of sure gold links that are predicted."""
         return share(self.among_sure, self.sure)
 
     @property
@@ -65,67 +65,71 @@ class Tally:
 
     @property
     def aer(self) -> float:
-        """1 - (|A and S| + |A and P|) / (|A| + |S|), Och and Ney 2003, section 5.1."""
+        """Alignment error rate, 1 - (|A and S| + |A and P|) / (|A| + |S|).
+
+        Source: Och and Ney 2003, section 5.1.
+        """
         return 1 - share(self.among_sure + self.among_possible, self.links + self.sure)
 
     def scores(self) -> dict[str, float]:
-        """Error rate, precision, recall and F1 by their names."""
+        """Return AER, precision, recall and F1 by name."""
         return {"aer": self.aer, "precision": self.precision, "recall": self.recall, "f1": self.f1}
 
 
 def share(part: int, whole: int) -> float:
-    """part / whole; where there is nothing, nothing is wrong."""
+    """Return part / whole; 1 if whole is 0."""
     return part / whole if whole else 1.0
 
 
-def intersection(forward: Found, backward: Found) -> Found:
-    """Links that both directions found."""
+def intersection(forward: LinkSet, backward: LinkSet) -> LinkSet:
+    """Return the links in both directions."""
     return forward & backward
 
 
-def union(forward: Found, backward: Found) -> Found:
-    """Links that either direction found."""
+def union(forward: LinkSet, backward: LinkSet) -> LinkSet:
+    """Return the links in either direction."""
     return forward | backward
 
 
-def grow_diag_final_and(forward: Found, backward: Found) -> Found:
-    """From the intersection towards the union (Koehn et al. 2003; Moses' `grow-diag-final-and`).
+def grow_diag_final_and(forward: LinkSet, backward: LinkSet) -> LinkSet:
+    """Symmetrize with grow-diag-final-and (Koehn et al. 2003; as in Moses).
 
-    Neighbours of a link that either direction found join it as long as one of their two words has
-    no link yet; at the end so does what is left of either direction, if both words have none.
+    Starts from the intersection. Repeatedly adds links of the union that are adjacent (also
+    diagonally) to a link, if at least one of their two tokens has no link yet. Finally adds links
+    of either direction if both tokens have no link yet.
     """
-    either, found = forward | backward, set(forward & backward)
-    sources, targets = {i for i, _ in found}, {j for _, j in found}
+    either, links = forward | backward, set(forward & backward)
+    sources, targets = {i for i, _ in links}, {j for _, j in links}
 
     def add(link: Link) -> None:
-        found.add(link)
+        links.add(link)
         sources.add(link[0])
         targets.add(link[1])
 
     grown = True
     while grown:
         grown = False
-        for i, j in sorted(found):
+        for i, j in sorted(links):
             for down, right in AROUND:
                 near = (i + down, j + right)
                 free = near[0] not in sources or near[1] not in targets
-                if free and near in either and near not in found:
+                if free and near in either and near not in links:
                     add(near)
                     grown = True
     for direction in (forward, backward):
         for link in sorted(direction):
             if link[0] not in sources and link[1] not in targets:
                 add(link)
-    return frozenset(found)
+    return frozenset(links)
 
 
-COMBINE: dict[str, Callable[[Found, Found], Found]] = {
+COMBINE: dict[str, Callable[[LinkSet, LinkSet], LinkSet]] = {
     "intersection": intersection,
     "union": union,
     "grow-diag-final-and": grow_diag_final_and,
 }
 
 
-def flip(links: Found) -> Found:
-    """The links of the other direction."""
+def flip(links: LinkSet) -> LinkSet:
+    """Return the links with source and target exchanged."""
     return frozenset((j, i) for i, j in links)

@@ -1,7 +1,7 @@
-"""Reading an alignment of words out of attention over pieces, by an explicit rule.
+"""Rules that extract word alignments from attention between subword pieces.
 
-A model returns every matrix it has. Which of them is read, at which row, how pieces become words,
-and when a word is linked, is decided here and stored beside every result.
+A model returns the attention of all layers and heads. A rule selects the matrix and the rows, and
+decides which words are linked. The rule is stored with every result.
 """
 
 from collections.abc import Sequence
@@ -14,30 +14,30 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
-from seq2seq.alignment.links import Found
+from seq2seq.alignment.links import LinkSet
 from seq2seq.errors import UserError
 from seq2seq.text.tokenizer import WORD_START
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How attention is read as an alignment.
+    """Rule for extracting a word alignment from attention.
 
-    A word of several pieces is the sum of its source pieces and the mean of its target pieces.
+    The attention between words is the sum over source pieces and the mean over target pieces.
 
     Args:
-        layer: decoder layer, from 1, or the mean of all. None is the one before the last, which
-            Garg et al. (2019) found to align best in a Transformer; a single layer is the only one.
-        head: attention head, from 1, or the mean of all (Garg et al. 2019).
-        shift: read a piece at the row at which it is fed in, one below the row that predicts it;
-            `</s>` is never fed in and has no row then. Chen et al. (2020) found this to align
-            better in lower layers of deep Transformers; Bahdanau et al. (2014) and Garg et al.
-            (2019) read the row that predicts. Which is right is a property of the model, and a
-            wrong offset costs more than any other choice: measure it.
-        end: whether `</s>` may be what a word looks at most, which leaves the word without a link
-            (keep), or is left out of the choice (drop), or is left out and the other words' shares
-            made to sum to one (renormalise).
-        threshold: link all words whose share is at least this; None links the largest alone.
+        layer: decoder layer, counted from 1, or the mean of all layers. None is the last but one,
+            which aligned best in the Transformers of Garg et al. (2019); of a single layer, that.
+        head: attention head, counted from 1, or the mean of all heads (Garg et al. 2019).
+        shift: for each target piece, read the row in which it is the decoder's input (one below the
+            row that predicts it); `</s>` is never an input and has no row then. This aligned better
+            in lower layers of deep Transformers (Chen et al. 2020); Bahdanau et al. (2014) and Garg
+            et al. (2019) read the row that predicts the piece. The right choice depends on the
+            model, and the wrong one costs more than any other setting: measure it.
+        end: treatment of attention to `</s>`. keep: a word that attends most to `</s>` has no link;
+            drop: `</s>` is ignored; renormalise: `</s>` is ignored and the other weights are scaled
+            to sum to one.
+        threshold: link all words with at least this weight; None links only the largest.
     """
 
     layer: int | Literal["mean"] | None = None
@@ -49,12 +49,12 @@ class Rule:
     def __post_init__(self) -> None:
         for what, number in (("layer", self.layer), ("head", self.head)):
             if isinstance(number, int) and number < 1:
-                raise UserError(f"there is no {what} {number}: they are counted from 1")
+                raise UserError(f"there is no {what} {number}: {what}s are counted from 1")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise UserError(f"threshold={self.threshold} must be from 0 to 1")
 
     def resolve(self, layers: int, heads: int) -> "Rule":
-        """The same rule for a model of so many layers and heads, nothing left open.
+        """Return the rule with explicit layer and head numbers for a model.
 
         Raises:
             UserError: the model has no such layer or head.
@@ -62,14 +62,14 @@ class Rule:
         for what, number, count in (("layer", self.layer, layers), ("head", self.head, heads)):
             if isinstance(number, int) and not 1 <= number <= count:
                 raise UserError(
-                    f"there is no {what} {number}: this model has {count} (--{what}, or the run's "
-                    "align/rule.json, says otherwise)"
+                    f"there is no {what} {number}: this model has {count} (change --{what}, or the "
+                    "run's align/rule.json)"
                 )
         layer = max(1, layers - 1) if self.layer is None else self.layer
         return replace(self, layer=1 if layers == 1 else layer, head=1 if heads == 1 else self.head)
 
     def read(self, attention: Float[Tensor, "layers heads tgt src"]) -> Float[ndarray, "rows src"]:
-        """The chosen matrix over pieces; with a shift it has no row for `</s>`.
+        """Return the selected matrix over pieces; with `shift` it has no row for `</s>`.
 
         Raises:
             UserError: the model has no such layer or head.
@@ -82,7 +82,7 @@ class Rule:
     def choose(
         self, weights: Float[ndarray, "*any tgt src_and_end"]
     ) -> Bool[ndarray, "*any tgt src"]:
-        """Which words are linked, of weights whose last column is `</s>`."""
+        """Decide which words are linked; the last column of the weights is `</s>`."""
         words = weights[..., :-1]
         if self.end == "renormalise":
             total = words.sum(-1, keepdims=True)
@@ -94,43 +94,45 @@ class Rule:
         most = (weights if self.end == "keep" else words).argmax(-1, keepdims=True)
         return (np.arange(words.shape[-1]) == most) & (words > 0)
 
-    def links(self, weights: Float[ndarray, "tgt src_and_end"]) -> Found:
-        """The links of one pair, from weights whose last column is `</s>`."""
+    def links(self, weights: Float[ndarray, "tgt src_and_end"]) -> LinkSet:
+        """Return the links of one pair; the last column of the weights is `</s>`."""
         return frozenset((int(i), int(j)) for j, i in np.argwhere(self.choose(weights)))
 
 
 def pick(
     matrices: Float[ndarray, "count *rest"], number: int | Literal["mean"] | None
 ) -> Float[ndarray, "*rest"]:
-    """The matrix of a number, from 1, or the mean of all."""
+    """Return the matrix with a number, counted from 1, or the mean of all."""
     return matrices[number - 1] if isinstance(number, int) else matrices.mean(0)
 
 
 def words(pieces: Sequence[str]) -> list[str]:
-    """The words that pieces spell; the last piece, `</s>`, is none of them."""
+    """Join pieces to words; the last piece, `</s>`, is omitted."""
     return [word for word in "".join(pieces[:-1]).split(WORD_START) if word]
 
 
-def bare(text: str) -> str:
-    """A text without spaces, and without SentencePiece's marks for them."""
+def without_spaces(text: str) -> str:
+    """Remove spaces, and the symbols of SentencePiece for them."""
     return "".join(text.replace(WORD_START, " ").split())
 
 
 def shares(pieces: Sequence[str], tokens: Sequence[str]) -> Float[ndarray, "pieces tokens_and_end"]:
-    """Which share of each piece's characters lies in each token; `</s>` is last on both sides.
+    """Return the share of each piece's characters that is in each token.
 
-    Tokens are found by their characters, spaces ignored: whoever cut them may have cut elsewhere.
-    A token is found only whole; one whose characters are not there has an empty column. A piece
-    that is a mere mark of a space belongs to the token after it.
+    Pieces and tokens are matched by their characters without spaces, since the tokenizations may
+    differ. A token is matched only as a whole; one whose characters are not in the text has a
+    column of zeros. A piece that only marks a space belongs to the following token. `</s>` is the
+    last row and the last column.
 
     Args:
-        pieces: as the model read them, `</s>` last.
-        tokens: in the spelling of the pieces, that is after their normalisation.
+        pieces: the pieces of the model, `</s>` last.
+        tokens: the tokens, normalized like the pieces.
     """
-    spelt, wanted = [bare(piece) for piece in pieces[:-1]], [bare(token) for token in tokens]
-    owner = owners("".join(spelt), wanted)
+    piece_texts = [without_spaces(piece) for piece in pieces[:-1]]
+    token_texts = [without_spaces(token) for token in tokens]
+    owner = owners("".join(piece_texts), token_texts)
     table, end = np.zeros((len(pieces), len(tokens) + 1), dtype=np.float32), 0
-    for row, piece in zip(table, spelt, strict=False):
+    for row, piece in zip(table, piece_texts, strict=False):
         start, end = end, end + len(piece)
         for token in owner[start : max(end, start + 1)]:
             if token is not None:
@@ -140,7 +142,7 @@ def shares(pieces: Sequence[str], tokens: Sequence[str]) -> Float[ndarray, "piec
 
 
 def owners(text: str, tokens: Sequence[str]) -> list[int | None]:
-    """To which token each character of a text belongs; None where it is in none."""
+    """Return the index of the token of each character of a text; None if it is in no token."""
     joined = "".join(tokens)
     if text == joined:
         return [number for number, token in enumerate(tokens) for _ in token]
@@ -160,10 +162,15 @@ def pool(
     source: Float[ndarray, "src source_tokens"],
     target: Float[ndarray, "tgt target_tokens"],
 ) -> Float[ndarray, "*any token_rows source_tokens"]:
-    """Attention between tokens: the sum over source pieces, the mean over target pieces.
+    """Pool attention to tokens: the sum over source pieces, the mean over target pieces.
 
-    Both are by `shares`; a piece that lies in two tokens counts in each by its share. Rows may lack
-    `</s>`, as under a shift; the token rows lack it then too. A token without pieces has zeros.
+    A piece in two tokens is weighted by its shares. If the rows do not include `</s>` (with
+    `shift`), the rows of the result do not either. A token without pieces has zeros.
+
+    Args:
+        attention: attention between pieces.
+        source: the result of `shares` for the source.
+        target: the result of `shares` for the target.
     """
     if attention.shape[-2] < len(target):
         target = target[:-1, :-1]

@@ -1,1 +1,1 @@
-"""One file for each command of the command line; no other part of the package imports them."""
+"""One module per command of the command line; no other subpackage imports them."""

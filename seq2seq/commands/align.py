@@ -1,4 +1,4 @@
-"""Heatmaps of single sentences, with their matrices beside them."""
+"""`seq2seq align`: attention heatmaps of single sentences, and the matrices as JSON."""
 
 import re
 from dataclasses import asdict
@@ -21,14 +21,20 @@ from seq2seq.translation.translator import Translator
 
 
 class Sentence(NamedTuple):
-    """What is to be drawn: a source, its target unless that is to be found, and their gold."""
+    """A sentence to draw.
+
+    Attributes:
+        source: the source sentence.
+        target: the translation to force-decode; None to search for one.
+        gold: the gold word alignment, if there is one.
+    """
 
     source: str
     target: str | None = None
     gold: Gold | None = None
 
     def translated(self, translator: Translator) -> Translation:
-        """Its translation with attention, searched or given."""
+        """Return its translation with attention: the search result, or the given target."""
         if self.target is None:
             return translator([self.source], attention=True)[0]
         (translation,) = translator.force([(self.source, self.target)])
@@ -37,10 +43,10 @@ class Sentence(NamedTuple):
     def aligned(
         self, translator: Translator, translation: Translation, rule: Rule | None = None
     ) -> Alignment:
-        """Its alignment by a rule, the run's own if None.
+        """Return its alignment by an extraction rule; the rule of the run if None.
 
         Raises:
-            UserError: as `Alignment.of`.
+            UserError: as in `Alignment.of`.
         """
         return Alignment.of(
             translation,
@@ -64,33 +70,34 @@ def align(
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Path]:
-    """Draw heatmaps, write the matrices beside them as JSON, and return all paths written.
+    """Draw heatmaps, write their matrices as JSON, and return the paths of all files.
 
     Args:
         path: the run folder.
-        source: a sentence to translate.
-        target: its translation, read instead of searched.
-        test: take sentences of this test set instead.
-        lines: which of them, counted from 1, such as 3,17 or 1-5.
-        reference: read the references of the test set instead of searching.
-        beam: another beam than the run's own.
-        rule: how attention is read; the run's own choice, or the default, if None.
-        out: the picture, .png, .svg or .pdf; with several sentences their numbers are added.
-        device: where to translate.
+        source: a source sentence.
+        target: a translation to force-decode instead of searching for one.
+        test: take the sentences from this test set.
+        lines: line numbers in the test set, counted from 1, such as 3,17 or 1-5.
+        reference: force-decode the references of the test set.
+        beam: beam size; that of the run if None.
+        rule: the extraction rule; that of the run, or the default, if None.
+        out: the figure, .png, .svg or .pdf; for several sentences their names are appended.
+        device: the device to translate on.
 
     Raises:
-        UserError: a choice does not fit, the run is none, or its model has no attention.
+        UserError: the options contradict each other, the path is not a run folder, or the model has
+            no attention.
     """
     if (source is None) == (test is None):
-        raise UserError('give a sentence by --source "...", or --test NAME with --lines 3,17')
+        raise UserError('give a sentence with --source "...", or with --test NAME --lines 3,17')
     if out is not None and out.suffix.lower() not in figure.FORMATS:
         raise UserError(f"--out {out} must end in {', '.join(figure.FORMATS)}")
     if target is not None and source is None:
-        raise UserError("--target goes with --source; with --test, --reference reads its reference")
+        raise UserError("--target needs --source; with --test, use --reference")
     if test is None and (lines is not None or reference):
-        raise UserError("--lines and --reference go with --test NAME")
+        raise UserError("--lines and --reference need --test NAME")
     if beam is not None and (target is not None or reference):
-        raise UserError("--beam has no effect where a translation is given, not searched")
+        raise UserError("--beam has no effect with a given translation (--target, --reference)")
     run = RunFolder.open(path)
     if source is not None:
         chosen = {slug(source): Sentence(source, target)}
@@ -119,17 +126,21 @@ def align(
 def from_test(
     run: RunFolder, test: str, lines: str | None, reference: bool, *, option: str = "--lines"
 ) -> dict[str, Sentence]:
-    """The chosen lines of a test set, by a name for each; gold goes with the references.
+    """Return the given lines of a test set by name, such as "test-3".
 
-    `option` is what the user gave the lines by.
+    Args:
+        run: the run folder.
+        test: the name of the test set.
+        lines: line numbers, such as 3,17 or 1-5.
+        reference: also return the references and their gold alignments.
+        option: the command-line option of `lines`, for messages.
     """
     folder = run.test(test)
     sources, references = (read_back(folder / f"{side}.txt") for side in ("source", "reference"))
     if lines is None:
         raise UserError(
-            f"say which lines of {test} to draw, such as --lines 3,17 (it has {len(sources)}); all "
-            "of it is scored against gold by `seq2seq score-alignment` and written by `seq2seq "
-            "export-alignment`"
+            f"give line numbers of {test}, such as --lines 3,17 (it has {len(sources)} lines); for "
+            "a whole test set use `seq2seq score-alignment` or `seq2seq export-alignment`"
         )
     chosen = numbers(lines, len(sources), option)
     if not reference:
@@ -141,12 +152,12 @@ def from_test(
 
 
 def numbers(text: str, most: int, option: str = "--lines") -> list[int]:
-    """Line numbers from a list such as 3,17 or 1-5.
+    """Parse line numbers such as 3,17 or 1-5.
 
     Raises:
-        UserError: it is no such list, or a line does not exist.
+        UserError: the text is not of this form, or a line does not exist.
     """
-    found: list[int] = []
+    parsed: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*([0-9]{1,18})(?:-([0-9]{1,18}))?\s*", part)
         if not match:
@@ -156,12 +167,12 @@ def numbers(text: str, most: int, option: str = "--lines") -> list[int]:
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= most:
             raise UserError(f"{option} {text}: lines are counted from 1 to {most}")
-        found += range(first, last + 1)
-    return list(dict.fromkeys(found))
+        parsed += range(first, last + 1)
+    return list(dict.fromkeys(parsed))
 
 
 def slug(text: str) -> str:
-    """A file name from the first words of a sentence, and a hash where it has more of them."""
+    """Return a file name of the first words of a sentence, with a hash if words are omitted."""
     words = re.findall(r"\w+", text.lower())
     name = "-".join(words[:6])[:60]
     if name == "-".join(words):

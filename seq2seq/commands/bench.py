@@ -1,8 +1,8 @@
-"""How fast this machine trains and translates: beside its matrix products, within one run.
+"""`seq2seq bench`: training and translation speed, absolute and relative to matrix products.
 
-What is measured is what `seq2seq train` would do with the same words: corpus, vocabulary, batches,
-update, device and threads are a training's own. Only the learning rate is next to nothing, so that
-translations run to their cap whatever was learned.
+The measurement uses the corpus, vocabulary, batches, update, device and threads that `seq2seq
+train` would use with the same arguments. Only the learning rate is close to 0, so that the model
+stays untrained and translations reach their maximum length.
 """
 
 import contextlib
@@ -38,26 +38,29 @@ from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.examples import learn_tokenizers
 from seq2seq.training.learner import Learner
 
-WINDOWS, SECONDS = 5, 2.0  # medians are over so many windows of about so long
+WINDOWS, SECONDS = 5, 2.0  # number and approximate length of the measurements of a median
 BEAMS = (1, 5)
-SENTENCES, TOGETHER = 128, 64  # decoded: so many sentences, so many at a time,
-FORCED = 16  # each with exactly so many pieces
-PAIRS = 20_000  # prepared, at the most
-TRAINED = 6  # operations a multiply-add of the forward pass: two, and twice as many going back
-RATE = 1e-7  # of learning
-SQUARE = {"cpu": 1024}  # rows of the matrices multiplied
+SENTENCES, BATCH = 128, 64  # sentences to decode, in total and per batch
+FORCED = 16  # pieces in every decoded sentence
+PAIRS = 20_000  # maximum number of pairs in the preparation measurement
+TRAINED = 6  # FLOPs of a training step per multiply-add of the forward pass: 2 forward, 4 backward
+RATE = 1e-7  # learning rate
+SQUARE = {"cpu": 1024}  # size of the square matrices
 
 
 def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False) -> dict[str, Any]:
-    """Measure matrix products, preparation, then training and decoding of each variant.
+    """Measure matrix products, preparation, and training and decoding of each model.
 
     Args:
-        names: variants, all if none are given.
-        words: KEY=VALUE as `seq2seq train` takes them.
-        own: measure the variants' own sizes, not those that experiments/speed compares.
+        names: the models; all if empty.
+        words: arguments KEY=VALUE of `seq2seq train`.
+        own: use the default sizes of each model, not the sizes compared in experiments/speed.
+
+    Returns:
+        The measurements, as `--json` writes them.
 
     Raises:
-        UserError: there is no such variant, or a training of these words would be refused.
+        UserError: there is no such model, or `seq2seq train` would refuse the arguments.
     """
     known = compose.variants()
     for name in names:
@@ -75,22 +78,22 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     corpus: Corpus = build("data", first.data)
     tokenizers = learn_tokenizers(corpus, first.tokenizer)
     most = torch.get_num_threads()
-    found: dict[str, Any] = {"words": list(words), "gflops": {}, "models": {}}
+    results: dict[str, Any] = {"words": list(words), "gflops": {}, "models": {}}
     with console.status("measuring matrix products"):
         for count in sorted({1, most}) if fabric.device.type == "cpu" else [most]:
             torch.set_num_threads(count)
             rates = [matrix_products(fabric) for _ in range(WINDOWS)]
-            found["gflops"][str(count)] = statistics.median(rates)
+            results["gflops"][str(count)] = statistics.median(rates)
     with console.status("measuring preparation"):
-        found["preparation"] = preparation(corpus, tokenizers)
+        results["preparation"] = preparation(corpus, tokenizers)
     for name, config in configs.items():
         with console.status(f"measuring {name}"):
             memory = PeakMemory(fabric.device)
             torch.set_num_threads(threads.given(config) or most)
-            found["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
-            found["models"][name]["peak_memory"] = memory.read()
+            results["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
+            results["models"][name]["peak_memory"] = memory.read()
     return {
-        **found,
+        **results,
         "device": fabric.device.type,
         "precision": first.trainer.precision,
         "versions": provenance.versions(),
@@ -100,16 +103,16 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
 
 
 def sizes(name: str, own: bool) -> list[str]:
-    """The words that choose a variant and its sizes."""
+    """Return the arguments that select a model and its sizes."""
     if own:
         return [f"model={name}"]
     known = compose.choices_of("experiment")
-    named = f"speed-{name}"
-    return [f"model={name}", f"experiment={named if named in known else 'speed'}"]
+    experiment = f"speed-{name}"
+    return [f"model={name}", f"experiment={experiment if experiment in known else 'speed'}"]
 
 
 def matrix_products(fabric: Fabric) -> float:
-    """GFLOP/s of square products, in the precision of the training."""
+    """Return the GFLOP/s of products of square matrices, in the precision of the training."""
     size, repeats = SQUARE.get(fabric.device.type, 8192), 20
     left, right = (torch.randn(size, size, device=fabric.device) for _ in range(2))
     with fabric.autocast():
@@ -118,7 +121,7 @@ def matrix_products(fabric: Fabric) -> float:
 
 
 def timed(device: torch.device, work: Callable[[], Any]) -> float:
-    """Seconds that some work takes, on a GPU to its end."""
+    """Return the seconds that a function takes, including all work that it starts on a GPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     started = time.perf_counter()
@@ -129,15 +132,15 @@ def timed(device: torch.device, work: Callable[[], Any]) -> float:
 
 
 def preparation(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, Any]:
-    """Lines a second, of both sides, from text to token ids, with a cache that knows nothing."""
-    with TemporaryDirectory() as place, environment("SEQ2SEQ_CACHE", f"{place}/cache"):
+    """Measure lines per second from text to token ids, source and target, with an empty cache."""
+    with TemporaryDirectory() as folder, environment("SEQ2SEQ_CACHE", f"{folder}/cache"):
         pairs = list(islice(corpus.read("train"), PAIRS))
         for end, lines in zip(("src", "tgt"), zip(*pairs, strict=True), strict=True):
-            write_lines(Path(place) / f"text.{end}", lines)
+            write_lines(Path(folder) / f"text.{end}", lines)
         files = Files(
             source="src",
             target="tgt",
-            root=place,
+            root=folder,
             train="text",
             validation="text",
             tests=[],
@@ -154,7 +157,7 @@ def preparation(corpus: Corpus, tokenizers: Tokenizers) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def environment(name: str, value: str) -> Iterator[None]:
-    """Set a variable of the environment for a while."""
+    """Context manager that sets an environment variable."""
     before = os.environ.get(name)
     os.environ[name] = value
     try:
@@ -166,7 +169,7 @@ def environment(name: str, value: str) -> Iterator[None]:
 
 
 def measure(learner: Learner, config: Config) -> dict[str, Any]:
-    """One variant: its training, its decoding, and how long an epoch and the whole would take."""
+    """Measure training and decoding of one model; estimate the time per epoch and in total."""
     learner.set_up()
     fabric, model, encoded = learner.fabric, learner.raw_model, learner.examples.encoded
     if threads.given(config) is None and fabric.device.type == "cpu":
@@ -194,14 +197,14 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
 
     update()
     updates = max(1, round(SECONDS / timed(fabric.device, update)))
-    # By turns, so that a machine that slows down slows both.
+    # Alternate both measurements, so that a change of the machine's speed affects both.
     products, speeds = [matrix_products(fabric)], []
     for _ in range(WINDOWS):
         speeds.append(train(updates))
         products.append(matrix_products(fabric))
     rows = learner.examples.usable.rows
     tokens = int(encoded.target_lengths[rows].sum()) + len(rows)
-    trained = TRAINED * learner.multiply_adds / 1e9  # GFLOP a target token
+    trained = TRAINED * learner.multiply_adds / 1e9  # GFLOP per target token
     around = [(before + after) / 2 for before, after in pairwise(products)]
     shares = [trained * speed / gflops for gflops, speed in zip(around, speeds, strict=True)]
     epoch = tokens / statistics.median(speeds) / 60
@@ -222,7 +225,7 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
 
 
 def whole(config: Config, epoch: float, batches: int) -> float:
-    """Minutes that all updates of a training take at the most, validation not counted."""
+    """Return the maximum minutes that all updates of a training take, without validation."""
     settings = config.train
     limits = [settings.max_minutes]
     if settings.max_steps is not None:
@@ -233,61 +236,62 @@ def whole(config: Config, epoch: float, batches: int) -> float:
 
 
 def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
-    """Sentences and target tokens a second, by beam.
+    """Measure decoded sentences and target tokens per second, by beam size.
 
-    Like lengths are translated together, as `seq2seq translate` does.
+    Sentences of similar length share a batch, as in `seq2seq translate`.
     """
     model, device = learner.raw_model.eval(), learner.fabric.device
     sources = sorted(([*learner.examples.encoded[row][0].tolist(), EOS] for row in rows), key=len)
     batches = [
-        pad(sources[start : start + TOGETHER]).to(device)
-        for start in range(0, len(sources), TOGETHER)
+        pad(sources[start : start + BATCH]).to(device) for start in range(0, len(sources), BATCH)
     ]
 
     def translated(search: Beam) -> list[list[Hypothesis]]:
         return [one for src in batches for one in search(model, src, src != PAD)]
 
-    found = {}
+    speeds = {}
     for beam in BEAMS:
         work = functools.partial(translated, forced(beam))
-        made = sum(len(best.tokens) for best, *_ in work())
+        tokens = sum(len(best.tokens) for best, *_ in work())
         rates = [len(rows) / timed(device, work) for _ in range(WINDOWS)]
-        found[str(beam)] = {
+        speeds[str(beam)] = {
             "sentences_per_second": statistics.median(rates),
             "spread": [min(rates), max(rates)],
-            "tokens_per_second": statistics.median(rates) * made / len(rows),
+            "tokens_per_second": statistics.median(rates) * tokens / len(rows),
         }
-    return found
+    return speeds
 
 
 def forced(beam: int) -> Beam:
-    """A search whose translations all have as many pieces as it allows.
+    """Return a beam search with a maximum of FORCED pieces.
 
-    To a model that has learned next to nothing the end is one word of many thousands.
+    An untrained model rarely predicts the end of a sentence, so all translations reach it.
     """
     return Beam(
         beam=beam, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
     )
 
 
-def bench_table(found: dict[str, Any]) -> RenderableType:
-    """The measurements, a row a variant."""
-    rates = ", ".join(f"{rate:.0f} GFLOP/s by {n} threads" for n, rate in found["gflops"].items())
-    prepared = found["preparation"]["lines_per_second"]
+def bench_table(results: dict[str, Any]) -> RenderableType:
+    """Return a table of the measurements with a row per model."""
+    rates = ", ".join(
+        f"{rate:.0f} GFLOP/s with {n} threads" for n, rate in results["gflops"].items()
+    )
+    prepared = results["preparation"]["lines_per_second"]
     head = [
         "model",
         "parameters",
         "threads",
         "training, target tokens/s",
         "(spread)",
-        "of the products",
+        "share of matrix products",
         "peak GiB",
-        "minutes an epoch",
-        "minutes in all",
+        "minutes per epoch",
+        "minutes in total",
         *(f"beam {beam}, sentences/s" for beam in BEAMS),
     ]
     rows = []
-    for name, entry in found["models"].items():
+    for name, entry in results["models"].items():
         low, high = entry["spread"]
         memory = entry["peak_memory"]
         rows.append(

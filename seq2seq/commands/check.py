@@ -1,4 +1,4 @@
-"""`seq2seq check`: a corpus read without training, and a table of what is odd in it."""
+"""`seq2seq check`: read a corpus without training and report its problems in a table."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -19,27 +19,30 @@ from seq2seq.training.round_trip import by_rules, sentences
 
 
 def check(config: Config) -> list[Findings]:
-    """Read the corpus of a configuration from end to end, and say what was found in each split.
+    """Read the whole corpus of a configuration, and return the findings of each split.
 
     Raises:
-        UserError: the configuration names no corpus.
+        UserError: the configuration does not name a corpus.
     """
     corpus: Corpus = build("data", config.data)
     console.print(f"checking {corpus.source}-{corpus.target}: {', '.join(corpus.splits)}")
     for line in division_lines(corpus):
         console.print(line, markup=False, highlight=False)
-    found = check_corpus(corpus)
-    if not any(split.refusals for split in found):
+    findings = check_corpus(corpus)
+    if not any(split.refusals for split in findings):
         target = Target.of(config.data)
         losses = by_rules(corpus, config.tokenizer, target)
         references = [pair.target for pair in islice(corpus.read("validation"), SAMPLE)]
         for remark in [*metrics.remarks(target, references), *sentences(losses.values())]:
             console.print(remark, markup=False)
-    return found
+    return findings
 
 
 def division_lines(corpus: Corpus) -> list[str]:
-    """How the corpus was divided; nothing where it cannot be read, which the check will say."""
+    """Return lines that describe how the corpus is split; empty if it cannot be read.
+
+    The check reports the reason later.
+    """
     try:
         return corpus.describe()
     except UserError:
@@ -47,51 +50,51 @@ def division_lines(corpus: Corpus) -> list[str]:
 
 
 def findings_table(splits: Sequence[Findings]) -> RenderableType:
-    """What was found, a row a kind, for 80 columns; then what a training would say, and meanings.
+    """Return a table of the findings, fitting 80 columns, and descriptions of their kinds.
 
-    What a training would refuse is marked by an exclamation mark.
+    Findings because of which training would refuse the corpus are marked with an exclamation mark.
     """
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("split", overflow="fold", max_width=20)
-    table.add_column("found", max_width=22, overflow="fold")
+    table.add_column("finding", max_width=22, overflow="fold")
     table.add_column("number", justify="right", no_wrap=True)
     table.add_column(f"first {FIRST} in each file", overflow="fold")
     for split in splits:
         table.add_row(Text(split.split), "pairs", f"{split.pairs:,}", style="bold")
-        for found in in_order(split):
-            mark, style = ("! ", "red") if found.refusal else ("  ", "")
-            cells = ("", mark + found.kind, f"{found.count:,}", where(found))
-            table.add_row(*map(Text, cells), style=style)  # as Text, names are never markup
+        for finding in in_order(split):
+            mark, style = ("! ", "red") if finding.refusal else ("  ", "")
+            cells = ("", mark + finding.kind, f"{finding.count:,}", where(finding))
+            table.add_row(*map(Text, cells), style=style)  # Text is not parsed as markup
     refusals = [refusal for split in splits for refusal in split.refusals]
     parts: list[RenderableType] = [table, Text()]
     if refusals:
-        parts.append(Text("! A training would be refused:", style="bold"))
+        parts.append(Text("! Training would refuse this corpus:", style="bold"))
         parts += [Text(f"  {refusal}") for refusal in refusals]
     else:
-        parts.append(Text("No training would be refused for this corpus."))
-    met = {meaning_key(found.kind) for split in splits for found in split.kinds.values()}
+        parts.append(Text("Training would accept this corpus."))
+    kinds = {meaning_key(finding.kind) for split in splits for finding in split.kinds.values()}
     meanings = Table.grid(padding=(0, 2, 0, 0))
     for kind, meaning in MEANINGS.items():
-        if kind in met:
+        if kind in kinds:
             meanings.add_row(kind, meaning)
-    return Group(*parts, Text(), meanings) if met else Group(*parts)
+    return Group(*parts, Text(), meanings) if kinds else Group(*parts)
 
 
 def in_order(split: Findings) -> list[Finding]:
-    """The findings of a split as MEANINGS has them."""
+    """Return the findings of a split in the order of MEANINGS."""
     order = list(MEANINGS)
-    return sorted(split.kinds.values(), key=lambda found: order.index(meaning_key(found.kind)))
+    return sorted(split.kinds.values(), key=lambda finding: order.index(meaning_key(finding.kind)))
 
 
 def meaning_key(kind: str) -> str:
-    """The name of a kind in MEANINGS: without the split that a pair was also found in."""
+    """Return the key of a kind in MEANINGS, without the name of a split at the end."""
     return kind if kind in MEANINGS else " ".join(kind.split(" ")[:2])
 
 
-def where(found: Finding) -> str:
-    """The first places, each file named once."""
+def where(finding: Finding) -> str:
+    """Return the first lines with a finding; each file is named once."""
     files: dict[str, list[str]] = {}
-    for place in found.places:
+    for place in finding.places:
         files.setdefault(place.file, []).append(f"{place.line}")
     places = "; ".join(f"{file} {', '.join(lines)}" for file, lines in files.items())
-    return f"{places}, {found.note}" if found.note else places
+    return f"{places}, {finding.note}" if finding.note else places

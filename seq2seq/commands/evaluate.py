@@ -1,4 +1,4 @@
-"""Scores of a run on its test sets: translate, measure, write down with all that it took."""
+"""`seq2seq evaluate`: translate the test sets of a run, and compute and store its scores."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from seq2seq.text.languages import Target
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
-UNSCORED = ("validation", "examples")  # what training looked at; a handful of sentences to draw
+UNSCORED = ("validation", "examples")  # seen during training; a few sentences for figures
 
 
 def evaluate(
@@ -33,19 +33,20 @@ def evaluate(
     beam: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Translate test sets and write scores.json, and hypotheses and their attention into hyps/TEST.
+    """Translate test sets; write scores.json, and the hypotheses and attention in hyps/TEST.
 
     Args:
         path: the run folder.
-        tests: names of test sets; all that the corpus has, if empty (UNSCORED only by name).
-        beam: another beam than the run's own.
-        device: where to translate.
+        tests: names of test sets; if empty, all except UNSCORED.
+        beam: beam size; that of the run if None.
+        device: the device to translate on.
 
     Returns:
-        What was written for each test set, by name.
+        The entry in scores.json of each test set, by name.
 
     Raises:
-        UserError: the run is none or unfinished, or has no such test set.
+        UserError: the path is not a run folder, its training has not finished, or it has no such
+            test set.
     """
     run = RunFolder.open(path)
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
@@ -55,8 +56,8 @@ def evaluate(
     translator = Translator(run, beam=beam, device=device)
     done = {}
     for name, folder in folders.items():
-        # Another process may evaluate the same run: one at a time writes into a test set's folder,
-        # and what it has found joins what is in scores.json by then.
+        # Another process may evaluate the same run. Lock the test set's folder, and merge the
+        # scores into the current content of scores.json.
         with alone_in(folder, waiting=f"waiting for another process that evaluates {folder}"):
             done[name] = evaluate_one(translator, folder)
             with alone_in(run.path):
@@ -65,7 +66,7 @@ def evaluate(
 
 
 def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
-    """Translate one test set, write its hypotheses, return its entry of scores.json."""
+    """Translate one test set, write its hypotheses, and return its entry in scores.json."""
     sources, references = read_back(folder / "source.txt"), read_back(folder / "reference.txt")
     if len(sources) != len(references):
         raise UserError(
@@ -76,19 +77,19 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     with bar() as progress:
         task = progress.add_task(f"translating {folder.name}", total=len(sources), unit="sentences")
-        found = translator.n_best(sources, 1, done=lambda n: progress.advance(task, n))
+        translations = translator.n_best(sources, 1, done=lambda n: progress.advance(task, n))
     seconds = time.perf_counter() - started
-    if cut := sum(best.cut for best, *_ in found):
-        console.print(f"{cut} translations of {folder.name} reached the longest length allowed")
-    hypotheses = [best.text for best, *_ in found]
+    if cut := sum(best.cut for best, *_ in translations):
+        console.print(f"{cut} translations of {folder.name} were cut off at the maximum length")
+    hypotheses = [best.text for best, *_ in translations]
     write_lines(folder / "hypothesis.txt", hypotheses)
-    keep_attention(translator, folder, list(zip(sources, hypotheses, strict=True)))
+    store_attention(translator, folder, list(zip(sources, hypotheses, strict=True)))
 
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
     info = translator.run.info
     target, agreements = Target.of(data), read_agreements(folder)
-    say_how_words_are_split(target, references, info)
+    warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     aligned = alignment.measure(translator, folder)
     return {
@@ -125,40 +126,41 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     }
 
 
-def say_how_words_are_split(target: Target, references: list[str], info: Mapping[str, Any]) -> None:
-    """Say what is odd in how BLEU splits references, or other than while training."""
+def warn_about_bleu_tokenizer(
+    target: Target, references: list[str], info: Mapping[str, Any]
+) -> None:
+    """Print a warning if the BLEU tokenizer does not fit, or differs from that of training."""
     for remark in metrics.remarks(target, references):
         console.print(remark, markup=False)
     facts = info.get("data")
     before = facts.get("bleu_tokenizer") if isinstance(facts, dict) else None
     if before not in (None, now := metrics.bleu_tokenizer(target)):
         console.print(
-            f"BLEU is measured with tok:{now}, but validation while training used tok:{before}: "
-            "the two are not comparable",
+            f"BLEU is computed with tok:{now}, but validation during training used tok:{before}: "
+            "the scores are not comparable",
             markup=False,
         )
 
 
-def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, str]]) -> None:
-    """Write where the words of each translation looked; nothing for a model without attention.
+def store_attention(translator: Translator, folder: Path, pairs: list[tuple[str, str]]) -> None:
+    """Write the attention between the words of each pair, unless the model has no attention.
 
-    The model reads its translations again, all their words at once: that takes a fraction of the
-    search's time, and no more memory than a few sentences at a time.
+    The translations are force-decoded in batches, which takes a fraction of the time of the search.
     """
     rule, lines = chosen_rule.chosen_rule(translator.run), []
-    for read in track(
+    for translation in track(
         translator.force(pairs, scored=False),
-        f"looking at {folder.name}",
+        f"reading the attention of {folder.name}",
         total=len(pairs),
         unit="sentences",
     ):
-        if read.attention is None:
+        if translation.attention is None:
             return
-        rule = rule.resolve(*read.attention.shape[:2])
-        if read.source_pieces == [END]:
+        rule = rule.resolve(*translation.attention.shape[:2])
+        if translation.source_pieces == [END]:
             lines.append(stored_attention.WordAttention([], [], np.zeros((0, 0), dtype=np.uint8)))
             continue
-        words = alignment.Alignment.of(read, rule, translator.tokenizers, forced=True)
+        words = alignment.Alignment.of(translation, rule, translator.tokenizers, forced=True)
         weights = np.rint(255 * np.array(words.weights)).astype(np.uint8)
         lines.append(
             stored_attention.WordAttention(words.source_words, words.target_words, weights)
@@ -167,7 +169,7 @@ def keep_attention(translator: Translator, folder: Path, pairs: list[tuple[str, 
 
 
 def score_table(done: dict[str, Any]) -> TableView:
-    """The scores of each test set, a row each."""
+    """Return a table of scores with a row per test set."""
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
     columns |= {"agreement": "agree"}

@@ -1,4 +1,7 @@
-"""The alignments of a whole text as files, streamed: a million pairs take the memory of a few."""
+"""`seq2seq export-alignment`: write the word alignments of a text.
+
+Sentence pairs are streamed, so memory use does not depend on the size of the text.
+"""
 
 import json
 import zipfile
@@ -23,7 +26,7 @@ from seq2seq.translation.translator import Translator
 
 
 class Aligned(NamedTuple):
-    """One pair: its tokens, its links, and the weights that these were read from, `</s>` last."""
+    """The tokens, links and attention weights of one pair; `</s>` is the last in the weights."""
 
     source: list[str]
     target: list[str]
@@ -40,23 +43,24 @@ def export_text(
     out: Path,
     device: str = "auto",
 ) -> None:
-    """Force-decode the pairs of two files and write the alignment of their tokens.
+    """Force-decode the pairs of a text and write the alignment of their tokens.
 
     Pairs with an empty side have no links.
 
     Args:
         path: the run folder.
-        test: the name of one of its test sets.
-        texts: two files of tokens instead.
-        rule: how attention is read.
-        out: .align has a line of Pharaoh links i-j a pair, counted from 0; .jsonl a JSON object a
-            line, with tokens, links and weights; .npz an array of weights for each pair, by its
-            number from 1, a row a target token and a column a source token, `</s>` last.
-        device: where to compute.
+        test: the name of a test set of the run.
+        texts: two files of tokens, instead of a test set.
+        rule: the extraction rule.
+        out: the output file. .align has one line of Pharaoh links i-j per pair, counted from 0;
+            .jsonl has one JSON object per line with tokens, links and weights; .npz has one array
+            of weights per pair, named by its number from 1, with a row per target token and a
+            column per source token, `</s>` last.
+        device: the device to compute on.
 
     Raises:
-        UserError: the ending is another, the files are of different lengths, or the model has no
-            attention or not the layer or head of the rule.
+        UserError: the file name extension is unknown, the files differ in length, or the model has
+            no attention or does not have the layer or head of the rule.
     """
     if out.suffix not in WRITERS:
         raise UserError(f"--out {out} must end in {', '.join(WRITERS)}")
@@ -78,7 +82,7 @@ def export_text(
 def align_all(
     translator: Translator, texts: Iterable[tuple[str, str]], rule: Rule
 ) -> Iterator[Aligned]:
-    """The alignment of each pair by a rule."""
+    """Yield the alignment of each pair by a rule."""
     for translation in translator.force(texts):
         if translation.attention is None:
             raise UserError(f"{translator.run.name} has no attention, so nothing can be exported")
@@ -90,12 +94,12 @@ def align_all(
 
 
 def write_pharaoh(file: IO[str], aligned: Iterable[Aligned]) -> None:
-    """A line of links a pair."""
+    """Write one line of links per pair."""
     file.writelines(f"{pair.links}\n" for pair in aligned)
 
 
 def write_jsonl(file: IO[str], aligned: Iterable[Aligned]) -> None:
-    """A JSON object a line."""
+    """Write one JSON object per line."""
     for source, target, links, weights in aligned:
         record = {
             "source": [*source, END],
@@ -107,7 +111,7 @@ def write_jsonl(file: IO[str], aligned: Iterable[Aligned]) -> None:
 
 
 def write_npz(file: IO[bytes], aligned: Iterable[Aligned]) -> None:
-    """What `numpy.load` reads, array by array; numpy's own `savez` wants all of them at once."""
+    """Write a file for `numpy.load`, one array at a time; `numpy.savez` needs all in memory."""
     with zipfile.ZipFile(file, "w") as archive:
         for number, pair in enumerate(aligned, 1):
             with archive.open(f"{number}.npy", "w", force_zip64=True) as member:

@@ -1,4 +1,4 @@
-"""Figures of one sentence: several runs, all heads, lines between words, the course of training."""
+"""`seq2seq plot`: figures of the attention of one sentence."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,8 +21,8 @@ from seq2seq.translation.translator import Translator
 
 Kind = Literal["runs", "heads", "lines", "steps"]
 
-ACROSS = 4  # pictures of a film strip in one row
-FRAMES = 12  # pictures of a film strip in all
+ACROSS = 4  # heatmaps per row of `plot steps`
+FRAMES = 12  # maximum number of heatmaps of `plot steps`
 
 
 def plot(
@@ -38,40 +38,42 @@ def plot(
     out: Path | None = None,
     device: str = "auto",
 ) -> Path:
-    """Draw one sentence, and return the path of the picture.
+    """Draw the attention of one sentence, and return the path of the figure.
 
     Args:
-        kind: `runs` side by side; all layers and `heads` of one run, the one that its rule reads
-            framed; `lines` between two rows of words; or `steps`, the checkpoints of a training.
+        kind: `runs` draws heatmaps of several runs side by side; `heads` draws all layers and heads
+            of one run, with a frame around the one that its extraction rule reads; `lines` draws
+            lines between two rows of words; `steps` draws the checkpoints of one run.
         paths: the run folders.
-        source: a sentence to translate.
-        target: its translation, read instead of searched.
-        test: take a sentence of this test set instead.
-        line: which of them, counted from 1.
-        reference: read the reference of the test set, with its gold if there is one.
-        beam: another beam than the runs' own.
-        out: the picture, .png, .svg or .pdf.
-        device: where to translate.
+        source: a source sentence.
+        target: a translation to force-decode instead of searching for one.
+        test: take the sentence from this test set.
+        line: the line number in the test set, counted from 1.
+        reference: force-decode the reference, and draw its gold links if there are any.
+        beam: beam size; that of the run if None.
+        out: the figure, .png, .svg or .pdf; in the first run's folder align/ if None.
+        device: the device to translate on.
 
     Raises:
-        UserError: a choice does not fit, a run is none, or its model has no attention.
+        UserError: the options contradict each other, a path is not a run folder, or a model has no
+            attention.
     """
     runs = [RunFolder.open(path) for path in paths]
     if kind != "runs" and len(runs) > 1:
-        raise UserError(f"plot {kind} draws one run, but {len(runs)} are given")
+        raise UserError(f"plot {kind} takes one run, but {len(runs)} are given")
     if (source is None) == (test is None):
-        raise UserError('give a sentence by --source "...", or --test NAME with --line 3')
+        raise UserError('give a sentence with --source "...", or with --test NAME --line 3')
     if (target is not None and source is None) or (reference and test is None):
-        raise UserError("--target goes with --source, and --reference with --test")
+        raise UserError("--target needs --source, and --reference needs --test")
     if line is not None and test is None:
-        raise UserError("--line goes with --test NAME")
+        raise UserError("--line needs --test NAME")
     if beam is not None and (target is not None or reference):
-        raise UserError("--beam has no effect where a translation is given, not searched")
+        raise UserError("--beam has no effect with a given translation (--target, --reference)")
     if source is not None:
         name, sentence = slug(source), Sentence(source, target)
     else:
         if line is None:
-            raise UserError(f"say which line of {test}, such as --line 3")
+            raise UserError(f"give a line number of {test}, such as --line 3")
         chosen = from_test(runs[0], str(test), str(line), reference, option="--line")
         ((name, sentence),) = chosen.items()
     picture = out or runs[0].path / "align" / f"{name}-{kind}.png"
@@ -105,7 +107,15 @@ def panel(
     rule: Rule | None = None,
     title: str | None = None,
 ) -> Panel:
-    """A translation by a rule, the run's own if None, under the run's name if it has no title."""
+    """Return the heatmap of a translation.
+
+    Args:
+        translator: the trained run.
+        sentence: the source and the gold links.
+        translation: the translation, with attention.
+        rule: the extraction rule; that of the run if None.
+        title: the title; the name of the run if None.
+    """
     alignment = sentence.aligned(translator, translation, rule)
     return Panel(
         alignment.source_words,
@@ -117,10 +127,10 @@ def panel(
 
 
 def heads(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
-    """A row for each layer and a column for each head, their means last."""
+    """Return a row of heatmaps for each layer, a column for each head, and their means last."""
     translation = sentence.translated(translator)
     if translation.attention is None:
-        raise UserError(f"{translator.run.name} has no attention, so there is nothing to draw")
+        raise UserError(f"{translator.run.name} has no attention, so nothing can be drawn")
     layers, heads = translation.attention.shape[:2]
     rule = chosen_rule(translator.run).resolve(layers, heads)
     rows = []
@@ -132,25 +142,25 @@ def heads(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
                 f"mean of {what}s" if number == "mean" else f"{what} {number}"
                 for what, number in (("layer", layer), ("head", head))
             ]
-            drawn = panel(translator, sentence, translation, one, ", ".join(names))
-            row.append(drawn._replace(framed=one == rule))
+            heatmap = panel(translator, sentence, translation, one, ", ".join(names))
+            row.append(heatmap._replace(framed=one == rule))
         rows.append(row)
     return rows
 
 
 def steps(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
-    """The same translation, read by the checkpoints of a training from the first to the last."""
+    """Return heatmaps of the same translation, force-decoded by checkpoints in training order."""
     files = sorted(translator.run.path.glob("checkpoints/step-*.safetensors"))
     if len(files) < 2:
         raise UserError(
-            f"{translator.run.name} has kept {len(files)} checkpoints, too few for a film strip: "
-            "train with a larger train.average, and that many are kept"
+            f"{translator.run.name} has kept {len(files)} checkpoints, but plot steps needs at "
+            "least 2: train with a larger train.average to keep more"
         )
     chosen = np.linspace(0, len(files) - 1, min(len(files), FRAMES)).round().astype(int)
     sentence = sentence._replace(target=sentence.translated(translator).text)
-    strip = []
+    panels = []
     for file in [files[i] for i in chosen]:
         set_weights(translator.model, read_weights(file), file)
         title = f"step {int(file.stem.removeprefix('step-')):,}"
-        strip.append(panel(translator, sentence, sentence.translated(translator), title=title))
-    return [strip[i : i + ACROSS] for i in range(0, len(strip), ACROSS)]
+        panels.append(panel(translator, sentence, sentence.translated(translator), title=title))
+    return [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]

@@ -1,4 +1,4 @@
-"""Alignments scored against gold: the table of `seq2seq score-alignment`."""
+"""`seq2seq score-alignment`: score word alignments against gold links."""
 
 import re
 import time
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from seq2seq.alignment.baselines import diagonal, fast_align
 from seq2seq.alignment.gold_files import Form, read_links
-from seq2seq.alignment.links import Found, Tally, flip, grow_diag_final_and, intersection, union
+from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import attention_of, forced
@@ -29,7 +29,7 @@ from seq2seq.system.files import write_json
 from seq2seq.system.provenance import commit, machine, versions
 from seq2seq.translation.translator import Translator
 
-ROWS = {False: "at the row that predicts a token", True: "at the row at which a token is fed in"}
+ROWS = {False: "at the row that predicts a token", True: "at the row whose input is the token"}
 
 
 def gold_of(
@@ -40,37 +40,37 @@ def gold_of(
     gold: Path | None,
     form: Form,
 ) -> GoldSet:
-    """The text and the gold that were asked for.
+    """Return the text to align and its gold links.
 
     Args:
         run: the run folder, if there is one.
-        test: the name of one of its test sets.
-        texts: two files of tokens instead.
-        gold: a file of links between their tokens; what lies beside the test set if None.
-        form: of that file.
+        test: the name of a test set of the run.
+        texts: two files of tokens, instead of a test set.
+        gold: a file of links between the tokens; the gold links of the test set if None.
+        form: the format of `gold`.
 
     Raises:
-        UserError: there is no gold, or it is not of this text.
+        UserError: there are no gold links, or they do not fit the text.
     """
     if (test is None) == (texts is None) or (test is None and gold is None):
         raise UserError("give --test NAME, or --text SOURCE TARGET with --gold FILE")
     if gold is None and form != "auto":
-        raise UserError("--gold-format goes with --gold FILE")
+        raise UserError("--gold-format needs --gold FILE")
     if texts is not None:
         pairs = read_texts(*texts)
-        # Two texts may have one file name; a second scoring must not overwrite the first.
+        # The hash distinguishes texts with the same file name, whose results must not collide.
         name = f"{texts[0].stem}-{digest(pairs)}"
     elif run is None:
         raise UserError("--test NAME is a test set of a run: give RUN, or --text SOURCE TARGET")
     else:
         folder = run.test(str(test))
         if gold is None:
-            if (found := GoldSet.of_test(folder)) is None:
+            if (gold_set := GoldSet.of_test(folder)) is None:
                 raise UserError(
-                    f"{test} has no gold alignment: give one by --gold FILE (to draw sentences: "
-                    "seq2seq align; to write links: seq2seq export-alignment)"
+                    f"{test} has no gold alignment: give one with --gold FILE (to draw sentences, "
+                    "use seq2seq align; to write links, seq2seq export-alignment)"
                 )
-            return found
+            return gold_set
         pairs = stored_texts(folder)
         name = folder.name
     tokens = [(source.split(), target.split()) for source, target in pairs]
@@ -78,7 +78,7 @@ def gold_of(
 
 
 def digest(pairs: Sequence[tuple[str, str]]) -> str:
-    """Eight digits that tell one text from another."""
+    """Return the first 8 hexadecimal digits of the SHA-256 of a text."""
     return sha256(repr(pairs).encode()).hexdigest()[:8]
 
 
@@ -97,41 +97,41 @@ def score_alignment(
     out: Path | None = None,
     device: str = "auto",
 ) -> tuple[Group, list[Path]]:
-    """Score every reading of a run, both directions together, other alignments and the baselines.
+    """Score all extraction rules of a run, symmetrized links, other aligners and the baselines.
 
     Args:
-        path: the run folder; None to score the other alignments alone.
-        test: the name of one of its test sets.
-        texts: two files of tokens instead.
-        gold: a file of links between the tokens of that text.
-        form: of that file.
-        rule: how attention is read; the run's own rule if None.
-        pick: store the best reading as the run's choice.
-        back: a run of the other direction, to be combined with this one.
+        path: the run folder; None to score only other aligners.
+        test: the name of a test set of the run.
+        texts: two files of tokens, instead of a test set.
+        gold: a file of links between the tokens; the gold links of the test set if None.
+        form: the format of `gold`.
+        rule: the extraction rule; that of the run if None.
+        pick: store the rule with the lowest AER in the run.
+        back: a run of the reverse direction, for symmetrization.
         links: NAME=FILE of the links of other aligners.
-        train: two files of tokens from which fast_align learns besides the text.
-        out: a JSON file for all numbers; align/TEXT.readings.json in the run if None.
-        device: where to compute.
+        train: two files of tokens to train fast_align on, in addition to the text.
+        out: a JSON file for all scores; align/TEXT.readings.json in the run if None.
+        device: the device to compute on.
 
     Returns:
-        The table, and the paths of what was written.
+        The table, and the paths of the files written.
 
     Raises:
-        UserError: there is no gold, it is damaged, or a model has no attention.
+        UserError: there are no gold links, they are invalid, or a model has no attention.
     """
     run = RunFolder.open(path) if path is not None else None
     if run is None and not links:
-        raise UserError("give RUN, or alignments to score by --links NAME=FILE")
+        raise UserError("give RUN, or alignments to score with --links NAME=FILE")
     if run is None and (pick or back is not None):
-        raise UserError("--rule auto and --back go with RUN")
+        raise UserError("--rule auto and --back need RUN")
     if train is not None:
         need_fast_align()
     gold_set = gold_of(run, test=test, texts=texts, gold=gold, form=form)
-    named = outside(links, gold_set)
+    aligners = read_other_aligners(links, gold_set)
     more = training_pairs(train, gold_set) if train is not None else None
     parts: list[RenderableType] = []
     rows: dict[str, dict[str, Any]] = {}
-    others: dict[str, list[Found]] = {}
+    others: dict[str, list[LinkSet]] = {}
     facts: dict[str, Any] = {}
     written = [out] if out is not None else []
     if run is not None:
@@ -139,30 +139,30 @@ def score_alignment(
         if other is not None:
             check_direction(run, other)
         translator = Translator(run, device=device)
-        found = score_all_rules(translator, gold_set, rule or chosen_rule(run))
+        scores = score_all_rules(translator, gold_set, rule or chosen_rule(run))
         layers, heads = (
             max(n for n in numbers if isinstance(n, int))
-            for numbers in zip(*((r.rule.layer, r.rule.head) for r in found.readings), strict=True)
+            for numbers in zip(*((r.rule.layer, r.rule.head) for r in scores.readings), strict=True)
         )
-        rule = found.best.rule if pick else (rule or chosen_rule(run)).resolve(layers, heads)
-        rows[spelt(rule)] = found.of(rule).record()
-        if found.best.rule != rule:
-            rows[f"{spelt(found.best.rule)} (best here)"] = found.best.record()
+        rule = scores.best.rule if pick else (rule or chosen_rule(run)).resolve(layers, heads)
+        rows[rule_label(rule)] = scores.of(rule).record()
+        if scores.best.rule != rule:
+            rows[f"{rule_label(scores.best.rule)} (best here)"] = scores.best.record()
         if other is not None:
             others |= directions(translator, rule, Translator(other, device=device), gold_set)
-        parts = grids(found)
+        parts = grids(scores)
         facts = {
             "run": run.name,
-            "unmatched": found.unmatched,
-            "readings": [reading.record() for reading in found.readings],
+            "unmatched": scores.unmatched,
+            "readings": [reading.record() for reading in scores.readings],
         }
         written = written or [run.path / "align" / f"{gold_set.name}.readings.json"]
-    others |= named
+    others |= aligners
     others["the diagonal"] = [diagonal(g.source, g.target) for g in gold_set.golds]
     if more is not None:
         others |= statistical(more, gold_set)
     else:
-        console.print("fast_align is not scored: it learns from --train SOURCE TARGET")
+        console.print("fast_align is not scored: train it with --train SOURCE TARGET")
     for name, alignment in others.items():
         rows[name] = scored(alignment, gold_set)
     if written:
@@ -187,83 +187,84 @@ def score_alignment(
         write_json(
             written[-1],
             {
-                "rule": asdict(found.best.rule),
+                "rule": asdict(scores.best.rule),
                 "picked_on": gold_set.name,
-                "aer": found.best.tally.aer,
+                "aer": scores.best.tally.aer,
             },
         )
     if facts.get("unmatched"):
         console.print(
-            f"{facts['unmatched']} tokens of the gold are not in the text that the model reads, "
-            "and have no links (their characters differ)"
+            f"{facts['unmatched']} tokens of the gold alignment differ from the text that the "
+            "model reads, and have no links"
         )
     return Group(*parts, table(rows)), written
 
 
-def outside(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[Found]]:
-    """The links of other aligners by the names that they were given.
+def read_other_aligners(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[LinkSet]]:
+    """Read the links of other aligners, and return them by name.
 
     Raises:
-        UserError: one is not NAME=FILE, a name is given twice, or a file cannot be read.
+        UserError: an item is not NAME=FILE, a name is used twice, or a file cannot be read.
     """
     texts = [(gold.source, gold.target) for gold in gold_set.golds]
-    named: dict[str, list[Found]] = {}
+    aligners: dict[str, list[LinkSet]] = {}
     for one in links:
         name, equals, file = one.partition("=")
         if not (name and equals and file):
             raise UserError(f"--links {one}: give NAME=FILE, such as --links giza=giza.align")
-        if name in named or name == "the diagonal" or name.startswith("fast_align"):
-            raise UserError(f"--links {one}: the name {name!r} is taken, choose another")
-        read = read_links(Path(file), texts, "auto", gold=False)
-        named[name] = [gold.links.sure | gold.links.possible for gold in read]
-    return named
+        if name in aligners or name == "the diagonal" or name.startswith("fast_align"):
+            raise UserError(f"--links {one}: the name {name!r} is already used, choose another")
+        golds = read_links(Path(file), texts, "auto", gold=False)
+        aligners[name] = [gold.links.sure | gold.links.possible for gold in golds]
+    return aligners
 
 
 def check_direction(run: RunFolder, back: RunFolder) -> None:
-    """Refuse a run of the same direction where one of the other is needed.
+    """Check that two runs translate in opposite directions.
 
     Raises:
-        UserError: both translate from and to the same languages.
+        UserError: both have the same source and target language.
     """
-    ways = [
+    directions = [
         (one.config["data"].get("source"), one.config["data"].get("target")) for one in (run, back)
     ]
     same = run.path.resolve() == back.path.resolve()
-    if same or (ways[0] == ways[1] and None not in ways[0]):
+    if same or (directions[0] == directions[1] and None not in directions[0]):
+        source, target = directions[1]
         raise UserError(
-            f"--back {back.path} translates {ways[1][0]} to {ways[1][1]} as {run.name} does: "
-            "give a run of the other direction"
+            f"--back {back.path} translates {source} to {target}, like {run.name}: give a run of "
+            "the reverse direction"
         )
 
 
 def directions(
     translator: Translator, rule: Rule, back: Translator, gold_set: GoldSet
-) -> dict[str, list[Found]]:
-    """The links of a run of the other direction, and of both together."""
-    there = links_of(translator, rule, gold_set)
-    other = chosen_rule(back.run)
-    again = [flip(links) for links in links_of(back, other, gold_set.turned())]
-    pairs = list(zip(there, again, strict=True))
+) -> dict[str, list[LinkSet]]:
+    """Return the links of a run of the reverse direction, and the symmetrized links."""
+    forward = links_of(translator, rule, gold_set)
+    back_rule = chosen_rule(back.run)
+    backward = [flip(links) for links in links_of(back, back_rule, gold_set.turned())]
+    pairs = list(zip(forward, backward, strict=True))
     return {
-        f"{back.run.name}, the other direction": again,
+        f"{back.run.name}, the other direction": backward,
         "both, intersection": [intersection(*pair) for pair in pairs],
         "both, union": [union(*pair) for pair in pairs],
         "both, grow-diag-final-and": [grow_diag_final_and(*pair) for pair in pairs],
     }
 
 
-def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[Found]:
-    """What one rule reads, pair by pair."""
-    found = []
-    for translation, _, cut in forced(translator, gold_set):
-        found.append(cut.links(attention_of(translation, translator.run), rule))
-    return found
+def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[LinkSet]:
+    """Return the links of each pair by one rule."""
+    return [
+        cut.links(attention_of(translation, translator.run), rule)
+        for translation, _, cut in forced(translator, gold_set)
+    ]
 
 
 def statistical(
     more: list[tuple[list[str], list[str]]], gold_set: GoldSet
-) -> dict[str, list[Found]]:
-    """What fast_align finds, learning from a training text and this one."""
+) -> dict[str, list[LinkSet]]:
+    """Return the links of fast_align, trained on a training text and this text."""
     pairs = [(gold.source, gold.target) for gold in gold_set.golds]
     forward = fast_align(pairs, more)
     turned = fast_align([(t, s) for s, t in pairs], [(t, s) for s, t in more])
@@ -275,15 +276,15 @@ def statistical(
 
 
 def need_fast_align() -> None:
-    """Refuse --train where the statistical aligner is not installed."""
+    """Raise UserError if fast_align is not installed."""
     if find_spec("thot") is None:
-        raise UserError("--train is for fast_align: pip install 'seq2seq-toolkit[align]'")
+        raise UserError("--train needs fast_align: pip install 'seq2seq-toolkit[align]'")
 
 
 def training_pairs(
     train: tuple[Path, Path], gold_set: GoldSet
 ) -> list[tuple[list[str], list[str]]]:
-    """A training text in tokens: split at spaces if the scored text is, else cut as words too."""
+    """Tokenize a training text: at spaces if the scored text is tokenized so, else into words."""
     plain = all(
         (source.split(), target.split()) == (gold.source, gold.target)
         for (source, target), gold in zip(gold_set.texts, gold_set.golds, strict=True)
@@ -292,40 +293,40 @@ def training_pairs(
     return [(cut(s), cut(t)) for s, t in read_texts(*train)]
 
 
-def scored(links: Sequence[Found], gold_set: GoldSet) -> dict[str, Any]:
-    """The scores of links that were not read from attention."""
+def scored(links: Sequence[LinkSet], gold_set: GoldSet) -> dict[str, Any]:
+    """Return the scores of links that were not extracted from attention."""
     tally = Tally()
-    for found, gold in zip(links, gold_set.golds, strict=True):
-        tally += Tally.of(found, gold.links)
+    for predicted, gold in zip(links, gold_set.golds, strict=True):
+        tally += Tally.of(predicted, gold.links)
     return {**tally.scores(), "links": tally.links}
 
 
-def spelt(rule: Rule) -> str:
-    """A rule in a few words."""
+def rule_label(rule: Rule) -> str:
+    """Describe a rule in a few words."""
     words = [f"layer {rule.layer}", f"head {rule.head}", "fed in" if rule.shift else "predicts"]
     words += [f"</s> {rule.end}"] if rule.end != "drop" else []
     return ", ".join(words + ([f"from {rule.threshold}"] if rule.threshold is not None else []))
 
 
-def grids(found: AllScores) -> list[RenderableType]:
-    """Alignment error by layer and head, the least marked."""
-    best = found.best
+def grids(scores: AllScores) -> list[RenderableType]:
+    """Return tables of the AER by layer and head, with the lowest marked."""
+    best = scores.best
     parts: list[RenderableType] = []
-    heads = list(dict.fromkeys(reading.rule.head for reading in found.readings))
-    layers = list(dict.fromkeys(reading.rule.layer for reading in found.readings))
+    heads = list(dict.fromkeys(reading.rule.head for reading in scores.readings))
+    layers = list(dict.fromkeys(reading.rule.layer for reading in scores.readings))
     for shift, title in ROWS.items():
         grid = Table(box=box.SIMPLE_HEAD, show_edge=False)
         for head in ("layer", *(f"head {h}" if h != "mean" else "mean" for h in heads)):
             grid.add_column(head, justify="right")
         for layer in layers:
-            line = [found.of(replace(best.rule, layer=layer, head=h, shift=shift)) for h in heads]
+            line = [scores.of(replace(best.rule, layer=layer, head=h, shift=shift)) for h in heads]
             grid.add_row(str(layer), *(mark(r.tally.aer, r == best) for r in line))
         parts += [f"AER {title}", grid, ""]
     return parts
 
 
 def table(rows: dict[str, dict[str, Any]]) -> Table:
-    """All scores of the alignments that are compared."""
+    """Return a table of the scores of all alignments."""
     scores = Table(box=box.SIMPLE_HEAD, show_edge=False)
     scores.add_column("alignment", overflow="fold")
     columns = {"aer": "AER", "precision": "prec.", "recall": "recall", "f1": "F1"}
@@ -338,5 +339,5 @@ def table(rows: dict[str, dict[str, Any]]) -> Table:
 
 
 def mark(aer: float, best: bool) -> str:
-    """A number of the grid; the best stands out on paper too."""
+    """Format an AER; the asterisk marks the best one without color, too."""
     return f"[bold]*{aer:.3f}[/bold]" if best else f"{aer:.3f}"

@@ -1,1 +1,1 @@
-"""Where a model looked: attention as alignments of words, by one rule or layer by layer."""
+"""Word alignments extracted from attention, and their evaluation against gold links."""

@@ -1,4 +1,4 @@
-"""What a run's attention says of words, and how well it finds the links of gold."""
+"""Extract word alignments from a run's attention, and score them against gold links."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from seq2seq.alignment.gold import Gold, Links
-from seq2seq.alignment.links import Found, Tally
+from seq2seq.alignment.links import LinkSet, Tally
 from seq2seq.alignment.rule import Rule, pool, shares, words
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import chosen_rule
@@ -24,14 +24,17 @@ from seq2seq.translation.translator import Translator
 
 
 class Cut(NamedTuple):
-    """How the pieces of a pair make up the tokens of its gold, `</s>` last on both sides."""
+    """The mapping from pieces to gold tokens on both sides of a pair; `</s>` is the last token.
+
+    Entry (p, t) is the share of the characters of piece p that are in token t.
+    """
 
     source: Float[ndarray, "src_pieces src_tokens"]
     target: Float[ndarray, "tgt_pieces tgt_tokens"]
 
     @classmethod
     def of(cls, translation: Translation, gold: Gold, tokenizers: Tokenizers) -> "Cut":
-        """Find the gold's tokens in the pieces of both sides."""
+        """Match the gold tokens with the pieces of both sides."""
         return cls(
             shares(translation.source_pieces, tokenizers.source.normalize(gold.source)),
             shares(translation.target_pieces, tokenizers.target.normalize(gold.target)),
@@ -39,38 +42,42 @@ class Cut(NamedTuple):
 
     @property
     def unmatched(self) -> int:
-        """Tokens that have no pieces, because their characters are not there."""
+        """The number of tokens without pieces, because their characters differ from the text."""
         return sum(int((~side.any(0)).sum()) for side in self)
 
     def pool(
         self, attention: Float[ndarray, "*any rows src"]
     ) -> Float[ndarray, "*any token_rows src_tokens"]:
-        """Attention between tokens; `</s>` is the last column, and the last row unless shifted."""
+        """Return attention between tokens; `</s>` is the last column, and the last row if present.
+
+        Attention read with `shift` has no row for `</s>`.
+        """
         return pool(attention, self.source, self.target)
 
     def weights(
         self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule
     ) -> Float[ndarray, "tgt_tokens src_tokens"]:
-        """What a rule reads between the tokens, the row of `</s>` left out."""
+        """Return the attention weights that a rule reads, without the row of `</s>`."""
         return self.pool(rule.read(attention))[: self.target.shape[1] - 1]
 
-    def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> Found:
-        """The links that a rule makes of it."""
+    def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> LinkSet:
+        """Return the links that a rule extracts."""
         return rule.links(self.weights(attention, rule))
 
 
 def entropies(weights: Float[ndarray, "*any rows src"]) -> Float[ndarray, "*any rows"]:
-    """Of each row, in nats; 0 where all attention is on one token."""
+    """Return the entropy of each row in nats; 0 if all attention is on one token."""
     logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
     return -(weights * logs).sum(-1)
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Words of both sides, `</s>` last, and how much each target word looked at each source word.
+    """The word alignment of one translation.
 
-    weights has a row a target word and a column a source word; every row sums to one. A rule that
-    reads the row at which a word is fed in has none for `</s>`, which is never fed in.
+    The words of both sides end with `</s>`. `weights` has a row per target word and a column per
+    source word; every row sums to one. A rule with `shift` has no row for `</s>`, which is never an
+    input of the decoder.
     """
 
     source: str
@@ -79,7 +86,7 @@ class Alignment:
     target_words: list[str]
     weights: list[list[float]]
     rule: dict[str, object]
-    forced: bool  # the target was given, not searched
+    forced: bool  # the target was given, not found by search
     log_probability: float
 
     @classmethod
@@ -92,18 +99,18 @@ class Alignment:
         forced: bool,
         gold: Gold | None = None,
     ) -> "Alignment":
-        """The alignment of one translation that carries its attention, of gold's tokens if given.
+        """Extract the alignment of a translation with attention; between gold tokens if given.
 
         Raises:
-            UserError: the source has no words, or the model no attention, or not the layer or head
-                of the rule.
+            UserError: the source is empty, or the model has no attention or does not have the layer
+                or head of the rule.
         """
         if translation.source_pieces == [END]:
             raise UserError("an empty sentence has no alignment")
         if translation.attention is None:
             raise UserError(
-                "this model has no attention: it squeezes the source into one vector, so there is "
-                "nothing to draw"
+                "this model has no attention: it encodes the source in a single vector, so it has "
+                "no alignment"
             )
         layers, heads = translation.attention.shape[:2]
         rule = rule.resolve(layers, heads)
@@ -126,20 +133,19 @@ class Alignment:
 def measure(
     translator: Translator, folder: Path, rule: Rule | None = None
 ) -> dict[str, Any] | None:
-    """Force-decode the references of a test set and score the links that a rule reads.
+    """Force-decode the references of a test set and score the links that a rule extracts.
 
     Args:
         translator: the trained run.
-        folder: of the test set, with source.txt, reference.txt and gold beside them.
-        rule: how attention is read; if None the run's own choice, else the one that `Rule`
-            describes as its default.
+        folder: the folder of the test set, with source.txt, reference.txt and gold files.
+        rule: the extraction rule; if None, the rule stored in the run, or the default `Rule()`.
 
     Returns:
-        Scores over the whole set, what they were counted from, and the rule; None where the test
-        set has no gold or the model no attention.
+        Scores of the whole set, the counts they are computed from, and the rule; None if the test
+        set has no gold links or the model has no attention.
 
     Raises:
-        UserError: the gold is not of this test set, or the model has no such layer or head.
+        UserError: the gold files do not fit the test set, or the model has no such layer or head.
     """
     gold_set = GoldSet.of_test(folder)
     if gold_set is None:
@@ -168,9 +174,9 @@ def measure(
 
 
 def forced(translator: Translator, gold_set: GoldSet) -> Iterator[tuple[Translation, Gold, Cut]]:
-    """The targets of a text as the model reads them, with their gold and how it lies in them."""
-    read = translator.force(gold_set.texts, scored=False)
-    pairs = zip(read, gold_set.golds, strict=True)
+    """Force-decode the pairs of a text; yield each with its gold links and mapping to tokens."""
+    translations = translator.force(gold_set.texts, scored=False)
+    pairs = zip(translations, gold_set.golds, strict=True)
     for translation, gold in track(
         pairs, f"aligning {gold_set.name}", total=len(gold_set.golds), unit="pairs"
     ):
@@ -178,11 +184,11 @@ def forced(translator: Translator, gold_set: GoldSet) -> Iterator[tuple[Translat
 
 
 def attention_of(translation: Translation, run: RunFolder) -> Float[Tensor, "layers heads tgt src"]:
-    """The attention of a translation.
+    """Return the attention of a translation.
 
     Raises:
-        UserError: the run's model has none.
+        UserError: the model has no attention.
     """
     if translation.attention is None:
-        raise UserError(f"{run.name} has no attention, so no alignment can be read from it")
+        raise UserError(f"{run.name} has no attention, so it has no alignment")
     return translation.attention

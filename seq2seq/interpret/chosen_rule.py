@@ -9,14 +9,14 @@ from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import read_json
 
-RULE = Path("align") / "rule.json"  # in a run folder: the rule that a development set chose
+RULE = Path("align") / "rule.json"  # in a run folder; chosen on a development set
 
 
 def chosen_rule(run: RunFolder) -> Rule:
-    """The rule that was picked for a run on a development set, else the default.
+    """Return the rule stored in a run (by `score-alignment --rule auto`), or the default.
 
     Raises:
-        UserError: the file that holds the choice is damaged.
+        UserError: the file of the rule is invalid.
     """
     file = run.path / RULE
     if not file.is_file():
@@ -25,7 +25,7 @@ def chosen_rule(run: RunFolder) -> Rule:
         return Rule(**check(Rule, read_json(file).get("rule"), "rule"))
     except UserError as error:
         raise UserError(
-            f"{file} cannot be read as a rule: {error} (delete it to read by the default rule)"
+            f"{file} cannot be read as a rule: {error} (delete it to use the default rule)"
         ) from error
 
 
@@ -38,7 +38,7 @@ def changed(
     end: Literal["keep", "drop", "renormalise"] | None,
     threshold: float | None,
 ) -> Rule:
-    """A rule with what was asked for in place of its own; None asks for nothing.
+    """Return a rule with the given values replaced; None keeps a value.
 
     Raises:
         UserError: layer or head is neither a number nor `mean`.
@@ -53,7 +53,7 @@ def changed(
 
 
 def number(what: str, text: str) -> int | Literal["mean"]:
-    """A layer or head by its number, or the mean of all."""
+    """Parse the number of a layer or head, or `mean`."""
     if text == "mean":
         return "mean"
     try:

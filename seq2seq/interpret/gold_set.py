@@ -1,4 +1,4 @@
-"""A text with its gold word alignments."""
+"""A parallel text with gold word alignments."""
 
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -13,7 +13,7 @@ from seq2seq.system.text_lines import read_lines
 
 
 class GoldSet(NamedTuple):
-    """A text as a model reads it, and its gold, pair by pair."""
+    """The name of a text, its sentence pairs as model input, and the gold links of each pair."""
 
     name: str
     texts: list[tuple[str, str]]
@@ -21,21 +21,21 @@ class GoldSet(NamedTuple):
 
     @classmethod
     def of_test(cls, folder: Path) -> "GoldSet | None":
-        """The text of a test set with the gold beside it; None where there is no gold.
+        """Read the text and gold links of a test set; None if it has no gold links.
 
         Raises:
-            UserError: the gold is damaged, or is not of this test set.
+            UserError: the gold files are invalid or do not fit the test set.
         """
         golds = read_gold(folder)
         if golds is None:
             return None
         texts = stored_texts(folder)
         if len(texts) != len(golds):
-            raise UserError(f"{folder} has {len(texts)} pairs and the gold of {len(golds)}")
+            raise UserError(f"{folder} has {len(texts)} pairs, but gold links for {len(golds)}")
         return cls(folder.name, texts, golds)
 
     def turned(self) -> "GoldSet":
-        """The same for a model of the other direction."""
+        """Return the text and links with source and target exchanged."""
         return GoldSet(
             self.name,
             [(target, source) for source, target in self.texts],
@@ -44,10 +44,10 @@ class GoldSet(NamedTuple):
 
 
 def given_pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
-    """Stream the pairs of two files that a person gave, without tags around lines.
+    """Stream the sentence pairs of two files, and remove tags around lines.
 
     Raises:
-        UserError: they are of different lengths, cannot be read, or are tagged.
+        UserError: the files differ in length, cannot be read, or only some lines have tags.
     """
     sides = (untagged(path, read_lines(path)) for path in (source, target))
     missing = object()
@@ -62,20 +62,18 @@ def given_pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
 
 
 def read_texts(source: Path, target: Path) -> list[tuple[str, str]]:
-    """The same as a list."""
+    """Return the pairs of `given_pairs` as a list."""
     return list(given_pairs(source, target))
 
 
 def stored_texts(folder: Path) -> list[tuple[str, str]]:
-    """The pairs of a test set in a run folder.
+    """Return the sentence pairs of a test set in a run folder.
 
     Raises:
-        UserError: its files are of different lengths.
+        UserError: its files differ in length.
     """
     paths = folder / "source.txt", folder / "reference.txt"
     source, target = map(read_back, paths)
     if len(source) != len(target):
-        raise UserError(
-            f"{paths[0]} has {len(source)} lines and {paths[1]} {len(target)}: they must be pairs"
-        )
+        raise UserError(f"{paths[0]} has {len(source)} lines, but {paths[1]} has {len(target)}")
     return list(zip(source, target, strict=True))

@@ -1,4 +1,4 @@
-"""Every layer, head and row of a run against gold, in one pass over the text."""
+"""Score the alignment of every layer, head and row of a run in one pass over the text."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,14 +22,15 @@ Number = int | Literal["mean"]
 
 @dataclass(frozen=True)
 class RuleScores:
-    """One rule, how well it finds the gold, and what the matrix it reads is like.
+    """The scores of one rule, and statistics of the attention that it reads.
 
     Args:
         rule: the rule.
-        tally: its links against the gold.
-        end: the mean share of attention that a token gives to `</s>`.
-        entropy: of a token's row, in nats, on average; 0 where all attention is on one token.
-        forward: the share of tokens that look no further back than the token before them.
+        tally: counts of its links against the gold links.
+        end: mean attention weight of `</s>`.
+        entropy: mean entropy of a target token's row, in nats; 0 if all attention is on one token.
+        forward: share of target tokens whose most attended source token is not before that of the
+            preceding target token.
     """
 
     rule: Rule
@@ -39,7 +40,7 @@ class RuleScores:
     forward: float
 
     def record(self) -> dict[str, Any]:
-        """All numbers by their names."""
+        """Return all values by name, for JSON."""
         return {
             "rule": asdict(self.rule),
             **self.tally.scores(),
@@ -52,58 +53,63 @@ class RuleScores:
 
 @dataclass(frozen=True)
 class AllScores:
-    """All readings of a run on one text; unmatched counts the gold's tokens without pieces."""
+    """The scores of all rules of a run on one text.
+
+    Attributes:
+        readings: the scores of each rule.
+        unmatched: number of gold tokens without pieces.
+    """
 
     readings: list[RuleScores]
     unmatched: int
 
     @property
     def best(self) -> RuleScores:
-        """The reading of the least alignment error."""
+        """The scores of the rule with the lowest AER."""
         return min(self.readings, key=lambda reading: reading.tally.aer)
 
     def of(self, rule: Rule) -> RuleScores:
-        """The reading by one of the rules that were surveyed."""
+        """Return the scores of one of the rules."""
         return next(reading for reading in self.readings if reading.rule == rule)
 
 
 def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> AllScores:
-    """Read a text by every layer, every head, their means, and both rows.
+    """Score the rules of every layer and head, their means, and both rows.
 
     Args:
         translator: the trained run.
-        gold_set: the text, and its gold.
-        rule: what else there is to a reading: `</s>`, and when a word is linked.
+        gold_set: the text and its gold links.
+        rule: the values of `end` and `threshold` for all rules.
 
     Raises:
-        UserError: the model has no attention, or the text no pairs.
+        UserError: the model has no attention, or the text has no pairs.
     """
     sums: dict[bool, Float[ndarray, "kinds layers heads"]] = {}
     unmatched = 0
     for translation, gold, cut in forced(translator, gold_set):
-        seen = attention_of(translation, translator.run)
+        matrices = attention_of(translation, translator.run)
         unmatched += cut.unmatched
-        attention = with_means(seen.float().numpy())
-        layers, heads = seen.shape[:2]
+        attention = with_means(matrices.float().numpy())
+        layers, heads = matrices.shape[:2]
         shape = len(gold.target), len(gold.source)
         sure = cells(gold.links.sure, shape)
         possible = sure | cells(gold.links.possible, shape)
         for shift in (False, True):
             weights = cut.pool(attention[:, :, shift:])[:, :, : len(gold.target)]
-            found = counts(weights, rule.choose(weights), sure, possible)
-            sums[shift] = sums.get(shift, 0) + found
+            pair_counts = counts(weights, rule.choose(weights), sure, possible)
+            sums[shift] = sums.get(shift, 0) + pair_counts
     if not sums:
         raise UserError(f"{gold_set.name} has no pairs")
-    links = sum(len(gold.links.sure) for gold in gold_set.golds)
+    sure_links = sum(len(gold.links.sure) for gold in gold_set.golds)
     readings = []
     for shift, (x, layer), (y, head) in product(
         sums, enumerate(numbers(layers)), enumerate(numbers(heads))
     ):
-        found, hits, near, end, entropy, rows, forward, steps = sums[shift][:, x, y].tolist()
+        links, hits, near, end, entropy, rows, forward, steps = sums[shift][:, x, y].tolist()
         readings.append(
             RuleScores(
                 replace(rule, layer=layer, head=head, shift=shift),
-                Tally(int(found), links, int(hits), int(near)),
+                Tally(int(links), sure_links, int(hits), int(near)),
                 end / max(rows, 1),
                 entropy / max(rows, 1),
                 forward / max(steps, 1),
@@ -113,14 +119,14 @@ def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> Al
 
 
 def numbers(count: int) -> list[Number]:
-    """1 to count, and the mean if there are several."""
+    """Return the numbers from 1 to count, and "mean" if count is above 1."""
     return [*range(1, count + 1), *(["mean"] if count > 1 else [])]
 
 
 def with_means(
     attention: Float[ndarray, "layers heads tgt src"],
 ) -> Float[ndarray, "all_layers all_heads tgt src"]:
-    """The matrices of each layer and head, then their means, as `numbers` names them."""
+    """Append the means over layers and heads, in the order of `numbers`."""
     for axis in (0, 1):
         if attention.shape[axis] > 1:
             attention = np.append(attention, attention.mean(axis, keepdims=True), axis)
@@ -128,7 +134,7 @@ def with_means(
 
 
 def cells(links: Sequence[Link] | frozenset[Link], shape: tuple[int, int]) -> Bool[ndarray, "t s"]:
-    """Links as a table with a row for each target token."""
+    """Return links as a boolean matrix with a row per target token."""
     table = np.zeros(shape, dtype=bool)
     for i, j in links:
         table[j, i] = True
@@ -141,10 +147,14 @@ def counts(
     sure: Bool[ndarray, "tgt src"],
     possible: Bool[ndarray, "tgt src"],
 ) -> Float[ndarray, "8 layers heads"]:
-    """What one pair adds to the sums that a `Reading` is made of."""
+    """Return the counts of one pair; `RuleScores` is computed from their sums over all pairs.
+
+    The rows are: links, links that are sure, links that are possible, attention to `</s>`, entropy,
+    target tokens with attention, forward steps, all steps.
+    """
     both = (-2, -1)
-    looked = weights[..., :-1].argmax(-1) if chosen.shape[-1] else np.zeros(weights.shape[:-1])
-    forward = np.diff(looked, axis=-1) >= 0
+    attended = weights[..., :-1].argmax(-1) if chosen.shape[-1] else np.zeros(weights.shape[:-1])
+    forward = np.diff(attended, axis=-1) >= 0
     return np.stack(
         [
             chosen.sum(both),

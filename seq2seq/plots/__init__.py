@@ -1,1 +1,1 @@
-"""Pictures; the only folder that imports matplotlib."""
+"""Figures: the only subpackage that imports matplotlib."""

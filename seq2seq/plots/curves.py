@@ -1,4 +1,4 @@
-"""Lines over an axis: scores of several systems, the course of trainings."""
+"""Line charts: scores of several systems along an axis, and validation scores over time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from typing import Any
 
 from seq2seq.plots.figure import paper
 
-# Okabe and Ito's colours, told apart by the colour-blind; markers tell them apart in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# The color-blind safe palette of Okabe and Ito; markers distinguish the lines in grayscale.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX*"
 
 
@@ -22,25 +22,25 @@ def curves(
     top: float | None = 100.0,
     bands: Mapping[str, Mapping[str, tuple[float, float]]] = {},
 ) -> None:
-    """Draw a line for each system along places on an axis, from 0 upwards.
+    """Draw a line for each system over categories; the y axis starts at 0.
 
     Args:
-        series: values by the names of their places, by system; a system may lack places.
-        path: where to; its ending decides the format.
-        x: what the places are.
-        y: what the values are.
-        top: the largest value that could be; None for the largest there is.
-        bands: the ends of an interval around values, by system and place.
+        series: values by system and category; a system may lack categories.
+        path: the output file; its extension selects the format.
+        x: label of the x axis.
+        y: label of the y axis.
+        top: upper end of the y axis; None for the largest value.
+        bands: intervals (low, high) around the values, by system and category.
     """
-    places = list(dict.fromkeys(place for values in series.values() for place in values))
+    categories = list(dict.fromkeys(name for values in series.values() for name in values))
     with chart(path, x, y) as axes:
-        for (name, values), look in zip(series.items(), looks(), strict=False):
-            at = [places.index(place) for place in values]
-            axes.plot(at, list(values.values()), label=short(name), **look)
+        for (name, values), style in zip(series.items(), styles(), strict=False):
+            at = [categories.index(category) for category in values]
+            axes.plot(at, list(values.values()), label=short(name), **style)
             if band := bands.get(name):
-                low, high = zip(*(band[place] for place in values), strict=True)
-                axes.fill_between(at, low, high, color=look["color"], alpha=0.15, linewidth=0)
-        axes.set_xticks(range(len(places)), places)
+                low, high = zip(*(band[category] for category in values), strict=True)
+                axes.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        axes.set_xticks(range(len(categories)), categories)
         if top:
             axes.set_ylim(0, top * 1.02)
 
@@ -48,25 +48,25 @@ def curves(
 def courses(
     lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], path: Path, *, x: str, y: str
 ) -> None:
-    """Draw lines over numbers, those of one system alike.
+    """Draw lines over numbers; the lines of one system have the same style.
 
     Args:
-        lines: for each its system's name, where its points are along x, and along y.
-        path: where to; its ending decides the format.
-        x: what the one are.
-        y: what the other are.
+        lines: the system's name, x values and y values of each line.
+        path: the output file; its extension selects the format.
+        x: label of the x axis.
+        y: label of the y axis.
     """
-    look = dict(zip(dict.fromkeys(name for name, _, _ in lines), looks(), strict=False))
+    style = dict(zip(dict.fromkeys(name for name, _, _ in lines), styles(), strict=False))
     with chart(path, x, y) as axes:
-        for place, (name, across, up) in enumerate(lines):
-            first = name not in [other for other, _, _ in lines[:place]]
-            axes.plot(across, up, label=short(name) if first else None, markersize=4, **look[name])
+        for number, (name, xs, ys) in enumerate(lines):
+            first = name not in [other for other, _, _ in lines[:number]]
+            axes.plot(xs, ys, label=short(name) if first else None, markersize=4, **style[name])
         axes.set_xlim(left=0)
 
 
 @contextmanager
 def chart(path: Path, x: str, y: str) -> Iterator[Any]:
-    """Axes for lines, from 0 upwards, with their legend beside them."""
+    """Context manager that yields axes, and adds labels and a legend at the end."""
     with paper(path) as figure:
         figure.set_size_inches(6, 3.6)
         axes = figure.add_subplot()
@@ -80,11 +80,11 @@ def chart(path: Path, x: str, y: str) -> Iterator[Any]:
 
 
 def short(name: str) -> str:
-    """A name as a legend has room for it, its middle left out."""
+    """Shorten a long name for the legend by omitting its middle."""
     return name if len(name) <= 48 else f"{name[:23]}\N{HORIZONTAL ELLIPSIS}{name[-24:]}"
 
 
-def looks() -> Iterator[dict[str, Any]]:
-    """A colour and a marker for each line; 56 lines have no two alike."""
-    for colour, marker in zip(cycle(COLOURS), cycle(MARKERS), strict=False):
-        yield {"color": colour, "marker": marker}
+def styles() -> Iterator[dict[str, Any]]:
+    """Yield colors and markers for lines; the first 56 are all different."""
+    for color, marker in zip(cycle(COLORS), cycle(MARKERS), strict=False):
+        yield {"color": color, "marker": marker}

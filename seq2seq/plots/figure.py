@@ -1,4 +1,4 @@
-"""Pictures: the only door to matplotlib."""
+"""Create and save matplotlib figures: size limits, fonts and labels."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,11 +16,11 @@ from seq2seq.system.files import replacing
 from seq2seq.text.characters import visible
 
 FORMATS = (".png", ".svg", ".pdf")
-LARGEST = 36.0  # inches that the cells of a picture may take on a side, 5,400 pixels
-SPACED = 0.16  # inches from one written word to the next
-LONGEST = 40  # characters of a word that are written
-SLOT = 1.2  # inches that a panel with a title takes at least
-# Asked in this order for a character that the fonts before lack, if they are installed.
+LARGEST = 36.0  # maximum width and height of all cells of a figure in inches, 5,400 pixels
+SPACED = 0.16  # minimum distance of word labels in inches
+LONGEST = 40  # maximum characters of a word label
+SLOT = 1.2  # minimum width of a panel with a title in inches
+# Fonts in order of preference; for each character the first installed font that has it is used.
 FONTS = (
     "DejaVu Sans",
     "Noto Sans CJK JP",
@@ -36,15 +36,20 @@ FONTS = (
 
 
 def spacing(cell: float, path: Path) -> int:
-    """Every how many words one is written where a word has so many inches; said if not all are."""
+    """Return the step between word labels, and print a message if not all words have one.
+
+    Args:
+        cell: the size of a cell in inches.
+        path: the output file, for the message.
+    """
     every = max(1, int(np.ceil(SPACED / cell - 1e-9)))
     if every > 1:
-        console.print(f"{path}: one word in {every} is written, for lack of space")
+        console.print(f"{path}: only one word in {every} has a label, for lack of space")
     return every
 
 
 def wrapped(title: str, inches: float) -> str:
-    """A title in lines of a width, its middle left out where it would take more than three."""
+    """Wrap a title to at most three lines of a width in inches; omit its middle if too long."""
     width = max(8, int(inches / 0.11))
     if len(title) > 3 * width:
         half = 3 * width // 2 - 1
@@ -54,7 +59,10 @@ def wrapped(title: str, inches: float) -> str:
 
 @contextmanager
 def paper(path: Path, size: float = 10.0) -> Iterator[Figure]:
-    """An empty figure with our fonts, written to `path` at the end; a dollar is a dollar."""
+    """Context manager that yields an empty figure, and writes it to `path` at the end.
+
+    Math mode is off, so a dollar sign is an ordinary character.
+    """
     style: Any = {"font.family": installed(), "font.size": size}
     style |= {"pdf.fonttype": 42, "text.parse_math": False}
     with warnings.catch_warnings(record=True) as caught, rc_context(style):
@@ -62,41 +70,41 @@ def paper(path: Path, size: float = 10.0) -> Iterator[Figure]:
         figure = Figure(dpi=150)
         yield figure
         save(figure, path)
-        if lacking(caught) and look_for_fonts():
+        if has_missing_glyphs(caught) and add_new_fonts():
             for text in figure.findobj(Text):
                 text.set_fontfamily(installed())
             caught.clear()
             save(figure, path)
-    if lacking(caught):
+    if has_missing_glyphs(caught):
         console.print(
-            f"some characters in {path} are drawn as boxes: no font here has them "
-            "(installing the Noto fonts mends it)"
+            f"some characters in {path} are drawn as boxes, because no installed font has them: "
+            "install the Noto fonts"
         )
 
 
-def lacking(caught: Sequence[warnings.WarningMessage]) -> bool:
-    """Whether matplotlib has remarked that no font has a character."""
+def has_missing_glyphs(caught: Sequence[warnings.WarningMessage]) -> bool:
+    """Whether matplotlib has warned that no font has a character."""
     return any("missing from font" in str(warning.message) for warning in caught)
 
 
 def installed() -> list[str]:
-    """Those of FONTS that matplotlib knows, in their order."""
+    """Return the fonts of FONTS that matplotlib has found, in order."""
     known = set(font_manager.get_font_names())
     return [name for name in FONTS if name in known]
 
 
-def look_for_fonts() -> bool:
-    """Show matplotlib the fonts installed since it made its list, which it never makes anew."""
+def add_new_fonts() -> bool:
+    """Register fonts installed after matplotlib cached its font list; return whether any is new."""
     manager, before = font_manager.fontManager, installed()
     known = {entry.fname for entry in manager.ttflist}
     for file in set(font_manager.findSystemFonts()) - known:
-        with suppress(OSError, RuntimeError):  # a font that cannot be read is none
+        with suppress(OSError, RuntimeError):  # skip unreadable fonts
             manager.addfont(file)
     return installed() != before
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure whole or not at all, equal bytes for equal pictures."""
+    """Write a figure atomically and without a date, so that equal figures have equal bytes."""
     kind = path.suffix.lower().lstrip(".")
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     with replacing(path, "wb") as file:
@@ -104,7 +112,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def word_label(word: str) -> str:
-    """A word as a label: without characters that draw nothing, shortened where it is long."""
+    """Return the label of a word: without invisible characters, and shortened if it is long."""
     shown = visible(word)
     if len(shown) <= LONGEST:
         return shown

@@ -1,4 +1,4 @@
-"""Heatmaps of attention, alone and side by side, and lines between words."""
+"""Attention heatmaps, single, side by side or in a grid, and alignments as lines."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -17,32 +17,34 @@ from seq2seq.alignment.gold import Links
 from seq2seq.errors import UserError
 from seq2seq.plots.figure import LARGEST, SLOT, paper, spacing, word_label, wrapped
 
-CELL = 0.3  # inches a word
-MOST = 2500  # words a side, of which a picture still shows each
-GAP = 0.35  # inches between panels
-SMALL = 3.0  # inches that one of many panels may measure
-MOST = 2500  # words a side, of which a picture still shows each
-LEGIBLE = 0.11  # inches a word, below which it is not written
-WIDE = 12.0  # inches that a line of words may take
-FAINT = 0.05  # a share of attention below which no line is drawn
-OUTLINE = "#e0740a"  # neither black nor white, in grey print too
+CELL = 0.3  # size of a cell in inches
+MOST = 2500  # maximum number of words per side
+GAP = 0.35  # distance of panels in inches
+SMALL = 3.0  # maximum size of a panel in a grid in inches
+LEGIBLE = 0.11  # minimum size of a cell with a word label in inches
+WIDE = 12.0  # maximum width of a row of words in inches
+FAINT = 0.05  # minimum attention weight for a line
+OUTLINE = "#e0740a"  # differs from black and white in grayscale, too
 DASHED = (0, (1.5, 1.5))
 NO_GOLD = Links(frozenset())
 
 
 class Panel(NamedTuple):
-    """One matrix with its words: a row a target word, a column a source word, from 0 to 1."""
+    """One attention matrix with its words and gold links.
+
+    `weights` has a row per target word and a column per source word, with values from 0 to 1.
+    """
 
     source: Sequence[str]
     target: Sequence[str]
     weights: Float[ndarray, "target source"]
     title: str = ""
     gold: Links = NO_GOLD
-    framed: bool = False  # among many: the one that is read
+    framed: bool = False  # draw a frame around the matrix that the rule selects
 
 
 def check_length(panels: Iterable[Panel], path: Path) -> None:
-    """Refuse matrices of which a picture cannot show every cell.
+    """Check that the matrices are not too large for a figure.
 
     Raises:
         UserError: a side has more than MOST words.
@@ -50,8 +52,8 @@ def check_length(panels: Iterable[Panel], path: Path) -> None:
     words = max(max(len(panel.source), len(panel.target)) for panel in panels)
     if words > MOST:
         raise UserError(
-            f"{path} cannot show a sentence of {words:,} words: a picture has at most {MOST:,} a "
-            "side (`seq2seq export-alignment` writes the numbers)"
+            f"{path} cannot show a sentence of {words:,} words: the maximum is {MOST:,} (`seq2seq "
+            "export-alignment` writes the matrix as numbers)"
         )
 
 
@@ -65,27 +67,27 @@ def heatmap(
 ) -> None:
     """Draw attention as in figure 3 of Bahdanau et al. 2014.
 
-    Source words run across the top, target words down the side; a cell is black at 0 and white
-    at 1. The picture grows with the sentence, so that words keep their size.
+    The source words are at the top, the target words on the left; 0 is black and 1 is white. The
+    size of the figure depends on the sentence, so that words have a fixed size.
 
     Args:
-        source: words of the columns.
-        target: words of the rows.
-        weights: a row a target word, a column a source word, each from 0 to 1.
-        path: where to; its ending (.png, .svg or .pdf) decides the format.
-        gold: links to outline, the sure ones with a full line, the possible ones with a dashed one.
+        source: source words (columns).
+        target: target words (rows).
+        weights: a row per target word, a column per source word, with values from 0 to 1.
+        path: the output file; its extension (.png, .svg or .pdf) selects the format.
+        gold: links to outline, sure links with a solid line, possible links with a dashed line.
     """
     beside([Panel(source, target, weights, gold=gold or NO_GOLD)], path)
 
 
 def beside(panels: Sequence[Panel], path: Path) -> None:
-    """Draw heatmaps side by side, each with its own words and under its own title.
+    """Draw heatmaps side by side, each with its own words and title.
 
-    Cells shrink where the picture would be larger than LARGEST a side; then every k-th word is
-    written.
+    If the figure would be larger than LARGEST, the cells are smaller and only every k-th word has a
+    label.
 
     Raises:
-        UserError: there are too many words or panels for a picture.
+        UserError: there are too many words or panels for a figure.
     """
     check_length(panels, path)
     with paper(path) as figure:
@@ -121,12 +123,12 @@ def beside(panels: Sequence[Panel], path: Path) -> None:
 
 
 def multiples(rows: Sequence[Sequence[Panel]], path: Path) -> None:
-    """Draw many small heatmaps of one sentence as a grid, its words at the outer panels only.
+    """Draw small heatmaps of one sentence in a grid, with words at the outer panels only.
 
-    Words that would be too small to read give way to numbers.
+    Words that would be too small to read are replaced by numbers.
 
     Raises:
-        UserError: there are too many words for a picture.
+        UserError: there are too many words for a figure.
     """
     check_length([panel for row in rows for panel in row], path)
     columns, lines = len(rows[0][0].source), len(rows[0][0].target)
@@ -149,18 +151,18 @@ def multiples(rows: Sequence[Sequence[Panel]], path: Path) -> None:
 
 
 def lines(panel: Panel, path: Path) -> None:
-    """Draw an alignment as lines between two rows of words, the darker the more attention.
+    """Draw an alignment as lines between two rows of words; darker lines have more attention.
 
-    Rows that would be too wide become columns. In a row, words of a script that is written from
-    right to left run from right to left.
+    Rows that would be too wide are drawn as columns. In a row, words of a right-to-left script are
+    placed from right to left.
 
     Raises:
-        UserError: there are too many words for a picture.
+        UserError: there are too many words for a figure.
     """
     check_length([panel], path)
     with paper(path) as figure:
         sides = [[word_label(word) for word in side] for side in (panel.source, panel.target)]
-        many = max(map(len, sides)) > WIDE / 0.15  # no row has room for so many
+        many = max(map(len, sides)) > WIDE / 0.15  # too many words for a row
         sizes = [] if many else [[longest(figure, [w]) + 0.15 for w in side] for side in sides]
         across = not many and max(map(sum, sizes)) <= WIDE
         step = min(CELL * 0.8, LARGEST / max(map(len, sides)))
@@ -168,10 +170,10 @@ def lines(panel: Panel, path: Path) -> None:
         if not across:
             sizes = [[step] * len(side) for side in sides]
         length = max(map(sum, sizes))
-        places = [centres(side, length) for side in sizes]
+        places = [centers(side, length) for side in sizes]
         if across:
             for side, place in zip(sides, places, strict=True):
-                if any(map(leftward, side)):
+                if any(map(right_to_left, side)):
                     place[:] = [length - x for x in place]
 
         def ends(i: int, j: int) -> list[tuple[float, float]]:
@@ -185,12 +187,12 @@ def lines(panel: Panel, path: Path) -> None:
         for links, dash in ((panel.gold.sure, "solid"), (panel.gold.possible, DASHED)):
             for i, j in links:
                 axes.plot(*zip(*ends(i, j), strict=True), color=OUTLINE, lw=4, ls=dash, alpha=0.6)
-        seen = np.argwhere(panel.weights >= FAINT).tolist()
-        if seen:
-            shades = [min(1.0, float(panel.weights[j, i])) for j, i in seen]
+        drawn = np.argwhere(panel.weights >= FAINT).tolist()
+        if drawn:
+            shades = [min(1.0, float(panel.weights[j, i])) for j, i in drawn]
             axes.add_collection(
                 LineCollection(
-                    [ends(i, j) for j, i in seen],
+                    [ends(i, j) for j, i in drawn],
                     colors=[(0, 0, 0, shade) for shade in shades],
                     linewidths=1.2,
                     zorder=3,
@@ -206,14 +208,14 @@ def lines(panel: Panel, path: Path) -> None:
                     axes.text(y, x, word, ha=left, va="center")
 
 
-def centres(sizes: Sequence[float], length: float) -> list[float]:
-    """The middles of boxes of these sizes, put side by side in the middle of a length."""
+def centers(sizes: Sequence[float], length: float) -> list[float]:
+    """Return the centers of adjacent boxes of these sizes, centered within a length."""
     ends = (length - sum(sizes)) / 2 + np.cumsum(sizes)
     return (ends - np.array(sizes) / 2).tolist()
 
 
 def draw(axes: Axes, panel: Panel, line: float = 1.4) -> None:
-    """A matrix with its gold outlined, and a frame if it is the one that is read."""
+    """Draw a matrix, outlines of its gold links, and a frame if `panel.framed`."""
     axes.imshow(panel.weights, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     axes.xaxis.tick_top()
     axes.tick_params(length=2)
@@ -237,16 +239,16 @@ def label(
     every: int = 1,
     cell: float = CELL,
 ) -> None:
-    """Words along the top and the left, or numbers, as many as a cell of so many inches has room.
+    """Add labels at the top and on the left: words, or numbers.
 
     Args:
-        axes: of the matrix.
+        axes: the axes of the matrix.
         panel: the matrix.
-        across: whether the columns have labels.
-        down: whether the rows have labels.
-        words: whether labels are words, of which one in `every` is written, or numbers.
-        every: the distance of one word from the next.
-        cell: inches of a cell, that decide how many numbers there are.
+        across: label the columns.
+        down: label the rows.
+        words: label with words; otherwise with every tenth number, or fewer.
+        every: label only every k-th word.
+        cell: the size of a cell in inches, which determines the distance of numbers.
     """
     tenth = 10 * max(1, int(np.ceil(0.03 / cell)))
     for axis, side, shown in ((axes.xaxis, panel.source, across), (axes.yaxis, panel.target, down)):
@@ -258,7 +260,7 @@ def label(
 
 
 def longest(figure: Figure, words: Sequence[str]) -> float:
-    """The length of the longest of some words as they are written, in inches."""
+    """Return the width of the widest word label in inches."""
     text = figure.text(0, 0, "")
     sizes = []
     for word in words:
@@ -268,6 +270,6 @@ def longest(figure: Figure, words: Sequence[str]) -> float:
     return max(sizes, default=0.0)
 
 
-def leftward(word: str) -> bool:
-    """Whether a word is of a script that is written from right to left."""
+def right_to_left(word: str) -> bool:
+    """Whether a word is in a right-to-left script."""
     return any(unicodedata.bidirectional(character) in ("R", "AL") for character in word)

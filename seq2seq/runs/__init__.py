@@ -1,1 +1,1 @@
-"""The run folder: what is in it, and how it is read safely."""
+"""Run folders: their content, and how they are read safely."""

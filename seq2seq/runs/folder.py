@@ -1,24 +1,25 @@
-"""The run folder, the contract after training: what is in it, and how it is written and read.
+"""Read and write run folders. After training, the run folder is the only input of other commands.
 
     runs/NAME/
       config.yaml            the resolved configuration, as trained
-      run.json               what was measured while training, of what data, with which versions
+      run.json               measurements during training, facts about the data, and versions
       source.model           the SentencePiece models; a shared vocabulary is tokenizer.model, with
       target.model           a source.model of the same pieces if it normalizes differently
-      model.safetensors      the best weights so far: present as soon as there is something to keep
-      checkpoints/           weights of single steps: the best, and those for averaging
-      state/                 what training goes on from: its newest save and the one before
-      log.jsonl              one line a log interval and a validation: what a seed repeats
-      clock.jsonl            minutes and speed at the same steps: what it does not
-      hyps/TEST/             source.txt, reference.txt, and hypothesis.txt once evaluated;
-                             gold.*.txt where the corpus knows the word alignment;
-                             attention.safetensors: where each word of the hypotheses looked
-      source_words.tsv       how often the words of hyps/*/source.txt are in the training text
+      model.safetensors      the best weights so far; written when the first checkpoint is kept
+      checkpoints/           weights at single steps: the best, and those for averaging
+      state/                 the training state to resume from: the latest save and the previous one
+      log.jsonl              one line per log interval and validation: the reproducible values
+      clock.jsonl            minutes and speed at the same steps, which are not reproducible
+      hyps/TEST/             source.txt, reference.txt, and after evaluation hypothesis.txt;
+                             gold.*.txt if the corpus has gold word alignments;
+                             attention.safetensors: attention between the words of the hypotheses
+                             and the source
+      source_words.tsv       frequency in the training text of the words in hyps/*/source.txt
       scores.json            {TEST: {bleu: {score, signature}, ...}}
-      align/                 heatmaps and matrices, every reading against gold, and rule.json,
-                             how attention is to be read where a development set has decided it
+      align/                 heatmaps and matrices, scores of all extraction rules, and rule.json,
+                             the rule chosen on a development set
 
-Nothing in it can run code: safetensors, JSON, YAML, text.
+All files are safetensors, JSON, YAML or text; none of these formats can run code.
 """
 
 import time
@@ -35,12 +36,12 @@ from seq2seq.errors import UserError, did_you_mean
 from seq2seq.runs.untrusted import read_json, read_yaml, refuse_outside_links
 from seq2seq.system.files import replacing, write_lines
 
-# Of the folder; raised when an older reader would misread it. 1, of version 0.1.0, named classes in
-# config.yaml by their module paths, and had one normalization for both languages.
+# The format version of the folder; increased if older versions would misread it. Format 1, of
+# version 0.1.0, has module paths of classes in config.yaml, and one normalization for both sides.
 FORMAT = 2
 
-# What later verbs read of a corpus's configuration; the corpus itself they never open.
-# A key may be absent or null: of a corpus that does not have it, or of an older run.
+# The keys of `data` that later commands use; they never open the corpus itself. A key may be absent
+# or null, because the corpus does not have it or the run is older than the key.
 READ_OF_DATA = {
     "source": str | None,
     "target": str | None,
@@ -52,7 +53,7 @@ READ_OF_DATA = {
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A trained run on disk. Open one with `RunFolder.open`, which says what is wrong with it."""
+    """A trained run on disk; use `RunFolder.open` to read and check one."""
 
     path: Path
     config: dict[str, Any]
@@ -60,11 +61,11 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
-        """Read a run that holds a trained model.
+        """Read a run folder with a trained model.
 
         Raises:
-            UserError: there is no such folder, it is not a run, its training has not yet kept a
-                model, or a newer version wrote it.
+            UserError: there is no such folder, it is not a run folder, it has no model yet, or it
+                was written by a newer version.
         """
         path = Path(path)
         if not path.is_dir():
@@ -75,7 +76,7 @@ class RunFolder:
             if not (path / name).is_file():
                 raise UserError(
                     f"{str(path)!r} is not a run folder: it has no {name} "
-                    "(give the folder that `seq2seq train` printed first, runs/NAME)"
+                    "(give the folder that `seq2seq train` prints at the start, runs/NAME)"
                 )
         refuse_outside_links(path)
         info = read_json(path / "run.json")
@@ -92,34 +93,38 @@ class RunFolder:
                 del data[key]
         if not (path / "model.safetensors").is_file():
             raise UserError(
-                f"the run {str(path)!r} is unfinished: its training has not kept a model yet "
+                f"the run {str(path)!r} is unfinished: its training has not saved a model yet "
                 f"(status: {info.get('status', 'unknown')})"
             )
         return cls(path, config, info)
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
+        """The name of the folder."""
         return self.path.resolve().name
 
     @property
     def tests(self) -> list[str]:
-        """The names of the sets that `evaluate` and `align` can be asked for."""
+        """The names of the test sets, including the validation set."""
         return sorted(p.parent.name for p in self.path.glob("hyps/*/source.txt"))
 
     @property
     def scores(self) -> dict[str, Any]:
-        """What `evaluate` has written so far; empty before."""
+        """The content of scores.json; empty before the first `seq2seq evaluate`.
+
+        Raises:
+            UserError: the file is invalid.
+        """
         file = self.path / "scores.json"
         if not file.is_file():
             return {}
         scores = read_json(file)
         if not all(isinstance(entry, dict) for entry in scores.values()):
-            raise UserError(f"{file} cannot be used: a test set's entry is no mapping")
+            raise UserError(f"{file} cannot be used: a test set's entry is not a mapping")
         return scores
 
     def test(self, name: str) -> Path:
-        """The folder of one test set: source.txt, reference.txt, maybe hypothesis.txt.
+        """Return the folder of one test set.
 
         Raises:
             UserError: the run has no such test set.
@@ -133,16 +138,16 @@ class RunFolder:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The configuration in a run folder, as this version stores it.
+    """Read the configuration in a run folder, and convert it to the current format.
 
     Raises:
-        UserError: config.yaml is missing or is no plain mapping.
+        UserError: config.yaml is missing or is not a plain mapping.
     """
     return upgrade(read_yaml(path / "config.yaml"))
 
 
 def newer(path: Path, info: Mapping[str, Any], written: int) -> str:
-    """What to say of a run folder whose format is newer than any that is known here."""
+    """Return the message about a run folder in a newer, unknown format."""
     versions = info.get("versions")
     version = versions.get("seq2seq") if isinstance(versions, dict) else None
     return (
@@ -153,13 +158,13 @@ def newer(path: Path, info: Mapping[str, Any], written: int) -> str:
 
 @runtime_checkable
 class Text(Protocol):
-    """Two sides of as many lines."""
+    """A parallel text."""
 
     def sources(self) -> Iterable[str]:
-        """The source side in order."""
+        """Return the source sentences in order."""
 
     def targets(self) -> Iterable[str]:
-        """The target side in order."""
+        """Return the target sentences in order."""
 
 
 def create_run(
@@ -168,13 +173,20 @@ def create_run(
     texts: Mapping[str, Text],
     golds: Mapping[str, Iterable[Gold]],
 ) -> None:
-    """Write what a run begins with: its configuration, and what will be translated and aligned."""
+    """Write the initial content of a run folder.
+
+    Args:
+        path: the run folder.
+        config: the resolved configuration.
+        texts: the test sets by name.
+        golds: the gold alignments by test set.
+    """
     for name, text in texts.items():
         write_lines(path / "hyps" / name / "source.txt", text.sources())
         write_lines(path / "hyps" / name / "reference.txt", text.targets())
     for name, gold in golds.items():
         write_gold(path / "hyps" / name, gold)
-    write_config(path, config)  # last: with it the folder is a run
+    write_config(path, config)  # last, since this file makes the folder a run folder
 
 
 def write_config(path: Path, config: dict[str, Any]) -> None:
@@ -184,7 +196,7 @@ def write_config(path: Path, config: dict[str, Any]) -> None:
 
 
 def move_aside(path: Path) -> Path:
-    """Move an old run folder to a free name beside it; nothing is ever deleted."""
+    """Rename a run folder by appending the current time, and return its new path."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     target = path.with_name(f"{path.name}.{stamp}")
     number = 1

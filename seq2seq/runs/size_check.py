@@ -1,7 +1,7 @@
-"""The sizes of a model that a stranger configured, held against its file before they take memory.
+"""Compare the configured sizes of an untrusted model with its weights, before allocating memory.
 
-A configuration of a few bytes can ask for any amount of memory, by its widths or by its number of
-layers; the file of its weights cannot, for it has to be as large as what it holds.
+A small configuration can request any amount of memory, by its widths or its number of layers. The
+file of the weights cannot, because it is as large as the weights.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,42 +18,45 @@ from torch.overrides import TorchFunctionMode
 
 from seq2seq.errors import UserError
 
-FLOATS = ("F16", "BF16", "F32", "F64")  # as safetensors calls the types of weights
-SPARE = 16  # parameters that a model may make while it is built beyond those that it keeps
+FLOATS = ("F16", "BF16", "F32", "F64")  # safetensors' names of floating-point types
+SPARE = 16  # temporary parameters that a model may create during construction
 
 
 def check_sizes(build: Callable[[], nn.Module], path: Path) -> None:
-    """Refuse a model of other sizes than its weights, without memory for either.
+    """Check that a model has the same parameters as its file, without allocating either.
 
     Args:
-        build: makes the model.
-        path: its weights, safetensors.
+        build: constructs the model.
+        path: the weights (safetensors).
 
     Raises:
-        UserError: they do not fit, the file is missing or is not safetensors.
+        UserError: they differ, or the file is missing or is not safetensors.
     """
     stored = stored_sizes(path)
     with torch.device("meta"), UninitializedTensors(), at_most(2 * len(stored) + SPARE, path):
         parameters = dict(build().named_parameters())
-    if odd := parameters.keys() ^ stored.keys():
-        raise UserError(f"{path} is of another model: {min(odd)!r} is on one side only")
+    if unmatched := parameters.keys() ^ stored.keys():
+        raise UserError(f"{path} does not fit the model: only one of them has {min(unmatched)!r}")
     for name, parameter in parameters.items():
         kind, shape = stored[name]
         if list(parameter.shape) != shape:
             raise UserError(
-                f"{path} is of another model: {name} is {shape}, not {list(parameter.shape)}"
+                f"{path} does not fit the model: {name} is {shape}, not {list(parameter.shape)}"
             )
         if kind not in FLOATS:
             raise UserError(f"{path} cannot be used: {name} is {kind}, not {', '.join(FLOATS)}")
 
 
 class UninitializedTensors(TorchFunctionMode):
-    """Inside, no weights are drawn: to draw none without memory, torch would load its compiler."""
+    """Context manager that skips random initialization.
+
+    On the meta device, torch would otherwise load its compiler for it.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Leave a tensor as it is where `func` is of torch.nn.init, or a tensor's own draw."""
+        """Return the tensor unchanged if `func` is a random initialization."""
         given = kwargs or {}
         if func in (init.normal_, init.uniform_, init.kaiming_uniform_):
             return given["tensor"]
@@ -63,10 +66,10 @@ class UninitializedTensors(TorchFunctionMode):
 
 
 def stored_sizes(path: Path) -> dict[str, tuple[str, list[int]]]:
-    """The type and shape of every tensor in a file; only its header is read.
+    """Return the type and shape of every tensor in a file, reading only its header.
 
     Raises:
-        UserError: the file is missing, or its header does not fit its length.
+        UserError: the file is missing, or its header does not match its length.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -80,16 +83,16 @@ def stored_sizes(path: Path) -> dict[str, tuple[str, list[int]]]:
 
 @contextmanager
 def at_most(count: int, path: Path) -> Iterator[None]:
-    """Inside, no more than so many parameters can be made."""
-    made = 0
+    """Context manager that raises UserError if more than `count` parameters are created."""
+    created = 0
 
-    def one_more(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
-        nonlocal made
-        made += 1
-        if made > count:
-            raise UserError(f"{path} is of another model: this one has far more layers")
+    def check_count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal created
+        created += 1
+        if created > count:
+            raise UserError(f"{path} does not fit the model: the model has far more layers")
 
-    handle = register_module_parameter_registration_hook(one_more)
+    handle = register_module_parameter_registration_hook(check_count)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Where the words of a test set's translations looked, and the file that keeps it beside them."""
+"""The file with the word-level attention of a test set's translations."""
 
 import json
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from seq2seq.errors import UserError
 from seq2seq.system.files import read_back, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
-MOST = 1 << 28  # bytes: ten times what three thousand long sentences need
+MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
 
 
 class WordAttention(NamedTuple):
-    """Words of both sides of one translation, and where each looked; empty for an empty source.
+    """The words of one translation and the attention between them; empty for an empty source.
 
-    `</s>` is last on both sides; a rule that reads the row at which a word is fed in has none for
-    the target's. weights has a row a target word and a column a source word, in 255ths.
+    `</s>` is the last word on both sides; with an extraction rule with `shift`, it is not in the
+    target. `weights` has a row per target word and a column per source word; 255 is 1.0.
     """
 
     source: list[str]
@@ -31,10 +31,16 @@ class WordAttention(NamedTuple):
 
 
 def write(folder: Path, lines: Sequence[WordAttention], rule: dict[str, Any]) -> None:
-    """Keep what was seen of the hypotheses in a test set's folder, a line each.
+    """Write the attention of the hypotheses into the folder of a test set.
 
-    The file is safetensors of two rows of bytes, `words` ([[source, target], ...] as JSON in UTF-8)
-    and `weights` (of all lines), with the hypotheses' SHA-256 and the reading rule beside them.
+    The file is safetensors with two uint8 vectors, `words` ([[source, target], ...] as JSON in
+    UTF-8) and `weights` (of all lines, concatenated). The metadata has the SHA-256 of
+    hypothesis.txt and the extraction rule.
+
+    Args:
+        folder: the folder of the test set, with hypothesis.txt.
+        lines: the attention of each hypothesis.
+        rule: the extraction rule.
     """
     words = json.dumps([[line.source, line.target] for line in lines], ensure_ascii=False)
     label = json.dumps({"hypothesis_sha256": sha256(folder / "hypothesis.txt"), "rule": rule})
@@ -48,14 +54,15 @@ def write(folder: Path, lines: Sequence[WordAttention], rule: dict[str, Any]) ->
 
 
 def read(path: Path) -> list[WordAttention]:
-    """What was seen, line by line.
+    """Read the attention of each hypothesis.
 
     Raises:
-        UserError: the file is missing, damaged or too large, or is not of the hypotheses beside it.
+        UserError: the file is missing, damaged or too large, or does not belong to hypothesis.txt
+            in the same folder.
     """
     try:
         if (size := path.stat().st_size) > MOST:
-            raise ValueError(f"it has {size:,} bytes, and {MOST:,} are more than any test needs")
+            raise ValueError(f"it has {size:,} bytes, but the maximum is {MOST:,}")
         with safe_open(path, "np") as file:
             label = json.loads((file.metadata() or {})["seq2seq"])
             words, weights = (_bytes(file, name) for name in ("words", "weights"))
@@ -65,11 +72,12 @@ def read(path: Path) -> list[WordAttention]:
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise UserError(
             f"{path} cannot be read as stored attention: {' '.join(str(error).split())} "
-            "(`seq2seq evaluate` writes it anew)"
+            "(run `seq2seq evaluate` again)"
         ) from error
     if hashed != sha256(path.with_name("hypothesis.txt")):
         raise UserError(
-            f"{path} is not of the hypothesis.txt beside it: run `seq2seq evaluate` again"
+            f"{path} does not belong to the hypothesis.txt in its folder: run `seq2seq evaluate` "
+            "again"
         )
     if (count := len(read_back(path.with_name("hypothesis.txt")))) != len(lines):
         raise UserError(f"{path} has {len(lines)} lines for {count} hypotheses")
@@ -77,28 +85,28 @@ def read(path: Path) -> list[WordAttention]:
 
 
 def _bytes(file: Any, name: str) -> UInt8[ndarray, " length"]:
-    """One row of bytes of an open file, refused before it is read where it is something else."""
+    """Read a vector of bytes from an open file; its type and shape are checked before reading."""
     stored = file.get_slice(name)
     if stored.get_dtype() != "U8" or len(stored.get_shape()) != 1:
-        raise ValueError(f"{name} is no row of bytes")
+        raise ValueError(f"{name} is not a vector of bytes")
     return file.get_tensor(name)
 
 
 def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[WordAttention]:
-    """The weights cut into lines as their words demand."""
+    """Split the weights into one matrix per line, by the number of words."""
     lines: list[WordAttention] = []
     end = 0
     for source, target in words:
         if not (isinstance(source, list) and isinstance(target, list)):
-            raise ValueError("its words are not in two lists a line")
+            raise ValueError("a line does not have two lists of words")
         if not all(isinstance(word, str) for word in (*source, *target)):
-            raise ValueError("its words are no texts")
+            raise ValueError("a word is not a text")
         start, end = end, end + len(source) * len(target)
         part = weights[start:end].reshape(len(target), len(source))
         sums = part.sum(1, dtype=np.int64)
-        if (sums > 256 + len(source) / 2).any():  # each weight was rounded by a half at most
+        if (sums > 256 + len(source) / 2).any():  # rounding error: at most 0.5 per weight
             raise ValueError(f"a row of line {len(lines) + 1} sums to more than one")
         lines.append(WordAttention(list(source), list(target), part))
     if end != len(weights):
-        raise ValueError(f"it has {len(weights):,} weights for words that need {end:,}")
+        raise ValueError(f"it has {len(weights):,} weights, but its words need {end:,}")
     return lines

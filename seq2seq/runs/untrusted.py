@@ -1,7 +1,8 @@
-"""Reading a run folder that a stranger may have made: plain data, of bearable size, inside it.
+"""Safe readers for untrusted run folders: only plain data, of limited size, inside the folder.
 
-The files are JSON and YAML without tags, which hold values and nothing to run; interpolations such
-as ${oc.env:HOME} are text to these readers. What else such a file could do is refused here.
+The files are JSON, and YAML without tags, which cannot run code; interpolations such as
+${oc.env:HOME} are not resolved. Oversized files, YAML aliases, deep nesting and links that lead
+out of the folder are refused.
 """
 
 import json
@@ -14,15 +15,15 @@ import yaml
 
 from seq2seq.errors import UserError
 
-MOST_YAML = 1 << 18  # bytes: a hundred times what a configuration needs
+MOST_YAML = 1 << 18  # maximum size in bytes, a hundred times the size of a configuration
 MOST_JSON = 1 << 26
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+    """Read a YAML file that contains a mapping.
 
     Raises:
-        UserError: it cannot be read, is too large, is damaged, or holds something else.
+        UserError: it cannot be read, is too large, is damaged, or does not contain a mapping.
     """
     try:
         return _mapping(yaml.load(_text(path, MOST_YAML), _Loader))
@@ -31,10 +32,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file.
+    """Read a JSON file that contains a mapping.
 
     Raises:
-        UserError: it cannot be read, is too large, is damaged, or holds something else.
+        UserError: it cannot be read, is too large, is damaged, or does not contain a mapping.
     """
     try:
         return _mapping(json.loads(_text(path, MOST_JSON), parse_int=_whole))
@@ -43,52 +44,52 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The mappings in a file of one JSON value a line; none where there is no file.
+    """Read a JSON Lines file of mappings; empty if there is no file.
 
     Raises:
-        UserError: it cannot be read, is too large, or a line is something else.
+        UserError: it cannot be read, is too large, or a line is not a mapping.
     """
     if not path.is_file():
         return []
-    place, found = str(path), []
+    place, mappings = str(path), []
     try:
         for number, line in enumerate(_text(path, MOST_JSON).splitlines(), 1):
             place = f"{path}, line {number},"
-            found.append(_mapping(json.loads(line, parse_int=_whole)))
+            mappings.append(_mapping(json.loads(line, parse_int=_whole)))
     except (ValueError, RecursionError) as error:
         raise _unreadable(place, error) from error
-    return found
+    return mappings
 
 
 def refuse_outside_links(folder: Path) -> None:
-    """Refuse a folder that a link leads out of, or that has what is neither file nor folder.
+    """Check that a folder contains only files, folders, and links that stay inside it.
 
-    What is read through such a link would be shown as the run's own, and what is written through
-    one would land elsewhere. The folder itself may be a link.
+    A link to the outside could disclose another file as part of the run, or let a command overwrite
+    one. The folder itself may be a link.
 
     Raises:
-        UserError: there is such a thing; the sentence names it.
+        UserError: there is such a link, or a special file; the message names it.
     """
-    home = Path(os.path.realpath(folder))
+    root = Path(os.path.realpath(folder))
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(parent) / name
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
                 raise UserError(
-                    f"{path} is a link to outside of its run folder, which is not followed: "
-                    "put the file itself there"
+                    f"{path} is a link to a place outside the run folder, which is not followed: "
+                    "replace the link with the file itself"
                 )
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
-                raise UserError(f"{path} is neither a file nor a folder: a run has no such thing")
+                raise UserError(f"{path} is neither a file nor a folder: delete it")
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader without aliases, with which a few lines become billions of items (a YAML bomb)."""
+    """SafeLoader that rejects aliases, which can expand to billions of items (a YAML bomb)."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has an alias (*NAME), and no run is written with one")
+            raise yaml.YAMLError("it has an alias (*NAME), which is not allowed")
         return super().compose_node(parent, index)
 
     def construct_yaml_int(self, node: Any) -> int:
@@ -99,22 +100,22 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def _whole(number: str | int) -> int:
-    """A whole number of 64 bits: no size is larger, and Python will not print the largest."""
+    """Parse an integer, at most 64 bits: no run needs more, and Python may not print it."""
     value = int(number)
     if abs(value) >= 1 << 63:
-        raise ValueError("it has a whole number of more than 64 bits")
+        raise ValueError("it has an integer of more than 64 bits")
     return value
 
 
 def _text(path: Path, most: int) -> str:
     if (size := path.stat().st_size) > most:
-        raise ValueError(f"it has {size:,} bytes, and {most:,} are more than any run needs")
+        raise ValueError(f"it has {size:,} bytes, but the maximum is {most:,}")
     return path.read_text("utf-8")
 
 
 def _mapping(content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise ValueError("it is no mapping")
+        raise ValueError("it is not a mapping")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Tensors on disk: safetensors with a checksum, whole or not at all; a model from its run."""
+"""Save and load tensors (safetensors with a checksum), and load the model of a run."""
 
 import hashlib
 import json
@@ -21,9 +21,9 @@ from seq2seq.text.tokenizer import Tokenizers
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-    """Write tensors, plain facts beside them, and the SHA-256 of both."""
+    """Write tensors, JSON metadata (`facts`), and the SHA-256 of both; the write is atomic."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # One entry, for safetensors does not keep the order of several.
+    # A single metadata entry, since safetensors does not preserve the order of several.
     label = json.dumps({"sha256": digest(tensors, facts), "facts": facts})
     content = save(tensors, {"seq2seq": label})
     with replacing(path, "wb") as file:
@@ -31,10 +31,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, 
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a file and the facts beside them.
+    """Read the tensors and the metadata of a file, and verify the checksum.
 
     Raises:
-        UserError: the file is missing, is not safetensors, or is not what was written.
+        UserError: the file is missing, is not safetensors, or has a wrong checksum.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -44,61 +44,66 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"the weights {path} are missing") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as safetensors: {error}") from error
-    if label is None:  # written by somebody else
+    if label is None:  # written by another program
         return tensors, {}
     if label["sha256"] != digest(tensors, label["facts"]):
         raise UserError(
-            f"{path} is damaged: its checksum is not that of its content (the command that trained "
-            "it can write it anew)"
+            f"{path} is damaged: its checksum does not match its content (the training command can "
+            "write it again)"
         )
     return tensors, label["facts"]
 
 
 def digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
-    """The SHA-256 of named tensors and of plain facts."""
-    found = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    """Return the SHA-256 of named tensors and JSON metadata."""
+    sha = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
-        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        sha.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 def save_weights(model: torch.nn.Module, path: Path) -> None:
-    """Write every parameter once, tied ones under their first name."""
+    """Write the parameters of a model; tied parameters are written once, under the first name."""
     save_tensors(path, dict(model.named_parameters()), {})
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file.
+    """Read the tensors of a file.
 
     Raises:
-        UserError: the file is missing, is not safetensors, or is not what was written.
+        UserError: the file is missing, is not safetensors, or has a wrong checksum.
     """
     return read_tensors(path)[0]
 
 
 def set_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
-    """Copy tensors into a model of exactly the same shapes.
+    """Copy tensors into the parameters of a model.
+
+    Args:
+        model: the model.
+        tensors: a tensor for each parameter, by name.
+        source: the file of the tensors, for messages.
 
     Raises:
-        UserError: a parameter is missing, left over or of another shape.
+        UserError: a parameter is missing, unknown or has a different shape.
     """
     parameters = dict(model.named_parameters())
-    if odd := parameters.keys() ^ tensors.keys():
-        raise UserError(f"{source} is of another model: {min(odd)!r} is on one side only")
+    if unmatched := parameters.keys() ^ tensors.keys():
+        raise UserError(f"{source} does not fit the model: only one of them has {min(unmatched)!r}")
     with torch.no_grad():
         for name, parameter in parameters.items():
             if parameter.shape != tensors[name].shape:
                 raise UserError(
-                    f"{source} is of another model: {name} is {list(tensors[name].shape)}, "
+                    f"{source} does not fit the model: {name} is {list(tensors[name].shape)}, "
                     f"not {list(parameter.shape)}"
                 )
             parameter.copy_(tensors[name])
 
 
 def average(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """The mean of several checkpoints (Vaswani et al. 2017, section 6.1)."""
+    """Return the mean of several checkpoints (Vaswani et al. 2017, section 6.1)."""
     total = read_weights(paths[0])
     for path in paths[1:]:
         for name, tensor in read_weights(path).items():
@@ -107,10 +112,14 @@ def average(paths: Sequence[Path]) -> dict[str, Tensor]:
 
 
 def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregressive:
-    """A fresh model of the configured variant with the tokenizers' vocabulary sizes.
+    """Construct a randomly initialized model with the vocabulary sizes of the tokenizers.
+
+    Args:
+        section: the section `model` of the configuration.
+        tokenizers: the source and target tokenizers.
 
     Raises:
-        UserError: the variant refuses its settings, or nobody could hold it in memory.
+        UserError: a value is invalid, or the model does not fit into memory.
     """
     try:
         model: Autoregressive = build(
@@ -120,7 +129,7 @@ def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregre
             target_vocab=len(tokenizers.target),
             shared_vocab=tokenizers.shared,
         )
-    except (RuntimeError, TypeError, MemoryError) as error:  # as torch says it of large sizes
+    except (RuntimeError, TypeError, MemoryError) as error:  # torch raises these for huge sizes
         reason = str(error).split("\n")[0]
         raise UserError(f"a model of these sizes cannot be built: {reason}") from error
     return model
@@ -129,16 +138,16 @@ def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregre
 def load_model(
     run: RunFolder, device: torch.device | None = None
 ) -> tuple[Autoregressive, Tokenizers]:
-    """The trained model of a run, ready to translate, with its tokenizers.
+    """Load the trained model of a run, in evaluation mode, and its tokenizers.
 
     Raises:
-        UserError: a file of the run is missing, damaged or of another model.
+        UserError: a file of the run is missing, damaged or does not fit the model.
     """
     tokenizers = Tokenizers.load(run.path)
     file = run.path / "model.safetensors"
     section = run.config.get("model", {})
     check_sizes(lambda: build_model(section, tokenizers), file)
-    with torch.random.fork_rng(devices=[]):  # its first weights are drawn, and replaced at once
+    with torch.random.fork_rng(devices=[]):  # keep the random state: initial weights are replaced
         model = build_model(section, tokenizers)
     set_weights(model, read_weights(file), file)
     return model.to(device or torch.device("cpu")).eval(), tokenizers

@@ -1,1 +1,1 @@
-"""Scores of translations: sacreBLEU's metrics, by length and distance, perplexity, COMET."""
+"""Translation scores: BLEU, chrF and TER (sacreBLEU), by length and distance; perplexity; COMET."""

@@ -1,4 +1,4 @@
-"""Where a score comes from: whole sentences, lengths of the source, agreement at a distance."""
+"""Exact match, BLEU by source length, and agreement by distance."""
 
 import re
 from collections import Counter
@@ -12,11 +12,11 @@ BUCKET = 10  # source words, as in figure 2 of Bahdanau et al. 2014
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> metrics.Score:
-    """The share of sentences translated word for word as the reference has it, in percent."""
+    """Return the percentage of translations equal to their reference, ignoring extra spaces."""
     pairs = zip(hypotheses, references, strict=True)
-    right = sum(" ".join(ours.split()) == " ".join(theirs.split()) for ours, theirs in pairs)
+    equal = sum(" ".join(hyp.split()) == " ".join(ref.split()) for hyp, ref in pairs)
     return metrics.Score(
-        score=100 * right / len(references), signature="exact|case:mixed|spaces:folded"
+        score=100 * equal / len(references), signature="exact|case:mixed|spaces:folded"
     )
 
 
@@ -28,38 +28,42 @@ def by_length(
     language: str | None,
     tokenizer: str | None = None,
 ) -> list[dict[str, Any]]:
-    """BLEU and exact match of every length of source that occurs, in buckets of BUCKET words.
+    """Compute BLEU and exact match by source length, in buckets of BUCKET words.
 
     Returns:
-        For each bucket, shortest first: `from` and `to` (words split at spaces), `lines`, `bleu`
-        and `exact_match` in percent.
+        A mapping for each bucket that occurs, shortest first: `from` and `to` (words separated by
+        spaces), `lines`, and `bleu` and `exact_match` in percent.
     """
     buckets: dict[int, list[int]] = {}
     for row, source in enumerate(sources):
         buckets.setdefault(max(0, len(source.split()) - 1) // BUCKET, []).append(row)
-    found = []
+    scores = []
     for bucket, rows in sorted(buckets.items()):
-        ours, theirs = [hypotheses[row] for row in rows], [references[row] for row in rows]
-        found.append(
+        hyps, refs = [hypotheses[row] for row in rows], [references[row] for row in rows]
+        scores.append(
             {
                 "from": bucket * BUCKET + 1,
                 "to": (bucket + 1) * BUCKET,
                 "lines": len(rows),
-                "bleu": metrics.bleu(ours, theirs, language=language, tokenizer=tokenizer),
-                "exact_match": exact_match(ours, theirs)["score"],
+                "bleu": metrics.bleu(hyps, refs, language=language, tokenizer=tokenizer),
+                "exact_match": exact_match(hyps, refs)["score"],
             }
         )
-    return found
+    return scores
 
 
 def agreement(
     hypotheses: Sequence[str], agreements: Iterable[Agreement | None]
 ) -> dict[str, Any] | None:
-    """How often a word agrees with its subject, by the distance between them.
+    """Compute how often a verb agrees with its subject, in total and by their distance.
+
+    Args:
+        hypotheses: the translations.
+        agreements: the agreement to test in each sentence; None if it has none.
 
     Returns:
-        `score`, the share that is right in percent, its `signature`, and `by_distance`; None where
-        nothing agrees with anything.
+        `score`, the percentage of correct forms, its `signature`, and the counts `by_distance`;
+        None if no sentence has an agreement.
     """
     counts: dict[int, Counter[str]] = {}
     for hypothesis, known in zip(hypotheses, agreements, strict=True):
@@ -80,7 +84,12 @@ def agreement(
 
 
 def agreement_of(hypothesis: str, known: Agreement) -> Literal["right", "wrong", "missing"]:
-    """Whether a translation has only the form that agrees, has another one, or has none."""
+    """Classify a translation.
+
+    Returns:
+        "right" if the only form of the verb in it agrees, "wrong" if it has another form, "missing"
+        if it has none.
+    """
     words = re.findall(r"\w+", hypothesis.lower())
     forms = {word for word in words if word in (known.right, *known.wrong)}
     return "missing" if not forms else "right" if forms == {known.right} else "wrong"

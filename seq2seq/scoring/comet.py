@@ -1,7 +1,7 @@
-"""COMET (Rei et al. 2020), a learned metric, from a model on this machine: the only door to it.
+"""COMET (Rei et al. 2020), a learned metric, with a local model; the only module that imports it.
 
-An extra, for it brings a large library and needs a model of gigabytes. Its model files are pickles,
-which can run code: take them only from whom you trust.
+COMET is an extra, because the library is large and a model has gigabytes. Model files are pickles,
+which can run code: use only models from sources that you trust.
 """
 
 import logging
@@ -18,27 +18,27 @@ from seq2seq.system.files import sha256
 
 
 class Comet:
-    """A model of COMET that reads source, translation and reference.
+    """A reference-based COMET model.
 
     Args:
-        folder: as downloaded, with a `.ckpt` somewhere in it.
+        folder: the folder of a downloaded model, with one `.ckpt` file at any depth.
 
     Raises:
-        UserError: there is none, or the library is not installed.
+        UserError: there is not exactly one model in it, or the library is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
         files = sorted(folder.rglob("*.ckpt"))
         if len(files) != 1:
             raise UserError(
-                f"--comet {folder}: there must be one model in it (a file .ckpt, as COMET's models "
-                f"on the hub have), but there are {len(files)}"
+                f"--comet {folder}: there must be one model in it (a .ckpt file, as in COMET's "
+                f"models on the Hugging Face Hub), but there are {len(files)}"
             )
         try:
             from comet import load_from_checkpoint
         except ModuleNotFoundError as error:
             raise UserError(
-                f"--comet needs COMET, of which {error.name} is missing: "
+                f"--comet needs COMET, but the module {error.name} is not installed: "
                 "pip install 'seq2seq-toolkit[comet]'"
             ) from error
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -48,14 +48,14 @@ class Comet:
     def statistics(
         self, sources: list[str], hypotheses: list[str], references: list[str]
     ) -> Statistics:
-        """The score of each sentence, whose mean in percent is that of the text."""
+        """Return the score of each sentence; the score of a text is their mean, in percent."""
         sides = zip(sources, hypotheses, references, strict=True)
         data = [{"src": s, "mt": h, "ref": r} for s, h, r in sides]
-        found = self.model.predict(data, batch_size=16, gpus=0, progress_bar=False)
-        scores = np.array(found["scores"], np.float64)
+        prediction = self.model.predict(data, batch_size=16, gpus=0, progress_bar=False)
+        scores = np.array(prediction["scores"], np.float64)
         return Statistics(np.stack([scores, np.ones_like(scores)], 1), mean, self.signature)
 
 
 def mean(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
-    """Sums over counts, in percent."""
+    """Return sum / count, in percent."""
     return 100 * sums[..., 0] / sums[..., 1]

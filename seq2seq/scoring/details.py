@@ -1,12 +1,12 @@
-"""What stored scores say along an axis: BLEU by length, agreement by distance."""
+"""Stored scores along an axis: BLEU by length, agreement by distance."""
 
 from typing import Any, NamedTuple
 
-FIVES = 5  # distances beyond the first two are taken together by so many
+GROUP = 5  # number of distances per point, above 1
 
 
 class Point(NamedTuple):
-    """A value at a place of an axis, and how many lines it was measured on."""
+    """A value at a position of the axis, and the number of lines or verbs it is measured on."""
 
     place: str
     value: float
@@ -14,7 +14,7 @@ class Point(NamedTuple):
 
 
 def lengths(scores: dict[str, Any]) -> list[Point]:
-    """BLEU of every bucket of source lengths."""
+    """Return BLEU by source length."""
     return [
         Point(f"{bucket['from']}\N{EN DASH}{bucket['to']}", bucket["bleu"], bucket["lines"])
         for bucket in scores.get("by_length", [])
@@ -22,7 +22,7 @@ def lengths(scores: dict[str, Any]) -> list[Point]:
 
 
 def distances(scores: dict[str, Any]) -> list[Point]:
-    """Agreement at distances of 0 and 1, then five at a time."""
+    """Return agreement in percent at distances of 0, 1, 2-5, 6-10 and so on."""
     spans: dict[str, list[int]] = {}
     for entry in scores.get("agreement", {}).get("by_distance", []):
         counts = spans.setdefault(span(entry["distance"]), [0, 0])
@@ -32,8 +32,8 @@ def distances(scores: dict[str, Any]) -> list[Point]:
 
 
 def span(distance: int) -> str:
-    """The place of a distance."""
+    """Return the label of the group of a distance, such as 6-10."""
     if distance < 2:
         return str(distance)
-    last = -(-distance // FIVES) * FIVES
-    return f"{max(2, last - FIVES + 1)}\N{EN DASH}{last}"
+    last = -(-distance // GROUP) * GROUP
+    return f"{max(2, last - GROUP + 1)}\N{EN DASH}{last}"

@@ -1,7 +1,8 @@
-"""How good a translation is: BLEU, chrF and TER as sacreBLEU computes them, and how sure that is.
+"""BLEU, chrF and TER, computed by sacreBLEU.
 
-The only door to sacrebleu (Post 2018, "A Call for Clarity in Reporting BLEU Scores"). Every number
-here equals what the `sacrebleu` command prints for the same files, and carries its signature.
+This is the only module that imports sacrebleu (Post 2018, "A Call for Clarity in Reporting BLEU
+Scores"). Every score is equal to that of the `sacrebleu` command for the same files, and has its
+signature.
 """
 
 import os
@@ -20,26 +21,26 @@ from seq2seq.errors import UserError
 from seq2seq.scoring import formulas
 from seq2seq.text.languages import BY_SPACES, TOKENIZERS, Target, code, unspaced
 
-MECAB = {  # what a tokenizer needs that may be missing
+MECAB = {  # tokenizers that need an extra of sacreBLEU
     "ja-mecab": "pip install 'sacrebleu[ja]'",
     "ko-mecab": "pip install 'sacrebleu[ko]'",
 }
 
 
 class Score(TypedDict):
-    """A number between 0 and 100 (TER may be above) and how it was measured."""
+    """A score between 0 and 100 (TER may be above), and its signature."""
 
     score: float
     signature: str
 
 
 class Statistics(NamedTuple):
-    """What one metric counts in each sentence of one output.
+    """The sufficient statistics of one metric for each sentence of one system.
 
     Attributes:
-        sentences: a row a sentence; a score is a formula of their sum.
-        formula: from sums to scores, over any leading axes.
-        signature: of the metric.
+        sentences: a row per sentence; the score of a set is `formula` of the sum of its rows.
+        formula: computes scores from sums, with any leading dimensions.
+        signature: the signature of the metric.
     """
 
     sentences: Float[ndarray, "lines numbers"]
@@ -48,7 +49,7 @@ class Statistics(NamedTuple):
 
     @property
     def score(self) -> float:
-        """On the whole test set."""
+        """The score of the whole test set."""
         return float(self.formula(self.sentences.sum(0, keepdims=True))[0])
 
 
@@ -60,24 +61,24 @@ def score(
     language: str | None,
     tokenizer: str | None = None,
 ) -> dict[str, Score]:
-    """Score translations, one reference each.
+    """Score translations with one reference each.
 
     Args:
-        hypotheses: detokenised translations.
-        references: as many references.
-        tokenized: the corpus came with its tokens split, so that tokenised BLEU makes sense too.
-        language: code of the target language, which decides how BLEU splits words; None if unknown.
-        tokenizer: of sacreBLEU, where another than the language's is wanted.
+        hypotheses: detokenized translations.
+        references: a reference for each translation.
+        tokenized: the corpus is tokenized, so also compute BLEU on its tokens.
+        language: code of the target language, which selects the BLEU tokenizer; None if unknown.
+        tokenizer: a sacreBLEU tokenizer, instead of that of the language.
 
     Returns:
-        `bleu` (cased), `bleu_lowercase`, `chrf` (chrF2), `ter`, and `bleu_tokenized` (the text
-        split at its spaces) where asked for.
+        `bleu` (cased), `bleu_lowercase`, `chrf` (chrF2), `ter`, and, if `tokenized`,
+        `bleu_tokenized` (BLEU of the text split at spaces).
 
     Raises:
-        UserError: the two differ in length, or are empty.
+        UserError: the lists differ in length, or are empty.
     """
     hypotheses, references = _pairs(hypotheses, references)
-    # Only the first is allowed to warn of text that looks tokenised, and only where it shouldn't be
+    # Only the first BLEU may warn about tokenized text, and only if the corpus is not tokenized.
     metrics = {
         "bleu": _bleu(language, tokenizer, force=tokenized),
         "bleu_lowercase": _bleu(language, tokenizer, lowercase=True),
@@ -85,7 +86,7 @@ def score(
     }
     if tokenized:
         metrics["bleu_tokenized"] = BLEU(tokenize="none", force=True)
-    found = {
+    scores = {
         name: Score(
             score=float(metric.corpus_score(hypotheses, [references]).score),
             signature=str(metric.get_signature()),
@@ -93,7 +94,7 @@ def score(
         for name, metric in metrics.items()
     }
     ter = _ter_statistics(hypotheses, [references], language)
-    return {**found, "ter": Score(score=ter.score, signature=ter.signature)}
+    return {**scores, "ter": Score(score=ter.score, signature=ter.signature)}
 
 
 def bleu(
@@ -103,10 +104,10 @@ def bleu(
     language: str | None,
     tokenizer: str | None = None,
 ) -> float:
-    """The `bleu` of `score` alone, quick enough for validation while training.
+    """Compute only the `bleu` of `score`, which is fast enough for validation during training.
 
     Raises:
-        UserError: the two differ in length, or are empty.
+        UserError: the lists differ in length, or are empty.
     """
     hypotheses, references = _pairs(hypotheses, references)
     return float(_bleu(language, tokenizer).corpus_score(hypotheses, [references]).score)
@@ -120,83 +121,90 @@ def statistics(
     tokenizer: str | None = None,
     more: Sequence[list[str]] = (),
 ) -> dict[str, Statistics]:
-    """What `bleu`, `chrf` and `ter` count in each sentence, to be scored again and again.
+    """Compute the sentence statistics of BLEU, chrF and TER, for resampling.
 
     Args:
-        hypotheses: detokenised translations.
-        references: as many references.
+        hypotheses: detokenized translations.
+        references: a reference for each translation.
         language: code of the target language; None if unknown.
-        tokenizer: of sacreBLEU, where another than the language's is wanted.
+        tokenizer: a sacreBLEU tokenizer, instead of that of the language.
         more: further references of the same sentences.
 
+    Returns:
+        The statistics `bleu`, `chrf` and `ter`.
+
     Raises:
-        UserError: two of them differ in length, or are empty.
+        UserError: the lists differ in length, or are empty.
     """
     sides = [_pairs(hypotheses, side)[1] for side in (references, *more)]
     hypotheses, _ = _pairs(hypotheses, references)
     bleu, chrf = _bleu(language, tokenizer), CHRF()
-    found = {}
+    result = {}
     for name, metric, formula in (("bleu", bleu, formulas.bleu), ("chrf", chrf, formulas.chrf)):
         counts = metric._extract_corpus_statistics(hypotheses, sides)
         signature = str(metric.get_signature())
-        found[name] = Statistics(np.array(counts, np.float64), formula, signature)
-    return {**found, "ter": _ter_statistics(hypotheses, sides, language)}
+        result[name] = Statistics(np.array(counts, np.float64), formula, signature)
+    return {**result, "ter": _ter_statistics(hypotheses, sides, language)}
 
 
 def words(lines: list[str], language: str | None, tokenizer: str | None = None) -> list[list[str]]:
-    """The words that BLEU counts in each line."""
+    """Split each line into the words that BLEU counts."""
     split = _bleu(language, tokenizer).tokenizer
     return [split(line.rstrip()).split() for line in lines]
 
 
 def bleu_tokenizer(target: Target) -> str:
-    """The sacreBLEU tokenizer that a target is split by, as signatures name it.
+    """Return the name, as in signatures, of the sacreBLEU tokenizer of a target.
 
     Raises:
-        UserError: the one that was chosen is unknown, or cannot be used here.
+        UserError: the configured tokenizer is unknown or not available.
     """
     return str(_bleu(target.language, target.tokenizer).tokenizer.signature())
 
 
 def remarks(target: Target, references: list[str]) -> list[str]:
-    """What is to be said of how BLEU splits these references: a substitute, or a likely mistake."""
+    """Return warnings about the BLEU tokenizer: a substitute is used, or the choice is unlikely."""
     used, wanted = bleu_tokenizer(target), TOKENIZERS.get(code(target.language))
-    said = []
+    warnings = []
     if target.tokenizer is None and wanted in MECAB and used != wanted:
-        said.append(
-            f"BLEU is over characters (tok:char), because {wanted} is not installed: "
+        warnings.append(
+            f"BLEU is computed on characters (tok:char), because {wanted} is not installed: "
             f"{MECAB[wanted]}"
         )
     if used in BY_SPACES and unspaced(references):
-        said.append(
-            f"the references have next to no spaces, but BLEU splits them at spaces (tok:{used}), "
-            "so that a sentence is nearly one word: name the language by its code in data.target "
-            f"(now {target.language}; zh, ja, th, ...), or set data.bleu_tokenizer=char (or zh, "
-            "ja-mecab, flores200)"
+        warnings.append(
+            f"the references have almost no spaces, but BLEU splits them at spaces (tok:{used}), "
+            "so a sentence is about one word: set data.target to the language code (zh, ja, th, "
+            f"...; now {target.language}), or set data.bleu_tokenizer=char (or zh, ja-mecab, "
+            "flores200)"
         )
-    return said
+    return warnings
 
 
 def bootstrap_generator() -> np.random.Generator:
-    """The generator that sacreBLEU resamples with: seeded by SACREBLEU_SEED, else by 12345."""
+    """Return a random generator seeded like that of sacreBLEU: SACREBLEU_SEED, or 12345."""
     seed = bootstrap_seed()
     return np.random.default_rng(None if seed == "none" else int(seed))
 
 
 def bootstrap_seed() -> str:
-    """The seed as signatures tell it."""
+    """Return the seed of resampling, as in signatures."""
     return os.environ.get("SACREBLEU_SEED", "12345").lower()
 
 
 def _pairs(hypotheses: list[str], references: list[str]) -> tuple[list[str], list[str]]:
-    """Both sides without trailing spaces, as the sacrebleu command reads them."""
+    """Check the lengths of both sides, and remove trailing spaces like the sacrebleu command.
+
+    Raises:
+        UserError: the lists differ in length, or are empty.
+    """
     if len(hypotheses) != len(references):
         raise UserError(
             f"{len(hypotheses)} translations cannot be scored against "
             f"{len(references)} references: there must be one for each"
         )
     if not references:
-        raise UserError("there is nothing to score: 0 translations and 0 references")
+        raise UserError("there is nothing to score: there are no translations and references")
     return [line.rstrip() for line in hypotheses], [line.rstrip() for line in references]
 
 
@@ -207,15 +215,15 @@ def _bleu(
     lowercase: bool = False,
     force: bool = True,
 ) -> BLEU:
-    """BLEU with the words of a tokenizer; if None, with those of the language (13a by default).
+    """Construct BLEU with a tokenizer; if None, with that of the language (default: 13a).
 
     Raises:
-        UserError: the tokenizer is unknown, or lacks what it needs.
+        UserError: the tokenizer is unknown, or its package or model is missing.
     """
     chosen = tokenizer or TOKENIZERS.get(code(language), "13a")
     try:
         return BLEU(tokenize=chosen, lowercase=lowercase, force=force)
-    except RuntimeError as error:  # MeCab, which splits Japanese and Korean, is an extra
+    except RuntimeError as error:  # MeCab, for Japanese and Korean, is an extra
         if tokenizer is None:
             return BLEU(tokenize="char", lowercase=lowercase, force=force)
         raise UserError(
@@ -225,39 +233,38 @@ def _bleu(
     except AssertionError as error:
         raise UserError(f"data.bleu_tokenizer={chosen} cannot be used: {error}") from error
     except (KeyError, ValueError) as error:
-        raise UserError(f"data.bleu_tokenizer={chosen} is no tokenizer of sacreBLEU") from error
+        raise UserError(f"data.bleu_tokenizer={chosen} is not a sacreBLEU tokenizer") from error
     except (OSError, ImportError) as error:
         raise UserError(
             f"data.bleu_tokenizer={chosen} needs a model that sacreBLEU downloads on first use, "
-            f"which failed here ({type(error).__name__}): run `sacrebleu --tokenize {chosen}` once "
-            "with internet access, or choose char"
+            f"and the download failed ({type(error).__name__}): run `sacrebleu --tokenize {chosen}`"
+            " once with internet access, or choose char"
         ) from error
 
 
 def _ter_statistics(
     hypotheses: list[str], references: Sequence[list[str]], language: str | None
 ) -> Statistics:
-    """Edits and words of the references, sentence by sentence."""
+    """Compute the number of edits and the reference length of each sentence."""
     lines = zip(hypotheses, zip(*references, strict=True), strict=True)
-    counts = np.array([_edits(ours, theirs, language) for ours, theirs in lines], np.float64)
+    counts = np.array([_edits(hyp, refs, language) for hyp, refs in lines], np.float64)
     metric = _ter(language)
-    metric.corpus_score(
-        [""], [[""] for _ in references]
-    )  # a signature is that of a metric which has seen references
+    # The signature includes the number of references, which is known after a call.
+    metric.corpus_score([""], [[""] for _ in references])
     return Statistics(counts, formulas.ter, str(metric.get_signature()))
 
 
-@lru_cache(maxsize=1 << 16)  # what is scored is then compared, and this takes seconds a text
+@lru_cache(maxsize=1 << 16)  # slow, and needed for scores and for comparison
 def _edits(
     hypothesis: str, references: tuple[str, ...], language: str | None
 ) -> tuple[float, float]:
-    """What TER counts in one sentence."""
+    """Compute the statistics of TER for one sentence."""
     sides = [[reference] for reference in references]
     ((edits, words),) = _ter(language)._extract_corpus_statistics([hypothesis], sides)
     return float(edits), float(words)
 
 
 def _ter(language: str | None) -> TER:
-    """TER; over characters where words are not set apart, for else a sentence were one word."""
+    """Construct TER; on characters for languages without spaces between words."""
     by_character = code(language) in ("zh", "ja")
     return TER(normalized=by_character, asian_support=by_character)

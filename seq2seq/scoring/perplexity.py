@@ -1,4 +1,4 @@
-"""Cross-entropy and perplexity of a model on pairs of sentences."""
+"""Cross-entropy and perplexity of a model on sentence pairs."""
 
 import math
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +13,7 @@ from seq2seq.text.batching import Ids, collate, halve_on_out_of_memory, pack
 
 @runtime_checkable
 class Pairs(Protocol):
-    """Ids of both sides, pair by pair."""
+    """Source and target ids of sentence pairs."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> tuple[Ids, Ids]: ...
@@ -21,23 +21,29 @@ class Pairs(Protocol):
 
 @torch.inference_mode()
 def mean_loss(model: Autoregressive, pairs: Pairs, *, batch_tokens: int = 4096) -> float:
-    """Cross-entropy in nats a target token (EOS included), every pair counted, none left out."""
+    """Compute the cross-entropy of all pairs, in nats per target token, including EOS.
+
+    Args:
+        model: the model.
+        pairs: source and target ids.
+        batch_tokens: maximum tokens per batch, including padding.
+    """
     device = next(model.parameters()).device
     lengths = np.array(
         [max(len(s), len(t)) + 1 for s, t in map(pairs.__getitem__, range(len(pairs)))]
     )
     total, tokens = 0.0, 0
 
-    def read(rows: NDArray[np.integer[Any]]) -> tuple[float, int]:
+    def batch_loss(rows: NDArray[np.integer[Any]]) -> tuple[float, int]:
         batch = collate([pairs[row] for row in rows.tolist()]).to(device)
         return float(model.loss(batch)), batch.num_tokens
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
-        for _, (loss, count) in halve_on_out_of_memory(batch, read):
+        for _, (loss, count) in halve_on_out_of_memory(batch, batch_loss):
             total, tokens = total + loss, tokens + count
     return total / tokens
 
 
 def perplexity(loss: float) -> float:
-    """exp of a mean loss, capped where that would overflow (JSON has no infinity)."""
+    """Return exp(loss), with the loss capped at 700, since JSON cannot represent infinity."""
     return math.exp(min(loss, 700.0))

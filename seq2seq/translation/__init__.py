@@ -1,1 +1,1 @@
-"""Text to translations with a trained run."""
+"""Translate text with a trained run."""

@@ -1,4 +1,4 @@
-"""Forced decoding: a given target is read by the model, with its attention and log-probability."""
+"""Forced decoding: compute the attention and log-probability of given translations."""
 
 import math
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ def force(
     *,
     scored: bool = True,
 ) -> list[Translation]:
-    """Read the given targets, with all attention; pairs of like length are read together.
+    """Force-decode the given targets, with attention; pairs of similar length share a batch.
 
     Args:
-        model: what reads.
-        tokenizers: of the model.
-        pairs: sources and targets.
-        scored: also tell their log-probability, else NaN: the output layer is much of the work.
+        model: the model.
+        tokenizers: the source and target tokenizers.
+        pairs: source and target sentences.
+        scored: compute log-probabilities; otherwise they are NaN, which saves the output layer.
     """
     device = next(model.parameters()).device
     sides = list(zip(*pairs, strict=True))
@@ -39,9 +39,9 @@ def force(
     )
     ids = list(zip(source_ids, target_ids, strict=True))
     lengths = np.array([max(map(len, pair)) + 1 for pair in ids])
-    found: dict[int, Translation] = {}
+    translations: dict[int, Translation] = {}
 
-    def read(rows: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor | None]:
+    def decode(rows: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor | None]:
         batch = collate([ids[row] for row in rows.tolist()]).to(device)
         memory = model.encode(batch.src, batch.src_mask)
         states, attention = model.hidden(batch.tgt_in, memory)
@@ -52,10 +52,10 @@ def force(
         return losses.sum(1).neg(), attention
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
-        for rows, (totals, attention) in halve_on_out_of_memory(batch, read):
+        for rows, (totals, attention) in halve_on_out_of_memory(batch, decode):
             for i, row in enumerate(rows.tolist()):
                 source, target = (len(side) + 1 for side in ids[row])
-                found[row] = Translation(
+                translations[row] = Translation(
                     source=pairs[row][0],
                     text=pairs[row][1],
                     score=float(totals[i]),
@@ -67,4 +67,4 @@ def force(
                     else attention[i, :, :, :target, :source].cpu(),
                     cut=False,
                 )
-    return [found[row] for row in range(len(pairs))]
+    return [translations[row] for row in range(len(pairs))]

@@ -1,4 +1,4 @@
-"""Translating a stream line by line, as `seq2seq translate` does."""
+"""`seq2seq translate`: translate a stream line by line."""
 
 from typing import Any, BinaryIO
 
@@ -8,19 +8,25 @@ from seq2seq.text.markup import of_all, refusal
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
-CHUNK = 512  # lines of a stream translated together
+CHUNK = 512  # maximum number of lines translated together
 
 
 def filter_lines(translator: Translator, lines: Any, out: BinaryIO, *, n_best: int = 1) -> None:
-    """Translate a stream: one line out for each line in, empty ones too, in order.
+    """Translate a stream: write one line for each input line, including empty lines, in order.
 
     Lines are translated as soon as no more input is ready, and the output is flushed each time, so
-    that a program may write a line and wait for its translation. With n_best above 1 each line in
-    gives up to that many lines `NUMBER ||| TEXT ||| SCORE`, NUMBER counting the lines from 0 as
-    Moses and Marian do.
+    that another program can write a line and wait for its translation. With n_best above 1, up to
+    n_best lines `NUMBER ||| TEXT ||| SCORE` are written for each input line; NUMBER is the line
+    number, counted from 0 as in Moses and Marian.
+
+    Args:
+        translator: the trained run.
+        lines: the input stream, in bytes.
+        out: the output stream.
+        n_best: number of translations per line.
 
     Raises:
-        UserError: a line is not UTF-8; what came before it has been translated.
+        UserError: a line is not UTF-8; the lines before it have been translated.
     """
     trained = translator.run.config.get("data", {}).get("max_length")
     first = 0
@@ -31,24 +37,30 @@ def filter_lines(translator: Translator, lines: Any, out: BinaryIO, *, n_best: i
                 console.print(f"{refusal('standard input', kind)}", markup=False)
             groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
             for number, group in enumerate(groups, first):
-                remark(number + 1, group[0], trained)
-                for found in group:
-                    text = found.text.replace("\n", " ")
-                    line = f"{number} ||| {text} ||| {found.score:.4f}" if n_best > 1 else text
+                warn(number + 1, group[0], trained)
+                for best in group:
+                    text = best.text.replace("\n", " ")
+                    line = f"{number} ||| {text} ||| {best.score:.4f}" if n_best > 1 else text
                     out.write(line.encode() + b"\n")
             out.flush()
             first += len(texts)
 
 
-def remark(line: int, found: Translation, trained: int | None) -> None:
-    """Warn of what is likely to be poor: a source beyond all training, a translation cut off."""
-    pieces = len(found.source_pieces) - 1
+def warn(line: int, translation: Translation, trained: int | None) -> None:
+    """Warn about a source longer than all training sentences, and a translation that was cut off.
+
+    Args:
+        line: the line number, counted from 1.
+        translation: its best translation.
+        trained: the maximum source length in training, in pieces; None if unknown.
+    """
+    pieces = len(translation.source_pieces) - 1
     if trained is not None and pieces > trained:
         console.print(
             f"line {line}: {pieces:,} pieces, but the model was trained on at most {trained}"
         )
-    if found.cut:
+    if translation.cut:
         console.print(
-            f"line {line}: the translation was ended at {len(found.target_pieces) - 1} pieces "
-            "(--max-length and the run's search settings decide)"
+            f"line {line}: the translation was cut off at {len(translation.target_pieces) - 1} "
+            "pieces (limited by --max-length and the run's search settings)"
         )

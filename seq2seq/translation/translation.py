@@ -1,4 +1,4 @@
-"""A translation as the library returns it: text, scores, pieces and attention."""
+"""The result of translating a sentence: text, scores, pieces and attention."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,24 @@ from torch import Tensor
 from seq2seq.search.base import Hypothesis
 from seq2seq.text.tokenizer import Tokenizers
 
-BATCH_TOKENS = 1024  # of source, padding included: what a beam of five turns into 5,120
-END = "</s>"  # how the end of a sentence is shown
+BATCH_TOKENS = 1024  # source tokens per batch, including padding; 5,120 with a beam of 5
+END = "</s>"  # the end-of-sentence symbol in `source_pieces` and `target_pieces`
 
 
 @dataclass(frozen=True)
 class Translation:
-    """A source text and one translation of it.
+    """A source text and one translation.
 
-    score is what the search ranked it by, log_probability that of its pieces in nats. The pieces
-    of both sides end with `</s>`; attention has a row for each target piece and a column for each
-    source piece, in each layer and head, or is None where it was not asked for or the model has
-    none.
+    Attributes:
+        source: the source text.
+        text: the translation.
+        score: the score by which the search ranked it.
+        log_probability: the log-probability of its pieces, in nats.
+        source_pieces: the pieces of the source, ending with `</s>`.
+        target_pieces: the pieces of the translation, ending with `</s>`.
+        attention: attention of each layer and head, with a row per target piece and a column per
+            source piece; None if it was not requested or the model has no attention.
+        cut: the translation was cut off at the maximum length of the search.
     """
 
     source: str
@@ -29,13 +35,20 @@ class Translation:
     source_pieces: list[str]
     target_pieces: list[str]
     attention: Float[Tensor, "layers heads tgt src"] | None
-    cut: bool  # the search's longest length ended it, not the model
+    cut: bool
 
 
 def present(
     text: str, hypothesis: Hypothesis, tokenizers: Tokenizers, cap: int | None = None
 ) -> Translation:
-    """A hypothesis with its text and pieces."""
+    """Convert a hypothesis to a translation with text and pieces.
+
+    Args:
+        text: the source text.
+        hypothesis: the result of the search.
+        tokenizers: the source and target tokenizers.
+        cap: the maximum length of the search, in pieces.
+    """
     return Translation(
         source=text,
         text=tokenizers.target.decode(hypothesis.tokens),

@@ -1,4 +1,4 @@
-"""Text in, translations out."""
+"""Translate texts with a trained run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation, present
 
-FORCED = 128  # pairs of a stream read together, and all their attention held
+FORCED = 128  # pairs force-decoded together; their attention is in memory
 
 
 def translate(
@@ -36,19 +36,26 @@ def translate(
     attention: bool = False,
     done: Callable[[int], None] = lambda sentences: None,
 ) -> list[list[Translation]]:
-    """Up to n_best translations of each text, in order; a text without pieces gives an empty one.
+    """Return up to n_best translations of each text, in order; empty for a text without pieces.
 
-    Sentences of like length are searched together, which changes the speed and nothing else.
-    A beam narrower than n_best is widened to it. `done` is told after each batch how many sentences
-    were in it.
+    Sentences of similar length share a batch, which affects only the speed.
+
+    Args:
+        model: the model.
+        tokenizers: the source and target tokenizers.
+        search: the search; a beam narrower than n_best is widened to n_best.
+        texts: the source texts.
+        n_best: maximum number of translations of each text.
+        attention: also return attention.
+        done: called after each batch with its number of sentences.
 
     Raises:
-        UserError: n_best is out of its range, or the model gives no finite scores.
+        UserError: n_best is out of range, or all scores of the model are NaN or infinite.
     """
     search = search.for_n_best(whole("n_best", n_best, 1, WIDEST))
     device = next(model.parameters()).device
     ids = tokenizers.source.encode(texts)
-    found: list[list[Translation]] = [
+    translations: list[list[Translation]] = [
         [Translation(text, "", 0.0, 0.0, [END], [END], None, False)] for text in texts
     ]
     lengths = np.array([len(row) + 1 for row in ids], dtype=np.int64)
@@ -65,10 +72,12 @@ def translate(
         for rows, (groups, caps) in halve_on_out_of_memory(batch, searched):
             for i, hypotheses, cap in zip(rows.tolist(), groups, caps, strict=True):
                 if not hypotheses:
-                    raise UserError("the model gives no finite scores: its training has diverged")
-                found[i] = [present(texts[i], hyp, tokenizers, cap) for hyp in hypotheses]
+                    raise UserError(
+                        "the scores of the model are NaN or infinite: its training has diverged"
+                    )
+                translations[i] = [present(texts[i], hyp, tokenizers, cap) for hyp in hypotheses]
             done(len(rows))
-    return found
+    return translations
 
 
 class Translator:
@@ -79,12 +88,13 @@ class Translator:
 
     Args:
         run: a run folder, or its path.
-        search: how translations are searched for; as the run's configuration says if None.
-        beam: another beam than the run's own.
+        search: the search; that of the run's configuration if None.
+        beam: beam size; that of the run if None.
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises:
-        UserError: the run is none, is unfinished or damaged, or a value is out of range.
+        UserError: the path is not a run folder, the run is unfinished or damaged, or a value is out
+            of range.
     """
 
     def __init__(
@@ -100,7 +110,7 @@ class Translator:
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
 
     def __call__(self, texts: Sequence[str], *, attention: bool = False) -> list[Translation]:
-        """The best translation of each text, in order."""
+        """Return the best translation of each text, in order."""
         return [best for best, *_ in self.n_best(texts, 1, attention=attention)]
 
     def n_best(
@@ -111,12 +121,18 @@ class Translator:
         attention: bool = False,
         done: Callable[[int], None] = lambda sentences: None,
     ) -> list[list[Translation]]:
-        """Up to n translations of each text, best first.
+        """Return up to n translations of each text, best first.
 
-        Beam search widens its beam to n where it is smaller; sampling draws n times.
+        Beam search with a smaller beam uses a beam of n; sampling draws n samples.
+
+        Args:
+            texts: the source texts.
+            n: maximum number of translations of each text.
+            attention: also return attention.
+            done: called after each batch with its number of sentences.
 
         Raises:
-            UserError: n is out of its range.
+            UserError: n is out of range.
         """
         if isinstance(texts, str):
             raise TypeError("give a list of texts, not one text")
@@ -133,9 +149,13 @@ class Translator:
     def force(
         self, pairs: Iterable[tuple[str, str]], *, scored: bool = True
     ) -> Iterator[Translation]:
-        """Given targets as translations, in order: the model reads them, and says where it looks.
+        """Force-decode pairs of source and target, and yield the targets as translations, in order.
 
-        The pairs are streamed: what was yielded is forgotten.
+        The pairs are streamed, so memory use does not depend on their number.
+
+        Args:
+            pairs: source and target sentences.
+            scored: compute log-probabilities; otherwise they are NaN.
         """
         pairs = iter(pairs)
         while chunk := list(islice(pairs, FORCED)):
@@ -143,10 +163,10 @@ class Translator:
 
 
 def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | None = None) -> Search:
-    """The search of a run's configuration, with another beam or longest length.
+    """Return the search of a run's configuration, with another beam size or maximum length.
 
     Raises:
-        UserError: a number is out of its range.
+        UserError: a number is out of range.
     """
     search: Search = build("search", run.config.get("search", {}))
     if beam is not None:
@@ -164,13 +184,13 @@ def sampling(
     top_p: float | None = None,
     seed: int | None = None,
 ) -> Sample:
-    """Sample from the model instead of searching, within the same length limits.
+    """Return a sampling search with the length limits of another search.
 
-    What is None is as the given search has it if that samples too; else the temperature is 1, all
-    words may be drawn, and the seed is 1.
+    Values that are None are taken from `search` if it is a sampling search. Otherwise the
+    temperature is 1, top-k and top-p are off, and the seed is 1.
 
     Raises:
-        UserError: a number is out of its range.
+        UserError: a number is out of range.
     """
     own = (
         search

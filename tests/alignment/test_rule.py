@@ -136,7 +136,8 @@ def test_a_shift_reads_the_row_at_which_a_piece_is_fed_in():
 @pytest.mark.parametrize("number", [-1, 0, 5])
 @pytest.mark.parametrize(("what", "count"), [("layer", 3), ("head", 4)])
 def test_a_layer_or_head_that_is_not_there_is_refused(what, count, number):
-    with pytest.raises(UserError, match=f"there is no {what} {number}: this model has {count}"):
+    reason = f"this model has {count}" if number > 0 else f"{what}s are counted from 1"
+    with pytest.raises(UserError, match=f"there is no {what} {number}: {reason}"):
         Rule(**{what: number}).read(torch.rand(3, 4, 3, 5))
 
 

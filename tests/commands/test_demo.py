@@ -1,4 +1,4 @@
-"""The demonstration, small: what it promises is there, and its words are those of its numbers."""
+"""A small demo: its report has all figures and scores."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.commands.demo import VARIANTS, moves
+from seq2seq.commands.demo import VARIANTS, change
 from seq2seq.compare import axes, significance
 from seq2seq.corpora import controlled
 
@@ -26,7 +26,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(significance, "TRIALS", 20)
 
 
-def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -> None:
+def test_the_report_has_all_figures_and_scores(small, command) -> None:
     told = command("demo", "--out", "shown", *QUICK)
     assert told.status == 0, told
     page = Path("shown/report.md").read_text("utf-8")
@@ -48,8 +48,8 @@ def test_the_demo_makes_its_page_with_every_picture_and_number(small, command) -
     [
         (90.0, 50.0, "falls from 90.0 to 50.0"),
         (50.0, 54.0, "rises from 50.0 to 54.0"),
-        (90.0, 88.0, "hardly moves from 90.0 to 88.0"),
+        (90.0, 88.0, "hardly changes from 90.0 to 88.0"),
     ],
 )
-def test_what_numbers_do_is_said_in_words(first, last, said) -> None:
-    assert moves(first, last) == said
+def test_a_change_of_bleu_is_described_in_words(first, last, said) -> None:
+    assert change(first, last) == said

@@ -136,10 +136,10 @@ def test_gold_is_outlined_in_all_kinds(tmp_path):
     ("word", "left"), [("שלום", True), ("سلام", True), ("火", False), ("a", False)]
 )
 def test_scripts_that_run_from_right_to_left_are_known(word, left):
-    assert heatmaps.leftward(word) == left
+    assert heatmaps.right_to_left(word) == left
 
 
-def test_words_of_a_leftward_script_are_placed_from_the_right(tmp_path):
+def test_words_of_a_right_to_left_script_are_placed_from_the_right(tmp_path):
     ends = []
     for words in (["a", "b", "cc"], ["א", "ב", "גג"]):
         path = tmp_path / "x.svg"
@@ -155,12 +155,12 @@ def test_words_of_a_leftward_script_are_placed_from_the_right(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "asked", "message"),
     [
-        ("heads", {"source": "a", "runs": 2}, "plot heads draws one run, but 2 are given"),
+        ("heads", {"source": "a", "runs": 2}, "plot heads takes one run, but 2 are given"),
         ("runs", {}, "give a sentence by --source"),
         ("runs", {"source": "a", "test": "test"}, "give a sentence by --source"),
-        ("runs", {"test": "test"}, "say which line of test"),
+        ("runs", {"test": "test"}, "give a line number of test"),
         ("runs", {"test": "test", "line": 9}, "lines are counted from 1 to 3"),
-        ("runs", {"test": "test", "line": 1, "target": "b"}, "--target goes with --source"),
+        ("runs", {"test": "test", "line": 1, "target": "b"}, "--target needs --source"),
         ("runs", {"source": "a", "reference": True}, "--reference with --test"),
         ("runs", {"source": "a", "out": Path("x.gif")}, r"x\.gif must end in \.png"),
         ("lines", {"source": " "}, "an empty sentence has no alignment"),
@@ -174,7 +174,7 @@ def test_a_choice_that_does_not_fit_is_refused(run, kind, asked, message):
 
 
 def test_too_few_checkpoints_are_no_film_strip(tmp_path):
-    with pytest.raises(UserError, match="has kept 0 checkpoints, too few for a film strip"):
+    with pytest.raises(UserError, match="has kept 0 checkpoints, but plot steps needs at least 2"):
         plot("steps", [make_run(tmp_path, "bahdanau")], source="a man", device="cpu")
 
 
@@ -213,7 +213,7 @@ def test_a_sentence_too_long_for_a_picture_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"source": "a", "line": 1}, "--line goes with --test"),
+        ({"source": "a", "line": 1}, "--line needs --test"),
         ({"source": "a", "target": "b", "beam": 3}, "--beam has no effect"),
     ],
 )

@@ -127,5 +127,5 @@ def test_without_gold_or_attention_there_is_no_measure(copy, tmp_path):
 
 def test_gold_of_other_pairs_is_refused(copy):
     write_gold(copy / "hyps" / "test", golden(2))
-    with pytest.raises(UserError, match="test has 3 pairs and the gold of 2"):
+    with pytest.raises(UserError, match="test has 3 pairs, but gold links for 2"):
         measure(Translator(copy, device="cpu"), copy / "hyps" / "test")

@@ -54,7 +54,9 @@ def test_no_lines_are_none(tmp_path):
 
 def test_attention_of_other_hypotheses_is_refused(kept):
     write_lines(kept.with_name("hypothesis.txt"), ["le", "", "changed"])
-    with pytest.raises(UserError, match=r"is not of the hypothesis\.txt beside it: run"):
+    with pytest.raises(
+        UserError, match=r"does not belong to the hypothesis\.txt in its folder: run"
+    ):
         stored_attention.read(kept)
 
 
@@ -70,17 +72,25 @@ BYTES = np.zeros(3, dtype=np.uint8)
     ("content", "label", "reason"),
     [
         ({"weights": BYTES}, "{}", "words"),
-        ({"words": BYTES.astype(np.int64), "weights": BYTES}, "{}", "words is no row of bytes"),
-        ({"words": BYTES, "weights": BYTES.reshape(1, 3)}, "{}", "weights is no row of bytes"),
+        (
+            {"words": BYTES.astype(np.int64), "weights": BYTES},
+            "{}",
+            "words is not a vector of bytes",
+        ),
+        (
+            {"words": BYTES, "weights": BYTES.reshape(1, 3)},
+            "{}",
+            "weights is not a vector of bytes",
+        ),
         ({"words": BYTES, "weights": BYTES}, None, "seq2seq"),
         ({"words": BYTES, "weights": BYTES}, "[", "Expecting value"),
         ({"words": BYTES, "weights": BYTES}, "{}", "Expecting value"),
         ({"words": "[" * 100_000, "weights": BYTES}, "{}", "recursion"),
         ({"words": "7", "weights": BYTES}, "{}", "not iterable"),
         ({"words": "[[[], [], []]]", "weights": BYTES}, "{}", "too many values"),
-        ({"words": "[[[1], [2]]]", "weights": BYTES}, "{}", "its words are no texts"),
+        ({"words": "[[[1], [2]]]", "weights": BYTES}, "{}", "a word is not a text"),
         ({"words": '[[["a", "b"], ["c", "d"]]]', "weights": BYTES}, "{}", "reshape"),
-        ({"words": '[[["a"], ["b"]]]', "weights": BYTES}, "{}", "3 weights for words that need 1"),
+        ({"words": '[[["a"], ["b"]]]', "weights": BYTES}, "{}", "3 weights, but its words need 1"),
         ({"words": '[[["a"], ["b", "c", "d"]]]', "weights": BYTES}, "{}", "hypothesis_sha256"),
         ({"words": '[[["a"], ["b", "c", "d"]]]', "weights": BYTES}, "[]", "indices"),
     ],
@@ -104,7 +114,7 @@ def test_a_damaged_or_swollen_file_is_refused(kept):
             stored_attention.read(kept)
     with kept.open("wb") as file:
         file.truncate(MOST + 1)  # a hole: it takes no disk
-    with pytest.raises(UserError, match="268,435,457 bytes, and 268,435,456 are more than any"):
+    with pytest.raises(UserError, match="268,435,457 bytes, but the maximum is 268,435,456"):
         stored_attention.read(kept)
 
 

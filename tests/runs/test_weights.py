@@ -114,13 +114,15 @@ def test_a_pickle_by_another_name_is_refused_and_never_run(tmp_path):
 )
 def test_a_parameter_on_one_side_only_is_refused_by_name(tmp_path, names, odd):
     tensors = {name: torch.zeros(3) for name in names}
-    with pytest.raises(UserError, match=f"{tmp_path} is of another model: '{odd}' is on one side"):
+    with pytest.raises(
+        UserError, match=f"{tmp_path} does not fit the model: only one of them has '{odd}'"
+    ):
         set_weights(nn.Linear(2, 3), tensors, tmp_path)
 
 
 def test_another_shape_is_refused_with_both(tmp_path):
     tensors = {"weight": torch.zeros(3, 4), "bias": torch.zeros(3)}
-    message = rf"{tmp_path} is of another model: weight is \[3, 4\], not \[3, 2\]"
+    message = rf"{tmp_path} does not fit the model: weight is \[3, 4\], not \[3, 2\]"
     with pytest.raises(UserError, match=message):
         set_weights(nn.Linear(2, 3), tensors, tmp_path)
 

@@ -334,7 +334,7 @@ def test_a_damaged_file_of_the_run_is_refused_by_name(one_run, name):
 def test_the_weights_of_another_model_are_refused(one_run, tmp_path_factory):
     other = make_run(tmp_path_factory.mktemp("other"), "rnn")
     shutil.copy(other / "model.safetensors", one_run)
-    with pytest.raises(UserError, match=r"model\.safetensors is of another model"):
+    with pytest.raises(UserError, match=r"model\.safetensors does not fit the model"):
         Translator(one_run)
 
 
@@ -405,7 +405,7 @@ def test_a_translation_cut_off_is_remarked_upon(one, capsys):
     lean_to_the_end(one, -50)
     filtered(one, b"\na man\n")
     heard = capsys.readouterr().err
-    assert "line 2: the translation was ended at 8 pieces" in heard
+    assert "line 2: the translation was cut off at 8 pieces" in heard
     assert "line 1" not in heard
 
 
