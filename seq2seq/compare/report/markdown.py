@@ -107,12 +107,12 @@ def sentences(test: TestSet, better: System, worse: System) -> Iterator[str]:
 
 def same(comparison: Comparison) -> Iterator[str]:
     """Yield the settings and provenance that are the same for all systems and runs."""
-    alike = comparison.configuration.same | comparison.provenance.same
-    if alike:
+    shared = comparison.configuration.same | comparison.provenance.same
+    if shared:
         yield from folded(
             "Same for all runs",
             ["| | |", "|:--|:--|"]
-            + [f"| {escape(key)} | {escape(value)} |" for key, value in alike.items()]
+            + [f"| {escape(key)} | {escape(value)} |" for key, value in shared.items()]
             + [""],
         )
 
