@@ -1,11 +1,15 @@
 """Sequence-to-sequence translation: one trainer, many encoder-decoders, and what they attend to."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seq2seq.version import __version__
 
+if TYPE_CHECKING:
+    from seq2seq.translation.translation import Translation
+    from seq2seq.translation.translator import Translator
+
 LAZY = ("Translation", "Translator")  # imported on first use
-__all__ = [*LAZY, "__version__"]
+__all__ = ["Translation", "Translator", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

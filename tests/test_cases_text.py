@@ -276,4 +276,4 @@ def test_text_is_encoded_by_one_thread_where_the_system_refuses_more(monkeypatch
     assert "one thread" in capsys.readouterr().err
     tokenizer.threads_can_start.cache_clear()
     said = tokenizer.explain("Resource temporarily unavailable", 20)
-    assert "refuses SentencePiece a thread" in said
+    assert "SentencePiece cannot start a thread" in said

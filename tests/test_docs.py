@@ -6,9 +6,13 @@ new page is tested without a change here. What is tested on a page:
 - Python (```python) is executed in order, all blocks of a page in one namespace, in a folder with
   the run folders runs/first (RNN with attention) and runs/second (Transformer) and a file in.txt;
   ```pycon is run as a doctest; YAML and JSON must parse.
+- A block with a title="PATH" is a file: it is written there, and the page's commands see it. A
+  model or corpus that a page adds by its two files is known to `seq2seq train`, and a model must
+  pass the contract tests.
 - Commands `seq2seq ...`, in blocks and in `inline code`, are parsed with all their options and
-  composed with all their keys, without being run. If the next line is `seq2seq: MESSAGE`, the
-  command must be refused with that message. `make TARGET` must name a target.
+  composed with all their keys and options, without being run. If the next line is
+  `seq2seq: MESSAGE`, the command must be refused with that message. `make TARGET` must name a
+  target.
 - Links to files, and paths of this repository in inline code, must exist.
 
 A block that is none of these is marked ```text.
@@ -16,9 +20,12 @@ A block that is none of these is marked ```text.
 
 import doctest
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +34,8 @@ import pytest
 import typer
 import yaml
 
+import seq2seq.corpora
+import seq2seq.models
 from seq2seq import cli, compose
 from seq2seq.errors import UserError
 
@@ -37,7 +46,9 @@ RUNS = {"first": "bahdanau", "second": "transformer"}  # of tests/data/runs-0.1.
 GENERATED = {ROOT / "docs" / "architecture.svg"}  # when the documentation is built
 SHELL = {"", "sh", "bash", "shell", "console"}
 
-FENCE = re.compile(r"^( *)(```+|~~~+) *([\w+-]*)[^\n]*\n(.*?)^\1\2 *$", re.M | re.S)
+FENCE = re.compile(
+    r"^( *)(```+|~~~+) *([\w+-]*)(?: +title=\"([^\"]+)\")?[^\n]*\n(.*?)^\1\2 *$", re.M | re.S
+)
 INDENTED = re.compile(r"(?<=\n\n)((?: {4}[^\n]*\n|\n(?= {4}))+)")
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)")
@@ -45,25 +56,32 @@ OURS = re.compile(r"(?:seq2seq|tests|configs|experiments|docs|data|\.ci)/[\w./-]
 
 
 class Block(NamedTuple):
-    """A piece of code on a page, and the number of its first line."""
+    """A piece of code on a page, the number of its first line, and the file that it is."""
 
     language: str
     code: str
     line: int
+    file: str | None = None
 
 
 def blocks(text: str) -> list[Block]:
     """The fenced and indented blocks, from top to bottom."""
     found = []
     for match in FENCE.finditer(text):
-        code = re.sub(rf"^{match[1]}", "", match[4], flags=re.M)
-        found.append(Block(match[3].lower(), code, text.count("\n", 0, match.start()) + 2))
+        code = re.sub(rf"^{match[1]}", "", match[5], flags=re.M)
+        line = text.count("\n", 0, match.start()) + 2
+        found.append(Block(match[3].lower(), code, line, match[4]))
     bare = FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
     # The text of a list item is indented as well, but does not begin with four spaces after none.
     for match in INDENTED.finditer(bare):
         line = bare.count("\n", 0, match.start()) + 1
         found.append(Block("", re.sub(r"^ {4}", "", match[1], flags=re.M), line))
     return sorted(found, key=lambda block: block.line)
+
+
+def files(text: str) -> dict[str, str]:
+    """The files that a page has its reader write, and what is in them."""
+    return {block.file: block.code for block in blocks(text) if block.file}
 
 
 def prose(text: str) -> str:
@@ -90,11 +108,12 @@ def commands(text: str) -> Iterator[Command]:
                 yield Command(words, said)
     for code in INLINE.findall(prose(text)):
         if re.match(r"(?:seq2seq|make) \S", code):
-            if len(code.split()) == 2 and "-" not in code:  # the name of a command
-                code += " --help"
-            # What stands for something else: `...`, `data=NAME`.
+            if len(code.split()) == 2 and not code.split()[1].startswith("-"):
+                code += " --help"  # the name of a command
+            # What stands for something else: `...`, `data=NAME`, `COMMAND`.
             for words in split(code):
-                yield Command([w for w in words if not re.fullmatch(r"\.{3}|…|[a-z]+=[A-Z]+", w)])
+                other = re.compile(r"\.{3}|…|[a-z_.]+=[A-Z]+|COMMAND")
+                yield Command([word for word in words if not other.fullmatch(word)])
 
 
 def split(line: str) -> Iterator[list[str]]:
@@ -132,7 +151,7 @@ def check(words: list[str]) -> None:
             assert "=" in word or word in targets, f"make has no target {word}"
         return
     group = typer.main.get_command(cli.app)
-    if not words or words[0].startswith("-"):
+    if not words or words[0].startswith("-"):  # COMMAND --help, --version
         options = {name for option in group.params for name in option.opts} | {"--help"}
         assert set(words) & options or not words, f"no such option: {words}"
         return
@@ -156,27 +175,44 @@ def check(words: list[str]) -> None:
 
 
 def compose_words(words: list[str]) -> None:
-    """Compose the configuration, or each of a sweep's keys."""
-    if {"-m", "--multirun"} & set(words):
-        compose.check_words([word for word in words if not word.startswith("-")])
-    else:  # the default of name is known only to a command that runs
-        named = any(word.startswith("name=") for word in words)
-        compose.config(words if named else [*words, "name=any"])
+    """Compose the configuration of each run, as `seq2seq train` does."""
+    compose.asked(words, compose.help_text)
 
 
 def ids(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def forget_choices() -> None:
+    """What was read of configs/ is read anew."""
+    compose.known_keys.cache_clear()
+    compose.text_keys.cache_clear()
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory of the code on a page."""
+def folder(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working directory of the code on a page, with the files of the page."""
     for name, fixture in RUNS.items():
         stored = ROOT / "tests" / "data" / "runs-0.1.0" / fixture
         shutil.copytree(stored, tmp_path / "runs" / name)
     (tmp_path / "in.txt").write_text("The little girl did not see him.\n", "utf-8")
+    added_files = files(page.read_text("utf-8"))
+    for name, content in added_files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content, "utf-8")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs", dirs_exist_ok=True)
+    monkeypatch.setattr(compose, "config_folder", lambda: tmp_path / "configs")
+    for package in (seq2seq.corpora, seq2seq.models):
+        added = str(tmp_path / package.__name__.replace(".", "/"))
+        monkeypatch.setattr(package, "__path__", [*package.__path__, added])
+    before = set(sys.modules)
+    forget_choices()
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    forget_choices()
+    for name in {name for name in sys.modules if name.startswith("seq2seq.")} - before:
+        if any(name == file.removesuffix(".py").replace("/", ".") for file in added_files):
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
@@ -184,7 +220,7 @@ def test_the_code_of_a_page_runs(page: Path, folder: Path) -> None:
     namespace = {"__name__": "__main__"}
     for block in blocks(page.read_text("utf-8")):
         place = "\n" * (block.line - 1)  # so that a traceback has the line of the page
-        if block.language in ("python", "py"):
+        if block.language in ("python", "py") and not block.file:
             exec(compile(place + block.code, str(page), "exec"), namespace)
         elif block.language == "pycon":
             test = doctest.DocTestParser().get_doctest(
@@ -226,8 +262,30 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     }
     if page in PAGES:
         named = {code for code in INLINE.findall(text) if OURS.fullmatch(code)}
-        missing |= {name for name in named if not (ROOT / name).exists()}
+        added = files(page.read_text("utf-8"))
+        missing |= {name for name in named - added.keys() if not (ROOT / name).exists()}
     assert not missing
+
+
+@pytest.mark.parametrize("page", [ROOT / "docs" / "add-a-model.md"], ids=ids)
+def test_the_model_of_a_page_keeps_the_contract(page: Path, tmp_path: Path) -> None:
+    """In a copy of the tree with the page's two files, as the page says."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for part in ("seq2seq", "configs", "tests/models"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
+    for name in ("pyproject.toml", "tests/conftest.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    added = files(page.read_text("utf-8"))
+    for name, content in added.items():
+        (tmp_path / name).write_text(content, "utf-8")
+    [model] = [Path(name).stem for name in added if name.startswith("seq2seq/models/")]
+    pytest_words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", model]
+    done = subprocess.run(
+        [sys.executable, *pytest_words, "tests/models/test_model_contract.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_commands_are_found_and_checked() -> None:

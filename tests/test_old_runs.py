@@ -97,14 +97,15 @@ def test_an_old_run_is_aligned(runs, command, name):
         answer = command("align", runs / name, *words, "--out", "heatmap.png")
         assert answer.status == 0, answer
         assert (runs.parent / "heatmap.png").stat().st_size
-    answer = command("align", runs / name, "--test", "test_agreement", "--export", "links.align")
+    words = ("export-alignment", runs / name, "--test", "test_agreement", "--out", "links.align")
+    answer = command(*words)
     assert answer.status == 0, answer
     assert len(read(runs.parent / "links.align").splitlines()) == 40
 
 
 def test_an_old_alignment_is_scored_against_its_stored_gold(runs, process):
     """In a process of its own, which checks no types: much faster."""
-    done = process("align", "runs/transformer", "--test", "examples", cwd=runs.parent)
+    done = process("score-alignment", "runs/transformer", "--test", "examples", cwd=runs.parent)
     out, err = done.communicate()
     assert done.returncode == 0, err
     assert "AER" in out

@@ -69,6 +69,12 @@ def test_completion_is_installed_for_a_shell(tmp_path):
     assert "seq2seq" in (tmp_path / ".bashrc").read_text("utf-8")
 
 
+def test_the_tests_of_the_lowest_versions_exist():
+    make = (ROOT / "Makefile").read_text("utf-8")
+    named = re.search(r"^LOWEST_TESTS :=((?:.*\\\n)*.*)", make, re.M)[1].replace("\\", "").split()
+    assert named and all((ROOT / name).is_file() for name in named)
+
+
 def test_hints_to_install_name_this_package_and_its_extras():
     """`seq2seq` on PyPI is another package."""
     hints = {

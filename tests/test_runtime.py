@@ -56,7 +56,7 @@ def test_a_precision_that_a_device_has_not_is_refused(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     wrong = dataclasses.replace(settings, accelerator=accelerator, precision=precision)
     with pytest.raises(
-        UserError, match=rf"trainer\.precision={precision} is not .*: take {instead}"
+        UserError, match=rf"trainer\.precision={precision} is not .*: use {instead}"
     ):
         devices.fabric(wrong)
 
@@ -64,7 +64,9 @@ def test_a_precision_that_a_device_has_not_is_refused(
 def test_a_device_that_is_not_there_is_one_sentence(settings):
     if torch.backends.mps.is_available():
         pytest.skip("this machine has one")
-    with pytest.raises(UserError, match=r"^trainer\.accelerator=mps .* is not to be had here: "):
+    with pytest.raises(
+        UserError, match=r"^trainer\.accelerator=mps .* is not available on this machine: "
+    ):
         devices.fabric(dataclasses.replace(settings, accelerator="mps"))
     with pytest.raises(UserError, match="there is no device 'mps' here"):
         devices.pick_device("mps")

@@ -52,7 +52,8 @@ def test_a_newer_save_is_refused_and_nothing_is_touched(fit):
     run = fit("rnn", "train.max_steps=2")
     change_saves(run, lambda facts: facts.update(format=state.FORMAT + 1))
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    message = f"has format {state.FORMAT + 1}, this seq2seq reads up to {state.FORMAT}: .*fresh="
+    known, newer = state.FORMAT, state.FORMAT + 1
+    message = f"has format {newer}, this version of seq2seq reads up to {known}: .*fresh="
     with pytest.raises(UserError, match=message):
         fit("rnn", "train.max_steps=4")
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
@@ -61,12 +62,12 @@ def test_a_newer_save_is_refused_and_nothing_is_touched(fit):
 @pytest.mark.parametrize("number", ["2", None, 0, -1, 1.5])
 def test_a_format_that_is_no_number_is_refused(number):
     facts = dict.fromkeys(state.FACTS) | {"format": number}
-    with pytest.raises(UserError, match="which no version of seq2seq writes"):
+    with pytest.raises(UserError, match="the invalid format"):
         upgrade(facts, Path("save"))
 
 
 def test_a_file_of_something_else_is_refused():
-    with pytest.raises(UserError, match=r"is no save of a training: it lacks checkpoints, falls"):
+    with pytest.raises(UserError, match=r"is not a saved state: missing checkpoints, falls"):
         upgrade({}, Path("model.safetensors"))
 
 
@@ -75,7 +76,8 @@ def test_a_field_that_is_unknown_or_missing_is_named(record):
     kind, what, facts = type(record), "a record", dataclasses.asdict(record)
     assert read_fields(kind, facts, what) == record
     facts["renamed"] = facts.pop("step")
-    with pytest.raises(UserError, match=rf"{what} with other fields .*\(renamed, step\)"):
+    message = rf"{what} with missing or unknown fields .*\(renamed, step\)"
+    with pytest.raises(UserError, match=message):
         read_fields(kind, facts, what)
     with pytest.raises(UserError, match=what):
         read_fields(kind, [1], what)
@@ -85,5 +87,5 @@ def test_a_save_without_a_fact_is_told_so(tmp_path):
     (tmp_path / "state").mkdir()
     saves = Saves(tmp_path)
     saves.write(Save({"weights.a": torch.zeros(1)}, {"progress": {}}))
-    with pytest.raises(UserError, match="lacks checkpoints"):
+    with pytest.raises(UserError, match="missing checkpoints"):
         saves.read(warn=pytest.fail)

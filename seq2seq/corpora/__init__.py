@@ -1,8 +1,8 @@
-"""Parallel text in: where it lies, how it is read, and the forms on disk that the rest reads.
+"""Reading, validating, caching and encoding parallel text.
 
-`Corpus` is the contract; each plug-in is one file and one YAML in `configs/data`. `Text` holds a
-split's pairs, `Encoded` their token ids; both are kept in a cache keyed by content. `check_corpus`
-reads a corpus for its defects alone.
+`Corpus` is the interface; each plug-in is one module and one YAML file in `configs/data`. `Text`
+holds the sentence pairs of a split and `Encoded` their token ids; both are stored in a cache keyed
+by content. `check_corpus` reports the defects of a corpus.
 """
 
 from seq2seq.corpora.base import Corpus, Pair, Text

@@ -1,4 +1,4 @@
-"""What every corpus promises: named splits of pairs, streamed as they lie or from the cache."""
+"""The corpus interface: named splits of sentence pairs, streamed from files or from the cache."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -17,18 +17,18 @@ __all__ = ["Corpus", "Pair", "Text", "by_name"]
 
 
 class Corpus(ABC):
-    """Parallel text in splits: "train", "validation" and any number of named tests.
+    """Parallel text in splits: "train", "validation" and any number of named test sets.
 
-    A plug-in says where a split lies and how it is read; storing and checking are done here.
+    A subclass locates and reads a split; this class stores and validates it.
 
     Args:
         source: language code of the source side.
         target: language code of the target side.
-        train: what holds the training split: a file, a prefix of files, a name.
-        validation: the same for the validation split.
-        tests: the same for every test set, by its name.
-        max_length: the most pieces a side in training.
-        tokenized: whether the text is already tokenised.
+        train: location of the training split: a file, a prefix of files or a name.
+        validation: location of the validation split.
+        tests: location of each test set, by test set name.
+        max_length: maximum number of pieces per side in training.
+        tokenized: whether the text is already tokenized.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Corpus(ABC):
         tokenized: bool,
     ) -> None:
         if max_length < 1:
-            raise UserError(f"data.max_length is {max_length}, but a sentence has at least 1 piece")
+            raise UserError(f"data.max_length is {max_length}, but must be at least 1")
         self.source = source
         self.target = target
         self.tests = tuple(tests)
@@ -51,79 +51,85 @@ class Corpus(ABC):
         self.tokenized = tokenized
         self._parts = {"train": train, "validation": validation}
         for name, part in tests.items():
-            if name in ("", "..") or Path(name).name != name:  # it names a folder of the run
-                raise UserError(f"a test set cannot be called {name!r}, which is no plain name")
+            if name in ("", "..") or Path(name).name != name:  # it becomes a folder of the run
+                raise UserError(
+                    f"a test set cannot be called {name!r}: the name must be a valid file name"
+                )
             if self._parts.setdefault(name, part) != part:
-                raise UserError(f"a test set cannot be called {name!r}, which names another split")
+                raise UserError(
+                    f"a test set cannot be called {name!r}: another split has that name"
+                )
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The names that the other methods take."""
+        """Names of all splits."""
         return ("train", "validation", *self.tests)
 
     @abstractmethod
     def read(self, split: str) -> Iterator[Pair]:
-        """Stream every pair in file order, those with an empty side included.
+        """Stream all pairs in file order, including those with an empty side.
 
-        What has to be fetched for it is fetched before this returns.
+        Files are downloaded, if necessary, before this returns.
         """
 
     @abstractmethod
     def where(self, split: str) -> str:
-        """The files or the dataset that hold the split, as a message names them."""
+        """Describe the files or dataset that hold the split, for messages."""
 
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
-        """Like `read`, but `report` hears of every defect, and where it returns, reading goes on.
+        """Stream all pairs like `read`, but pass each defect to `report`.
 
-        Nothing is skipped: a pair that `read` refuses comes as well as it can be read.
+        If `report` returns, reading continues. No pair is skipped: a pair that `read` rejects is
+        yielded as far as it can be read.
         """
         return self.read(split)
 
     def place(self, split: str, row: int, side: int) -> Place:
-        """Where one side of a pair lies; rows count from 0, the source is side 0."""
+        """Return file and line of one side of a pair (row counted from 0; side 0 is the source)."""
         return Place(split, row + 1)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
-        """The files that `read` reads, and the words that decide how; nothing if it has no files.
+        """Return the files that `read` reads and the settings that affect it.
 
-        As long as they stay as they are, so do the pairs, and are not read to see that.
+        The pairs are assumed unchanged, without reading them, while these are unchanged. Empty if
+        the corpus has no files.
         """
         return ()
 
     def division(self) -> dict[str, Any] | None:
-        """How one file was divided into the splits, for run.json; None where it was not."""
+        """Describe how one file was divided into splits, for run.json; None if it was not."""
         return None
 
     def describe(self) -> list[str]:
-        """What a person should know of the splits before they are used, a line each."""
+        """Return remarks on the splits for the user, one per line."""
         return []
 
     def gold(self, split: str) -> Iterable[Gold] | None:
-        """Word alignments of the split, pair by pair; None where the corpus has none."""
+        """Yield the gold word alignment of each pair; None if the corpus has none."""
         return None
 
     def part(self, split: str) -> str:
-        """What holds the split, as it was given to the constructor.
+        """Return the location of the split as given to the constructor.
 
         Raises:
-            UserError: there is no such split.
+            UserError: the split does not exist.
         """
         if split not in self._parts:
             raise UserError(f"there is no split {split!r}; {did_you_mean(split, self.splits)}")
         return self._parts[split]
 
     def content(self, split: str) -> Content:
-        """What tells the pairs of a split as they are now from others, whatever the files."""
+        """Return hash and number of the current pairs of a split."""
         return remembered(
             (type(self).__qualname__, *self.origin(split)),
             lambda: content(self.read(split), what=f"checking {split}"),
         )
 
     def text(self, split: str) -> Text:
-        """The split, read from the cache; stored there first where its content is new.
+        """Return the split from the cache, storing it there first if necessary.
 
         Raises:
-            UserError: there is no such split, it cannot be read, or it is empty.
+            UserError: the split does not exist, cannot be read or is empty.
         """
         text = Text.store(self.content(split), self.read(split), what=f"reading {split}")
         if not len(text):
@@ -132,16 +138,19 @@ class Corpus(ABC):
         return text
 
     def without_lines(self, split: str) -> UserError:
-        """What to raise for a split that holds nothing."""
+        """Return the error for an empty split."""
         return UserError(f"{split} is empty: there are no lines in {self.where(split)}")
 
 
 def refuse_tagged(pairs: Iterable[Pair], where: str) -> None:
-    """Refuse a text of which one side is no plain text (`seq2seq.text.markup`).
+    """Reject a text if one side is not plain text (see `seq2seq.text.markup`).
 
     Args:
-        pairs: its first ones.
-        where: what holds them, as a message names it.
+        pairs: the first pairs of the text.
+        where: name of the text in the message.
+
+    Raises:
+        UserError: one side consists of tagged or otherwise marked-up lines.
     """
     pairs = list(pairs)
     refuse_markup((pair.source for pair in pairs), f"the source side of {where}")
@@ -149,10 +158,10 @@ def refuse_tagged(pairs: Iterable[Pair], where: str) -> None:
 
 
 def by_name(parts: Iterable[str], name: Callable[[str], str]) -> dict[str, str]:
-    """Test sets by their names.
+    """Map the name of each test set to its location.
 
     Raises:
-        UserError: two of them would have the same name.
+        UserError: two locations have the same name.
     """
     named: dict[str, str] = {}
     for part in parts:

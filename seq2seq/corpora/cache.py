@@ -1,4 +1,4 @@
-"""The cache of what is slow to make: files named by content, whole or not there at all."""
+"""The cache of preprocessed data: files named by a content hash and written atomically."""
 
 import contextlib
 import os
@@ -17,16 +17,16 @@ BATCH = 10_000  # pairs held in memory at a time
 
 
 def cache_folder() -> Path:
-    """The folder that SEQ2SEQ_CACHE names, else ~/.cache/seq2seq."""
+    """Return the folder in the environment variable SEQ2SEQ_CACHE, or ~/.cache/seq2seq."""
     return Path(os.environ.get("SEQ2SEQ_CACHE") or "~/.cache/seq2seq").expanduser()
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file of the cache that takes its place only once it is whole and on disk.
+    """Open a cache file for writing; it appears at `path` only once it is complete and on disk.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        UserError: the folder cannot be written to or the disk is full.
     """
     try:
         with files.replacing(path, "wb") as file:
@@ -36,15 +36,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def unwritable(path: Path, error: OSError) -> UserError:
-    """What to raise where the cache cannot be written."""
+    """Return the error for a cache file that cannot be written."""
     return UserError(
         f"{path} cannot be written: {error.strerror or error} "
-        "(the environment variable SEQ2SEQ_CACHE moves the cache)"
+        "(set the environment variable SEQ2SEQ_CACHE to use another cache folder)"
     )
 
 
 def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """The items in lists of BATCH, the last one shorter."""
+    """Group items into lists of BATCH; the last list may be shorter."""
     chunk: list[Item] = []
     for item in items:
         chunk.append(item)
@@ -56,7 +56,7 @@ def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def counted(groups: Iterable[Group], what: str, *, total: int | None) -> Iterator[Group]:
-    """The groups under a progress bar that counts the pairs in them."""
+    """Yield the groups while a progress bar counts the pairs in them."""
     with bar() as progress:
         task = progress.add_task(what, total=total, unit="pairs")
         for group in groups:

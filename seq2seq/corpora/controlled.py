@@ -1,9 +1,9 @@
-"""The built-in corpus: English and French from a grammar, so that every answer is known.
+"""The built-in corpus: English and French generated from a grammar, with gold word alignments.
 
-Sentences are generated on the spot, with gold word alignments, in splits that each put one
-question: `test` has the lengths of the usual training text; `test_long` has as many sentences of
-every length up to 60 words; `test_agreement` has a verb at a known distance from its subject, with
-nouns of another gender or number between; `examples` are three sentences to draw.
+Each test set measures one thing: `test` has the lengths of the default training set; `test_long`
+has the same number of sentences in each range of lengths up to 60 words; `test_agreement` has a
+verb at a known distance from its subject, with nouns of another gender or number between them;
+`examples` has three sentences to plot.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ from seq2seq.system.files import write_lines
 from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement
 
 LANGUAGES = ("en", "fr")
-SHORTEST, USUAL = 4, 20  # English words of a sentence
-HELD_OUT = 1000  # pairs of `validation` and of `test`
+SHORTEST, USUAL = 4, 20  # English words per sentence
+HELD_OUT = 1000  # pairs in `validation` and in `test`
 LONG = ((4, 10), (11, 20), (21, 30), (31, 40), (41, 50), (51, 60))  # buckets of `test_long`
-EACH_LONG, EACH_DISTANCE = 100, 40  # pairs of a bucket, and of a distance in `test_agreement`
+EACH_LONG, EACH_DISTANCE = 100, 40  # pairs per bucket, and per distance in `test_agreement`
 TESTS = ("test", "test_long", "test_agreement", "examples")
-EXAMPLES = (  # what turns round; what nests; what stands before the verb
+EXAMPLES = (  # reordering; a nested relative clause; a negation and a pronoun before the verb
     (
         "the/1 European/2 economic/3 area/4 is/5 important/6 ./7",
         "LA/1 zone/4 économique/3 européenne/2 est/5 importante/6 ./7",
@@ -49,8 +49,8 @@ EXAMPLES = (  # what turns round; what nests; what stands before the verb
 )
 
 
-class Made(NamedTuple):
-    """A pair, English first, as tokens and as text, and what agrees at a distance on each side."""
+class Example(NamedTuple):
+    """A pair, English first, as tokens and as text, with the long-distance agreement per side."""
 
     gold: Gold
     texts: tuple[str, str]
@@ -62,12 +62,12 @@ class Controlled(Files):
 
     Args:
         source: language translated from: en or fr
-        target: the other one
-        pairs: how many training pairs
-        max_words: longest English sentence to train on, in words; the tests stay as they are
+        target: language translated into: fr or en
+        pairs: number of training pairs
+        max_words: longest English training sentence, in words; test sets do not change
         max_distance: longest distance in test_agreement, in words
-        grammar_seed: decides every sentence
-        max_length: longest pair to train on, in pieces a side
+        grammar_seed: seed of the generated sentences
+        max_length: longest pair to train on, in pieces per side
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Controlled(Files):
                     + did_you_mean(language, LANGUAGES)
                 )
         if source == target:
-            raise UserError(f"data.source and data.target are both {source}: one must be the other")
+            raise UserError(f"data.source and data.target are both {source}: they must differ")
         self.pairs, self.max_words = pairs, max_words
         self.max_distance, self.grammar_seed = max_distance, grammar_seed
         super().__init__(
@@ -103,39 +103,39 @@ class Controlled(Files):
         )
 
     def paths(self, split: str) -> tuple[Path, Path]:
-        """The files of both sides, generated first where they are not in the cache."""
+        """Return the files of both sides, generating them if they are not in the cache."""
         if not Path(self.root).is_dir():
             self._generate()
         return super().paths(split)
 
     def gold(self, split: str) -> Iterable[Gold]:
-        """Word alignments, and in `test_agreement` what agrees with what."""
+        """Yield word alignments and, in `test_agreement`, agreements."""
         source, target = self.paths(split)
         links = source.with_suffix(".links")
         agreements = source.with_name(f"{split}.agreement.{self.target}")
         sides = [read_lines(side.with_suffix(f".tokens{side.suffix}")) for side in (source, target)]
-        known = read_lines(agreements) if agreements.exists() else None
+        agreement_lines = read_lines(agreements) if agreements.exists() else None
         for left, right, line in zip(*sides, read_lines(links), strict=True):
-            found = Links.parse(line)
+            alignment = Links.parse(line)
             yield Gold(
                 left.split(),
                 right.split(),
-                found if self.source == "en" else found.turned(),
-                parse_agreement(next(known)) if known else None,
+                alignment if self.source == "en" else alignment.turned(),
+                parse_agreement(next(agreement_lines)) if agreement_lines else None,
             )
 
     def _key(self) -> str:
-        """A name for what the dials, the lexicon and the rules generate."""
+        """Return a hash of the options, the lexicon and the code that generates the corpus."""
         digest = hashlib.sha256()
-        dials = (self.pairs, self.max_words, self.max_distance, self.grammar_seed)
-        digest.update(repr(dials).encode())
+        options = (self.pairs, self.max_words, self.max_distance, self.grammar_seed)
+        digest.update(repr(options).encode())
         code = [Path(__file__), *sorted(Path(__file__).with_name("grammar").glob("*.py"))]
         for file in [*code, *sorted(data_folder().glob("*.tsv"))]:
             digest.update(file.read_bytes())
         return digest.hexdigest()[:16]
 
     def _generate(self) -> None:
-        """Write all splits into the cache, all or none."""
+        """Write all splits into the cache atomically."""
         final = Path(self.root)
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -151,68 +151,72 @@ class Controlled(Files):
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
-            if not final.is_dir():  # else another process was faster
+            if not final.is_dir():  # otherwise another process has written it
                 raise unwritable(final, error) from error
 
-    def _splits(self) -> Iterator[tuple[str, int, Iterator[Made]]]:
-        """Each split, its size and its pairs; what tests never depends on what trains."""
+    def _splits(self) -> Iterator[tuple[str, int, Iterator[Example]]]:
+        """Yield name, size and pairs of each split.
+
+        Test sets come first, so that they do not depend on the training options.
+        """
         lexicon = Lexicon(data_folder())
         seen: set[str] = set()
 
         def draw(number: int) -> Grammar:
             return Grammar(lexicon, 1000 * self.grammar_seed + number)
 
-        def new(pairs: Iterator[Made], size: int) -> Iterator[Made]:
-            """So many pairs of which neither side has been in any split before."""
+        def new(pairs: Iterator[Example], size: int) -> Iterator[Example]:
+            """Yield `size` pairs of which neither side has occurred in a split before."""
             return islice(unseen(pairs, seen), size)
 
-        yield "examples", len(EXAMPLES), new(map(made, starmap(rule, EXAMPLES)), len(EXAMPLES))
-        yield "test", HELD_OUT, new(drawn(draw(0), SHORTEST, USUAL), HELD_OUT)
+        yield "examples", len(EXAMPLES), new(map(example, starmap(rule, EXAMPLES)), len(EXAMPLES))
+        yield "test", HELD_OUT, new(sentences(draw(0), SHORTEST, USUAL), HELD_OUT)
         buckets = ((draw(10 + i), *bucket) for i, bucket in enumerate(LONG))
-        long = (new(drawn(*bucket), EACH_LONG) for bucket in buckets)
+        long = (new(sentences(*bucket), EACH_LONG) for bucket in buckets)
         yield "test_long", len(LONG) * EACH_LONG, chain.from_iterable(long)
         distances = range(self.max_distance + 1)
-        far = (new(distant(draw(100 + i), i), EACH_DISTANCE) for i in distances)
+        far = (new(dependencies(draw(100 + i), i), EACH_DISTANCE) for i in distances)
         yield "test_agreement", len(distances) * EACH_DISTANCE, chain.from_iterable(far)
-        yield "validation", HELD_OUT, new(drawn(draw(1), SHORTEST, self.max_words), HELD_OUT)
-        yield "train", self.pairs, new(drawn(draw(2), SHORTEST, self.max_words), self.pairs)
+        yield "validation", HELD_OUT, new(sentences(draw(1), SHORTEST, self.max_words), HELD_OUT)
+        yield "train", self.pairs, new(sentences(draw(2), SHORTEST, self.max_words), self.pairs)
 
 
-def made(phrase: Phrase) -> Made:
-    """A sentence of the grammar with its words as they meet."""
+def example(phrase: Phrase) -> Example:
+    """Convert a phrase of the grammar into a pair with French contractions and elisions applied."""
     pair = gold(french(phrase))
-    return Made(pair, (text(pair.source), text(pair.target)))
+    return Example(pair, (text(pair.source), text(pair.target)))
 
 
-def drawn(grammar: Grammar, fewest: int, most: int) -> Iterator[Made]:
-    """Sentences of that many English words, without end."""
+def sentences(grammar: Grammar, shortest: int, longest: int) -> Iterator[Example]:
+    """Generate sentences of `shortest` to `longest` English words, without end."""
     while True:
-        room = grammar.between(fewest, most + most // 4)  # what there is room for is not all used
-        pair = made(grammar.sentence(room))
-        if fewest <= len(pair.texts[0].split()) <= most:
+        # The budget may exceed `longest`: a sentence does not use all of its budget.
+        budget = grammar.between(shortest, longest + longest // 4)
+        pair = example(grammar.sentence(budget))
+        if shortest <= len(pair.texts[0].split()) <= longest:
             yield pair
 
 
-def distant(grammar: Grammar, distance: int) -> Iterator[Made]:
-    """Sentences with that many words between a subject and its verb, without end."""
+def dependencies(grammar: Grammar, distance: int) -> Iterator[Example]:
+    """Generate sentences with `distance` words between a subject and its verb, without end."""
     while True:
-        # Again, more room than is used; below 2 there is no room for another noun.
-        room = distance if distance < 2 else grammar.between(distance + 1, distance + 4)
-        found = grammar.dependency(room)
+        # As above, the budget is larger than what is used; below 2, no other noun fits.
+        budget = distance if distance < 2 else grammar.between(distance + 1, distance + 4)
+        found = grammar.dependency(budget)
         if found and found.french.distance == distance:
-            yield made(found.phrase)._replace(agreements=(found.english, found.french))
+            yield example(found.phrase)._replace(agreements=(found.english, found.french))
 
 
-def unseen(pairs: Iterable[Made], seen: set[str]) -> Iterator[Made]:
-    """The pairs of which neither side has been seen, which they are from then on."""
+def unseen(pairs: Iterable[Example], seen: set[str]) -> Iterator[Example]:
+    """Yield the pairs of which neither side is in `seen`, and add both sides to it."""
     for pair in pairs:
         if seen.isdisjoint(pair.texts):
             seen.update(pair.texts)
             yield pair
 
 
-def write(folder: Path, split: str, pairs: Iterable[Made]) -> None:
-    """Both sides as text and as tokens, the links, and the agreements if there are any."""
+def write(folder: Path, split: str, pairs: Iterable[Example]) -> None:
+    """Write text and tokens of both sides, the links, and the agreements if there are any."""
     pairs = list(pairs)
     sides = ([pair.gold.source for pair in pairs], [pair.gold.target for pair in pairs])
     for language, side, words in zip(LANGUAGES, (0, 1), sides, strict=True):

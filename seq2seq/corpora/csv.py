@@ -1,4 +1,4 @@
-"""Tables with columns between commas or another delimiter, with quotes as in RFC 4180."""
+"""CSV files: comma-separated columns (or another delimiter) with quotes as in RFC 4180."""
 
 from typing import Unpack
 
@@ -8,15 +8,15 @@ from seq2seq.corpora.tsv import Tsv
 
 
 class Csv(Tsv):
-    """Comma-separated columns; cells may be quoted, and then have delimiters and line ends.
+    """Comma-separated columns; quoted cells may contain delimiters and line ends.
 
-    Quotes are those of RFC 4180. Line ends inside a text become spaces.
+    Quotes follow RFC 4180. Line ends inside a cell become spaces.
 
     Args:
         source_column: column of the source side, its name in the header or its number from 0
         target_column: column of the target side, its name in the header or its number from 0
         header: true if the first line names the columns
-        delimiter: what is between columns: a character, or comma, semicolon, tab or pipe
+        delimiter: separator of columns: a character, or comma, semicolon, tab or pipe
     """
 
     ending = ".csv"

@@ -1,8 +1,8 @@
-"""Divide the pairs of one file into splits, so that no source sentence is in two of them.
+"""Divide the pairs of one file into splits such that no source sentence is in two of them.
 
-Pairs whose sources are the same but for case, punctuation and spaces form a group, and a group is
-in one split as a whole. Groups are drawn in the order of a keyed hash of their source, which
-depends on the seed and on the text alone, not on the order of lines, the machine or the process.
+Pairs whose sources differ only in case, punctuation and spaces form a group; a group is never
+divided. Groups are assigned in the order of a keyed hash of their source, which depends only on
+the seed and the text, not on the order of lines, the machine or the process.
 """
 
 import hashlib
@@ -22,19 +22,19 @@ from numpy.typing import NDArray
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
 
-TRAIN = 0  # number of the split that keeps whatever no other split takes
+TRAIN = 0  # number of the split that gets the remaining pairs
 MOST_SPLITS = 255  # a row's split is stored in one byte
 NUMBER_LIKE = re.compile(r"[-+]?[\d.,_]*\d[\d.,_]*(e[-+]?\d+)?\s*%?|[-+]?(nan|inf)", re.IGNORECASE)
 
 
 class Size(NamedTuple):
-    """How much of a file a split gets: a number of pairs, or a share of them.
+    """The size of a split: a number of pairs or a share of the file.
 
     Attributes:
-        key: what a message calls it, such as data.validation=1000.
-        number: pairs; None where a share is given.
-        share: share of the pairs, above 0 and below 1; with a number, the split gets the smaller,
-            but at least one pair.
+        key: its name in messages, such as data.validation=1000.
+        number: number of pairs; None if a share is given.
+        share: share of the pairs, above 0 and below 1; if `number` is given too, the split gets
+            the smaller of the two, but at least one pair.
     """
 
     key: str
@@ -43,10 +43,10 @@ class Size(NamedTuple):
 
     @classmethod
     def parse(cls, key: str, value: str) -> "Size | None":
-        """The size that a value means; None for the name of a file.
+        """Parse the value of an option; None for the name of a file.
 
         Raises:
-            UserError: it is a number, but neither a count nor a share.
+            UserError: the value is a number, but neither a count nor a share.
         """
         value = value.strip()
         named = f"{key}={value}"
@@ -59,20 +59,20 @@ class Size(NamedTuple):
             number = math.nan
         if number >= 1 and number == int(number if number < math.inf else 0) and not percent:
             if number == 1 and value != "1":
-                raise UserError(f"{named} is all of the file: a share must be below 1")
+                raise UserError(f"{named} is the whole file: a share must be below 1")
             return cls(named, number=int(number))
         if 0 < number < 1:
             return cls(named, share=number)
         raise UserError(
-            f"{named} is no size of a split: give a number of pairs, such as 1000, or a share "
+            f"{named} is not the size of a split: give a number of pairs, such as 1000, or a share "
             "above 0 and below 1, such as 0.1"
         )
 
     def pairs(self, total: int) -> int:
-        """The number of pairs it asks for, of so many.
+        """Return the number of pairs of this split out of `total`.
 
         Raises:
-            UserError: it is no pair at all.
+            UserError: the share is less than one pair.
         """
         shared = total if self.share is None else round(self.share * total)
         if self.number is not None:
@@ -84,14 +84,14 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Which split each pair of a file belongs to.
+    """The assignment of the pairs of a file to splits.
 
     Args:
-        names: the splits by number; training is number 0.
-        split_of: the number of each row's split, in file order.
-        wanted: pairs asked for, by the names of all splits but training.
-        sources: different sources, those that differ in case or punctuation alone taken as one.
-        repeated: pairs whose source another pair has too.
+        names: names of the splits by number; training is number 0.
+        split_of: number of the split of each row, in file order.
+        wanted: requested number of pairs of each split except training.
+        sources: number of distinct sources, ignoring case and punctuation.
+        repeated: number of pairs whose source occurs in another pair.
     """
 
     names: tuple[str, ...]
@@ -101,34 +101,34 @@ class Cut:
     repeated: int
 
     def rows(self, split: str) -> NDArray[np.intp]:
-        """The rows of the file that a split consists of."""
+        """Return the rows of the file that belong to a split."""
         return np.flatnonzero(self.split_of == self.names.index(split))
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pairs by split."""
+        """Number of pairs by split."""
         counts = np.bincount(self.split_of, minlength=len(self.names)).tolist()
         return dict(zip(self.names, counts, strict=True))
 
     @property
     def sha256(self) -> str:
-        """A hash of which row is in which split."""
+        """SHA-256 of the assignment of rows to splits."""
         return hashlib.sha256(self.split_of.tobytes()).hexdigest()
 
 
 def cut(pairs: Iterable[Pair], sizes: Mapping[str, Size], seed: int, where: str) -> Cut:
-    """Divide pairs into splits; what is left over is for training.
+    """Divide pairs into splits; the training split gets the rest.
 
-    A pair with an empty side is always left to training, which does not use it either.
+    A pair with an empty side is assigned to the training split, which skips such pairs.
 
     Args:
-        pairs: all of them, in file order.
-        sizes: what each split but training gets, in the order in which they are filled.
-        seed: decides which groups of pairs go where.
-        where: what a message calls the file.
+        pairs: all pairs in file order.
+        sizes: size of each split except training, in the order in which they are filled.
+        seed: seed of the assignment.
+        where: name of the file in messages.
 
     Raises:
-        UserError: the pairs are too few.
+        UserError: there are too few pairs.
     """
     keys, usable = array("Q"), bytearray()
     secret = seed.to_bytes(8, "big")
@@ -142,8 +142,8 @@ def cut(pairs: Iterable[Pair], sizes: Mapping[str, Size], seed: int, where: str)
     if not keys or sum(wanted.values()) >= len(keys):
         asked = " and ".join(dict.fromkeys(size.key for size in sizes.values()))
         raise UserError(
-            f"{where} has {len(keys):,} pairs with text on both sides, but {asked} ask for "
-            f"{sum(wanted.values()):,} of them: nothing would be left to train on"
+            f"{where} has {len(keys):,} pairs with text on both sides, but {asked} need "
+            f"{sum(wanted.values()):,} of them: no training pairs would be left"
             if keys
             else f"{where} has no pairs with text on both sides: there is nothing to split"
         )
@@ -163,42 +163,44 @@ def cut(pairs: Iterable[Pair], sizes: Mapping[str, Size], seed: int, where: str)
     for name, count in found.counts.items():
         if not count:
             raise UserError(
-                f"{where} cannot be split: every source has so many translations that none fits "
-                f"into {sizes[name].key if name in sizes else 'the training split'}, for pairs "
-                "with the same source stay together"
+                f"{where} cannot be split: pairs with the same source stay together, and no group "
+                f"fits into {sizes[name].key if name in sizes else 'the training split'}"
             )
     return found
 
 
 def fill(members: NDArray[np.intp], wanted: list[int]) -> NDArray[np.uint8]:
-    """The split of each group: groups are taken in order, those that no longer fit are passed over.
+    """Assign groups to splits in order; a group too large for the current split is skipped.
 
     Args:
-        members: pairs of each group, in the order in which groups are drawn.
-        wanted: pairs of each split after the first, which gets the rest.
+        members: number of pairs of each group, in the order in which groups are assigned.
+        wanted: number of pairs of each split after the first, which gets the rest.
+
+    Returns:
+        The number of the split of each group.
     """
     split_of = np.full(len(members), TRAIN, np.uint8)
-    waiting = iter(enumerate(members.tolist()))
-    passed: list[tuple[int, int]] = []
+    remaining = iter(enumerate(members.tolist()))
+    skipped: list[tuple[int, int]] = []
     for number, left in enumerate(wanted, start=TRAIN + 1):
-        again: list[tuple[int, int]] = []
-        for source in (iter(passed), waiting):
+        still_skipped: list[tuple[int, int]] = []
+        for source in (iter(skipped), remaining):
             while left and (group := next(source, None)):
                 if group[1] <= left:
                     split_of[group[0]] = number
                     left -= group[1]
                 else:
-                    again.append(group)
-            if source is not waiting:
-                again.extend(source)
-        passed = again
+                    still_skipped.append(group)
+            if source is not remaining:
+                still_skipped.extend(source)
+        skipped = still_skipped
     return split_of
 
 
 def comparable(source: str) -> str:
-    """A source without what makes no other sentence of it: case, punctuation, spaces, marks.
+    """Normalize a source for comparison: case, punctuation, spaces and Unicode form are ignored.
 
-    A source of nothing but punctuation stays as it is.
+    A source that consists only of punctuation is returned as it is.
     """
     folded = unicodedata.normalize("NFKC", source).casefold().translate(_ignored())
     return " ".join(folded.split()) or source.strip()
@@ -206,7 +208,7 @@ def comparable(source: str) -> str:
 
 @cache
 def _ignored() -> dict[int, str | None]:
-    """Characters that are not compared: invisible ones vanish, punctuation separates words."""
+    """Map ignored characters: invisible ones are deleted, punctuation becomes a space."""
     table: dict[int, str | None] = {}
     for code in range(sys.maxunicode + 1):
         kind = unicodedata.category(chr(code))

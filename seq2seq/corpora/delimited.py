@@ -1,7 +1,7 @@
-"""Tables of text with a delimiter: TSV, whose quotes are text, and CSV as RFC 4180 has it.
+"""Read delimited text: TSV, where quotes are text, and CSV as in RFC 4180.
 
-Nothing is guessed: a cell is the text between its delimiters, whatever number, date or missing
-value it looks like.
+No types are inferred: a cell is the text between its delimiters, even if it looks like a number, a
+date or a missing value.
 """
 
 import re
@@ -16,19 +16,19 @@ from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.text_lines import Defect, Place, Report, read_lines
 
-LINES = 1_000  # of a file that one cell may span; more is a quote that was never closed
+LINES = 1_000  # maximum lines in one cell; more means that a quote is not closed
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a cell that CSV would have quoted so
+DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a cell quoted as in CSV
 
-Record = tuple[int, list[str]]  # the line where it begins, and its cells
+Record = tuple[int, list[str]]  # the number of its first line, and its cells
 
 
 class BadQuotesError(Exception):
-    """Quotes that are not those of CSV; the message is the end of a sentence."""
+    """Quotes that are invalid in CSV; the message is the end of a sentence."""
 
 
 class Form(NamedTuple):
-    """How a file is cut into cells, and whether its first record names them."""
+    """The dialect of a file: delimiter, whether cells may be quoted, whether it has a header."""
 
     delimiter: str
     quotes: bool
@@ -36,15 +36,15 @@ class Form(NamedTuple):
 
 
 def delimiter_of(name: str) -> str:
-    """The delimiter that a key means: the character, or its name.
+    """Return the delimiter for the value of `data.delimiter`: a character or its name.
 
     Raises:
-        UserError: it cannot be one.
+        UserError: the value is not a valid delimiter.
     """
     found = DELIMITERS.get(name, "\t" if name == "\\t" else name)
     if len(found) != 1 or found in '"\r\n':
         raise UserError(
-            f"data.delimiter is {name!r}, but it is one character, or its name: "
+            f"data.delimiter is {name!r}, but must be one character or one of the names "
             f"{', '.join(DELIMITERS)}"
         )
     return found
@@ -53,16 +53,16 @@ def delimiter_of(name: str) -> str:
 def table_pairs(
     path: Path, form: Form, columns: tuple[list[str], list[str]], report: Report
 ) -> Iterator[tuple[int, Pair]]:
-    """Stream two columns of a table, each pair with the line where its record begins.
+    """Stream two columns of a table; each pair comes with the first line of its record.
 
     Args:
         path: the file.
-        form: how it is cut.
-        columns: the names, or the number from 0, that the source and the target column may have.
-        report: called with every defect; where it returns, a record without both columns is empty.
+        form: its dialect.
+        columns: possible names, or the number from 0, of the source and the target column.
+        report: called with every defect; if it returns, a record without both columns is empty.
 
     Raises:
-        UserError: there is no such column, or what `report` does not accept.
+        UserError: a column does not exist, or `report` raises it.
     """
     with closing(records(path, form, report)) as read:
         names = next(read, (1, [""]))[1] if form.header else []
@@ -73,7 +73,7 @@ def table_pairs(
             if len(cells) <= max(source, target):
                 sentence = (
                     f"line {line} of {path} has {len(cells)} columns, "
-                    f"but column {max(source, target)} (counted from 0) is asked for"
+                    f"but column {max(source, target)} (counted from 0) is configured"
                 )
                 report(Defect("too few columns", Place(path.name, line), UserError(sentence)))
                 yield line, Pair("", "")
@@ -97,10 +97,10 @@ def records(path: Path, form: Form, report: Report) -> Generator[Record, None, N
 
 
 def quoted_records(path: Path, delimiter: str, report: Report) -> Iterator[Record]:
-    """Stream the records of CSV; a quoted cell may span lines, and `""` in it is a quote.
+    """Stream the records of a CSV file; a quoted cell may span lines, and `""` in it is a quote.
 
-    A record with wrong quotes is reported, read as one empty cell, and reading goes on at the next
-    line. A blank line is no record.
+    A record with invalid quotes is reported and read as one empty cell; reading continues at the
+    next line. Blank lines are skipped.
     """
     with closing(read_lines(path, report)) as read:
         lines: Iterator[tuple[int, str]] = enumerate(read, start=1)
@@ -129,7 +129,7 @@ def quoted_records(path: Path, delimiter: str, report: Report) -> Iterator[Recor
 def _quoted_cells(
     line: str, delimiter: str, lines: Iterator[tuple[int, str]], spanned: list[tuple[int, str]]
 ) -> Iterator[str]:
-    """The cells of a record; lines that it goes on in are taken, and added to `spanned`.
+    """Yield the cells of a record; lines that it continues on are added to `spanned`.
 
     Raises:
         BadQuotesError: the message is the end of a sentence about the record's first line.
@@ -143,11 +143,11 @@ def _quoted_cells(
                 if end < 0:
                     following = next(lines, None) if len(spanned) < LINES else None
                     if following is None:
-                        reached = f"within {LINES:,} lines" if spanned[LINES - 1 :] else "again"
+                        limit = f" within {LINES:,} lines" if spanned[LINES - 1 :] else ""
                         raise BadQuotesError(
-                            f"begins a quoted cell that is not closed {reached}: a quote that is "
-                            'text is written "" inside a quoted cell; where quotes are always '
-                            "text, data=tsv reads columns between tabs"
+                            f"begins a quoted cell that is not closed{limit}: write a literal "
+                            'quote as "" inside a quoted cell, or use data=tsv for tab-separated '
+                            "columns where quotes are text"
                         )
                     spanned.append(following)
                     parts.append(line[at:] + "\n")
@@ -162,8 +162,8 @@ def _quoted_cells(
             if at < len(line) and line[at] != delimiter:
                 rest = line[at : at + 20]
                 raise BadQuotesError(
-                    f"begins a quoted cell that has {rest!r} after its closing quote: an unclosed "
-                    'quote, or one that is text and should be written ""'
+                    f"begins a quoted cell that has {rest!r} after its closing quote: the quote is "
+                    'not closed, or a literal quote is not written as ""'
                 )
             yield "".join(parts)
         else:
@@ -177,19 +177,19 @@ def _quoted_cells(
 
 
 def column_number(path: Path, form: Form, choices: list[str], names: list[str]) -> int:
-    """The number of a column, by the names it may have or by its number itself.
+    """Return the number of a column, given its possible names or its number.
 
     Raises:
-        UserError: there is none, or more than one.
+        UserError: there is no such column, or more than one.
     """
     found = [number for number, name in enumerate(names) if name in choices]
     if len(found) > 1:
         same = " and ".join(f"{names[number]!r} ({number})" for number in found)
-        raise UserError(f"{path} has several columns to choose from: {same}; give a number")
+        raise UserError(f"{path} has several matching columns: {same}; give a number")
     if found:
         return found[0]
     if names == [""]:
-        raise UserError(f"{path} has no header: its first line is empty, or there is none")
+        raise UserError(f"{path} has no header: its first line is empty or missing")
     wanted = choices[-1]
     if wanted.isdecimal() and len(wanted) < 10:
         return int(wanted)
@@ -206,16 +206,16 @@ def column_number(path: Path, form: Form, choices: list[str], names: list[str]) 
 
 
 def _other_columns(path: Path, form: Form, line: int, count: int, width: int) -> Defect:
-    """A record with a number of columns that others do not have.
+    """Return the defect for a record whose number of columns differs from that of the first.
 
-    In CSV a cell with the delimiter in it should have been quoted, and all cells after it are
-    shifted; a TSV may end its lines with more columns that nobody asks for.
+    In CSV this is an error: an unquoted cell contains the delimiter, and all cells after it are
+    shifted. A TSV line may have additional columns that are not read.
     """
     place = Place(path.name, line)
     if not form.quotes:
         return Defect("other columns", place)
     sentence = (
-        f"line {line} of {path} has {count} columns where the first has {width}: a cell that "
+        f"line {line} of {path} has {count} columns, but the first has {width}: a cell that "
         f"contains {form.delimiter!r} must be quoted"
     )
     return Defect("other columns", place, UserError(sentence))

@@ -1,8 +1,8 @@
-"""XML and SGML as a stream of events with line numbers, safe for files from anywhere.
+"""Parse XML and SGML into a stream of events with line numbers, safe for untrusted files.
 
-XML is parsed by expat. A file that declares entities is refused: they are how a small file grows to
-gigabytes or reads other files, and no corpus needs them. External DTDs are never opened. SGML, as
-the older test sets of WMT are, need not be well-formed: attributes without quotes, `&` as itself.
+XML is parsed by expat. A file that declares entities is rejected: entities can expand to gigabytes
+or read other files, and no corpus needs them. External DTDs are never opened. SGML (older WMT test
+sets) need not be well-formed: it may have attributes without quotes and a bare `&`.
 """
 
 import re
@@ -16,20 +16,20 @@ from xml.parsers import expat
 from seq2seq.errors import UserError
 from seq2seq.system.text_lines import Report, read_lines
 
-LINES = 200  # given to the parser at a time
+LINES = 200  # passed to the parser at a time
 TAG = re.compile(r"<!--.*?-->|<[!?][^>]*>|<(/?)([A-Za-z][\w:.-]*)((?:\s[^<>]*)?)>")
 ATTRIBUTE = re.compile(r"""([\w:.-]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""")
 REFERENCE = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|(\w+));")
 
 
 class Event(NamedTuple):
-    """A tag that begins or ends, or text between tags.
+    """A start tag, an end tag, or text between tags.
 
     Attributes:
-        kind: what it is.
-        value: the name of the tag in lower case, or the text.
-        line: where it is, counted from 1.
-        attributes: of a tag that begins, by name in lower case.
+        kind: kind of the event.
+        value: name of the tag in lower case, or the text.
+        line: line number, counted from 1.
+        attributes: attributes of a start tag, by name in lower case.
     """
 
     kind: Literal["start", "end", "text"]
@@ -42,10 +42,10 @@ def xml_events(path: Path, report: Report) -> Iterator[Event]:
     """Stream the events of an XML file.
 
     Raises:
-        UserError: it is not well-formed, or declares entities; the sentence names the line.
+        UserError: the file is not well-formed or declares entities; the message names the line.
     """
     events: list[Event] = []
-    parser = expat.ParserCreate("utf-8")  # whatever it declares: it is decoded before
+    parser = expat.ParserCreate("utf-8")  # ignores the declared encoding: lines are decoded before
     parser.buffer_text = True
 
     def text(data: str) -> None:
@@ -60,8 +60,9 @@ def xml_events(path: Path, report: Report) -> Iterator[Event]:
 
     def declared(name: str, *_: object) -> None:
         raise UserError(
-            f"line {parser.CurrentLineNumber} of {path} declares the entity {name!r}: files that "
-            "do are refused, since entities can expand to any size; replace it by its text"
+            f"line {parser.CurrentLineNumber} of {path} declares the entity {name!r}: entity "
+            "declarations are not supported, since they can expand to any size; replace the "
+            "entity by its text"
         )
 
     def skipped(name: str, is_parameter: int) -> None:
@@ -96,7 +97,7 @@ def xml_events(path: Path, report: Report) -> Iterator[Event]:
 
 
 def sgml_events(path: Path, report: Report) -> Iterator[Event]:
-    """Stream the events of a file with tags that is no well-formed XML; a tag is in one line."""
+    """Stream the events of a file with tags that is not well-formed XML; no tag spans lines."""
     with closing(read_lines(path, report)) as lines:
         for number, line in enumerate(lines, start=1):
             at = 0
@@ -113,7 +114,7 @@ def sgml_events(path: Path, report: Report) -> Iterator[Event]:
 
 
 def dereferenced(text: str) -> str:
-    """A text with its character references replaced; what is no reference stays."""
+    """Replace the character references in a text; anything else stays as it is."""
     return REFERENCE.sub(_character, text) if "&" in text else text
 
 

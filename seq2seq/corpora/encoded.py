@@ -1,4 +1,4 @@
-"""Token ids, made once and kept on disk: the form in which training reads a corpus."""
+"""Token ids of a corpus, computed once and stored on disk."""
 
 import hashlib
 from itertools import chain, islice
@@ -15,21 +15,23 @@ from seq2seq.system.console import bar
 
 @runtime_checkable
 class TextEncoder(Protocol):
-    """What is asked of a tokenizer here."""
+    """The interface of a tokenizer that `encode` needs."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever `encode` would answer differently."""
+        """Identifies the tokenizer: equal fingerprints mean equal results of `encode`."""
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        """The ids of each text, without marks of begin and end."""
+        """Return the ids of each text, without BOS and EOS."""
 
 
 class Encoded:
-    """The ids of every pair of a text, in its order, empties included; only lengths are in memory.
+    """The ids of every pair of a text, in file order, including pairs with an empty side.
+
+    Only the lengths are held in memory.
 
     Args:
-        shards: two rows a pair, source and target.
+        shards: two rows per pair, source and target.
     """
 
     def __init__(self, shards: Shards) -> None:
@@ -50,7 +52,7 @@ class Encoded:
 
 
 class Usable(NamedTuple):
-    """The pairs to train on: indices of those kept, and how many were left out for what."""
+    """Indices of the pairs to train on, and the number of pairs skipped for each reason."""
 
     rows: NDArray[np.int64]
     empty: int
@@ -58,9 +60,9 @@ class Usable(NamedTuple):
 
 
 def encode(text: Text, source_tokenizer: TextEncoder, target_tokenizer: TextEncoder) -> Encoded:
-    """The ids of a text, from the cache as far as it has met these tokenizers before.
+    """Encode a text; shards that are already in the cache for these tokenizers are reused.
 
-    The tokenizers keep all cores at work. An interruption costs one shard at most.
+    Encoding is multithreaded. After an interruption, at most one shard is encoded again.
     """
     key = "\n".join([text.fingerprint, source_tokenizer.fingerprint, target_tokenizer.fingerprint])
     folder = cache_folder() / "encoded" / hashlib.sha256(key.encode()).hexdigest()
@@ -81,7 +83,7 @@ def encode(text: Text, source_tokenizer: TextEncoder, target_tokenizer: TextEnco
 
 
 def usable(encoded: Encoded, max_length: int) -> Usable:
-    """Leave out, as a pair, what has an empty side or one of more than `max_length` ids."""
+    """Select the pairs without an empty side or a side of more than `max_length` ids."""
     shorter = np.minimum(encoded.source_lengths, encoded.target_lengths)
     longer = np.maximum(encoded.source_lengths, encoded.target_lengths)
     empty = shorter == 0

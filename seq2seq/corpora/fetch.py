@@ -1,4 +1,4 @@
-"""Known files from the web into the cache, from the first address that has them unchanged."""
+"""Download files with a known SHA-256 into the cache, from the first URL that has them."""
 
 import gzip
 import hashlib
@@ -16,27 +16,30 @@ from seq2seq.corpora.cache import replacing
 from seq2seq.errors import UserError
 from seq2seq.system.console import bar, console
 
-SECONDS = 30  # without an answer before giving up
+SECONDS = 30  # timeout of a request
 BYTES = 1 << 16  # read at a time
-MOST = 1 << 28  # bytes of an answer, packed or not
+MOST = 1 << 28  # maximum bytes of a response, compressed or not
 
 
 class UnusableError(Exception):
-    """What an address answered cannot be used; the message is the reason."""
+    """A response cannot be used; the message is the reason."""
 
 
 def fetch(urls: Sequence[str], path: Path, *, sha256: str, field: str) -> Path:
-    """Fetch a text file of known content unless it is there already.
+    """Download a text file of known content unless it exists already.
 
     Args:
-        urls: where it may be, in the order in which they are tried: lines of text, plain or gzip,
-            or (where the name ends in .jsonl) objects of which one field is a line.
-        path: where it goes, unpacked.
-        sha256: of its content, unpacked.
-        field: of an object in JSON lines.
+        urls: URLs in the order in which they are tried: a text file, plain or gzip, or (if the
+            URL ends in .jsonl) JSON lines with one line of text in a field.
+        path: destination of the decompressed file.
+        sha256: SHA-256 of the decompressed file.
+        field: field that holds the text, for JSON lines.
+
+    Returns:
+        `path`.
 
     Raises:
-        UserError: no address has it; the sentence names each with the reason.
+        UserError: no URL has the file; the message gives the reason for each.
     """
     if path.exists():
         return path
@@ -47,10 +50,8 @@ def fetch(urls: Sequence[str], path: Path, *, sha256: str, field: str) -> Path:
         except UnusableError as error:
             reasons.append(f"{url}: {error}")
             continue
-        if (found := hashlib.sha256(content).hexdigest()) != sha256:
-            reasons.append(
-                f"{url}: other content than expected (SHA-256 {found[:12]}, not {sha256[:12]})"
-            )
+        if (actual := hashlib.sha256(content).hexdigest()) != sha256:
+            reasons.append(f"{url}: unexpected content (SHA-256 {actual[:12]}, not {sha256[:12]})")
             continue
         with replacing(path) as file:
             file.write(content)
@@ -60,39 +61,39 @@ def fetch(urls: Sequence[str], path: Path, *, sha256: str, field: str) -> Path:
 
 
 def download(url: str) -> bytes:
-    """What an address answers.
+    """Return the body of the response to a URL.
 
     Raises:
-        UnusableError: nothing, an error, or only a part.
+        UnusableError: the request fails, or the response is incomplete or too large.
     """
     if urlsplit_scheme(url) not in ("http", "https"):
-        raise UnusableError("only http and https are fetched")
+        raise UnusableError("only http and https are supported")
     try:
-        with urlopen(url, timeout=SECONDS) as answer, bar() as progress:
-            size = answer.headers.get("Content-Length")
+        with urlopen(url, timeout=SECONDS) as response, bar() as progress:
+            size = response.headers.get("Content-Length")
             total = int(size) if size else None
             name = url.rsplit("/", 1)[-1]
             task = progress.add_task(f"fetching {name}", total=total, unit="B")
             content = bytearray()
-            while block := answer.read(BYTES):
+            while block := response.read(BYTES):
                 content += block
                 progress.advance(task, len(block))
                 if len(content) > MOST:
-                    raise UnusableError(f"the answer has more than {MOST:,} bytes")
+                    raise UnusableError(f"the response has more than {MOST:,} bytes")
     except HTTPError as error:
-        error.close()  # it is the open answer as well
+        error.close()  # the error is also the open response
         raise UnusableError(f"{error.code} {error.reason}") from error
     except URLError as error:
         raise UnusableError(str(error.reason)) from error
     except (OSError, HTTPException, ValueError) as error:
         raise UnusableError(str(error) or type(error).__name__) from error
     if total is not None and len(content) < total:
-        raise UnusableError(f"the answer ends after {len(content):,} of {total:,} bytes")
+        raise UnusableError(f"the response ends after {len(content):,} of {total:,} bytes")
     return bytes(content)
 
 
 def urlsplit_scheme(url: str) -> str:
-    """The scheme of an address; nothing where it is malformed."""
+    """Return the scheme of a URL; empty if the URL is malformed."""
     try:
         return urlsplit(url).scheme
     except ValueError:
@@ -100,22 +101,22 @@ def urlsplit_scheme(url: str) -> str:
 
 
 def unpacked(content: bytes, field: str | None) -> bytes:
-    """The text in an answer: unpacked from gzip, and the lines of one field from JSON lines.
+    """Return the text in a response: decompress gzip, and join one field of JSON lines.
 
     Raises:
-        UnusableError: it is damaged, or has no such field.
+        UnusableError: the response is damaged or does not have the field.
     """
     if not content:
-        raise UnusableError("the answer is empty")
+        raise UnusableError("the response is empty")
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST)
         except (EOFError, OSError, zlib.error) as error:
-            raise UnusableError(f"the answer is not a whole gzip file ({error})") from error
+            raise UnusableError(f"the response is not a complete gzip file ({error})") from error
     if field is None:
         return content
     try:
         records = [json.loads(line) for line in content.split(b"\n") if line.strip()]
         return "".join(f"{record[field]}\n" for record in records).encode()
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UnusableError(f"the answer has no JSON lines with {field!r} ({error})") from error
+        raise UnusableError(f"the response has no JSON lines with {field!r} ({error})") from error

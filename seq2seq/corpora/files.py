@@ -1,4 +1,4 @@
-"""A user's own files, one for each language and split: PREFIX.en beside PREFIX.de."""
+"""Parallel files, one per language and split: PREFIX.en and PREFIX.de."""
 
 import re
 from collections.abc import Iterator
@@ -18,18 +18,18 @@ MARKUP = (".xml", ".sgm", ".sgml")
 
 
 class Files(Splits):
-    """Two files a split, ROOT/PREFIX.LANGUAGE, plain or packed: line i with line i.
+    """Two files per split, ROOT/PREFIX.LANGUAGE, plain or compressed, aligned line by line.
 
-    Files with markup are known by their content: SGML and XML of WMT and IWSLT, and IWSLT's
-    `train.tags`. They may end in .xml or .sgm after the language.
+    Files with markup are recognized by their content: SGML and XML of WMT and IWSLT, and IWSLT's
+    `train.tags`. Their names may end in .xml or .sgm after the language.
 
     Args:
-        source: language translated from, the end of its files' names
-        target: language translated into, the end of its files' names
+        source: language translated from, the suffix of its files
+        target: language translated into, the suffix of its files
         file: prefix of two files that are divided into all splits, or both names as SOURCE:TARGET
         train: prefix of the training files, or SOURCE:TARGET; null is train
         validation: prefix of the validation files; with data.file, pairs or a share such as 0.1
-        tests: prefixes of the test sets' files, which are also their names; with data.file, sizes
+        tests: prefixes of the test files, also the test set names; with data.file, sizes
     """
 
     def __init__(self, **keys: Unpack[Keys]) -> None:
@@ -37,16 +37,16 @@ class Files(Splits):
         self._lines: dict[str, tuple[LineNumbers, LineNumbers]] = {}
 
     def paths(self, split: str) -> tuple[Path, Path]:
-        """The files of the source and the target side."""
+        """Return the files of the source and the target side."""
         folder = Path(self.root).expanduser()
         return both_sides(folder, self.part(split), self.source, self.target)
 
     def name(self, part: str) -> str:
-        """The prefix without its folder; of two names, the first."""
+        """Return the prefix without its folder (for SOURCE:TARGET, the name of the source)."""
         return Path(part.partition(":")[0]).name
 
     def stream(self, split: str, report: Report) -> Iterator[Pair]:
-        """Stream line (or segment) i of one side with that of the other, as far as both go."""
+        """Stream line (or segment) i of both sides, up to the end of the shorter side."""
         paths = self.paths(split)
         self._lines.pop(self.part(split), None)
         if form_of(paths[0]) == form_of(paths[1]) == "plain":
@@ -59,16 +59,16 @@ class Files(Splits):
             yield pair
 
     def reads(self, split: str) -> tuple[Path | str, ...]:
-        """Both files, and the languages, which choose a side where one file has both."""
+        """Return both files, and the languages, which select a side if one file has both."""
         return (*self.paths(split), self.source, self.target)
 
     def line(self, split: str, row: int, side: int) -> Place:
-        """The line in the side's own file."""
+        """Return the line in the file of that side."""
         numbers = self._lines.get(self.part(split))
         return Place(self.paths(split)[side].name, numbers[side][row] if numbers else row + 1)
 
     def describe(self) -> list[str]:
-        """How one file was divided, and which of several references is read."""
+        """Describe how one file was divided, and which of several references is read."""
         lines = super().describe()
         for split in self.splits:
             paths = self.paths(split)
@@ -79,23 +79,23 @@ class Files(Splits):
                 pass
             lines += [
                 f"references: {defect.place.file} has several from line {defect.place.line} on; "
-                f"the first of each document is {split}"
+                f"{split} uses the first of each document"
                 for defect in noted
                 if defect.kind == "several references"
             ]
         return lines
 
     def where(self, split: str) -> str:
-        """Both files."""
+        """Return the names of both files."""
         source, target = self.paths(split)
         return f"{source} and {target}" if source != target else f"{source}"
 
 
 def both_sides(folder: Path, part: str, source: str, target: str) -> tuple[Path, Path]:
-    """The two files that a prefix, the name of one of them, or SOURCE:TARGET means.
+    """Find the two files for a prefix, the name of one of them, or SOURCE:TARGET.
 
     Raises:
-        UserError: they are not there, or in two forms.
+        UserError: a file is missing, or exists in two forms.
     """
     found = [
         side(folder, (f"{part}.{source}", f"{part}-src.{source}")),
@@ -119,18 +119,18 @@ def both_sides(folder: Path, part: str, source: str, target: str) -> tuple[Path,
                     stem = stem.replace("-src.", "-ref.")
                 else:
                     stem = stem.replace("-ref.", "-src.")
-                twin = existing(folder / Path(part).parent / f"{stem}{other}{match[2]}")
-                return (both, twin) if own == source else (twin, both)
+                counterpart = existing(folder / Path(part).parent / f"{stem}{other}{match[2]}")
+                return (both, counterpart) if own == source else (counterpart, both)
             if form_of(both) != "plain":
                 return both, both
     raise missing(folder / f"{part}.{target if found[0] else source}")
 
 
 def side(folder: Path, names: tuple[str, ...]) -> Path | None:
-    """The file of one of these names, as it is or with an ending of markup or of packing.
+    """Find the file with one of these names, with or without a markup or compression suffix.
 
     Raises:
-        UserError: there are several.
+        UserError: there are several such files.
     """
     endings = [f"{markup}{packed}" for markup in ("", *MARKUP) for packed in PACKED]
     paths = [folder / f"{name}{ending}" for name in names for ending in endings]
@@ -141,10 +141,10 @@ def side(folder: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def existing(path: Path) -> Path:
-    """The path of a file that is there.
+    """Return the path if the file exists.
 
     Raises:
-        UserError: it is not.
+        UserError: the file does not exist.
     """
     if not path.exists():
         raise missing(path)

@@ -1,8 +1,8 @@
-"""Parallel datasets of the Hugging Face hub, and folders like them; the only door to `datasets`.
+"""Parallel datasets on the Hugging Face hub, or local folders with the same layout.
 
-`datasets` finds the files of each split. Its readers of CSV and JSON guess quotes, missing values
-and types, so that text is lost; such files are read by our own readers, character by character.
-Parquet and Arrow files say themselves what they hold, and are read by `datasets`.
+This is the only module that imports `datasets`, which finds the files of each split. Its CSV and
+JSON readers infer quotes, missing values and types, and can thereby lose text; such files are read
+by the readers of this package. Parquet and Arrow files are typed and are read by `datasets`.
 """
 
 import glob
@@ -31,9 +31,9 @@ from seq2seq.system.console import bar
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetBuilder
 
-# Readers of plain data. Others guess, need more libraries, or (pickle) could run code.
+# Supported readers. Others infer types, need more libraries, or (pickle) could run code.
 READERS = {"parquet", "json", "csv", "arrow", "cache"}
-EXACT = {"json", "csv"}  # formats without types, whose files are read here
+EXACT = {"json", "csv"}  # untyped formats, read by this package
 TEXT_TYPES = {"string", "large_string", "null"}
 ROWS = 1_000  # read at a time
 
@@ -45,15 +45,15 @@ class Hub(Corpus):
         source: language translated from, as the dataset writes it
         target: language translated into, as the dataset writes it
         path: name of the dataset on the hub (OWNER/NAME), or a local folder of the same layout
-        subset: part of a dataset that has several, often a pair of languages; null for the only one
+        subset: subset of the dataset, often a language pair; null if there is only one
         revision: version of the dataset on the hub, a tag or commit; null for the newest
         train: split to train on; slices such as train[2000:] work too
         validation: split to validate on
-        tests: splits to test on, which are also the test sets' names
-        source_column: column of the source side; null finds it by its language
-        target_column: column of the target side; null finds it by its language
-        max_length: longest pair to train on, in pieces a side
-        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
+        tests: splits to test on, also the test set names
+        source_column: column of the source side; null selects it by language
+        target_column: column of the target side; null selects it by language
+        max_length: longest pair to train on, in pieces per side
+        tokenized: true if the text is already tokenized; tokenized BLEU is then reported too
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class Hub(Corpus):
         self._places: dict[str, Places] = {}
 
     def read(self, split: str) -> Iterator[Pair]:
-        """Stream the two columns; a null is an empty text, a line end inside a text a space."""
+        """Stream the two columns; a null becomes an empty text, a line end a space."""
         return self.scan(split, refuse)
 
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
-        """The same; defects are those of files without types, which are read here."""
+        """Stream the two columns, reporting defects of untyped files and nulls."""
         if self._builder.name in EXACT:
             spans = self._spans(split)
             for name, *_ in spans:
@@ -107,7 +107,7 @@ class Hub(Corpus):
         return _pairs(dataset, source, target, split, report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
-        """The files that hold the dataset or that it was converted to, and what is read of them."""
+        """Return the files of the dataset (or the converted Arrow files) and the columns read."""
         if self._builder.name in EXACT:
             files = [path for name, *_ in self._spans(split) for _, path in self._files(name)]
             return (*files, self.part(split), repr(self._columns), repr(self._builder.config))
@@ -120,13 +120,13 @@ class Hub(Corpus):
         return (*arrow, self.part(split), *columns)
 
     def place(self, split: str, row: int, side: int) -> Place:
-        """The line of a file that is read here; else the row of the split."""
+        """Return the line in an untyped file, or else the row of the split."""
         if split in self._places:
             return self._places[split][row]
         return super().place(split, row, side)
 
     def where(self, split: str) -> str:
-        """The dataset and the name of its split."""
+        """Return the name of the dataset and of its split."""
         return f"{self._name}, split {self.part(split)}"
 
     @property
@@ -136,12 +136,12 @@ class Hub(Corpus):
     @cached_property
     def _place(self) -> str:
         folder = Path(self.path).expanduser()
-        # Absolute, for `datasets` takes a bare name such as `csv` for its own reader of that name
+        # Absolute, because `datasets` interprets a bare name such as `csv` as one of its readers
         return plain_path(folder.absolute()) if folder.is_dir() else self.path
 
     @property
     def _columns(self) -> tuple[list[str], list[str]]:
-        """The names that the column of each side may have."""
+        """Possible names of the column of each side."""
         return (
             [self.source_column] if self.source_column else names_of(self.source),
             [self.target_column] if self.target_column else names_of(self.target),
@@ -149,7 +149,7 @@ class Hub(Corpus):
 
     @cached_property
     def _builder(self) -> "DatasetBuilder":
-        """What `datasets` knows of the dataset before any file is read."""
+        """The dataset builder, before any file is read."""
         import datasets
 
         if Path(self.path).expanduser().is_file():
@@ -165,16 +165,18 @@ class Hub(Corpus):
                     cache_dir=_folder_cache(Path(self._place)),
                 )
                 if builder.name == self._place:  # a reader's name, which would read this folder
-                    raise UserError(f"there is no folder {self.path}, nor is it OWNER/NAME")
+                    raise UserError(
+                        f"data.path={self.path} is neither a folder nor a dataset (OWNER/NAME)"
+                    )
                 if builder.name not in READERS:
                     raise UserError(
-                        f"{self._name} is stored as {builder.name}; "
-                        f"only {', '.join(sorted(READERS - {'cache'}))} are read"
+                        f"{self._name} is stored as {builder.name}; only "
+                        f"{', '.join(sorted(READERS - {'cache'}))} are supported"
                         + (" (data=files reads lines of text)" if builder.name == "text" else "")
                     )
         except UserError:
             raise
-        except Exception as error:  # whatever the libraries below `datasets` raise
+        except Exception as error:  # anything that the dependencies of `datasets` raise
             raise self._unloadable(error) from error
         if builder.name in EXACT:
             refuse_settings(self._name, builder.config)
@@ -183,18 +185,18 @@ class Hub(Corpus):
 
     @cached_property
     def _prepared(self) -> "DatasetBuilder":
-        """The dataset with its files fetched and converted to Arrow."""
+        """The dataset builder, with the files downloaded and converted to Arrow."""
         builder = self._builder
         try:
             with bar() as progress:
                 progress.add_task(f"preparing {self._name}", total=None, unit="files")
                 builder.download_and_prepare()
-        except Exception as error:  # whatever the libraries below `datasets` raise
+        except Exception as error:  # anything that the dependencies of `datasets` raise
             raise self._unloadable(error) from error
         return builder
 
     def _files(self, name: str) -> list[tuple[str, Path]]:
-        """The files of a whole split: what each is called, and where it is, fetched if need be."""
+        """Return name and path of each file of a whole split, downloading them if necessary."""
         import datasets
 
         if name not in self._fetched:
@@ -209,9 +211,12 @@ class Hub(Corpus):
         return self._fetched[name]
 
     def _spans(self, split: str) -> list[tuple[str, int, int]]:
-        """The splits of the dataset that a part such as `a[:9]+b` names, with their rows.
+        """Resolve a split expression such as `a[:9]+b` into splits of the dataset and rows.
 
-        Rows are counted only where a slice asks for them.
+        Rows are counted only if a slice needs their number.
+
+        Returns:
+            Name of the split, first row and end row of each part.
         """
         import datasets
 
@@ -225,13 +230,13 @@ class Hub(Corpus):
             found = datasets.ReadInstruction.from_spec(part).to_absolute(rows)
             spans = [(one.splitname, one.from_, one.to) for one in found]
         except (ValueError, AssertionError) as error:
-            raise UserError(f"{self._name} has nothing at {part!r}: {error}") from error
+            raise UserError(f"{self._name} has no split {part!r}: {error}") from error
         if "[" in part and not any(last > first for _, first, last in spans):
-            raise UserError(f"{self._name} has nothing at {part!r}: the slice is empty")
+            raise UserError(f"{self._name} has no split {part!r}: the slice is empty")
         return spans
 
     def _count(self, name: str) -> int:
-        """The rows of a whole split."""
+        """Count the rows of a whole split."""
         if name not in self._counts:
             pairs = (self._file_pairs(*file, _ignore) for file in self._files(name))
             self._counts[name] = sum(sum(1 for _ in file) for file in pairs)
@@ -240,7 +245,7 @@ class Hub(Corpus):
     def _exact_pairs(
         self, split: str, spans: list[tuple[str, int, int]], report: Report
     ) -> Iterator[Pair]:
-        """The pairs of files without types, as their lines have them."""
+        """Stream the pairs of untyped files and record the place of each."""
         places = self._places[split] = Places()
         for name, first, last in spans:
             rows = (
@@ -253,7 +258,7 @@ class Hub(Corpus):
                 yield pair
 
     def _file_pairs(self, name: str, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
-        """The pairs of one file, with their lines."""
+        """Stream the pairs of one file with their line numbers."""
         config: Any = self._builder.config
         if self._builder.name == "json":
             return object_pairs(path, self._columns, report)
@@ -264,7 +269,7 @@ class Hub(Corpus):
         if isinstance(error, ConnectionError):
             return UserError(
                 f"the hub cannot be reached for {self.path!r}: {reason}; "
-                "data.path=FOLDER takes a local copy"
+                "use data.path=FOLDER for a local copy"
             )
         known = self._subsets() if isinstance(error, ValueError) else []
         if known and self.subset not in known:
@@ -279,7 +284,7 @@ class Hub(Corpus):
             names: list[str] = datasets.get_dataset_config_names(
                 self._place, revision=self.revision
             )
-        except Exception:  # asked only to explain another error, which is then told as it is
+        except Exception:  # the names only serve to explain another error, which is raised anyway
             return []
         return names
 
@@ -289,7 +294,7 @@ class Hub(Corpus):
         try:
             dataset: Any = self._prepared.as_dataset(split=part)
         except (ValueError, AssertionError) as error:
-            raise UserError(f"{self._name} has nothing at {part!r}: {error}") from error
+            raise UserError(f"{self._name} has no split {part!r}: {error}") from error
         return dataset.flatten()
 
     def _refuse_unknown(self, part: str, known: list[str]) -> None:
@@ -298,12 +303,12 @@ class Hub(Corpus):
                 raise UserError(f"{self._name} has no split {name!r}; {did_you_mean(name, known)}")
 
     def _column(self, dataset: "Dataset", column: str | None, language: str) -> str:
-        """The column of this name, or of this language: its own, or inside `translation`."""
+        """Return the given column, or the one of a language, which may be in `translation`."""
         names = dataset.column_names
         choices = [column] if column else names_of(language)
         if not {*choices} - {*names} and len(choices) > 1:
             raise UserError(
-                f"{self._name} has both {choices[0]!r} and {choices[1]!r}: say which by "
+                f"{self._name} has both {choices[0]!r} and {choices[1]!r}: select one with "
                 "data.source_column and data.target_column"
             )
         for name in choices:
@@ -332,14 +337,14 @@ def _pairs(
 
 
 def names_of(language: str) -> list[str]:
-    """The columns that may hold a language: its own, or that inside `translation`."""
+    """Return the possible columns of a language: inside `translation`, or named after it."""
     return [f"translation.{language}", language]
 
 
 def plain_path(folder: Path) -> str:
-    """A path of a folder that `datasets` does not take for a pattern.
+    """Return a path to a folder that `datasets` does not interpret as a glob pattern.
 
-    Where the path has `[`, `?` or `*`, that of a folder in the cache with links to all its files.
+    If the path contains `[`, `?` or `*`, this is a folder in the cache with links to all files.
     """
     if glob.escape(str(folder)) == str(folder):
         return str(folder)
@@ -357,11 +362,14 @@ def plain_path(folder: Path) -> str:
 
 
 def _ignore(defect: Defect) -> None:
-    """Read on: what is wrong is said when the pairs are read."""
+    """Ignore a defect: it is reported when the pairs are read."""
 
 
 def _folder_cache(folder: Path) -> str | None:
-    """Where a folder is converted, by its content: `datasets` itself looks at names and times."""
+    """Return the cache folder for converted files, named by a hash of the folder's content.
+
+    `datasets` itself identifies files only by their names and times.
+    """
     if not folder.is_dir():
         return None
     digest = hashlib.sha256()
@@ -374,7 +382,7 @@ def _folder_cache(folder: Path) -> str | None:
 
 
 def _silence() -> None:
-    """One bar is enough, and what goes wrong comes as an error."""
+    """Disable the progress bars and logs of `datasets`: this package shows its own."""
     import datasets
     import huggingface_hub.utils
 

@@ -1,4 +1,4 @@
-"""What a dataset card and the names of files say of tables without types, for `data=hub`."""
+"""Interpret dataset cards and file names for untyped tables, for `data=hub`."""
 
 import glob
 from pathlib import Path
@@ -8,8 +8,8 @@ from seq2seq.corpora.delimited import Form
 from seq2seq.errors import UserError, did_you_mean
 
 TABLES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".txt"}
-# Settings of a dataset card that only say how to guess, or how fast; text needs no such thing
-IDLE = {
+# Settings of a dataset card that affect only type inference or speed, not the text
+IGNORED = {
     *("name", "version", "data_dir", "data_files", "description", "features", "chunksize"),
     *("sep", "delimiter", "names", "column_names", "header", "quoting", "engine", "memory_map"),
     *("true_values", "false_values", "na_values", "keep_default_na", "na_filter", "verbose"),
@@ -23,12 +23,12 @@ IDLE = {
 def form_of(
     config: Any, name: str, columns: tuple[list[str], list[str]]
 ) -> tuple[Form, tuple[list[str], list[str]]]:
-    """How a file of delimited columns is read, and its columns by name or number.
+    """Return the dialect of a delimited file, and its columns by name or number.
 
     Args:
-        config: the settings that `datasets` has for CSV, those of the dataset card included.
-        name: what the file is called in the dataset.
-        columns: the names that each side may have.
+        config: the CSV settings of `datasets`, including those of the dataset card.
+        name: name of the file in the dataset.
+        columns: possible names of the column of each side.
     """
     delimiter = delimiter_of_file(config, name)
     quotes = config.quoting == 0 and delimiter != "\t"
@@ -40,7 +40,7 @@ def form_of(
 
 
 def delimiter_of_file(config: Any, name: str) -> str:
-    """The delimiter of the dataset card; else a tab in .tsv files, and a comma in others."""
+    """Return the delimiter of the dataset card, or else tab for .tsv files and comma for others."""
     names = [str(file) for files in config.data_files.values() for file in files]
     inferred = any(".tsv" in Path(file).suffixes for file in names)
     if config.sep == "," or (config.sep == "\t" and inferred):
@@ -49,10 +49,10 @@ def delimiter_of_file(config: Any, name: str) -> str:
 
 
 def numbers(names: list[str], choices: list[str]) -> list[str]:
-    """The number of a column, where a dataset card names the columns of files without header.
+    """Return the number of a column if a dataset card names the columns of files without header.
 
     Raises:
-        UserError: there is no such column.
+        UserError: the column does not exist.
     """
     found = [str(number) for number, name in enumerate(names) if name in choices]
     if not found:
@@ -61,24 +61,24 @@ def numbers(names: list[str], choices: list[str]) -> list[str]:
 
 
 def instead_of_file(path: Path) -> str:
-    """A sentence that says how to read a file that was given in place of a folder."""
+    """Return a message that explains how to read a file given in place of a folder."""
     kinds = {".csv": "csv", ".tsv": "tsv", ".json": "jsonl", ".jsonl": "jsonl"}
     kind = next((kinds[suffix] for suffix in path.suffixes if suffix in kinds), None)
     how = (
-        f"data={kind} data.root={path.parent} data.train={path.name}, with files of their own for "
-        "data.validation and data.tests, reads it"
+        f"use data={kind} data.root={path.parent} data.train={path.name}, with separate files for "
+        "data.validation and data.tests"
         if kind
-        else "put the files of a dataset into a folder of their own, or see data/README.md for "
-        "what reads such a file"
+        else "put the files of the dataset into a separate folder, or see data/README.md for the "
+        "supported formats"
     )
     return f"data.path={path} is a file, but data=hub reads a folder or a dataset of the hub: {how}"
 
 
 def refuse_settings(name: str, config: Any) -> None:
-    """Refuse what a dataset card asks of the readers of `datasets` and ours do not do.
+    """Reject settings of a dataset card that the readers of this package do not support.
 
     Raises:
-        UserError: there is such a setting; the sentence names it.
+        UserError: there is such a setting; the message names it.
     """
     usual = type(config)()
     for key, value in vars(config).items():
@@ -87,7 +87,7 @@ def refuse_settings(name: str, config: Any) -> None:
             continue
         if key == "quoting" and value not in (0, 3):
             same = False
-        elif key in IDLE or key.startswith("_"):
+        elif key in IGNORED or key.startswith("_"):
             continue
         if not same:
             raise UserError(
@@ -97,10 +97,10 @@ def refuse_settings(name: str, config: Any) -> None:
 
 
 def refuse_twins(files: dict[Any, Any]) -> None:
-    """Refuse a table that is there in two formats, of which both or one by chance would be read.
+    """Reject a table that exists in two formats: `datasets` would read both or an arbitrary one.
 
     Raises:
-        UserError: there are such files; the sentence names both.
+        UserError: there are such files; the message names both.
     """
     for path in (Path(str(file)) for named in files.values() for file in named):
         stem = path.name.partition(".")[0]
@@ -108,6 +108,6 @@ def refuse_twins(files: dict[Any, Any]) -> None:
         for other in sorted(others):
             if other != path and TABLES & {*other.suffixes}:
                 raise UserError(
-                    f"there are both {path} and {other.name}: remove one of them, or keep what is "
-                    "no part of the dataset in another folder"
+                    f"there are both {path} and {other.name}: remove one of them, or move files "
+                    "that are not part of the dataset to another folder"
                 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from seq2seq.corpora.base import Pair
 from seq2seq.corpora.lines import Report
@@ -12,14 +12,14 @@ from seq2seq.corpora.tables import Table
 
 
 class Jsonl(Table):
-    """One JSON object a line, or an array of them; line ends inside a text become spaces.
+    """One JSON object per line, or an array of objects; line ends inside a text become spaces.
 
-    A text is found by its language in the field `translation.LANGUAGE` or LANGUAGE. A null is an
-    empty text, and blank lines are skipped.
+    The default field of a side is `translation.LANGUAGE` or LANGUAGE. A null is an empty text, and
+    blank lines are skipped.
 
     Args:
-        source_field: field of the source side, dotted if it lies deeper; null finds its language
-        target_field: field of the target side, dotted if it lies deeper; null finds its language
+        source_field: field of the source side, dotted if nested; null selects it by language
+        target_field: field of the target side, dotted if nested; null selects it by language
     """
 
     ending = ".jsonl"
@@ -37,10 +37,17 @@ class Jsonl(Table):
             fields_of(target_field, keys["target"]),
         )
 
+    @classmethod
+    def written_out(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Likewise with the usual fields."""
+        names = {f"{side}_field": f"translation.{data.get(side)}" for side in ("source", "target")}
+        own = {key: name for key, name in names.items() if data.get(key) is None}
+        return super().written_out(data | own)
+
     def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
         """Stream the two fields of every object."""
         return object_pairs(path, self.fields, report)
 
     def reads(self, split: str) -> tuple[Path | str, ...]:
-        """The file, and which fields are read."""
+        """Return the file and the fields that are read."""
         return self.path(split), repr(self.fields)

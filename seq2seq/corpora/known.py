@@ -1,8 +1,8 @@
-"""What was read of files from end to end, remembered for as long as they do not change.
+"""Cache facts that require reading whole files, for as long as the files do not change.
 
-A file that has changed shows it by its number, its size or its times, of which the system keeps
-one that nobody can set back. Only a file that changed a moment ago could change once more within
-one tick of that clock: it is not relied on yet (as in git, which calls such files racily clean).
+A changed file is detected by its inode, size, mtime or ctime; ctime cannot be set back by a
+program. A file that changed a moment ago may change again within the same clock tick, so facts
+about it are not cached yet (git calls such files "racily clean").
 """
 
 import hashlib
@@ -15,22 +15,23 @@ from typing import Any, NamedTuple
 from seq2seq.corpora.cache import cache_folder, replacing
 from seq2seq.system import containers, text_lines
 
-SETTLED = 2.0  # seconds since the last change; the coarsest clock in use ticks that often
+SETTLED = 2.0  # seconds since the last change: the resolution of the coarsest file system clocks
 
 
 class Content(NamedTuple):
-    """What tells the pairs of a split from others, whatever files they came from."""
+    """Hash and number of the pairs of a split, independent of the files they came from."""
 
     sha256: str
-    pairs: int  # so many
+    pairs: int
 
 
 def remembered(origin: Sequence[Path | str], read: Callable[[], Content]) -> Content:
-    """What `read` gives, which reads only where that is not known.
+    """Return the result of `read`, from the cache if the files have not changed.
 
     Args:
-        origin: the files that it reads, and words for how; nothing is remembered without files.
-        read: reads them from end to end.
+        origin: the files that `read` reads and the settings that affect it; nothing is cached if
+            there are no files.
+        read: function that reads the files.
     """
     before = stamp(origin)
     path = cache_folder() / "known" / f"{before}.json"
@@ -43,7 +44,7 @@ def remembered(origin: Sequence[Path | str], read: Callable[[], Content]) -> Con
 
 
 def recall(path: Path) -> dict[str, Any] | None:
-    """What was noted in a file of the cache; None where nothing was, or not to be read."""
+    """Read the facts in a cache file; None if it is missing or unreadable."""
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
         return found
@@ -52,17 +53,21 @@ def recall(path: Path) -> dict[str, Any] | None:
 
 
 def note(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write into a file of the cache what is to be recalled."""
+    """Write facts to a cache file."""
     with replacing(path) as file:
         file.write(json.dumps(facts).encode())
 
 
 def stamp(origin: Sequence[Path | str]) -> str | None:
-    """A hash of how files are, of some words, and of the code that reads them; None if in doubt."""
+    """Hash the state of files, settings, and the code that reads the files.
+
+    Returns:
+        The hash; None if there are no files, one is missing, or one changed a moment ago.
+    """
     files = [part for part in origin if isinstance(part, Path)]
     try:
         stats = [file.stat() for file in files]
-    except OSError:  # which the reader will explain
+    except OSError:  # the reader reports it
         return None
     if not stats or time.time() - max(stat.st_ctime for stat in stats) < SETTLED:
         return None

@@ -1,4 +1,4 @@
-r"""Two files of lines as pairs; how one file becomes lines is in `seq2seq.system.text_lines`."""
+"""Read two files line by line as pairs (`seq2seq.system.text_lines` reads one file)."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -24,10 +24,10 @@ __all__ = [
 
 
 def read_pairs(source: Path, target: Path, report: Report = refuse) -> Iterator[Pair]:
-    """Stream line i of one file with line i of the other, as far as both go.
+    """Stream line i of one file with line i of the other, up to the end of the shorter file.
 
     Raises:
-        UserError: what `read_lines` says of either, or that one has more lines than the other.
+        UserError: a file cannot be read (see `read_lines`), or one has more lines than the other.
     """
     with (
         closing(read_lines(source, report)) as sources,
@@ -48,10 +48,10 @@ def read_pairs(source: Path, target: Path, report: Report = refuse) -> Iterator[
 
 
 def refuse_tagged_files(*paths: Path) -> None:
-    """Refuse files whose first lines are all tagged, or of another form that is no plain text.
+    """Reject files whose first lines are all tagged or otherwise not plain text.
 
     Raises:
-        UserError: one is; the sentence names it. Or one cannot be read.
+        UserError: a file is not plain text, or cannot be read; the message names it.
     """
     for path in paths:
         with closing(read_lines(path)) as lines:
@@ -59,5 +59,5 @@ def refuse_tagged_files(*paths: Path) -> None:
 
 
 def one_line(text: str) -> str:
-    """A text that did not come from a line, without the line ends inside it."""
+    """Replace line ends inside a text by spaces."""
     return text.replace("\r\n", " ").replace("\n", " ")

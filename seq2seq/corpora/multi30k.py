@@ -1,4 +1,4 @@
-"""Multi30k, task 1: captions of 31,000 pictures in four languages (Elliott et al. 2016)."""
+"""Multi30k, task 1: captions of 31,000 images in four languages (Elliott et al. 2016)."""
 
 from pathlib import Path
 
@@ -31,20 +31,20 @@ KNOWN = {
     "test_2017_flickr.de": "c3078bc3b36808bf9d20eb2347ed6137016179ef59ec0d2b9b8ecc3fb2880081",
     "test_2017_flickr.fr": "6f3764e31dac41e9455e612958bcfd4e877c5e15cd66df2c2b2be6d9bd83e5b6",
 }
-# What the hub's copy, JSON lines of English and German, calls the splits
+# Names of the splits in the copy on the hub (JSON lines, English and German only)
 HUB_NAMES = {"train": "train", "val": "val", "test_2016_flickr": "test"}
 HUB_LANGUAGES = ("en", "de")
 
 
 class Multi30k(Files):
-    """The raw text of Multi30k: cased, not tokenised.
+    """The raw text of Multi30k: cased, not tokenized.
 
     Args:
         source: language translated from: en, de, fr or cs
         target: language translated into: en, de, fr or cs
-        root: URL that the files are fetched from, or a folder that has them under the same names
-        max_length: longest pair to train on, in pieces a side
-        mirrors: URLs to try after that of root: folders with the same names, or JSON lines
+        root: URL to download the files from, or a folder that has them under the same names
+        max_length: longest pair to train on, in pieces per side
+        mirrors: URLs to try after root: folders with the same file names, or JSON lines
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Multi30k(Files):
         )
 
     def paths(self, split: str) -> tuple[Path, Path]:
-        """Both files, fetched first if the root is a URL and they are not in the cache.
+        """Return both files, downloading them if the root is a URL and they are not in the cache.
 
         Raises:
-            UserError: no address has one of them; the sentence says which files to put where.
+            UserError: no URL has one of the files; the message says where to put which files.
         """
         if "://" not in self.root:
             return super().paths(split)
@@ -99,12 +99,12 @@ class Multi30k(Files):
             parts = (self.part(split) for split in self.splits)
             names = [f"{part}.{side}.gz" for part in parts for side in (self.source, self.target)]
             raise UserError(
-                f"{error}; get the files {', '.join(names)} by other means (or the same without "
-                ".gz), put them into one folder, and give data.root=FOLDER"
+                f"{error}; obtain the files {', '.join(names)} (or the same without .gz) in "
+                "another way, put them into one folder, and set data.root=FOLDER"
             ) from error
 
     def addresses(self, part: str, language: str) -> list[str]:
-        """The URLs of a file: at the root, then at the mirrors that have it."""
+        """Return the URLs of a file: at the root, then at the mirrors that have it."""
         urls = []
         for base in (self.root, *self.mirrors):
             if "{split}" not in base:

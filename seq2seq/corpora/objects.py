@@ -1,4 +1,4 @@
-"""JSON objects with both sides in each: one object a line, or one array of them in a file."""
+"""Read pairs from JSON objects: one object per line, or one array of objects per file."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.text_lines import Defect, Place, Report, read_lines
 
-UNREADABLE = object()  # in place of what is not JSON
+UNREADABLE = object()  # stands for a line that is not JSON
 BLANK = re.compile(r"[ \t\n\r]*")
 KINDS = {
     bool: "true or false",
@@ -25,26 +25,26 @@ KINDS = {
 
 
 class NoTextError(ValueError):
-    """There is no text where it was expected; the message is the end of a sentence."""
+    """An object lacks an expected text; the message is the end of a sentence."""
 
 
 def fields_of(field: str | None, language: str) -> list[str]:
-    """The fields that a side may have: the one that is given, or those named by its language."""
+    """Return the possible fields of a side: the given one, or those named after its language."""
     return [field] if field is not None else [f"translation.{language}", language]
 
 
 def object_pairs(
     path: Path, fields: tuple[list[str], list[str]], report: Report
 ) -> Iterator[tuple[int, Pair]]:
-    """Stream both texts of every object, each pair with the line where its object begins.
+    """Stream both texts of every object; each pair comes with the first line of its object.
 
-    A null is an empty text, line ends inside a text become spaces, and blank lines are no objects.
+    A null is an empty text, line ends inside a text become spaces, and blank lines are skipped.
 
     Args:
         path: the file.
-        fields: the names that each side may have, of which an object must have one; a dotted name
-            is a field inside another, or has the dots in its own name.
-        report: called with every defect; where it returns, an object without text is empty.
+        fields: possible fields of each side, of which an object must have exactly one; a dotted
+            name is a nested field or a key that contains dots.
+        report: called with every defect; if it returns, an object without text is an empty pair.
     """
     for line, record in json_values(path, report):
         place, texts = Place(path.name, line), []
@@ -62,9 +62,9 @@ def object_pairs(
 
 
 def json_values(path: Path, report: Report) -> Iterator[tuple[int, Any]]:
-    """Stream the JSON values of a file, each with the line where it begins.
+    """Stream the JSON values of a file, each with its first line.
 
-    Lines are streamed. An array that is the whole file is held in memory as text.
+    JSON lines are streamed. The text of an array that is the whole file is held in memory.
     """
     decoder = json.JSONDecoder(object_pairs_hook=_unique)
     with closing(read_lines(path, report)) as read:
@@ -88,7 +88,7 @@ def json_values(path: Path, report: Report) -> Iterator[tuple[int, Any]]:
 def _line_value(
     path: Path, decoder: json.JSONDecoder, number: int, line: str, report: Report
 ) -> Any:
-    """The value of a line; UNREADABLE where it is not JSON and `report` returns."""
+    """Parse a line; return UNREADABLE if it is not JSON and `report` returns."""
     try:
         return decoder.decode(line)
     except NoTextError as error:
@@ -101,7 +101,7 @@ def _line_value(
 def _elements(
     path: Path, decoder: json.JSONDecoder, lines: Iterator[tuple[int, str]], report: Report
 ) -> Iterator[tuple[int, Any]]:
-    """The elements of an array that is the whole file."""
+    """Yield the elements of an array that is the whole file."""
     (number, first) = next(lines)
     text = "\n".join([first, *(line for _, line in lines)])
     at, counted = _skip(text, text.index("[") + 1), 0
@@ -122,7 +122,7 @@ def _elements(
                 at = _skip(text, at + 1)
         if (rest := _skip(text, at + 1)) < len(text):
             raise json.JSONDecodeError(
-                "text after the array, which is read as the whole file", text, rest
+                "text after the array, which must be the whole file", text, rest
             )
     except (ValueError, RecursionError) as error:
         place = error.pos if isinstance(error, json.JSONDecodeError) else at
@@ -130,21 +130,21 @@ def _elements(
 
 
 def _skip(text: str, at: int) -> int:
-    """The next place that is not blank."""
-    return BLANK.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing too
+    """Return the next position that is not blank."""
+    return BLANK.match(text, at).end()  # type: ignore[union-attr]  # also matches the empty string
 
 
 def _not_json(path: Path, number: int, error: Exception) -> Defect:
     reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
     sentence = (
-        f"line {number} of {path} is not JSON: {reason} (expected is one whole object in each "
-        "line, or one array of objects in the file)"
+        f"line {number} of {path} is not JSON: {reason} (expected one whole object in each line, "
+        "or one array of objects in the file)"
     )
     return Defect("not JSON", Place(path.name, number), UserError(sentence))
 
 
 def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; JSON allows a name twice, and then nobody knows which is meant."""
+    """Build an object and reject duplicate names, which JSON allows but which are ambiguous."""
     found = dict(items)
     if len(found) != len(items):
         names = [name for name, _ in items]
@@ -154,17 +154,17 @@ def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(record: Any, choices: list[str]) -> str | None:
-    """The text of a side; None for a null.
+    """Return the text of a side; None for a null.
 
     Raises:
-        NoTextError: there is none, or more than one.
+        NoTextError: no field has a text, or more than one field does.
     """
     if not isinstance(record, dict):
         raise NoTextError(f"has {_kind(record)} where an object with both texts is expected")
     found = [(name, value) for name in choices for value in _values(record, name)]
     if len(found) > 1:
         names = " and ".join(sorted({repr(name) for name, _ in found}))
-        raise NoTextError(f"has several texts to choose from at {names}: name a field of one only")
+        raise NoTextError(f"has several matching fields, {names}: name a field that occurs once")
     if not found:
         raise _no_field(record, choices)
     ((name, value),) = found
@@ -176,13 +176,13 @@ def _text(record: Any, choices: list[str]) -> str | None:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise NoTextError(
-            f"has half a character (a lone surrogate) in the field {name!r}"
+            f"has a lone surrogate (not valid Unicode text) in the field {name!r}"
         ) from error
     return value
 
 
 def _values(record: dict[str, Any], name: str) -> Iterator[Any]:
-    """What is at a dotted name: inside other objects, or under a key that has the dots itself."""
+    """Yield the values at a dotted name: a nested field, and a key that contains the dots."""
     if name in record:
         yield record[name]
     value: Any = record
@@ -201,7 +201,7 @@ def _no_field(record: dict[str, Any], choices: list[str]) -> NoTextError:
     if nested:
         return NoTextError(
             f"has no field {names}, but a list of {len(record[nested[0]]):,} objects in its field "
-            f"{nested[0]!r}: write these as an array or one a line, such as with "
+            f"{nested[0]!r}: write these as an array or one per line, for example with "
             f"`jq -c '.[\"{nested[0]}\"][]'`"
         )
     *path, last = choices[-1].split(".")

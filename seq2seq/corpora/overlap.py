@@ -1,8 +1,8 @@
-"""The same text twice: inside a split, and across splits, found by hashes in bounded memory.
+"""Find duplicate pairs within a split and between splits, by hashes in bounded memory.
 
-A text is known by Python's own hash of it, 64 bits under a key that each process draws anew. Among
-n different texts, some two of them then look equal with a probability of about n^2 / 2^65: one in
-370,000 for ten million lines.
+Texts are compared by Python's built-in 64-bit hash, whose key is random in each process. The
+probability of any collision among n different texts is about n^2 / 2^65: 1 in 370,000 for ten
+million lines.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,24 +18,24 @@ from seq2seq.errors import UserError
 
 Hashes = NDArray[np.int64]
 
-MOST = 1 << 25  # hashes that `Seen` keeps: 256 MiB
+MOST = 1 << 25  # maximum number of hashes in a HashSet: 256 MiB
 
 
 def hashes(items: Sequence[object]) -> Hashes:
-    """A hash of each, the same for equal ones within this process."""
+    """Hash each item; equal items have equal hashes within this process."""
     return np.fromiter(map(hash, items), np.int64, len(items))
 
 
 def both(pairs: Iterable[Pair]) -> tuple[Hashes, Hashes]:
-    """The hashes of pairs and of their sources, those with an empty side left out."""
+    """Hash pairs and their sources, without pairs that have an empty side."""
     pairs = [pair for pair in pairs if pair.source and pair.target]
     return hashes(pairs), hashes([pair.source for pair in pairs])
 
 
 class HashSet:
-    """Hashes met so far, 8 bytes each, in sorted runs of ever doubling length.
+    """A set of hashes, 8 bytes each, stored in sorted runs of doubling length.
 
-    After MOST of them no more are added: the later ones are still looked for among the first.
+    Once it holds MOST hashes it stops growing; later batches are only compared with those.
     """
 
     def __init__(self) -> None:
@@ -44,11 +44,11 @@ class HashSet:
 
     @property
     def full(self) -> bool:
-        """Whether what is met now is no longer remembered."""
+        """Whether no more hashes are added."""
         return self.count >= MOST
 
     def repeated(self, batch: Hashes) -> NDArray[np.bool_]:
-        """Which of these were met before, in this batch or an earlier one; then remember them."""
+        """Return which hashes occurred before, in this batch or an earlier one, and add all."""
         found = np.ones(len(batch), dtype=np.bool_)
         new, first = np.unique(batch, return_index=True)
         found[first] = False
@@ -58,21 +58,21 @@ class HashSet:
             self.count += len(new)
             while self._runs and len(self._runs[-1]) <= len(new):
                 new = np.concatenate([self._runs.pop(), new])
-                new.sort(kind="stable")  # which merges runs that are sorted already
+                new.sort(kind="stable")  # merges runs that are already sorted
             self._runs.append(new)
         return found
 
 
-def member(these: Hashes, known: Hashes) -> NDArray[np.bool_]:
-    """Which of these are in a sorted array."""
+def member(batch: Hashes, known: Hashes) -> NDArray[np.bool_]:
+    """Return which hashes of a batch are in a sorted array."""
     if not len(known):
-        return np.zeros(len(these), dtype=np.bool_)
-    places = np.searchsorted(known, these).clip(max=len(known) - 1)
-    return np.asarray(known[places] == these)
+        return np.zeros(len(batch), dtype=np.bool_)
+    positions = np.searchsorted(known, batch).clip(max=len(known) - 1)
+    return np.asarray(known[positions] == batch)
 
 
 class Shared:
-    """Which pairs and which sources of a held-out split are met in another; 18 bytes a pair.
+    """The pairs and sources of a held-out split that also occur in another; 18 bytes per pair.
 
     Args:
         pairs: hashes of the held-out pairs.
@@ -81,41 +81,41 @@ class Shared:
 
     def __init__(self, pairs: Hashes, sources: Hashes) -> None:
         self._own = pairs, sources
-        self._met = np.zeros(len(pairs), dtype=np.bool_), np.zeros(len(pairs), dtype=np.bool_)
+        self._found = np.zeros(len(pairs), dtype=np.bool_), np.zeros(len(pairs), dtype=np.bool_)
 
-    def meet(self, pairs: Hashes, sources: Hashes) -> None:
-        """Look at a batch of the other split."""
-        for own, met, other in zip(self._own, self._met, (pairs, sources), strict=True):
-            met |= member(own, np.unique(other))
+    def update(self, pairs: Hashes, sources: Hashes) -> None:
+        """Compare with a batch of the other split."""
+        for own, found, other in zip(self._own, self._found, (pairs, sources), strict=True):
+            found |= member(own, np.unique(other))
 
     @property
     def pairs(self) -> NDArray[np.intp]:
-        """Which were met with both sides."""
-        return np.flatnonzero(self._met[0])
+        """Indices of pairs that occur in the other split with both sides."""
+        return np.flatnonzero(self._found[0])
 
     @property
     def sources(self) -> NDArray[np.intp]:
-        """Which were met with their source side, but never with both."""
-        return np.flatnonzero(self._met[1] & ~self._met[0])
+        """Indices of pairs of which only the source occurs in the other split."""
+        return np.flatnonzero(self._found[1] & ~self._found[0])
 
 
 class Overlap(NamedTuple):
-    """How much of a held-out split stands in the training text too."""
+    """The overlap of a held-out split with the training set."""
 
     split: str
     lines: int
     pairs: int
-    sources: int  # beyond those pairs
+    sources: int  # without those of `pairs`
 
     def __str__(self) -> str:
         return (
-            f"{self.pairs:,} of the {self.lines:,} pairs of {self.split} are also trained on, and "
-            f"{self.sources:,} more of its sources, translated otherwise"
+            f"{self.pairs:,} of the {self.lines:,} pairs of {self.split} are also in the training "
+            f"set, and {self.sources:,} more of its sources, with another translation"
         )
 
 
 def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
-    """What held-out splits share with the training text, those that share nothing left out."""
+    """Return the overlap of each held-out split with the training set, if there is any."""
     files = {
         split: cache_folder() / "overlap" / f"{train.fingerprint}-{text.fingerprint}.json"
         for split, text in heldout.items()
@@ -125,9 +125,9 @@ def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
     if shared:
         sources = {source for split in shared for source in heldout[split].sources()}
         for batch in counted(train.batches(), "looking for overlap", total=len(train)):
-            near = both(pair for pair in batch if pair.source in sources)
+            candidates = both(pair for pair in batch if pair.source in sources)
             for one in shared.values():
-                one.meet(*near)
+                one.update(*candidates)
     for split, one in shared.items():
         counts[split] = {"pairs": len(one.pairs), "sources": len(one.sources)}
         note(files[split], counts[split])
@@ -136,8 +136,8 @@ def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
 
 
 def same_as_training(split: str) -> UserError:
-    """What to raise for a test set that is the training text."""
+    """Return the error for a test set that is the same as the training set."""
     return UserError(
-        f"{split} is the same text as the training text: data.file divides one file into training, "
-        "validation and test pairs (data.validation=1000 data.tests=[1000])"
+        f"{split} has the same pairs as the training set: use data.file to divide one file into "
+        "training, validation and test pairs (data.validation=1000 data.tests=[1000])"
     )

@@ -1,4 +1,4 @@
-"""Which line of which file a row of a table came from, where records may span lines."""
+"""Map rows of a table to lines of files, where records may span lines."""
 
 from array import array
 from bisect import bisect_right
@@ -7,14 +7,14 @@ from seq2seq.system.text_lines import Place
 
 
 class LineNumbers:
-    """The line of each row, for rows that mostly follow each other line by line."""
+    """The line of each row, stored compactly for rows on mostly consecutive lines."""
 
     def __init__(self) -> None:
         self._count = 0
         self._rows, self._shifts = array("q", [0]), array("q", [1])
 
     def append(self, line: int) -> None:
-        """The next row begins at this line."""
+        """Add the next row, which begins at this line."""
         if (shift := line - self._count) != self._shifts[-1]:
             self._rows.append(self._count)
             self._shifts.append(shift)
@@ -25,14 +25,14 @@ class LineNumbers:
 
 
 class Places:
-    """File and line of each row, for rows that mostly follow each other line by line."""
+    """File and line of each row, stored compactly for rows on mostly consecutive lines."""
 
     def __init__(self) -> None:
         self._files: list[tuple[int, str, LineNumbers]] = []  # with the first row of each
         self._count = 0
 
     def append(self, file: str, line: int) -> None:
-        """The next row begins at this line of this file."""
+        """Add the next row, which begins at this line of this file."""
         if not self._files or self._files[-1][1] != file:
             self._files.append((self._count, file, LineNumbers()))
         self._files[-1][2].append(line)

@@ -1,7 +1,7 @@
-"""Test sets and talks with markup: SGML and XML of WMT and IWSLT, and IWSLT's `train.tags`.
+"""Read corpora with markup: SGML and XML of WMT and IWSLT, and IWSLT's `train.tags`.
 
-A file shows by its beginning what it is. Segments of two files belong together by document and by
-number, not by line.
+The format is recognized by the first lines of a file. Segments of two files are matched by document
+and segment number, not by line.
 """
 
 import re
@@ -16,7 +16,7 @@ from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
 from seq2seq.system.text_lines import Defect, Place, Report, read_lines
 
-FIRST_LINES = 50  # of a file that show what it is
+FIRST_LINES = 50  # lines of a file in which its format is recognized
 SPACES = re.compile(r"[ \t\r\n]+")
 XML = re.compile(r"\s*<\?xml\s", re.IGNORECASE)
 TMX = re.compile(r"\s*(<!DOCTYPE\s+tmx\b|<tmx[\s>])", re.IGNORECASE)
@@ -33,10 +33,10 @@ class Segment(NamedTuple):
     """One side of a pair.
 
     Attributes:
-        line: where it begins.
-        text: what it says, in one line.
-        document: its document; None where the file has none.
-        number: its number there; None where the file has none.
+        line: line where it begins.
+        text: its text, in one line.
+        document: its document; None if the file has no documents.
+        number: its number in the document; None if the file has no numbers.
     """
 
     line: int
@@ -49,7 +49,7 @@ class Segment(NamedTuple):
 
 
 def form_of(path: Path) -> Form:
-    """What a file is, by its first lines."""
+    """Return the format of a file, recognized by its first lines."""
     with closing(read_lines(path, lambda defect: None)) as lines:
         first = [line for line in islice(lines, FIRST_LINES) if line.strip()]
     if not first:
@@ -64,7 +64,7 @@ def form_of(path: Path) -> Form:
 
 
 def has_both_sides(path: Path) -> bool:
-    """Whether a file is XML of WMT with sources and references in it, by its first lines."""
+    """Whether a file is WMT XML with both sources and references, by its first lines."""
     if form_of(path) != "xml":
         return False
     with closing(read_lines(path, lambda defect: None)) as lines:
@@ -74,13 +74,13 @@ def has_both_sides(path: Path) -> bool:
 def segments(
     path: Path, form: Form, language: str, side: int, report: Report, *, alone: bool = False
 ) -> Iterator[Segment]:
-    """Stream the segments of a file; one with several languages gives those of this language.
+    """Stream the segments of one side from a file, which may contain several languages.
 
     Args:
         path: the file.
-        form: what it is.
-        language: of the side that is read.
-        side: 0 for the source, 1 for the target: what counts where no languages are named.
+        form: its format.
+        language: language of the side.
+        side: 0 for the source, 1 for the target; used if the file does not name languages.
         report: called with every defect.
         alone: whether the file must have both sides.
 
@@ -88,7 +88,7 @@ def segments(
         UserError: the file is malformed, or has no segments of this language.
     """
     if form == "tmx":
-        raise UserError(f"{path} is TMX, which has both sides in one file: data=tmx reads it")
+        raise UserError(f"{path} is TMX, which has both sides in one file: use data=tmx")
     if form in ("plain", "tags"):
         if alone:
             raise one_sided(path)
@@ -109,29 +109,29 @@ def segment_pairs(
     """Stream pairs of segments, each with its line on both sides.
 
     Raises:
-        UserError: the sides do not have the same segments; the sentence names the first.
+        UserError: the sides do not have the same segments; the message names the first mismatch.
     """
     forms = form_of(paths[0]), form_of(paths[1])
     alone = paths[0] == paths[1]
     sides = [segments(paths[i], forms[i], languages[i], i, report, alone=alone) for i in (0, 1)]
     for count, (left, right) in enumerate(zip_longest(*sides), start=1):
         if left is None or right is None:
-            short, long, more = (0, 1, right) if left is None else (1, 0, left)
+            short, long, extra = (0, 1, right) if left is None else (1, 0, left)
             rest = count + sum(1 for _ in sides[long])
             counts = [f"{rest:,}", f"{rest:,}"]
             counts[short] = f"{count - 1:,}"
             sentence = (
                 f"{paths[0]} has {counts[0]} segments and {paths[1]} has {counts[1]}: the first "
-                f"without a translation is {more if more.number else f'line {more.line}'} of "
+                f"without a translation is {extra if extra.number else f'line {extra.line}'} of "
                 f"{paths[long].name}"
             )
-            place = Place(paths[long].name, more.line)
+            place = Place(paths[long].name, extra.line)
             report(Defect("unequal counts", place, UserError(sentence)))
             return
         if None not in (left.number, right.number) and left[2:] != right[2:]:
             sentence = (
-                f"{left} of {paths[0]} meets {right} of {paths[1]}: the segments must be the same, "
-                "in the same order"
+                f"{left} of {paths[0]} is paired with {right} of {paths[1]}: both files must have "
+                "the same segments in the same order"
             )
             place = Place(paths[0].name, left.line)
             report(Defect("other segment", place, UserError(sentence)))
@@ -151,9 +151,9 @@ def _lines(path: Path, tagged: bool, report: Report) -> Iterator[Segment]:
 def _segments(
     path: Path, events: Iterator[Event], language: str, side: int, report: Report, alone: bool
 ) -> Iterator[Segment]:
-    """The segments of one side, without those of other references and of systems."""
+    """Yield the segments of one side, without other references and system outputs."""
     document: str | None = None
-    used, inside, first = True, False, Chosen(path, report)
+    used, inside, first = True, False, FirstReference(path, report)
     segment: tuple[int, str] | None = None
     parts: list[str] = []
     count = 0
@@ -174,7 +174,7 @@ def _segments(
                 raise one_sided(path)
             if segment:
                 raise UserError(
-                    f"line {line} of {path} begins a <seg> inside that of line {segment[0]}"
+                    f"line {line} of {path} has a <seg> inside the <seg> of line {segment[0]}"
                 )
             count += 1
             segment = line, attributes.get("id", f"{count}")
@@ -188,44 +188,44 @@ def _segments(
             segment = None
             parts.clear()
     if segment:
-        raise UserError(f"line {segment[0]} of {path} begins a <seg> that is never closed")
+        raise UserError(f"line {segment[0]} of {path} has a <seg> that is not closed")
 
 
 def one_sided(path: Path) -> UserError:
-    """What to raise for a file that should have both sides, and has one."""
+    """Return the error for a file that must have both sides but has only one."""
     return UserError(
-        f"{path} has one side only: name both files as SOURCE:TARGET, or by what their names have "
-        "in common before the language"
+        f"{path} has one side only: name both files as SOURCE:TARGET, or give their common prefix "
+        "before the language"
     )
 
 
-class Chosen:
-    """Which of several references is read: the first."""
+class FirstReference:
+    """Selects the first of several references of each document."""
 
     def __init__(self, path: Path, report: Report) -> None:
-        self.path, self.report, self.said = path, report, False
+        self.path, self.report, self.reported = path, report, False
         self.first: dict[str, str] = {}
 
-    def is_used(self, of: str, name: str, line: int) -> bool:
-        """Whether this reference of a document is the first; the first other one is a remark."""
-        used = self.first.setdefault(of, name) == name
-        if not used and not self.said:
-            self.said = True
+    def is_used(self, document: str, name: str, line: int) -> bool:
+        """Whether this reference is the first of its document; the first other is reported."""
+        used = self.first.setdefault(document, name) == name
+        if not used and not self.reported:
+            self.reported = True
             self.report(Defect("several references", Place(self.path.name, line)))
         return used
 
 
 def _is_side(tag: str, attributes: dict[str, str], language: str, side: int) -> bool:
     named = attributes.get("lang") or attributes.get("xml:lang")
-    return speaks(named, language) if named else (tag == "ref") == bool(side)
+    return matches_language(named, language) if named else (tag == "ref") == bool(side)
 
 
-def speaks(named: str, language: str) -> bool:
-    """Whether a language code is the one asked for, or a variant of it: en-US for en."""
-    code, asked = (text.replace("_", "-").lower() for text in (named, language))
-    return code == asked or code.startswith(f"{asked}-")
+def matches_language(named: str, language: str) -> bool:
+    """Whether a language code is the requested one or a regional variant: en-US for en."""
+    code, requested = (text.replace("_", "-").lower() for text in (named, language))
+    return code == requested or code.startswith(f"{requested}-")
 
 
 def tidy(text: str) -> str:
-    """A text in one line, without spaces around it."""
+    """Join the lines of a text and strip the spaces around it."""
     return SPACES.sub(" ", text).strip(" ")

@@ -1,8 +1,8 @@
-"""Rows of any length in files: written shard by shard, read by position, never held in memory.
+"""Variable-length rows on disk: written shard by shard and read by index.
 
-They are read rather than mapped: pages of a mapped file count as memory of the process that has
-touched them. A shard holds the values of its rows one after the other, then where each row begins.
-It is whole or not there at all, so that what was interrupted goes on with the next one.
+Files are read rather than memory-mapped, because pages of a mapped file count as memory of the
+process once they are touched. A shard holds the concatenated values of its rows, followed by the
+offset of each row. Shards are written atomically, so interrupted work resumes at the next shard.
 """
 
 import os
@@ -17,78 +17,79 @@ from numpy.typing import NDArray
 from seq2seq.corpora import cache
 from seq2seq.corpora.cache import replacing
 
-BATCHES = 25  # in a shard
+BATCHES = 25  # batches per shard
 BOUND = np.dtype(np.int64)
 
 
 class Rows(NamedTuple):
-    """Consecutive rows: the values of all, and where each begins in them, and the last one ends."""
+    """Consecutive rows: their concatenated values, the offset of each row, and the end offset."""
 
     values: NDArray[Any]
     bounds: NDArray[np.int64]
 
     @classmethod
     def of(cls, values: NDArray[Any], lengths: Iterable[int], count: int) -> "Rows":
-        """The same from the lengths of so many rows."""
+        """Create rows from their values and the lengths of `count` rows."""
         bounds = np.zeros(count + 1, BOUND)
         np.cumsum(np.fromiter(lengths, BOUND, count), out=bounds[1:])
         return cls(values, bounds)
 
 
 class Shard:
-    """One file.
+    """One shard file, open for reading.
 
     Args:
-        path: where it is.
-        rows: how many it has.
-        kind: the type of their values.
+        path: path of the file.
+        rows: number of rows.
+        kind: type of the values.
 
     Raises:
-        OSError: it is not there.
-        ValueError: it is not of so many rows, or was cut off.
+        OSError: the file does not exist or cannot be opened.
+        ValueError: the file has another number of rows or is truncated.
     """
 
     def __init__(self, path: Path, rows: int, kind: np.dtype[Any]) -> None:
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         weakref.finalize(self, os.close, self._file)
         self._kind = kind
-        self.size = os.fstat(self._file).st_size - BOUND.itemsize * (rows + 1)  # of the values
+        # Bytes of the values; the offsets follow them.
+        self.size = os.fstat(self._file).st_size - BOUND.itemsize * (rows + 1)
         if self.size < 0 or self.bounds(rows, rows)[0] * kind.itemsize != self.size:
             raise ValueError(path)
 
     def bounds(self, first: int, last: int) -> NDArray[np.int64]:
-        """Where the rows from `first` on begin, and where the one before `last` ends."""
-        place = self.size + BOUND.itemsize * first
-        return np.frombuffer(read_at(self._file, BOUND.itemsize * (last - first + 1), place), BOUND)
+        """Return the offsets of rows `first` to `last` (exclusive), and the end offset."""
+        start = self.size + BOUND.itemsize * first
+        return np.frombuffer(read_at(self._file, BOUND.itemsize * (last - first + 1), start), BOUND)
 
     def read(self, first: int, last: int) -> Rows:
-        """The rows from `first` to before `last`."""
+        """Return rows `first` to `last` (exclusive)."""
         bounds = self.bounds(first, last)
         begin, count, size = bounds[0], int(bounds[-1] - bounds[0]), self._kind.itemsize
         values = np.frombuffer(read_at(self._file, count * size, int(begin) * size), self._kind)
         return Rows(values, bounds - begin)
 
 
-def read_at(file: int, count: int, place: int) -> bytes:
-    """So many bytes of an open file from a place on."""
+def read_at(file: int, count: int, offset: int) -> bytes:
+    """Read `count` bytes of an open file from an offset."""
     if hasattr(os, "pread"):
-        return os.pread(file, count, place)
-    os.lseek(file, place, os.SEEK_SET)  # Windows; not safe where threads share a file
+        return os.pread(file, count, offset)
+    os.lseek(file, offset, os.SEEK_SET)  # Windows; not safe if threads share a file
     return os.read(file, count)
 
 
 class Shards:
-    """The rows of so many pairs in the files of a folder, which need not all be there yet.
+    """The rows of a number of pairs in the shard files of a folder, some of which may be missing.
 
     Args:
-        folder: named by all that the rows depend on.
-        pairs: how many there are, or will be.
-        width: rows a pair.
-        kind: the type of a value.
+        folder: folder of the shards, named by everything that the rows depend on.
+        pairs: total number of pairs.
+        width: rows per pair.
+        kind: type of the values.
     """
 
     def __init__(self, folder: Path, pairs: int, *, width: int, kind: type[np.generic]) -> None:
-        self.each = BATCHES * cache.BATCH  # pairs a shard, but for the last one
+        self.each = BATCHES * cache.BATCH  # pairs per shard, except the last
         self.folder, self.pairs, self.width = folder / str(self.each), pairs, width
         self.kind = np.dtype(kind)
         self._open: dict[int, Shard] = {}
@@ -97,15 +98,15 @@ class Shards:
         return -(-self.pairs // self.each)
 
     def span(self, number: int) -> range:
-        """The pairs of a shard."""
+        """Return the pair indices of a shard."""
         return range(number * self.each, min((number + 1) * self.each, self.pairs))
 
     def path(self, number: int) -> Path:
-        """The file of a shard."""
+        """Return the file of a shard."""
         return self.folder / f"{number:06}"
 
     def whole(self, number: int) -> bool:
-        """Whether a shard is there, and not damaged by what we cannot guard against."""
+        """Whether a shard exists and has the expected size."""
         try:
             self.shard(number)
         except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -113,7 +114,7 @@ class Shards:
         return True
 
     def missing(self) -> list[int]:
-        """The shards that are still to be written."""
+        """Return the numbers of the shards that are not written yet."""
         return [number for number in range(len(self)) if not self.whole(number)]
 
     def write(self, number: int, chunks: Iterable[Rows]) -> None:
@@ -132,21 +133,21 @@ class Shards:
             self.path(number).unlink(missing_ok=True)
 
     def shard(self, number: int) -> Shard:
-        """A shard, opened once."""
+        """Return a shard; it is opened on first use."""
         if number not in self._open:
             rows = self.width * len(self.span(number))
             self._open[number] = Shard(self.path(number), rows, self.kind)
         return self._open[number]
 
     def __getitem__(self, pair: int, /) -> Rows:
-        """The rows of a pair."""
+        """Return the rows of a pair."""
         if not 0 <= pair < self.pairs:
             raise IndexError(f"pair {pair} of {self.pairs}")
-        number, place = divmod(pair, self.each)
-        return self.shard(number).read(place * self.width, (place + 1) * self.width)
+        number, index = divmod(pair, self.each)
+        return self.shard(number).read(index * self.width, (index + 1) * self.width)
 
     def chunks(self, number: int) -> Iterator[Rows]:
-        """The rows of a shard, a batch of pairs at a time."""
+        """Yield the rows of a shard, one batch of pairs at a time."""
         rows = self.width * len(self.span(number))
         step = self.width * cache.BATCH
         for first in range(0, rows, step):

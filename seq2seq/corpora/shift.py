@@ -1,9 +1,9 @@
-"""Where two sides stop being translations of each other line by line: a line lost on one side.
+"""Detect a line shift: from some line on, the sides are misaligned because a line is missing.
 
-Source line i is compared with target line i + d for small d. Two things tell which d is right: how
-well the lengths fit (Gale and Church 1993), and how many words and numbers both lines share. What
-d tells better than 0 is summed up, sums that would be negative begin again at zero (Page 1954,
-CUSUM), and a sum over THRESHOLD is a shift, which began where that sum last was zero.
+Source line i is compared with target line i + d for small d. The score of d combines how well the
+lengths fit (Gale and Church 1993) and how many words and numbers both lines share. For each d, the
+advantage over d = 0 is accumulated by CUSUM (Page 1954), which resets negative sums to zero. A sum
+above THRESHOLD is a shift that began where the sum was last zero.
 """
 
 import re
@@ -15,60 +15,60 @@ from numpy.typing import NDArray
 
 from seq2seq.corpora.text import Pair
 
-NEAR = [by for by in range(-5, 6) if by]  # lines that one side may be ahead of the other
-THRESHOLD = 60.0  # nats: about a hundred lines where sentences are short and share no words
-DRIFT = 0.3  # nats a line that a shift must be worth, so that chance never adds up
-BOUND = 3.0  # nats that one line can tell at most by its length
-WORTH = 1.5  # nats for a shared word or number
-WORDS = 3  # shared words that count in one line
-SHORTEST = 5  # characters added to every length: what short lines differ by means little
+NEAR = [by for by in range(-5, 6) if by]  # default shifts to search for, in lines
+THRESHOLD = 60.0  # nats: about a hundred lines if sentences are short and share no words
+DRIFT = 0.3  # nats per line subtracted from each score, so that random advantages do not add up
+BOUND = 3.0  # nats, maximum contribution of the lengths of one line
+WORTH = 1.5  # nats per shared word or number
+WORDS = 3  # maximum number of shared words counted per line
+SHORTEST = 5  # characters added to every length: differences of short lines are not informative
 
-# What often looks the same in two languages: numbers, longer words (names), and the last mark.
+# Often the same in two languages: numbers, longer words (names), and the final punctuation mark.
 ANCHOR = re.compile(r"\d+|[^\W\d_]{4,}|[?!:](?=\W*$)")
 
 
 class Shift(NamedTuple):
-    """From about this row on, source row i belongs to target row i + by."""
+    """From about this row on, source row i corresponds to target row i + by."""
 
     row: int
     by: int
 
 
 class ShiftFinder:
-    """Looks for the first shift in pairs that come batch by batch.
+    """Finds the first shift in pairs that are added batch by batch.
 
-    Memory is that of one batch. A batch is judged by its own usual ratio of lengths.
+    Only one batch is held in memory; lengths are compared using the median ratio of the batch.
 
     Args:
-        offsets: the shifts to look for.
+        offsets: the shifts to search for.
     """
 
     def __init__(self, offsets: Iterable[int] = NEAR) -> None:
         self.found: Shift | None = None
-        self._row = 0  # of the first pair that waits
-        self._waiting: list[tuple[int, int, frozenset[str], frozenset[str]]] = []
-        self._sums = dict.fromkeys(offsets, (0.0, 0))  # and where each last was zero
+        self._row = 0  # row of the first pending pair
+        self._pending: list[tuple[int, int, frozenset[str], frozenset[str]]] = []
+        self._sums = dict.fromkeys(offsets, (0.0, 0))  # with the row where each was last zero
         self._reach = max(map(abs, self._sums))
 
     def add(self, pairs: Sequence[Pair]) -> None:
-        """Look at the next pairs."""
+        """Add the next pairs."""
         if self.found:
             return
-        self._waiting += [
+        self._pending += [
             (len(s), len(t), frozenset(ANCHOR.findall(s)), frozenset(ANCHOR.findall(t)))
             for s, t in pairs
         ]
-        if len(self._waiting) > 4 * self._reach:
-            self._look()
+        if len(self._pending) > 4 * self._reach:
+            self._update()
 
-    def _look(self) -> None:
-        """Judge all rows that have neighbours enough on both sides, and keep the rest waiting."""
-        sources, targets, left, right = zip(*self._waiting, strict=True)
+    def _update(self) -> None:
+        """Score all rows that have enough neighbors on both sides; the others stay pending."""
+        sources, targets, left, right = zip(*self._pending, strict=True)
         source, target = (np.log(np.array(n) + SHORTEST) for n in (sources, targets))
-        usual = np.median(source - target)
+        median = np.median(source - target)
         inner = slice(self._reach, len(source) - self._reach)
         misfit = {
-            by: np.abs(source[inner] - target[inner.start + by : inner.stop + by] - usual)
+            by: np.abs(source[inner] - target[inner.start + by : inner.stop + by] - median)
             for by in (0, *self._sums)
         }
         spread = max(min(float(np.mean(m)) for m in misfit.values()), 0.05)
@@ -84,16 +84,16 @@ class ShiftFinder:
             zeros = np.flatnonzero(sums[: stop + 1] <= lowest[: stop + 1])
             began = self._row + inner.start + int(zeros[-1]) + 1 if len(zeros) else since
             self._sums[by] = (float(sums[stop] - lowest[stop]), began)
-            if len(over) and stop < crossed:  # the right one climbs fastest
+            if len(over) and stop < crossed:  # the correct shift crosses the threshold first
                 self.found, crossed = Shift(began, by), stop
         self._row += inner.stop - self._reach
-        self._waiting = self._waiting[inner.stop - self._reach :]
+        self._pending = self._pending[inner.stop - self._reach :]
 
 
 def _shared(
     left: Sequence[frozenset[str]], right: Sequence[frozenset[str]], by: int, rows: slice
 ) -> NDArray[np.float64]:
-    """How many anchors source row i and target row i + by have in common, WORDS at most."""
+    """Count the anchors that source row i and target row i + by share, at most WORDS."""
     return np.fromiter(
         (
             min(len(left[row] & right[row + by]), WORDS) if left[row] else 0

@@ -1,6 +1,6 @@
-"""Corpora in files: a file (or two) for each split, or one file that is divided into splits here.
+"""File-based corpora: one file (or two) per split, or one file that is divided into splits.
 
-A plug-in says how a file is read; which of its pairs a split has is decided here, alike for all.
+Subclasses read files; this module decides which pairs of a file belong to a split.
 """
 
 import os
@@ -17,23 +17,23 @@ from seq2seq.corpora.known import note, recall, stamp
 from seq2seq.corpora.lines import Defect, Place, Report, refuse
 from seq2seq.errors import UserError
 
-USUAL_PAIRS, USUAL_SHARE = 1000, 0.05  # of a split whose size nobody gave: the smaller of the two
+USUAL_PAIRS, USUAL_SHARE = 1000, 0.05  # default size of a split: the smaller of the two
 
 
 class Keys(TypedDict):
-    """The keys of every corpus in files.
+    """The configuration keys of every file-based corpus.
 
     Args:
         source: language translated from
         target: language translated into
-        root: folder of the files; null, with data.file, is the working directory
+        root: folder of the files; with data.file, null is the working directory
         file: one file (for data=files a pair of files) that is divided into all splits
-        train: training file; null is train, with the usual ending
+        train: training file; null is train with the default extension
         validation: validation file; with data.file, its size: pairs, or a share such as 0.1
         tests: test files, which also name the test sets; with data.file, their sizes
-        split_seed: with data.file, decides which pairs go into which split; null is 1
-        max_length: longest pair to train on, in pieces a side
-        tokenized: true if the text is already tokenised; tokenised BLEU is then measured too
+        split_seed: with data.file, seed of the split; null is 1
+        max_length: longest pair to train on, in pieces per side
+        tokenized: true if the text is already tokenized; tokenized BLEU is then reported too
     """
 
     source: str
@@ -49,14 +49,14 @@ class Keys(TypedDict):
 
 
 class Splits(Corpus):
-    """Splits in files of their own, ROOT/FILE, or cut from one file.
+    """Splits in separate files, ROOT/FILE, or cut from one file.
 
-    Without `file`, `train`, `validation` and `tests` are names of files. With it, `validation` and
-    `tests` are sizes of what is cut from it (or still names of other files), and the rest of the
-    file is for training.
+    Without `file`, `train`, `validation` and `tests` are names of files. With `file`, `validation`
+    and `tests` are sizes of splits of that file (or names of other files), and the rest of the file
+    is the training split.
     """
 
-    ending = ""  # of the files that are read where no name is given
+    ending = ""  # extension of the default file names
 
     def __init__(self, **keys: Unpack[Keys]) -> None:
         self.root = keys["root"] if keys["root"] is not None else "."
@@ -68,20 +68,20 @@ class Splits(Corpus):
                 raise UserError("data.root must be given: the folder of the files")
             if given["data.split_seed"] is not None:
                 raise UserError(
-                    "data.split_seed has no effect without data.file, the file that is split"
+                    "data.split_seed has no effect without data.file, the file to divide"
                 )
             train, validation, tests = self.names(keys)
         else:
             if given["data.train"] is not None:
                 raise UserError(
-                    f"data.train={given['data.train']} has no effect with data.file={file}: what "
-                    "validation and tests leave of the file is trained on"
+                    f"data.train={given['data.train']} has no effect with data.file={file}: the "
+                    "training split is the rest of that file"
                 )
             train, validation, tests = file, *self.cut_sizes(file, keys)
         seed = given["data.split_seed"]
         self.split_seed = 1 if seed is None else int(seed)
         if not 0 <= self.split_seed < 1 << 63:
-            raise UserError(f"data.split_seed={self.split_seed} must be from 0 to below 2**63")
+            raise UserError(f"data.split_seed={self.split_seed} must be at least 0 and below 2**63")
         super().__init__(
             source=keys["source"],
             target=keys["target"],
@@ -94,46 +94,57 @@ class Splits(Corpus):
         self._cut: tuple[object, Cut] | None = None
         self._refuse_test_on_train(train, tests)
 
-    # What a plug-in says of its files
+    # Methods for subclasses to implement
 
     @abstractmethod
     def stream(self, split: str, report: Report) -> Iterator[Pair]:
-        """Stream every pair of the file that holds a split, whichever splits they belong to.
+        """Stream every pair of the file that holds a split, including pairs of other splits.
 
         `report` is called with every defect before the pair that has it.
         """
 
     @abstractmethod
     def reads(self, split: str) -> tuple[Path | str, ...]:
-        """The files that `stream` reads, and the words that decide how."""
+        """Return the files that `stream` reads and the settings that affect it."""
 
     @abstractmethod
     def line(self, split: str, row: int, side: int) -> Place:
-        """Where one side of a pair lies, by its row among those that `stream` gives."""
+        """Return file and line of one side of a pair, given its row in `stream`."""
 
     def name(self, part: str) -> str:
-        """The name of a test set by its file."""
+        """Return the name of a test set, given its file."""
         return Path(part).name
 
-    # What follows
+    @classmethod
+    def written_out(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """A section of a configuration with the names that null stands for, where each split has
+        files of its own. Version 0.1.0 stored these names.
+        """
+        if data.get("file") is not None:
+            return data
+        names = {split: f"{split}{cls.ending}" for split in ("train", "validation")}
+        names |= {"tests": [f"test{cls.ending}"]}  # type: ignore[dict-item]
+        return data | {key: name for key, name in names.items() if data.get(key) is None}
+
+    # Methods implemented here for all of them
 
     def read(self, split: str) -> Iterator[Pair]:
         """Stream the pairs of a split in file order."""
         return self.scan(split, refuse)
 
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
-        """The same; defects of other splits' pairs are left out."""
+        """Stream the pairs of a split and report their defects."""
         return self._cut_pairs(split, report) if self.is_cut(split) else self.stream(split, report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
-        """The files, how they are read, and how they are split."""
+        """Return the files, the settings that affect reading, and the split settings."""
         if not self.is_cut(split):
             return self.reads(split)
         sizes = repr({name: size[1:] for name, size in self.sizes.items()})
         return (*self.reads(split), "split", split, sizes, str(self.split_seed))
 
     def place(self, split: str, row: int, side: int) -> Place:
-        """The line in the file as it lies, cut or not."""
+        """Return the line in the file itself, also if the split is cut from it."""
         if self.is_cut(split):
             rows = self.cut().rows(split)
             past = max(0, row - len(rows) + 1)
@@ -141,14 +152,14 @@ class Splits(Corpus):
         return self.line(split, row, side)
 
     def is_cut(self, split: str) -> bool:
-        """Whether a split is cut from the one file."""
+        """Whether a split is cut from `file`."""
         return split in self.sizes or (split == "train" and bool(self.sizes))
 
     def cut(self) -> Cut:
-        """Which pairs of the one file go where; found anew where the file has changed.
+        """Assign the pairs of `file` to splits; recomputed if the file has changed.
 
         Raises:
-            UserError: it cannot be read, or has too few pairs.
+            UserError: the file cannot be read or has too few pairs.
         """
         paths = [part for part in self.reads("train") if isinstance(part, Path)]
         state = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(_stat, paths) if s]
@@ -158,11 +169,11 @@ class Splits(Corpus):
         return self._cut[1]
 
     def division(self) -> dict[str, Any] | None:
-        """How the one file was divided, for run.json; None where every split has its own."""
+        """Describe how the file was divided, for run.json; None if each split has its own file."""
         if not self.sizes:
             return None
-        known_by = stamp((type(self).__qualname__, "division", *self.origin("train")))
-        path = cache_folder() / "known" / f"{known_by}.json" if known_by else None
+        key = stamp((type(self).__qualname__, "division", *self.origin("train")))
+        path = cache_folder() / "known" / f"{key}.json" if key else None
         if path and (known := recall(path)):
             return known
         found = self.cut()
@@ -181,25 +192,25 @@ class Splits(Corpus):
         return facts
 
     def describe(self) -> list[str]:
-        """How the one file was divided."""
+        """Describe how the file was divided."""
         facts = self.division()
         if facts is None:
             return []
         counts = [
             f"{name} {count:,}"
-            + (f" (of {facts['asked'][name]:,} asked for)" if short(facts, name) else "")
+            + (f" (of {facts['asked'][name]:,} requested)" if short(facts, name) else "")
             for name, count in facts["splits"].items()
         ]
         return [
-            f"split: {facts['pairs']:,} pairs of {facts['file']} by seed {facts['seed']}: "
+            f"split: {facts['pairs']:,} pairs of {facts['file']} with seed {facts['seed']}: "
             + ", ".join(counts),
-            f"split: {facts['sources']:,} different sources; {facts['repeated']:,} pairs share "
-            "theirs with another pair and stay in one split with it (case, punctuation and spaces "
-            "are not compared)",
+            f"split: {facts['sources']:,} distinct sources; {facts['repeated']:,} pairs share "
+            "their source with another pair and are in the same split (ignoring case, punctuation "
+            "and spaces)",
         ]
 
     def names(self, keys: Keys) -> tuple[str, str, dict[str, str]]:
-        """The parts that hold the splits where each has files of its own."""
+        """Return the locations of the splits if each has its own files."""
         tests = keys["tests"] if keys["tests"] is not None else [f"test{self.ending}"]
         return (
             keys["train"] or f"train{self.ending}",
@@ -208,11 +219,11 @@ class Splits(Corpus):
         )
 
     def cut_sizes(self, file: str, keys: Keys) -> tuple[str, dict[str, str]]:
-        """The same for one file, of which `sizes` are cut off; training has what is left.
+        """Return the locations of the splits of one file, and set `sizes`.
 
-        Tests are cut first, so that another size of the validation split does not change them.
+        Test sets are cut first, so that they do not depend on the size of the validation split.
         """
-        usual = Size(f"the usual {USUAL_SHARE:.0%}", USUAL_PAIRS, USUAL_SHARE)
+        usual = Size(f"the default of {USUAL_SHARE:.0%}", USUAL_PAIRS, USUAL_SHARE)
         values = keys["tests"]
         found = (
             [usual]
@@ -221,7 +232,9 @@ class Splits(Corpus):
         )
         cut_off = [size for size in found if size]
         if len(cut_off) >= MOST_SPLITS:
-            raise UserError(f"data.tests has {len(cut_off)} sizes, at most {MOST_SPLITS - 1}")
+            raise UserError(
+                f"data.tests has {len(cut_off)} sizes, but at most {MOST_SPLITS - 1} are supported"
+            )
         tests = by_name(
             [value for value, size in zip(values or [], found, strict=False) if not size],
             self.name,
@@ -239,8 +252,8 @@ class Splits(Corpus):
             self.sizes["validation"] = own
         if not self.sizes:
             raise UserError(
-                f"data.file={file} is the file to split, but data.validation and data.tests are "
-                "names of other files: name it by data.train, or give sizes such as "
+                f"data.file={file} is the file to divide, but data.validation and data.tests are "
+                "names of other files: use data.train instead, or give sizes such as "
                 "data.validation=1000 data.tests=[1000]"
             )
         cut_tests = {name: file for name in self.sizes if name != "validation"}
@@ -249,41 +262,43 @@ class Splits(Corpus):
     def _cut_pairs(self, split: str, report: Report) -> Iterator[Pair]:
         found = self.cut()
         number = found.names.index(split)
-        waiting: list[Defect] = []
+        pending: list[Defect] = []
         rows = 0
-        for rows, pair in enumerate(self.stream(split, waiting.append), start=1):
+        for rows, pair in enumerate(self.stream(split, pending.append), start=1):
             if rows > len(found.split_of):
                 break
             if found.split_of[rows - 1] == number:
-                for defect in waiting:
+                for defect in pending:
                     report(defect)
                 yield pair
-            waiting.clear()
+            pending.clear()
         if rows != len(found.split_of):
-            raise UserError(f"{self.where(split)} changed while it was read: give the same command")
+            raise UserError(
+                f"{self.where(split)} changed while it was read: run the same command again"
+            )
         if split == "train":
-            for defect in waiting:  # of the end of the file
+            for defect in pending:  # defects at the end of the file
                 report(defect)
 
     def _refuse_test_on_train(self, train: str, tests: dict[str, str]) -> None:
-        """Refuse to test on the training file, by whatever name it is given."""
+        """Reject a test set that is the training file, also under another path."""
         own = Path(self.root).expanduser()
         for name, part in tests.items():
             if name not in self.sizes and (own / part).resolve() == (own / train).resolve():
                 raise UserError(
-                    f"the test set {part!r} is the file that is trained on: data.file={part} "
-                    "divides one file into training, validation and test pairs "
+                    f"the test set {part!r} is the training file: use data.file={part} to divide "
+                    "one file into training, validation and test pairs "
                     "(data.validation=1000 data.tests=[1000])"
                 )
 
 
 def short(facts: dict[str, Any], name: str) -> bool:
-    """Whether a split got fewer pairs than were asked for."""
+    """Whether a split has fewer pairs than requested."""
     return bool(facts["splits"][name] < facts["asked"].get(name, 0))
 
 
 def _stat(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
-    except OSError:  # which the reader will explain
+    except OSError:  # the reader reports it
         return None

@@ -1,4 +1,4 @@
-"""A user's own tables, both sides in one file: columns between delimiters, or JSON objects."""
+"""Base class of corpora with both sides in one file: delimited columns, JSON objects or TMX."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ EXTENSIONS = {".tsv", ".csv", ".txt", ".jsonl", ".json", *SUFFIXES}
 
 
 class Table(Splits):
-    """One file a split, ROOT/FILE, or one file for all, with both sides in it."""
+    """One file per split, ROOT/FILE, or one file for all splits, with both sides in it."""
 
     def __init__(self, **keys: Unpack[Keys]) -> None:
         super().__init__(**keys)
@@ -23,29 +23,29 @@ class Table(Splits):
 
     @abstractmethod
     def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
-        """Stream the pairs of a file, each with the line where it begins."""
+        """Stream the pairs of a file, each with the first line of its record."""
 
     def name(self, part: str) -> str:
-        """The name of the file without the endings that say what it is."""
+        """Return the name of the file without its extensions."""
         return _stem(part)
 
     def path(self, split: str) -> Path:
-        """The file of the split."""
+        """Return the file of the split."""
         return Path(self.root).expanduser() / self.part(split)
 
     def where(self, split: str) -> str:
-        """The file."""
+        """Return the name of the file."""
         return str(self.path(split))
 
     def stream(self, split: str, report: Report) -> Iterator[Pair]:
-        """Stream the two sides of every record; where they cannot be read they are empty."""
+        """Stream the two sides of every record; unreadable records are empty pairs."""
         lines = self._lines[self.part(split)] = LineNumbers()
         for line, pair in self.numbered(self.path(split), report):
             lines.append(line)
             yield pair
 
     def line(self, split: str, row: int, side: int) -> Place:
-        """The line where the record begins, which holds both sides."""
+        """Return the first line of the record, which holds both sides."""
         lines = self._lines.get(self.part(split), LineNumbers())
         return Place(self.path(split).name, lines[row])
 

@@ -1,4 +1,4 @@
-"""A split's pairs on disk: any of them at once, none of them in memory."""
+"""The pairs of a split, stored on disk with random access."""
 
 import hashlib
 from collections import deque
@@ -22,7 +22,7 @@ class Pair(NamedTuple):
 
 
 def content(pairs: Iterable[Pair], *, what: str) -> Content:
-    """What tells pairs from others; `what` is the name of the progress bar."""
+    """Compute hash and number of pairs; `what` is the label of the progress bar."""
     digest, count = hashlib.sha256(), 0
     for chunk in counted(chunks(pairs), what, total=None):
         digest.update(b"".join(_written(chunk)))
@@ -34,8 +34,8 @@ class Text:
     """The pairs of one split, in file order.
 
     Args:
-        shards: a row a pair, its two lines; all rows together are what the fingerprint is of.
-        fingerprint: the SHA-256 of the pairs.
+        shards: one row per pair, its two lines.
+        fingerprint: SHA-256 of all rows.
     """
 
     def __init__(self, shards: Shards, fingerprint: str) -> None:
@@ -43,10 +43,10 @@ class Text:
 
     @classmethod
     def store(cls, content: Content, pairs: Iterable[Pair], *, what: str) -> "Text":
-        """The cached text of this content; of `pairs` is written only what is not there yet.
+        """Return the cached text with this content, writing missing shards from `pairs`.
 
         Raises:
-            UserError: the pairs are others than when their content was found.
+            UserError: the pairs have changed since `content` was computed.
         """
         folder = cache_folder() / "text" / content.sha256
         shards = Shards(folder, content.pairs, width=1, kind=np.uint8)
@@ -54,7 +54,9 @@ class Text:
             batches = counted(chunks(pairs), what, total=content.pairs)
             if _store(shards, batches, {*missing}) != content.sha256:
                 shards.remove()
-                raise UserError(f"{what}: the text changed meanwhile; give the same command again")
+                raise UserError(
+                    f"{what}: the text changed while it was read; run the same command again"
+                )
         return cls(shards, content.sha256)
 
     def __len__(self) -> int:
@@ -62,7 +64,7 @@ class Text:
 
     @property
     def size(self) -> int:
-        """In bytes of UTF-8."""
+        """Size in bytes of UTF-8."""
         return sum(self._shards.shard(number).size for number in range(len(self._shards)))
 
     def __getitem__(self, index: int | np.int64) -> Pair:
@@ -73,28 +75,28 @@ class Text:
         return chain.from_iterable(self.batches())
 
     def batches(self, numbers: Iterable[int] | None = None) -> Iterator[list[Pair]]:
-        """The pairs of all shards, or of those of these numbers, in lists of BATCH."""
+        """Yield the pairs of all shards, or of the given shards, in lists of BATCH."""
         for lines in self._lines(range(len(self._shards)) if numbers is None else numbers):
             yield list(map(Pair, lines[::2], lines[1::2]))
 
     def sources(self) -> Iterator[str]:
-        """The source side in order."""
+        """Yield the source side in file order."""
         for lines in self._lines(range(len(self._shards))):
             yield from lines[::2]
 
     def targets(self) -> Iterator[str]:
-        """The target side in order."""
+        """Yield the target side in file order."""
         for lines in self._lines(range(len(self._shards))):
             yield from lines[1::2]
 
     def _lines(self, numbers: Iterable[int]) -> Iterator[list[str]]:
-        """Sources and targets by turns, as they lie in these shards, of BATCH pairs at a time."""
+        """Yield alternating source and target lines of the given shards, BATCH pairs at a time."""
         for rows in chain.from_iterable(map(self._shards.chunks, numbers)):
             yield rows.values.tobytes().decode().split("\n")[:-1]
 
 
 def _written(pairs: list[Pair]) -> list[bytes]:
-    r"""Both lines of each pair; no line ever contains a \n."""
+    r"""Serialize each pair as two lines; a line never contains \n."""
     return [f"{source}\n{target}\n".encode() for source, target in pairs]
 
 
@@ -105,14 +107,14 @@ def _rows(pairs: list[Pair]) -> Rows:
 
 
 def _store(shards: Shards, batches: Iterator[list[Pair]], missing: set[int]) -> str:
-    """Write what is missing; the SHA-256 of all that is there then, and of what is too much."""
+    """Write the missing shards and return the SHA-256 of all shards and any surplus pairs."""
     digest = hashlib.sha256()
     for number in range(len(shards)):
         own = islice(batches, BATCHES)
         if number in missing:
             shards.write(number, map(_rows, own))
         else:
-            deque(own, maxlen=0)  # read again, but written before an interruption
+            deque(own, maxlen=0)  # skip: written before an interruption
         if shards.whole(number):
             for rows in shards.chunks(number):
                 digest.update(rows.values.data)

@@ -1,11 +1,11 @@
-"""Translation memories in TMX, with all languages in one file."""
+"""Translation memories in TMX format, with all languages in one file."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from seq2seq.corpora.elements import xml_events
 from seq2seq.corpora.lines import Defect, Place, Report
-from seq2seq.corpora.segments import speaks, tidy
+from seq2seq.corpora.segments import matches_language, tidy
 from seq2seq.corpora.tables import Table
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError, did_you_mean
@@ -16,8 +16,8 @@ CODES = {"bpt", "ept", "ph", "it", "ut"}  # inline elements whose content is for
 class Tmx(Table):
     """Translation memories; data.source and data.target are the codes in `xml:lang`.
 
-    A code also finds its variants: `en` finds `en-US`, where there is no `en` itself. A unit
-    without one of the two languages is skipped. Formatting inside a text is left out.
+    A code also matches its regional variants: `en` matches `en-US` if there is no `en`. A unit
+    without one of the two languages is skipped. Formatting inside a text is removed.
     """
 
     ending = ".tmx"
@@ -27,7 +27,7 @@ class Tmx(Table):
         return tmx_pairs(path, (self.source, self.target), report)
 
     def reads(self, split: str) -> tuple[Path | str, ...]:
-        """The file, and the languages."""
+        """Return the file and the languages."""
         return self.path(split), self.source, self.target
 
 
@@ -35,7 +35,7 @@ def tmx_pairs(path: Path, languages: tuple[str, str], report: Report) -> Iterato
     """Stream the pairs of a TMX file, each with the line of its unit.
 
     Raises:
-        UserError: it is not well-formed, or has nothing in one of the languages.
+        UserError: the file is not well-formed or has no text in one of the languages.
     """
     known: set[str] = set()
     found = False
@@ -50,7 +50,7 @@ def tmx_pairs(path: Path, languages: tuple[str, str], report: Report) -> Iterato
     if found:
         return
     for language in languages:
-        if not any(speaks(code, language) for code in known):
+        if not any(matches_language(code, language) for code in known):
             raise UserError(
                 f"{path} has no text in {language!r}; {did_you_mean(language, known)}"
                 if known
@@ -60,17 +60,17 @@ def tmx_pairs(path: Path, languages: tuple[str, str], report: Report) -> Iterato
 
 
 def units(path: Path, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
-    """Stream the translation units: the line of each, and its first text in every language."""
+    """Stream the translation units: line, and first text by language."""
     texts: dict[str, str] = {}
     parts: list[str] | None = None
-    begun, language, codes = 0, "", 0
+    first_line, language, codes = 0, "", 0
     for kind, value, line, attributes in xml_events(path, report):
         if kind == "text":
             if parts is not None and not codes:
                 parts.append(value)
         elif kind == "start":
             if value == "tu":
-                begun, texts = line, {}
+                first_line, texts = line, {}
             elif value == "tuv":
                 language = attributes.get("xml:lang") or attributes.get("lang", "")
                 if not language:
@@ -85,14 +85,14 @@ def units(path: Path, report: Report) -> Iterator[tuple[int, dict[str, str]]]:
             texts.setdefault(language, tidy("".join(parts)))
             parts = None
         elif value == "tu":
-            yield begun, texts
+            yield first_line, texts
 
 
 def text_in(texts: dict[str, str], language: str) -> str | None:
-    """The text in a language, by its exact code or else by the first variant of it."""
+    """Return the text in a language, by its exact code or else its first regional variant."""
     if language in texts:
         return texts[language]
-    fitting = (code for code in texts if speaks(code, language))
+    matching = (code for code in texts if matches_language(code, language))
     exact = language.replace("_", "-").lower()
-    codes = sorted(fitting, key=lambda code: code.replace("_", "-").lower() != exact)
+    codes = sorted(matching, key=lambda code: code.replace("_", "-").lower() != exact)
     return texts[codes[0]] if codes else None

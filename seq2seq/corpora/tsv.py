@@ -12,7 +12,7 @@ from seq2seq.corpora.tables import Table
 
 
 class Tsv(Table):
-    """Tab-separated columns; quotes and backslashes are text.
+    """Tab-separated columns; quotes and backslashes are read as text.
 
     Args:
         source_column: column of the source side, its number from 0 or its name in the header
@@ -36,9 +36,9 @@ class Tsv(Table):
         self.form = Form("\t", quotes=False, header=header)
 
     def numbered(self, path: Path, report: Report) -> Iterator[tuple[int, Pair]]:
-        """Stream the two columns of every line but the header."""
+        """Stream the two columns of every line except the header."""
         return table_pairs(path, self.form, ([self.source_column], [self.target_column]), report)
 
     def reads(self, split: str) -> tuple[Path | str, ...]:
-        """The file, and which columns are read."""
+        """Return the file and the columns that are read."""
         return self.path(split), self.source_column, self.target_column, repr(self.form)

@@ -1,1 +1,1 @@
-"""Layers that several models are built from: attention, recurrent cells, dropout, loss."""
+"""Layers shared by several models: attention, recurrent cells, dropout, loss."""

@@ -1,11 +1,11 @@
-"""Attention, the heart of the toolkit: score, mask, normalise, average.
+"""Attention layers: additive attention and multi-head scaled dot-product attention.
 
-Every attention here is the same act; only the score differs:
+Both compute the same function with different scores:
 
-    weights = softmax(score(query, keys), over the keys that are real)
+    weights = softmax(score(query, keys)), over the keys that are not masked
     context = weights @ values
 
-Weights always have the form [..., queries, keys], are taken before dropout, and every row of them
+The returned weights have the shape [..., queries, keys] and are those before dropout; every row
 sums to one.
 """
 
@@ -21,7 +21,7 @@ from seq2seq.layers.dropout import Dropout
 
 
 class Attended(NamedTuple):
-    """What was read, and from where; weights is None where nobody asked and a faster way exists."""
+    """Context vectors and attention weights; weights is None if a fused kernel was used."""
 
     context: Float[Tensor, "*batch queries width"]
     weights: Float[Tensor, "*batch queries keys"] | None
@@ -33,7 +33,10 @@ def attend(
     mask: Bool[Tensor, "*#batch #queries keys"] | None,
     dropout: Dropout | None = None,
 ) -> tuple[Float[Tensor, "*batch queries width"], Float[Tensor, "*batch queries keys"]]:
-    """Average the values by the softmax of the scores; False in the mask hides a key."""
+    """Return the average of the values weighted by the softmax of the scores, and the weights.
+
+    A key is masked out where the mask is False.
+    """
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
     weights = scores.softmax(dim=-1)
@@ -41,16 +44,16 @@ def attend(
 
 
 class AdditiveScore(nn.Module):
-    """v . tanh(W query + U key), Bahdanau et al. 2014, appendix A.1.2.
+    """Additive attention score, v . tanh(W query + U key) (Bahdanau et al. 2014, appendix A.1.2).
 
-    `project` is to be applied once a sentence; `forward` takes its result. As in the paper's
-    appendix B.1, W and U begin as N(0, 0.001^2) and v at zero: every source word counts the same at
-    first.
+    Call `project` once for each source sentence and pass its result to `forward`. As in the
+    paper's appendix B.1, W and U are initialized with N(0, 0.001^2) and v with zeros, so that the
+    initial attention is uniform.
 
-    On a CPU, in single or double precision, it is computed as
-    v . (2 sigmoid(2 W query + 2 U key) - 1), which is the same number: a sigmoid takes a third of
-    the time of a tanh there. In half precision the two terms cancel too many digits, so that a tanh
-    is used there and on every other device.
+    On a CPU, in single or double precision, the score is computed as
+    v . (2 sigmoid(2 W query + 2 U key) - 1), which is mathematically equal: a sigmoid takes a third
+    of the time of a tanh there. In half precision the subtraction loses too many digits, so half
+    precision and all other devices use tanh.
     """
 
     def __init__(self, query_dim: int, key_dim: int, dim: int) -> None:
@@ -63,7 +66,7 @@ class AdditiveScore(nn.Module):
         nn.init.zeros_(self.energy.weight)
 
     def project(self, keys: Float[Tensor, "batch keys key_dim"]) -> Float[Tensor, "batch keys dim"]:
-        """U key."""
+        """Return the projected keys, U key."""
         return self.key(keys)
 
     def forward(
@@ -71,7 +74,7 @@ class AdditiveScore(nn.Module):
         query: Float[Tensor, "batch queries query_dim"],
         projected_keys: Float[Tensor, "batch keys dim"],
     ) -> Float[Tensor, "batch queries keys"]:
-        """Scores of every query with every key, before the softmax."""
+        """Return the score of every query with every key, before the softmax."""
         query, keys = self.query(query).unsqueeze(2), projected_keys.unsqueeze(1)
         if query.device.type == "cpu" and query.dtype in (torch.float32, torch.float64):
             pairs = torch.add(2 * query, keys, alpha=2).sigmoid_()
@@ -82,21 +85,22 @@ class AdditiveScore(nn.Module):
 def scaled_dot_score(
     query: Float[Tensor, "*batch queries width"], keys: Float[Tensor, "*batch keys width"]
 ) -> Float[Tensor, "*batch queries keys"]:
-    """query . key / sqrt(width), Vaswani et al. 2017, section 3.2.1."""
-    # Scaling the queries and not the products is the same number from far fewer multiplications.
+    """Scaled dot-product score, query . key / sqrt(width) (Vaswani et al. 2017, section 3.2.1)."""
+    # Scaling the queries instead of the scores takes far fewer multiplications.
     return (query / math.sqrt(query.size(-1))) @ keys.transpose(-2, -1)
 
 
 class MultiHeadAttention(nn.Module):
-    """Scaled dot-product attention in several subspaces at once (Vaswani et al. 2017, 3.2.2).
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017, section 3.2.2).
 
     Args:
-        dim: width of what goes in and comes out.
-        heads: subspaces, each dim / heads wide.
-        dropout: probability of forgetting a weight (not seen in the weights that are returned).
+        dim: size of input and output.
+        heads: number of heads, each of size dim / heads.
+        dropout: dropout probability on attention weights. The returned weights are those before
+            dropout.
 
     Raises:
-        ValueError: heads does not divide dim.
+        ValueError: dim is not divisible by heads.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
@@ -107,13 +111,13 @@ class MultiHeadAttention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(dim, dim) for _ in range(4))
 
     def split(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch heads len width"]:
-        """Cut the last axis into heads."""
+        """Split the last axis into heads."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def project(
         self, x: Float[Tensor, "batch len dim"]
     ) -> tuple[Float[Tensor, "batch heads len width"], Float[Tensor, "batch heads len width"]]:
-        """Keys and values of x; they don't change, so a decoder keeps them."""
+        """Return the keys and values of x. A decoder caches them between steps."""
         return self.split(self.key(x)), self.split(self.value(x))
 
     def forward(
@@ -124,13 +128,17 @@ class MultiHeadAttention(nn.Module):
         mask: Bool[Tensor, "#batch #queries keys"] | None,
         weights: bool = True,
     ) -> Attended:
-        """Let each position of x read the values; `weights=False` allows a fused kernel."""
+        """Attend from each position of x; `weights=False` allows a fused kernel.
+
+        A key is masked out where the mask is False.
+        """
         query = self.split(self.query(x))
         mask = None if mask is None else mask.unsqueeze(1)
-        if weights or x.device.type == "cpu":  # written out is the faster way on a CPU
-            context, seen = attend(scaled_dot_score(query, keys), values, mask, self.dropout)
+        attention: Tensor | None = None
+        if weights or x.device.type == "cpu":  # on a CPU this is faster than the fused kernel
+            scores = scaled_dot_score(query, keys)
+            context, attention = attend(scores, values, mask, self.dropout)
         else:
             p = self.dropout.p if self.training else 0.0
             context = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=p)
-            seen = None
-        return Attended(self.out(context.transpose(1, 2).flatten(-2)), seen)
+        return Attended(self.out(context.transpose(1, 2).flatten(-2)), attention)

@@ -1,4 +1,4 @@
-"""Dropout whose masks are cut from random bytes."""
+"""Dropout with masks from random bytes, which is faster than Bernoulli sampling on a CPU."""
 
 import torch
 from jaxtyping import Float
@@ -7,20 +7,21 @@ from torch.nn import functional as F
 
 
 class Dropout(nn.Dropout):
-    """Forget each number with probability p while training (Srivastava et al. 2014).
+    """Set each element to zero with probability p during training (Srivastava et al. 2014).
 
-    On a CPU one Bernoulli draw a number takes several times as long as the arithmetic around it.
-    Eight masks come from one 64-bit draw instead, which rounds p to the nearest 256th; what is
-    kept is scaled by that rounded share, so that the mean stays exact.
+    On a CPU, one Bernoulli sample per element takes several times as long as the surrounding
+    arithmetic. Here one random 64-bit integer provides the mask of eight elements, which rounds p
+    to the nearest 1/256. The remaining elements are scaled with the rounded probability, so that
+    the expected value is unchanged.
     """
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """x itself in evaluation; in training x with zeros, the rest scaled up."""
+        """Apply dropout in training mode; return x unchanged in evaluation mode."""
         threshold = round(self.p * 256)
         if not self.training or threshold == 0:
             return x
         if x.device.type != "cpu" or threshold == 256:
             return F.dropout(x, self.p)
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
-        return x * kept.to(x.dtype).mul_(256 / (256 - threshold))
+        integers = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        keep = integers.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
+        return x * keep.to(x.dtype).mul_(256 / (256 - threshold))

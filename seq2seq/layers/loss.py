@@ -1,4 +1,4 @@
-"""Cross-entropy over a large vocabulary, its gradient made with it, a few positions at a time."""
+"""Cross-entropy over a large vocabulary, computed with its gradient in chunks of positions."""
 
 from typing import Any
 
@@ -7,46 +7,48 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# Logits that exist at once: on a CPU as many as its last cache holds.
-AT_ONCE = {"cpu": 2**23}
-ELSEWHERE = 2**27
+# Number of logits in one chunk, by device type. On a CPU a chunk fits into the last-level cache.
+CHUNK_SIZE = {"cpu": 2**23}
+DEFAULT_CHUNK_SIZE = 2**27
 
 
 def cross_entropy(
     states: Float[Tensor, "positions width"],
     weight: Float[Tensor, "vocab width"],
     bias: Float[Tensor, " vocab"],
-    words: Int[Tensor, " positions"],
+    targets: Int[Tensor, " positions"],
     smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """The sum over positions of -log p(word), p the softmax of `states @ weight.T + bias`.
+    """Return the cross-entropy of `softmax(states @ weight.T + bias)`, summed over positions.
 
-    The same as `F.cross_entropy` of all logits, which are the largest tensor of a training step by
-    far: here neither they nor their gradient are ever whole.
+    Equal to `F.cross_entropy` with reduction="sum". The logits of all positions are by far the
+    largest tensor of a training step; here neither they nor their gradient are ever stored whole.
 
     Args:
-        states: what the output layer reads.
-        weight: a row for each word of the vocabulary.
-        bias: a number for each.
-        words: the right one at each position.
-        smoothing: share of the target given to all words alike (Szegedy et al. 2016).
+        states: input of the output layer.
+        weight: weight of the output layer, one row for each token of the vocabulary.
+        bias: bias of the output layer.
+        targets: id of the target token at each position.
+        smoothing: label smoothing, the probability mass spread uniformly over the vocabulary
+            (Szegedy et al. 2016).
     """
     needs_grad = torch.is_grad_enabled()
-    loss = _ChunkedCrossEntropy.apply(states, weight, bias, words, 1 - smoothing, needs_grad)
-    if smoothing:  # the mean logit is that of the mean word: no pass over the vocabulary
+    loss = _ChunkedCrossEntropy.apply(states, weight, bias, targets, 1 - smoothing, needs_grad)
+    if smoothing:  # the mean logit is the logit of the mean weight: no pass over the vocabulary
         with torch.autocast(states.device.type, enabled=False):
-            mean = full(weight).mean(0)
-            loss = loss - smoothing * (full(states) @ mean + full(bias).mean()).sum()
+            mean = at_least_float32(weight).mean(0)
+            mean_logits = at_least_float32(states) @ mean + at_least_float32(bias).mean()
+            loss = loss - smoothing * mean_logits.sum()
     return loss
 
 
-def full(tensor: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """The tensor in single precision, or in double where it is double."""
+def at_least_float32(tensor: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Convert half precision to float32; keep float32 and float64."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """The sum of log Z - share * logit of the right word; Z normalises the softmax."""
+    """Sum over positions of log Z - confidence * target logit; Z is the softmax denominator."""
 
     @staticmethod
     def forward(
@@ -54,36 +56,36 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         states: Tensor,
         weight: Tensor,
         bias: Tensor,
-        words: Tensor,
-        share: float,
+        targets: Tensor,
+        confidence: float,
         needs_grad: bool,
     ) -> Tensor:
-        rows = max(1, AT_ONCE.get(states.device.type, ELSEWHERE) // len(weight))
+        rows = max(1, CHUNK_SIZE.get(states.device.type, DEFAULT_CHUNK_SIZE) // len(weight))
         total: Any = 0.0
-        to_states: list[Tensor] = []
-        to_words: list[Tensor] = []
-        for part, right in zip(states.split(rows), words.unsqueeze(1).split(rows), strict=True):
-            logits = full(F.linear(part, weight, bias))
+        grad_states: list[Tensor] = []
+        grad_layer: list[Tensor] = []
+        for chunk, target in zip(states.split(rows), targets.unsqueeze(1).split(rows), strict=True):
+            logits = at_least_float32(F.linear(chunk, weight, bias))
             p = logits.softmax(1)
-            # The likeliest word tells Z: its probability is no less than 1 / vocab.
+            # log Z = logit - log p of any token; the most probable one has p >= 1 / vocab.
             log_z = logits.amax(1) - p.amax(1).log()
-            total = total + (log_z - share * logits.gather(1, right).squeeze(1)).sum()
+            total = total + (log_z - confidence * logits.gather(1, target).squeeze(1)).sum()
             if needs_grad:
-                p.scatter_add_(1, right, p.new_full(right.shape, -share))
+                p.scatter_add_(1, target, p.new_full(target.shape, -confidence))
                 p = p.to(weight.dtype)
-                to_states.append(p @ weight)
-                # Chunks are summed in single precision: in half, each sum would lose digits.
-                gradients = [full(p.T @ part), full(p).sum(0)]
-                to_words = [*map(Tensor.add_, to_words, gradients)] if to_words else gradients
+                grad_states.append(p @ weight)
+                # Chunks are summed in float32: half precision would lose digits in each sum.
+                grads = [at_least_float32(p.T @ chunk), at_least_float32(p).sum(0)]
+                grad_layer = [*map(Tensor.add_, grad_layer, grads)] if grad_layer else grads
         if needs_grad:
-            to_weight, to_bias = to_words
+            grad_weight, grad_bias = grad_layer
             ctx.save_for_backward(
-                torch.cat(to_states), to_weight.to(weight.dtype), to_bias.to(bias.dtype)
+                torch.cat(grad_states), grad_weight.to(weight.dtype), grad_bias.to(bias.dtype)
             )
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        to_states, to_weight, to_bias = (gradient * gradients for gradients in ctx.saved_tensors)
-        return to_states, to_weight, to_bias, None, None, None
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        grad_states, grad_weight, grad_bias = (grad_output * grad for grad in ctx.saved_tensors)
+        return grad_states, grad_weight, grad_bias, None, None, None

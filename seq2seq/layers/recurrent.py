@@ -1,4 +1,4 @@
-"""Pieces that several variants are built from; nothing moves here before a second one needs it."""
+"""Layers of the recurrent models: recurrent networks and cells, embedding, output layer."""
 
 from typing import Literal
 
@@ -11,23 +11,23 @@ from seq2seq.layers.dropout import Dropout
 
 Kind = Literal["gru", "lstm", "tanh"]
 GATES = {"gru": 3, "lstm": 4, "tanh": 1}
-PARTS = {"gru": 1, "lstm": 2, "tanh": 1}  # of a state: an LSTM's is hidden and cell side by side
+PARTS = {"gru": 1, "lstm": 2, "tanh": 1}  # tensors in a state: an LSTM has hidden and cell state
 
 
 class Recurrence(nn.Module):
-    """A stack of recurrent layers over whole sequences, in one fused call.
+    """Stack of recurrent layers over whole sequences, in one fused call.
 
-    Its state is one tensor for every kind of cell, [batch layers parts*dim], so that the batch is
-    the first axis. `tanh` is Elman's network (1990); the GRU is that of Cho et al. (2014) with the
-    reset gate applied after the recurrent product, as cuDNN has it.
+    The state is one tensor of shape [batch layers parts*dim] for every kind of cell; the batch is
+    the first axis. `tanh` is the Elman network (1990). The GRU is that of Cho et al. (2014) with
+    the reset gate applied after the recurrent product, as in cuDNN.
 
     Args:
         kind: gru, lstm or tanh.
-        inputs: width of what goes in.
-        dim: units a layer and direction.
-        layers: how many, one above the other.
-        dropout: probability between the layers.
-        bidirectional: also read from the end, and return both readings side by side.
+        inputs: input size.
+        dim: units of each layer and direction.
+        layers: number of stacked layers.
+        dropout: dropout probability between the layers.
+        bidirectional: run in both directions and concatenate the states.
     """
 
     def __init__(
@@ -57,7 +57,11 @@ class Recurrence(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch len inputs"], state: Float[Tensor, "batch layers width"]
     ) -> tuple[Float[Tensor, "batch len dim"], Float[Tensor, "batch layers width"]]:
-        """The top layer's states at every position, and the last state of every layer."""
+        """Run from the given state.
+
+        Returns:
+            The states of the top layer at every position, and the final state of every layer.
+        """
         parts = tuple(
             part.transpose(0, 1).contiguous() for part in state.chunk(PARTS[self.kind], dim=-1)
         )
@@ -67,23 +71,28 @@ class Recurrence(nn.Module):
     def read(
         self, x: Float[Tensor, "batch len inputs"], mask: Bool[Tensor, "batch len"]
     ) -> tuple[Float[Tensor, "batch len both"], Float[Tensor, "batch layers directions width"]]:
-        """Run from a zero state over the real positions alone; each direction's last states."""
+        """Run from a zero state over the unmasked positions.
+
+        Returns:
+            The states of the top layer at every position, both directions concatenated, and the
+            final state of every layer and direction.
+        """
         packed = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.network(packed)
         padded, _ = pad_packed_sequence(states, batch_first=True, total_length=x.size(1))
         return padded, self._joined(last).unflatten(1, (-1, self.directions))
 
     def _joined(self, last: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-        """Torch's last states as one tensor with the batch first."""
+        """Join the final states that torch returns into one tensor with the batch first."""
         parts = last if isinstance(last, tuple) else (last,)
         return torch.cat(parts, dim=-1).transpose(0, 1)
 
 
 class Cell(nn.Module):
-    """One recurrent transition whose input products were made ahead of time.
+    """One recurrent step with precomputed input products.
 
-    The same equations and initialisation as `Recurrence`; what does not depend on the previous
-    state is left to the caller, who makes it for all positions at once.
+    The equations and the initialization are those of `Recurrence`. The caller computes what does
+    not depend on the previous state, for all positions at once.
     """
 
     def __init__(self, kind: Kind, dim: int) -> None:
@@ -96,24 +105,27 @@ class Cell(nn.Module):
     def forward(
         self, inputs: Float[Tensor, "batch gates"], state: Float[Tensor, "batch width"]
     ) -> Float[Tensor, "batch width"]:
-        """The next state; inputs are the products of the input with the gates' weights."""
+        """Return the next state; inputs are the products of the input with the gate weights."""
         if self.kind == "tanh":
             return torch.tanh(inputs + self.recurrent(state))
         if self.kind == "gru":
             dim = state.size(-1)
-            # Split, not sliced: the gradient of each slice would be a whole tensor of zeros first.
+            # Split instead of slicing: the gradient of a slice allocates a full tensor of zeros.
             gates, new = inputs.split([2 * dim, dim], dim=-1)
-            more, recalled = self.recurrent(state).split([2 * dim, dim], dim=-1)
-            reset, keep = torch.sigmoid(gates + more).chunk(2, dim=-1)
-            return torch.lerp(torch.tanh(torch.addcmul(new, reset, recalled)), state, keep)
+            recurrent_gates, recurrent_new = self.recurrent(state).split([2 * dim, dim], dim=-1)
+            reset, update = torch.sigmoid(gates + recurrent_gates).chunk(2, dim=-1)
+            return torch.lerp(torch.tanh(torch.addcmul(new, reset, recurrent_new)), state, update)
         hidden, cell = state.chunk(2, dim=-1)
-        enter, forget, new, out = (inputs + self.recurrent(hidden)).chunk(4, dim=-1)
-        cell = forget.sigmoid() * cell + enter.sigmoid() * new.tanh()
-        return torch.cat([out.sigmoid() * cell.tanh(), cell], dim=-1)
+        input_gate, forget_gate, new, output_gate = (inputs + self.recurrent(hidden)).chunk(4, -1)
+        cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * new.tanh()
+        return torch.cat([output_gate.sigmoid() * cell.tanh(), cell], dim=-1)
 
 
 def init_recurrent(name: str, weight: Tensor) -> None:
-    """Bahdanau et al. 2014, B.1: recurrent matrices orthogonal, the rest N(0, 0.01^2), biases 0."""
+    """Initialize a parameter of a recurrent layer (Bahdanau et al. 2014, appendix B.1).
+
+    Recurrent matrices are orthogonal for each gate, other matrices N(0, 0.01^2), biases zero.
+    """
     if name.startswith("bias"):
         nn.init.zeros_(weight)
     elif name.startswith("weight_hh"):
@@ -125,7 +137,7 @@ def init_recurrent(name: str, weight: Tensor) -> None:
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
-    """A linear map that begins as N(0, 0.01^2), its bias at zero (Bahdanau et al. 2014, B.1)."""
+    """Linear layer: weight N(0, 0.01^2), bias zero (Bahdanau et al. 2014, appendix B.1)."""
     layer = nn.Linear(inputs, outputs, bias=bias)
     nn.init.normal_(layer.weight, std=0.01)
     if bias:
@@ -134,7 +146,7 @@ def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 
 
 class Embedding(nn.Embedding):
-    """Word vectors with dropout; begin as N(0, 0.01^2) (Bahdanau et al. 2014, B.1)."""
+    """Embedding with dropout, initialized with N(0, 0.01^2) (Bahdanau et al. 2014, B.1)."""
 
     def __init__(self, vocab: int, dim: int, dropout: float) -> None:
         super().__init__(vocab, dim)
@@ -142,23 +154,23 @@ class Embedding(nn.Embedding):
         nn.init.normal_(self.weight, std=0.01)
 
     def forward(self, ids: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dim"]:
-        """The vectors of ids."""
+        """Return the embeddings of ids."""
         return self.dropout(super().forward(ids))
 
 
 class DeepOutput(nn.Module):
-    """The output layer of the 2014 papers: a hidden layer over all that is known, then the words.
+    """Deep output: a hidden layer over state, previous token and context, then the output layer.
 
     t = maxout(U s + V E y + C c), logits = W t (Bahdanau et al. 2014, A.2.2; Pascanu et al. 2014;
-    Goodfellow et al. 2013), or tanh in place of maxout. Its state enters as s_i, as in the paper's
-    equation 4; the appendix prints s_(i-1).
+    Goodfellow et al. 2013), or tanh in place of maxout. The state s is s_i, as in equation 4 of
+    Bahdanau et al.; their appendix prints s_(i-1).
 
     Args:
-        kind: maxout takes the larger of each pair of numbers, tanh squashes each number.
-        inputs: width of state, previous word and context side by side.
-        dim: width of t.
-        vocab: how many words there are.
-        dropout: probability on t.
+        kind: maxout takes the maximum of each pair of units, tanh applies tanh to each unit.
+        inputs: total size of state, previous token and context.
+        dim: size of t.
+        vocab: size of the vocabulary.
+        dropout: dropout probability on t.
     """
 
     def __init__(
@@ -170,10 +182,8 @@ class DeepOutput(nn.Module):
         self.dropout = Dropout(dropout)
         self.words = linear(dim, vocab)
 
-    def forward(self, *known: Float[Tensor, "*batch _"]) -> Float[Tensor, "*batch dim"]:
-        """The layer t before the words."""
-        mixed = self.mix(torch.cat(known, dim=-1))
-        squashed = (
-            mixed.unflatten(-1, (-1, 2)).amax(dim=-1) if self.kind == "maxout" else mixed.tanh()
-        )
-        return self.dropout(squashed)
+    def forward(self, *inputs: Float[Tensor, "*batch _"]) -> Float[Tensor, "*batch dim"]:
+        """Return the hidden layer t; the model applies the output layer."""
+        x = self.mix(torch.cat(inputs, dim=-1))
+        x = x.unflatten(-1, (-1, 2)).amax(dim=-1) if self.kind == "maxout" else x.tanh()
+        return self.dropout(x)

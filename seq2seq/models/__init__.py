@@ -1,1 +1,1 @@
-"""The variants: one file and one YAML each, all keeping the promises of `base`."""
+"""The models: one file and one YAML each; all implement the interface in `base`."""

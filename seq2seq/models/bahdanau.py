@@ -1,4 +1,4 @@
-"""RNNsearch: the decoder looks back at the source before every word (Bahdanau et al. 2014)."""
+"""RNNsearch: an RNN encoder-decoder with additive attention (Bahdanau et al. 2014)."""
 
 from typing import Literal, NamedTuple
 
@@ -22,44 +22,44 @@ from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
 
 class Memory(NamedTuple):
-    """The annotations of a source sentence, and what is made of them once."""
+    """The encoder states of a source sentence, and the tensors computed from them once."""
 
-    states: Float[Tensor, "batch src enc"]  # h_j, both directions side by side
+    states: Float[Tensor, "batch src enc"]  # annotations h_j, both directions concatenated
     keys: Float[Tensor, "batch src align"]  # U_a h_j
     mask: Bool[Tensor, "batch src"]
-    first: Float[Tensor, "batch layers width"]  # the backward reading's state at the first word
+    first: Float[Tensor, "batch layers width"]  # state of the backward direction at position 1
 
 
-State = tuple[Float[Tensor, "rows width"], ...]  # a tensor for each layer
+State = tuple[Float[Tensor, "rows width"], ...]  # one tensor for each layer
 
 
 class DecoderStep(NamedTuple):
-    """What one step of the decoder gives to the readout, and to the next step."""
+    """Result of one decoder step: inputs of the readout, attention weights and the new state."""
 
-    hidden: Float[Tensor, "rows dim"]  # of the top layer
+    hidden: Float[Tensor, "rows dim"]  # hidden state of the top layer
     context: Float[Tensor, "rows enc"]
     weights: Float[Tensor, "rows src"]
     state: State
 
 
 class Bahdanau(Autoregressive):
-    """At each word: score every source state against the decoder's last state, read their average.
+    """RNN encoder-decoder with additive attention over the states of a bidirectional encoder.
 
     Appendix A.2 of the paper: alpha_i = softmax(v tanh(W s_(i-1) + U h_j)), c_i = sum alpha_ij h_j,
-    s_i = GRU([E y_(i-1), c_i], s_(i-1)), s_0 = tanh(W_s h<-_1). The state that the next word is
-    read from is s_i. Only what needs s_(i-1) is inside the loop over target words; the word
-    vectors' input product, the keys and the readout are made for all positions at once.
+    s_i = GRU([E y_(i-1), c_i], s_(i-1)), s_0 = tanh(W_s h<-_1). The next token is predicted from
+    s_i. The loop over target tokens contains only what depends on s_(i-1); the input products of
+    the embeddings, the keys and the readout are computed for all positions at once.
 
     Args:
-        cell: gru (the paper's), lstm or tanh
-        embedding: width of the word vectors
+        cell: gru (as in the paper), lstm or tanh
+        embedding: size of the embeddings
         dim: recurrent units of the decoder
-        encoder_dim: recurrent units of the encoder, a direction; null is as many as the decoder's
-        align_dim: units of the alignment model
+        encoder_dim: recurrent units of each direction of the encoder; null means the same as dim
+        align_dim: hidden units of the alignment model
         layers: recurrent layers of the encoder and of the decoder
-        readout: the layer before the words, maxout (the paper's) or tanh
-        readout_dim: width of that layer
-        dropout: probability on embeddings, between layers and on the readout
+        readout: hidden layer before the output layer, maxout (as in the paper) or tanh
+        readout_dim: size of that layer
+        dropout: dropout probability on embeddings, between layers and on the readout
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class Bahdanau(Autoregressive):
         encoder_dim: Width | None = None,
     ) -> None:
         super().__init__()
-        read = dim if encoder_dim is None else encoder_dim
-        gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * read
+        encoder_dim = dim if encoder_dim is None else encoder_dim
+        gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * encoder_dim
         self.dim = dim
         self.source = Embedding(source_vocab, embedding, dropout)
         self.encoder = Recurrence(
-            cell, embedding, read, layers=layers, dropout=dropout, bidirectional=True
+            cell, embedding, encoder_dim, layers=layers, dropout=dropout, bidirectional=True
         )
-        self.bridge = linear(parts * read, parts * dim)
+        self.bridge = linear(parts * encoder_dim, parts * dim)
         self.score = AdditiveScore(dim, enc, align_dim)
         self.target = Embedding(target_vocab, embedding, dropout)
         self.from_word = linear(embedding, gates)
@@ -98,62 +98,65 @@ class Bahdanau(Autoregressive):
         )
 
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Annotate every source word from both sides, and project the keys once."""
+        """Run the bidirectional encoder and project the attention keys once."""
         states, last = self.encoder.read(self.source(src), mask)
         return Memory(states, self.score.project(states), mask, last[:, :, 1])
 
     def start(self, memory: Memory) -> State:
-        """s_0 = tanh(W_s h<-_1), layer by layer."""
+        """Return the initial state of every layer, s_0 = tanh(W_s h<-_1)."""
         return self.bridge(memory.first).tanh().unbind(dim=1)
 
     def advance(
-        self, word: Float[Tensor, "rows gates"], memory: Memory, state: State
+        self, product: Float[Tensor, "rows gates"], memory: Memory, state: State
     ) -> DecoderStep:
-        """One pass of the loop: align, read, move the state. `word` is its input product."""
+        """Compute attention, context and the next state from the input product of the embedding.
+
+        Only the part of a decoder step that depends on the previous state is computed here.
+        """
         query = self.hidden_part(state[-1]).unflatten(0, (len(memory.mask), -1))
         scores = self.score(query, memory.keys)
         context, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
-        context, moved = context.flatten(0, 1), []
-        inputs = word + self.from_context(context)
+        context, new_state = context.flatten(0, 1), []
+        inputs = product + self.from_context(context)
         for i, cell in enumerate(self.cells):
-            moved.append(cell(inputs, state[i]))
+            new_state.append(cell(inputs, state[i]))
             if i < len(self.between):
-                inputs = self.between[i](self.hidden_part(moved[-1]))
+                inputs = self.between[i](self.hidden_part(new_state[-1]))
         return DecoderStep(
-            self.hidden_part(moved[-1]), context, weights.flatten(0, 1), tuple(moved)
+            self.hidden_part(new_state[-1]), context, weights.flatten(0, 1), tuple(new_state)
         )
 
     def hidden_part(self, state: Float[Tensor, "batch width"]) -> Float[Tensor, "batch dim"]:
-        """What other layers see of a state: an LSTM keeps its cells to itself."""
+        """Return the hidden state without the cell state of an LSTM."""
         return state.split(self.dim, dim=-1)[0]
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
-        """The loop over target words, then one readout for all of them."""
+        """Loop over the target tokens, then apply the readout to all positions at once."""
         embedded, state = self.target(tgt), self.start(memory)
         steps = []
-        for word in self.from_word(embedded).unbind(dim=1):
-            steps.append(self.advance(word, memory, state))
+        for product in self.from_word(embedded).unbind(dim=1):
+            steps.append(self.advance(product, memory, state))
             state = steps[-1].state
-        states = torch.stack([m.hidden for m in steps], dim=1)
-        contexts = torch.stack([m.context for m in steps], dim=1)
-        seen = torch.stack([m.weights for m in steps], dim=1) if weights else None
+        states = torch.stack([step.hidden for step in steps], dim=1)
+        contexts = torch.stack([step.context for step in steps], dim=1)
+        attention = torch.stack([step.weights for step in steps], dim=1) if weights else None
         return Hidden(
             self.readout(states, embedded, contexts),
-            None if seen is None else seen[:, None, None],
+            None if attention is None else attention[:, None, None],
         )
 
     @property
     def output_layer(self) -> OutputLayer:
-        """The last layer of the readout."""
+        """Weight and bias of the last layer of the readout."""
         return OutputLayer(self.readout.words.weight, self.readout.words.bias)
 
     def step(
         self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
     ) -> Step:
-        """One word further."""
+        """Read one token and predict the next."""
         embedded = self.target(token)
         step = self.advance(self.from_word(embedded), memory, state)
-        known = self.readout(step.hidden, embedded, step.context)
-        return Step(self.project(known), step.weights[:, None, None], step.state)
+        output = self.readout(step.hidden, embedded, step.context)
+        return Step(self.project(output), step.weights[:, None, None], step.state)

@@ -1,15 +1,15 @@
-"""What every translation model promises.
+"""The interface of every translation model.
 
-    encode   source            -> memory   read once, never changed
-    hidden   memory + target   -> states   all positions at once (teacher forcing)
-    words    the output layer, linear, so that a loss need not hold all logits at once
-    start    memory            -> state    \\
-    step     token + state     -> output    > one position at a time (search)
+    encode        source            -> memory   computed once, never modified
+    hidden        memory + target   -> states   all positions at once (teacher forcing)
+    output_layer  weight and bias, linear, so that the loss need not hold all logits at once
+    start         memory            -> state    \\
+    step          token + state     -> output    > one position at a time (search)
 
-Memory and state belong to the model: any nested tuple of tensors, so long as each tensor has the
-batch as its first axis. That one rule lets search reorder any model. A step may be given several
-rows of state and token, one after the other, for each row of memory: those of a beam share its
-sentence.
+Memory and state are opaque to callers: any nested tuple of tensors in which each tensor has the
+batch as its first axis. This lets search reorder the state of any model. `step` accepts several
+consecutive rows of token and state for each row of memory: the hypotheses of a beam share one
+encoded sentence.
 """
 
 from abc import ABC, abstractmethod
@@ -27,9 +27,9 @@ State = Any
 
 
 class Hidden(NamedTuple):
-    """What the output layer reads at each target position, and where the model looked.
+    """Input of the output layer at each target position, and the attention weights.
 
-    attention is None in a model that has none, and where nobody asked for it.
+    attention is None if the model has no attention or if the caller passed `weights=False`.
     """
 
     states: Float[Tensor, "batch tgt width"]
@@ -37,21 +37,21 @@ class Hidden(NamedTuple):
 
 
 class OutputLayer(NamedTuple):
-    """The output layer: how each word of the vocabulary reads a state."""
+    """Weight and bias of the linear output layer, one row for each token of the vocabulary."""
 
     weight: Float[Tensor, "vocab width"]
     bias: Float[Tensor, " vocab"]
 
 
 class Output(NamedTuple):
-    """Predictions for a whole target; attention is None in a model that has none."""
+    """Predictions at all target positions; attention is None if the model has none."""
 
     logits: Float[Tensor, "batch tgt vocab"]
     attention: Float[Tensor, "batch layers heads tgt src"] | None
 
 
 class Step(NamedTuple):
-    """Predictions for one target position, and the state to pass to the next."""
+    """Predictions at one target position, and the state for the next step."""
 
     logits: Float[Tensor, "rows vocab"]
     attention: Float[Tensor, "rows layers heads src"] | None
@@ -59,38 +59,42 @@ class Step(NamedTuple):
 
 
 class Seq2Seq(nn.Module, ABC):
-    """A model that scores a target sentence given a source sentence.
+    """Abstract model that scores a target sentence given a source sentence.
 
-    A variant's constructor takes keywords only. `source_vocab`, `target_vocab` and `shared_vocab`
-    come from the tokenizers; every other keyword is a key of its YAML.
+    The constructor of a subclass takes keyword arguments only. `source_vocab`, `target_vocab` and
+    `shared_vocab` come from the tokenizers; every other keyword is a key of the model's YAML file.
 
-    compilable: whether torch.compile serves sentences of all lengths with one piece of code, as it
-    cannot where a loop goes from word to word.
+    Attributes:
+        compilable: whether torch.compile can use one compiled graph for all sentence lengths. A
+            model with a Python loop over target tokens cannot.
     """
 
     compilable: ClassVar[bool] = False
 
     @abstractmethod
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Read the source; mask is True at real tokens."""
+        """Encode the source; mask is True at real tokens and False at padding."""
 
     @abstractmethod
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
-        """Read the target so far at every position; `weights=False` may leave attention out."""
+        """Compute the decoder states at all target positions (teacher forcing).
+
+        With `weights=False` the model may omit the attention weights.
+        """
 
     @property
     @abstractmethod
     def output_layer(self) -> OutputLayer:
-        """The output layer."""
+        """Weight and bias of the output layer."""
 
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Logits of the next token."""
+        """Apply the output layer: return the logits of the next token."""
         return F.linear(states, *self.output_layer)
 
     def decode(self, tgt: Int[Tensor, "batch tgt"], memory: Memory) -> Output:
-        """Predict every next token of a known target (teacher forcing)."""
+        """Predict the next token at every position of a given target (teacher forcing)."""
         states, attention = self.hidden(tgt, memory)
         return Output(self.project(states), attention)
 
@@ -99,45 +103,48 @@ class Seq2Seq(nn.Module, ABC):
         return self.decode(batch.tgt_in, self.encode(batch.src, batch.src_mask))
 
     def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
-        """Cross-entropy in nats summed over real target tokens; divide by batch.num_tokens.
+        """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
-        `smoothing` is the share of the target given to all tokens alike (Szegedy et al. 2016).
+        Divide it by batch.num_tokens for the mean. `smoothing` is the probability mass spread
+        uniformly over the vocabulary (label smoothing, Szegedy et al. 2016).
         """
         memory = self.encode(batch.src, batch.src_mask)
         states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
-        # The output layer is the largest product: spare it the padding. Sorting finds the real
-        # tokens without the host's having to wait for their number, as it would with a mask.
-        words = batch.tgt_out.flatten()
-        real = (words == PAD).sort(stable=True).indices[: batch.num_tokens]
+        # The output layer is the largest matrix product, so padding is removed first. A stable
+        # sort selects the real tokens without a device synchronization; a boolean mask needs one.
+        targets = batch.tgt_out.flatten()
+        real = (targets == PAD).sort(stable=True).indices[: batch.num_tokens]
         return cross_entropy(
-            states.index_select(0, real), *self.output_layer, words[real], smoothing
+            states.index_select(0, real), *self.output_layer, targets[real], smoothing
         )
 
     @property
     def parameter_count(self) -> int:
-        """Learned numbers, tied ones counted once."""
+        """Number of parameters; tied parameters are counted once."""
         return sum(p.numel() for p in self.parameters())
 
 
 class Autoregressive(Seq2Seq):
-    """A model that can also be run one target token at a time."""
+    """Abstract model that can also decode one target token at a time."""
 
     @abstractmethod
     def start(self, memory: Memory) -> State:
-        """The state before the first target token."""
+        """Return the decoder state before the first target token."""
 
     @abstractmethod
     def step(
         self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
     ) -> Step:
-        """Take in one token, predict the next; `weights=False` may leave attention out.
+        """Read one token and predict the next.
 
-        There may be several rows, equally many, for each sentence in memory: those of a beam.
+        With `weights=False` the model may omit the attention weights. The number of rows is a
+        multiple of the number of sentences in memory: each sentence has the same number of
+        consecutive rows, for example the hypotheses of its beam.
         """
 
 
 def select(tree: Any, rows: Int[Tensor, " rows"]) -> Any:
-    """Pick rows (with repeats) of every tensor in a nested tuple: how a beam is reordered."""
+    """Select rows (with repetition) of every tensor in a nested tuple, to reorder a beam."""
     if tree is None:
         return None
     if isinstance(tree, Tensor):

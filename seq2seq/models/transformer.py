@@ -1,4 +1,4 @@
-"""Attention only, no recurrence: the Transformer (Vaswani et al. 2017)."""
+"""The Transformer (Vaswani et al. 2017)."""
 
 import math
 from typing import Literal, NamedTuple
@@ -15,24 +15,24 @@ from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
 
 class Cache(NamedTuple):
-    """Keys and values that one attention has already made."""
+    """Keys and values of one attention layer, kept between steps."""
 
     keys: Float[Tensor, "batch heads len width"]
     values: Float[Tensor, "batch heads len width"]
 
 
 class Memory(NamedTuple):
-    """The encoded source as each decoder layer reads it."""
+    """Keys and values of the encoded source for each decoder layer."""
 
     source: tuple[Cache, ...]
     mask: Bool[Tensor, "batch src"]
 
 
 class Residual(nn.Module):
-    """The way around a sublayer, with layer norm before it (`pre`) or after the sum (`post`).
+    """Residual connection with layer norm before the sublayer (`pre`) or after the sum (`post`).
 
-    Post-norm is the paper's, section 5.4; pre-norm (Xiong et al. 2020) trains without a long
-    warm-up.
+    Post-norm is used in the paper (sections 3.1 and 5.4); pre-norm (Xiong et al. 2020) trains
+    without a long warm-up.
     """
 
     def __init__(self, dim: int, norm: Literal["pre", "post"], dropout: float) -> None:
@@ -40,19 +40,19 @@ class Residual(nn.Module):
         self.pre, self.norm, self.dropout = norm == "pre", nn.LayerNorm(dim), Dropout(dropout)
 
     def before(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch len dim"]:
-        """What the sublayer is given."""
+        """Return the input of the sublayer."""
         return self.norm(x) if self.pre else x
 
     def after(
         self, x: Float[Tensor, "batch len dim"], y: Float[Tensor, "batch len dim"]
     ) -> Float[Tensor, "batch len dim"]:
-        """Add what the sublayer gave."""
+        """Add the output y of the sublayer to its residual input x."""
         x = x + self.dropout(y)
         return x if self.pre else self.norm(x)
 
 
 class FeedForward(nn.Sequential):
-    """Two linear maps with a ReLU between, at each position alone (section 3.3)."""
+    """Position-wise feed-forward network: two linear layers with a ReLU between (section 3.3)."""
 
     def __init__(self, dim: int, hidden: int, dropout: float) -> None:
         super().__init__(
@@ -61,7 +61,7 @@ class FeedForward(nn.Sequential):
 
 
 class Sizes(NamedTuple):
-    """What every layer is built with."""
+    """Hyperparameters shared by all layers."""
 
     dim: int
     heads: int
@@ -71,16 +71,16 @@ class Sizes(NamedTuple):
     norm: Literal["pre", "post"]
 
     def attention(self) -> MultiHeadAttention:
-        """One multi-head attention."""
+        """Build a multi-head attention layer."""
         return MultiHeadAttention(self.dim, self.heads, self.attention_dropout)
 
     def residual(self) -> Residual:
-        """The way around one sublayer."""
+        """Build the residual connection of one sublayer."""
         return Residual(self.dim, self.norm, self.dropout)
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention, then feed-forward."""
+    """Encoder layer: self-attention, then the feed-forward network."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class EncoderLayer(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch #queries src"]
     ) -> Float[Tensor, "batch src dim"]:
-        """Let every source position read all others."""
+        """Apply the layer; mask is True at the keys that may be attended to."""
         y = self.around_attention.before(x)
         keys, values = self.attention.project(y)
         y = self.attention(y, keys, values, mask, weights=False).context
@@ -101,7 +101,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Attention to the target so far, to the source, then feed-forward."""
+    """Decoder layer: causal self-attention, source attention, then the feed-forward network."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -110,10 +110,10 @@ class DecoderLayer(nn.Module):
         self.around_target, self.around_source = sizes.residual(), sizes.residual()
         self.around_feed_forward = sizes.residual()
 
-    def remember(self, source: Float[Tensor, "batch src dim"]) -> Cache:
-        """Keys and values of an encoded source, made once a sentence."""
+    def project_source(self, source: Float[Tensor, "batch src dim"]) -> Cache:
+        """Compute the keys and values of an encoded source, once for each sentence."""
         keys, values = self.to_source.project(source)
-        return Cache(keys.contiguous(), values.contiguous())  # or every step would copy them
+        return Cache(keys.contiguous(), values.contiguous())  # else every step would copy them
 
     def forward(
         self,
@@ -124,37 +124,42 @@ class DecoderLayer(nn.Module):
         mask: Bool[Tensor, "batch #queries src"],
         weights: bool,
     ) -> tuple[Attended, Cache]:
-        """The layer's output with its attention to the source, and the past grown by x."""
+        """Apply the layer to x after the cached positions.
+
+        Returns:
+            The output with the source attention weights (None if `weights` is False), and the
+            cache extended by the keys and values of x.
+        """
         y = self.around_target.before(x)
         new = zip(past, self.to_target.project(y), strict=True)
         past = Cache(*(torch.cat(pair, dim=2) for pair in new))
         x = self.around_target.after(x, self.to_target(y, *past, causal, weights=False).context)
-        # The rows of one beam are so many more queries to one source.
+        # The hypotheses of one beam are further queries to the same source sentence.
         y = self.around_source.before(x).view(len(source.keys), -1, x.size(-1))
-        y, seen = self.to_source(y, *source, mask, weights=weights)
+        y, attention = self.to_source(y, *source, mask, weights=weights)
         x = self.around_source.after(x, y.view_as(x))
-        if seen is not None:
-            seen = seen.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
+        if attention is not None:
+            attention = attention.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.before(x))
-        return Attended(self.around_feed_forward.after(x, y), seen), past
+        return Attended(self.around_feed_forward.after(x, y), attention), past
 
 
 class Transformer(Autoregressive):
-    """Every target word looks at every source word, and at the target words before it.
+    """Transformer encoder-decoder with tied embeddings and sinusoidal positions.
 
-    The output layer is always the target embedding (Press and Wolf 2017), and with a shared
-    vocabulary the source embedding as well (section 3.4). Matrices begin as Xavier uniform and
-    embeddings as N(0, 1/dim), as in the authors' Tensor2Tensor.
+    The output layer shares the weight of the target embedding (Press and Wolf 2017) and, with a
+    shared vocabulary, of the source embedding (section 3.4). Weight matrices are initialized with
+    Xavier uniform and embeddings with N(0, 1/dim), as in Tensor2Tensor by the paper's authors.
 
     Args:
-        dim: width of the model
-        heads: attention heads, each dim / heads wide
-        encoder_layers: how many
-        decoder_layers: how many
-        feed_forward: width inside the feed-forward sublayers
-        norm: layer norm before each sublayer (pre) or after it (post, the paper's)
-        dropout: probability on embeddings, on each sublayer's output and inside feed-forward
-        attention_dropout: probability on attention weights
+        dim: size of the embeddings and hidden states
+        heads: number of attention heads; each has size dim / heads
+        encoder_layers: number of encoder layers
+        decoder_layers: number of decoder layers
+        feed_forward: hidden size of the feed-forward networks
+        norm: layer norm before each sublayer (pre) or after it (post, as in the paper)
+        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
+        attention_dropout: dropout probability on attention weights
     """
 
     compilable = True
@@ -176,7 +181,7 @@ class Transformer(Autoregressive):
     ) -> None:
         super().__init__()
         if dim % 2:
-            raise UserError(f"model.dim={dim} must be even: positions are pairs of sine and cosine")
+            raise UserError(f"model.dim={dim} must be even: positions are sine and cosine pairs")
         if dim % heads:
             raise UserError(f"model.dim={dim} must be a multiple of model.heads={heads}")
         sizes = Sizes(dim, heads, feed_forward, dropout, attention_dropout, norm)
@@ -185,8 +190,8 @@ class Transformer(Autoregressive):
         self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
         self.encoder = nn.ModuleList(EncoderLayer(sizes) for _ in range(encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(sizes) for _ in range(decoder_layers))
-        ends = 2 if norm == "pre" else 0  # a pre-norm stack leaves its sum unnormalised
-        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(ends))
+        stacks = 2 if norm == "pre" else 0  # the output of a pre-norm stack is not normalized
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(stacks))
         self.bias = nn.Parameter(torch.zeros(target_vocab))
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -198,21 +203,21 @@ class Transformer(Autoregressive):
     def embed(
         self, table: nn.Embedding, ids: Int[Tensor, "batch len"], start: int = 0
     ) -> Float[Tensor, "batch len dim"]:
-        """Word vectors times sqrt(dim), plus positions (sections 3.4 and 3.5)."""
-        places = positions(start, ids.size(1), self.dim).to(table.weight)
-        return self.dropout(table(ids) * math.sqrt(self.dim) + places)
+        """Return embeddings times sqrt(dim) plus position encodings (sections 3.4 and 3.5)."""
+        encodings = positions(start, ids.size(1), self.dim).to(table.weight)
+        return self.dropout(table(ids) * math.sqrt(self.dim) + encodings)
 
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """The encoder stack, then the keys and values that each decoder layer will read."""
+        """Run the encoder, then compute the keys and values for each decoder layer."""
         x = self.embed(self.source, src)
         for layer in self.encoder:
             x = layer(x, mask.unsqueeze(1))
         if self.norms:
             x = self.norms[0](x)
-        return Memory(tuple(layer.remember(x) for layer in self.decoder), mask)  # type: ignore[operator]
+        return Memory(tuple(layer.project_source(x) for layer in self.decoder), mask)  # type: ignore[operator]
 
     def start(self, memory: Memory) -> tuple[Cache, ...]:
-        """No target yet."""
+        """Return an empty cache for each decoder layer."""
         return tuple(Cache(past.keys[:, :, :0], past.values[:, :, :0]) for past in memory.source)
 
     def run(
@@ -222,13 +227,13 @@ class Transformer(Autoregressive):
         state: tuple[Cache, ...],
         weights: bool,
     ) -> tuple[Hidden, tuple[Cache, ...]]:
-        """Read tgt after the cached past; `step` runs it on one token, `hidden` on all."""
-        seen, length = state[0].keys.size(2), tgt.size(1)
+        """Run the decoder on tgt after the cached tokens: one token in `step`, all in `hidden`."""
+        cached, length = state[0].keys.size(2), tgt.size(1)
         causal, mask = None, memory.mask.unsqueeze(1)
-        if length > 1:  # the last position may look at all
-            causal = torch.ones(1, length, seen + length, dtype=torch.bool, device=tgt.device)
-            causal = causal.tril(seen)
-        x, attentions, pasts = self.embed(self.target, tgt, start=seen), [], []
+        if length > 1:  # a single position attends to everything before it, so needs no mask
+            causal = torch.ones(1, length, cached + length, dtype=torch.bool, device=tgt.device)
+            causal = causal.tril(cached)
+        x, attentions, pasts = self.embed(self.target, tgt, start=cached), [], []
         for layer, past, source in zip(self.decoder, state, memory.source, strict=True):
             (x, attention), past = layer(x, past, causal, source, mask, weights)
             attentions.append(attention)
@@ -240,12 +245,12 @@ class Transformer(Autoregressive):
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
-        """All positions at once, each blind to those after it."""
+        """Run all positions at once under a causal mask."""
         return self.run(tgt, memory, self.start(memory), weights)[0]
 
     @property
     def output_layer(self) -> OutputLayer:
-        """The target embedding."""
+        """The target embedding as weight, and the output bias."""
         return OutputLayer(self.target.weight, self.bias)
 
     def step(
@@ -256,15 +261,15 @@ class Transformer(Autoregressive):
         *,
         weights: bool = True,
     ) -> Step:
-        """One word further, with keys and values of the earlier ones kept."""
-        (states, seen), state = self.run(token.unsqueeze(1), memory, state, weights)
-        return Step(
-            self.project(states.squeeze(1)), None if seen is None else seen.squeeze(3), state
-        )
+        """Read one token and predict the next; keys and values of earlier tokens are cached."""
+        (states, attention), state = self.run(token.unsqueeze(1), memory, state, weights)
+        if attention is not None:
+            attention = attention.squeeze(3)
+        return Step(self.project(states.squeeze(1)), attention, state)
 
 
 def positions(start: int, length: int, dim: int) -> Float[Tensor, "length dim"]:
-    """Sines and cosines of falling frequency, so that a shift is a rotation (section 3.5)."""
-    place = torch.arange(start, start + length, dtype=torch.float32).unsqueeze(1)
-    angle = place * torch.exp(torch.arange(0, dim, 2) * (-math.log(10_000) / dim))
+    """Sinusoidal position encodings, sine and cosine of each frequency adjacent (section 3.5)."""
+    position = torch.arange(start, start + length, dtype=torch.float32).unsqueeze(1)
+    angle = position * torch.exp(torch.arange(0, dim, 2) * (-math.log(10_000) / dim))
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)

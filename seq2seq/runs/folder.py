@@ -89,6 +89,8 @@ class RunFolder:
         data = config["data"]
         for key in READ_OF_DATA.keys() & data.keys():
             data[key] = coerce(data[key], READ_OF_DATA[key], f"data.{key}")
+            if data[key] is None and key != "bleu_tokenizer":  # with it a run is known as a new one
+                del data[key]
         if not (path / "model.safetensors").is_file():
             raise UserError(
                 f"the run {str(path)!r} is unfinished: its training has not saved a model yet "

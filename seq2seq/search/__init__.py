@@ -1,4 +1,4 @@
-"""Finding translations: beam search, of which greedy search is the beam of one, and sampling."""
+"""Search for translations: beam search (greedy search is a beam of size one) and sampling."""
 
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.beam import Beam

@@ -1,8 +1,8 @@
-"""Finding a translation: beam search, of which greedy is the beam of one, and sampling.
+"""Base class and helpers of beam search and sampling.
 
-Both keep back-pointers and nothing else of the past; tokens and attention are gathered once, at
-the end, by walking them back. A sentence that is done leaves the batch. What is found for a
-sentence depends on that sentence alone, never on its neighbours.
+Both store back-pointers during the search; tokens and attention of a hypothesis are collected at
+the end by following them. Finished sentences are removed from the batch. The result for a sentence
+does not depend on the other sentences of the batch.
 """
 
 from abc import ABC, abstractmethod
@@ -25,9 +25,12 @@ FORBIDDEN = [PAD, BOS]  # never part of a translation
 class Hypothesis:
     """One translation.
 
-    tokens leave out the EOS; log_probability is that of tokens and EOS under the model, in nats;
-    score is what hypotheses are ranked by; attention has one row a token, the EOS included, or is
-    None where it was not asked for or the model has none.
+    Attributes:
+        tokens: token ids without EOS.
+        log_probability: log-probability of tokens and EOS under the model, in nats.
+        score: the value by which hypotheses are ranked.
+        attention: attention weights with one row for each token and EOS; None if not requested or
+            if the model has no attention.
     """
 
     tokens: list[int]
@@ -37,32 +40,32 @@ class Hypothesis:
 
 
 class BackPointers:
-    """The steps of a search: what was fed to each row, whence the row came, where it looked."""
+    """The steps of a search: input token, parent row and attention of each row."""
 
     def __init__(self, attention: bool) -> None:
         self.keep_attention = attention
-        self.fed: list[list[int]] = []
+        self.tokens: list[list[int]] = []
         self.parents: list[list[int]] = []
         self.attention: list[Tensor] = []
 
-    def add(self, fed: Tensor, parents: Tensor, attention: Tensor | None) -> None:
-        """Record one step; parents are row numbers of the step before."""
-        self.fed.append(fed.tolist())
+    def add(self, tokens: Tensor, parents: Tensor, attention: Tensor | None) -> None:
+        """Record one step; parents are row indices of the previous step."""
+        self.tokens.append(tokens.tolist())
         self.parents.append(parents.tolist())
         if self.keep_attention and attention is not None:
             self.attention.append(attention)
 
-    def walk(
+    def trace_back(
         self, time: int, row: int, length: int
     ) -> tuple[list[int], Float[Tensor, "layers heads tgt src"] | None]:
-        """Tokens fed up to `row` at `time` (BOS left off) and the attention that predicted them.
+        """Return the input tokens up to `row` at `time`, without BOS, and their attention.
 
-        The attention of step t predicts the token that step t + 1 feeds; the last row is that of
-        the EOS. Only the first `length` source positions are real.
+        The attention at step t belongs to the token predicted there, which is the input of step
+        t + 1; the last row belongs to EOS. `length` is the source length without padding.
         """
         tokens, rows = [], []
         for t in range(time, -1, -1):
-            tokens.append(self.fed[t][row])
+            tokens.append(self.tokens[t][row])
             rows.append(row)
             row = self.parents[t][row]
         attention = None
@@ -74,10 +77,10 @@ class BackPointers:
 
 @dataclass(frozen=True, kw_only=True)
 class Search(ABC):
-    """What every search knows: how long a translation may become.
+    """Abstract search with limits on the length of translations.
 
-    A translation has at most length_ratio * source + length_extra pieces, and never more than
-    max_length; the EOS comes on top. At the cap it is ended by force, and pays for its EOS.
+    A translation has at most length_ratio * source length + length_extra tokens, and at most
+    max_length, not counting EOS. At the limit EOS is forced, and its log-probability counts.
     """
 
     max_length: Annotated[int, Within(1, LONGEST)]
@@ -88,17 +91,17 @@ class Search(ABC):
         check_values(self, "search")
 
     def caps(self, mask: Bool[Tensor, "batch src"]) -> Int[Tensor, " batch"]:
-        """The longest translation of each sentence in pieces, by its own length alone."""
-        words = mask.sum(1) - 1  # without EOS
-        return (words * self.length_ratio + self.length_extra).clamp(1, self.max_length).long()
+        """Return the maximum number of tokens in the translation of each sentence."""
+        lengths = mask.sum(1) - 1  # without EOS
+        return (lengths * self.length_ratio + self.length_extra).clamp(1, self.max_length).long()
 
     def greedy(self) -> "Search":
-        """Greedy search within the same length limits."""
+        """Return greedy search with the same length limits."""
         return self.with_beam(1)
 
     def with_beam(self, beam: int) -> "Search":
-        """Beam search within the same length limits; a beam search keeps its length penalty."""
-        from seq2seq.search.beam import Beam  # which is a Search itself
+        """Return beam search with the same length limits; Beam keeps its length penalty."""
+        from seq2seq.search.beam import Beam  # imported here because Beam is a subclass of Search
 
         return Beam(
             beam=beam,
@@ -109,7 +112,7 @@ class Search(ABC):
         )
 
     def for_n_best(self, n_best: int) -> "Search":
-        """The same search, able to return so many hypotheses."""
+        """Return a search that can return n_best hypotheses."""
         return self
 
     @abstractmethod
@@ -122,12 +125,12 @@ class Search(ABC):
         n_best: int = 1,
         attention: bool = False,
     ) -> list[list[Hypothesis]]:
-        """For each sentence up to n_best hypotheses, best first."""
+        """Return up to n_best hypotheses for each sentence, best first."""
 
 
 @dataclass(frozen=True)
 class End:
-    """A finished hypothesis: its worth, and the row that predicted its EOS."""
+    """A finished hypothesis: its scores, and the step and row at which EOS was predicted."""
 
     log_probability: float
     score: float
@@ -136,13 +139,16 @@ class End:
 
 
 def next_log_p(
-    logits: Float[Tensor, "rows vocab"], full: Bool[Tensor, " rows"] | None
+    logits: Float[Tensor, "rows vocab"], at_limit: Bool[Tensor, " rows"] | None
 ) -> Float[Tensor, "rows vocab"]:
-    """Log-probabilities of what may come next: no PAD or BOS, and nothing but EOS where full."""
+    """Return log-probabilities of the next token.
+
+    PAD and BOS are masked out, and every token but EOS in rows where `at_limit` is True.
+    """
     log_p = logits.float().log_softmax(-1)
-    if full is not None:
+    if at_limit is not None:
         end = log_p[:, EOS].clone()
-        log_p.masked_fill_(full.unsqueeze(1), float("-inf"))
+        log_p.masked_fill_(at_limit.unsqueeze(1), float("-inf"))
         log_p[:, EOS] = end
     log_p[:, FORBIDDEN] = float("-inf")
     return log_p

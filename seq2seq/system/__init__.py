@@ -1,1 +1,1 @@
-"""The machine: devices, processes, threads, files, signals, console."""
+"""Operating system and hardware: devices, processes, threads, files, signals, console."""

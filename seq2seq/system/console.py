@@ -1,6 +1,6 @@
-"""What a person sees while waiting: one console (standard error), bars with speed and time left.
+"""The console on standard error, and progress bars with speed and time left.
 
-Results go to standard output by `print`; everything else goes through here.
+Results are printed to standard output with `print`; all other output goes through this module.
 """
 
 import errno
@@ -28,10 +28,9 @@ Item = TypeVar("Item")
 
 
 class Stderr:
-    """Standard error, which may be lost without a word: what it would show is no reason to stop.
+    """A proxy for `sys.stderr` that ignores a closed pipe or terminal, so that work continues.
 
-    The reader of a pipe may have gone, or the terminal been closed. Everything else is asked of
-    whatever `sys.stderr` is at the time.
+    All other attributes are those of the current `sys.stderr`.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -39,65 +38,65 @@ class Stderr:
 
     @property
     def stream(self) -> Any:
-        """Standard error itself, also while Rich has put a proxy in its place."""
+        """Standard error itself, also while Rich has replaced it with a proxy."""
         return getattr(sys.stderr, "rich_proxied_file", sys.stderr)
 
     @property
     def rich_proxied_file(self) -> "Stderr":
-        """What Rich is to write to while it has put a proxy in place of `sys.stderr`."""
+        """The file that Rich writes to while it has replaced `sys.stderr` with a proxy."""
         return self
 
     def write(self, text: str) -> int:
-        """Write, if anybody is there."""
-        with losing(self.stream):
+        """Write the text, unless the pipe or terminal is closed."""
+        with discard_if_closed(self.stream):
             self.stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush, likewise."""
-        with losing(self.stream):
+        """Flush, unless the pipe or terminal is closed."""
+        with discard_if_closed(self.stream):
             self.stream.flush()
 
 
 @contextmanager
-def losing(stream: Any) -> Iterator[None]:
-    """Inside, a stream whose other end is gone is replaced by one that goes nowhere."""
+def discard_if_closed(stream: Any) -> Iterator[None]:
+    """Redirect a stream to os.devnull if writing fails because its pipe or terminal is closed."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EIO):  # EIO: its terminal was closed
+        if error.errno not in (errno.EPIPE, errno.EIO):  # EIO: the terminal was closed
             raise
-        to_nowhere(stream)
+        redirect_to_null(stream)
     except ValueError:
         if not stream.closed:
             raise
 
 
-def to_nowhere(stream: Any) -> None:
-    """Let what a stream still holds, and all that follows, be lost without an error."""
+def redirect_to_null(stream: Any) -> None:
+    """Discard the buffered and all later output of a stream without an error."""
     with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def print_if_read(text: str) -> None:
-    """Print a line on standard output; nothing, and no error, where nobody reads it any more."""
-    with losing(sys.stdout):
+    """Print a line on standard output; do nothing if the reader of the pipe has exited."""
+    with discard_if_closed(sys.stdout):
         print(text, flush=True)
 
 
-# No markup: a path or a test set may be called [bold].
+# No markup: the name of a path or test set may contain [bold].
 console = Console(
     file=cast(TextIO, Stderr()), highlight=False, markup=False, emoji=False, soft_wrap=True
 )
 
 
 class SpeedColumn(ProgressColumn):
-    """Items a second."""
+    """A progress-bar column with the speed in items per second."""
 
     def render(self, task: Task) -> Text:
-        """The bar's own estimate, blank until there is one."""
+        """Render Rich's estimate of the speed; empty until there is one."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f} {task.fields.get('unit', 'it')}/s")
 
@@ -107,7 +106,11 @@ _title: ContextVar[str] = ContextVar("title", default="")
 
 @contextmanager
 def titled(title: str) -> Iterator[None]:
-    """Inside, every bar begins with this title (no braces): which of several tasks it is of."""
+    """Print a title, and prefix it to every progress bar inside the context.
+
+    Args:
+        title: the name of the current task; it must not contain braces.
+    """
     token = _title.set(f"{title}  " if console.is_terminal else "")
     console.print(title)
     try:
@@ -117,7 +120,7 @@ def titled(title: str) -> Iterator[None]:
 
 
 def bar() -> Progress:
-    """A progress bar that shows speed and time left and vanishes when done."""
+    """Create a progress bar with speed and time left that disappears when done."""
     return Progress(
         TextColumn(_title.get() + "{task.description}", markup=False),
         BarColumn(),
@@ -126,12 +129,15 @@ def bar() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,  # a log file wants lines, not bars
+        disable=not console.is_terminal,  # no bars in log files
     )
 
 
 def training_bar(shown: bool) -> Progress:
-    """A bar over the share of a training's budget that is spent; set `speed` in tokens a second."""
+    """Create a bar for the spent share of the training budget.
+
+    Set its field `speed` in tokens per second.
+    """
     return Progress(
         TextColumn(_title.get() + "{task.description}", markup=False),
         BarColumn(),
@@ -145,10 +151,12 @@ def training_bar(shown: bool) -> Progress:
     )
 
 
-def track(items: Iterable[Item], what: str, *, total: int | None, unit: str) -> Iterator[Item]:
-    """Yield the items under a bar named `what`; total is None where it is not known."""
+def track(
+    items: Iterable[Item], description: str, *, total: int | None, unit: str
+) -> Iterator[Item]:
+    """Yield the items and show a progress bar; `total` is None if unknown."""
     with bar() as progress:
-        task = progress.add_task(what, total=total, unit=unit)
+        task = progress.add_task(description, total=total, unit=unit)
         for item in items:
             yield item
             progress.advance(task)

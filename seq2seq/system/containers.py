@@ -1,8 +1,8 @@
-"""Open a text file whatever it is packed in: told by its first bytes, not by its name.
+"""Open compressed and differently encoded text files, detected by their first bytes.
 
-gzip, bzip2, xz, zstd, lz4 and zip archives of one file are unpacked while they are read, and UTF-16
-and UTF-32 with a byte-order mark are turned into UTF-8. Other formats that are not text are refused
-by their names.
+gzip, bzip2, xz, zstd, lz4 and zip archives with a single file are decompressed while reading.
+UTF-16 and UTF-32 with a byte-order mark are converted to UTF-8. Known formats that are not text
+raise an error that names the format.
 """
 
 import bz2
@@ -19,9 +19,9 @@ from typing import Any
 
 from seq2seq.errors import UserError
 
-SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".zip")  # usual ones of packed files
-SAMPLE = 512  # bytes that show what a file is; the mark of a tar archive is at 257
-BLOCK = 1 << 16  # bytes read at a time
+SUFFIXES = (".gz", ".bz2", ".xz", ".lzma", ".zst", ".lz4", ".zip")  # of compressed files
+SAMPLE = 512  # bytes for detecting the format; the signature of a tar archive is at offset 257
+BLOCK = 1 << 16  # bytes per read
 
 PACKED = {
     "gzip": re.compile(rb"\x1f\x8b"),
@@ -32,12 +32,13 @@ PACKED = {
     "lz4": re.compile(rb"\x04\x22\x4d\x18"),
     "zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),
 }
-# Formats that are not text, with what to do about them
-FOREIGN = {
+# Signatures of formats that are not text, with the error message
+NOT_TEXT = {
     re.compile(rb".{257}ustar", re.DOTALL): "a tar archive: unpack it first",
     re.compile(rb"7z\xbc\xaf\x27\x1c"): "a 7-Zip archive: unpack it first",
     re.compile(rb"Rar!\x1a\x07"): "a RAR archive: unpack it first",
-    re.compile(rb"\x1f[\x9d\xa0]"): "packed by compress (.Z): unpack it first, with `gzip -d`",
+    re.compile(rb"\x1f[\x9d\xa0]"): "compressed with compress (.Z): unpack it first, with "
+    "`gzip -d`",
     re.compile(rb"PAR1[\x00-\x1f]"): "a Parquet file: data=hub reads a folder of such files",
     re.compile(rb"ARROW1\x00\x00|\xff\xff\xff\xff.{2}\x00\x00", re.DOTALL): "an Arrow file: "
     "data=hub reads a folder of such files",
@@ -46,11 +47,11 @@ FOREIGN = {
     re.compile(rb"%PDF-\d\.\d"): "a PDF: save it as plain text",
     re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"): "an old Microsoft Office file: save it as "
     "CSV or plain text",
-    re.compile(rb"\x80[\x02-\x05]"): "a Python pickle, which is never opened: write its text as "
-    ".tsv or .jsonl",
-    re.compile(rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a"): "a picture",
+    re.compile(rb"\x80[\x02-\x05]"): "a Python pickle, which is not safe to open: write its text "
+    "as .tsv or .jsonl",
+    re.compile(rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a"): "an image",
 }
-# Longest marks first: that of UTF-32-LE begins with that of UTF-16-LE
+# Byte-order marks, longest first: that of UTF-32-LE starts with that of UTF-16-LE
 MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -69,11 +70,11 @@ DAMAGED = (
 
 
 class Utf8(io.RawIOBase):
-    """A stream in another encoding as UTF-8.
+    """A binary stream that converts another encoding to UTF-8.
 
     Args:
-        file: the stream, with its byte-order mark.
-        encoding: its name, without a byte order.
+        file: the stream, starting with its byte-order mark.
+        encoding: the name of the encoding, without byte order.
     """
 
     def __init__(self, file: Any, encoding: str) -> None:
@@ -82,14 +83,14 @@ class Utf8(io.RawIOBase):
         self._ready = b""
 
     def readable(self) -> bool:
-        """A reader."""
+        """The stream can be read."""
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fill the buffer as far as one block goes; 0 at the end."""
+        """Read into the buffer; return the number of bytes, 0 at the end of the stream."""
         while not self._ready:
             block = self._file.read(BLOCK)
-            # A lone surrogate must not end in a traceback: it is passed on, and is not UTF-8
+            # Pass on a lone surrogate as invalid UTF-8, which the reader reports with its line
             self._ready = self._decoder.decode(block, final=not block).encode(
                 "utf-8", "surrogatepass"
             )
@@ -100,18 +101,18 @@ class Utf8(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Close the stream below too."""
+        """Close the stream and the underlying file."""
         self._file.close()
         super().close()
 
 
 def open_bytes(path: Path) -> io.BufferedReader:
-    """Open a file as UTF-8, unpacked where it is packed.
+    """Open a text file as a stream of UTF-8 bytes, decompressed if necessary.
 
     Raises:
-        OSError: it cannot be opened.
-        UserError: it is no text, is UTF-16 without a byte-order mark, or is an archive of several
-            files; the sentence says which.
+        OSError: the file cannot be opened.
+        UserError: the file is not text, is UTF-16 or UTF-32 without a byte-order mark, or is an
+            archive of several files.
     """
     with path.open("rb") as plain:
         sample = plain.read(SAMPLE)
@@ -130,86 +131,86 @@ def open_bytes(path: Path) -> io.BufferedReader:
 
 
 def open_stream(stream: Any, name: str) -> Any:
-    """The same for a stream that is already open, such as standard input.
+    """Do the same as `open_bytes` for an open stream, such as standard input.
 
     Args:
-        stream: one with `peek`, or one that can be rewound.
-        name: what a message calls it.
+        stream: a binary stream with `peek` or `seek`.
+        name: the name of the stream in error messages.
     """
     sample = peek(stream)
     packed = packing(sample)
     if packed == "zip":
-        raise UserError(f"{name} is a zip archive: `unzip -p FILE` unpacks it into a pipe")
+        raise UserError(f"{name} is a zip archive: unpack it into the pipe with `unzip -p FILE`")
     if packed:
         return as_text(OPENERS[packed](stream), name, packed)
-    refuse_foreign(sample, name)
-    encoding = marked(sample)
-    # A plain stream is passed on as it is, so that lines typed by a person arrive one by one
+    require_text(sample, name)
+    encoding = encoding_by_mark(sample)
+    # A plain UTF-8 stream is returned unchanged, so that typed lines arrive one by one
     return stream if encoding is None else buffered(Utf8(stream, encoding))
 
 
 def as_text(raw: Any, name: str, packed: str | None) -> io.BufferedReader:
-    """An unpacked stream as UTF-8.
+    """Convert a decompressed stream to UTF-8.
 
     Raises:
-        UserError: what is in it is no text.
+        UserError: the content is not text.
     """
     file = raw if isinstance(raw, io.BufferedReader) else buffered(raw)
     sample = file.peek(SAMPLE)[:SAMPLE]
-    what = f"{name}, unpacked," if packed else name
-    if packed and (again := packing(sample)):
-        raise UserError(f"{what} is packed once more, by {again}: unpack it first")
-    refuse_foreign(sample, what)
-    encoding = marked(sample)
+    if packed and (inner := packing(sample)):
+        raise UserError(f"{name} is compressed twice, with {packed} and {inner}: unpack it first")
+    require_text(sample, f"{name}, unpacked," if packed else name)
+    encoding = encoding_by_mark(sample)
     return file if encoding is None else buffered(Utf8(file, encoding))
 
 
 def buffered(raw: Any) -> io.BufferedReader:
-    """A reader that can be asked for lines."""
+    """Wrap a raw stream in a buffered reader, which can iterate over lines."""
     return io.BufferedReader(raw, BLOCK)
 
 
 def peek(stream: Any) -> bytes:
-    """The first bytes of a stream, which stay in it."""
+    """The first bytes of a stream, without changing its position."""
     if isinstance(stream, io.BufferedReader):
         return stream.peek(SAMPLE)[:SAMPLE]
-    place = stream.tell()
+    position = stream.tell()
     sample = stream.read(SAMPLE)
-    stream.seek(place)
+    stream.seek(position)
     return sample
 
 
 def packing(sample: bytes) -> str | None:
-    """What a file that begins so is packed by; None if it is not."""
+    """The compression format of a file that starts with these bytes; None if not compressed."""
     return next((name for name, magic in PACKED.items() if magic.match(sample)), None)
 
 
-def marked(sample: bytes) -> str | None:
-    """The encoding that a byte-order mark names; None for UTF-8 and where there is no mark."""
+def encoding_by_mark(sample: bytes) -> str | None:
+    """The encoding given by a byte-order mark; None for UTF-8 and without a mark."""
     return next((name for mark, name in MARKS.items() if sample.startswith(mark)), None)
 
 
-def refuse_foreign(sample: bytes, name: str) -> None:
-    """Refuse what is not text, or in an encoding that cannot be read.
+def require_text(sample: bytes, name: str) -> None:
+    """Check that the start of a file is text in a supported encoding.
 
     Raises:
-        UserError: the sentence says what it is and what to do.
+        UserError: it is not; the message names the format and says what to do.
     """
-    for magic, what in FOREIGN.items():
+    for magic, description in NOT_TEXT.items():
         if magic.match(sample):
-            raise UserError(f"{name} is {what}")
-    if marked(sample) is None and (encoding := unmarked(sample)):
+            raise UserError(f"{name} is {description}")
+    if encoding_by_mark(sample) is None and (encoding := guess_encoding(sample)):
         raise UserError(
             f"{name} is not UTF-8: it looks like {encoding} without a byte-order mark; "
-            f"convert it, with `iconv -f {encoding} -t UTF-8`"
+            f"convert it with `iconv -f {encoding} -t UTF-8`"
         )
 
 
-def unmarked(sample: bytes) -> str | None:
-    """UTF-16 or UTF-32 by where its zero and control bytes are; None if it does not look like it.
+def guess_encoding(sample: bytes) -> str | None:
+    """Detect UTF-16 or UTF-32 by the positions of zero and control bytes; None for other text.
 
-    In UTF-16 every other byte is the upper half of a character: zero in Latin text, another control
-    byte in most alphabets. Elsewhere spaces and line ends at least have a zero there.
+    In UTF-16 every other byte is the upper half of a character: zero for Latin text, another
+    control byte for most alphabets. In other scripts at least spaces and line ends have a zero
+    upper half.
     """
     quarters = [sample[first : len(sample) & ~3 : 4] for first in range(4)]
     if len(sample) > 4:
@@ -226,14 +227,14 @@ def unmarked(sample: bytes) -> str | None:
         if not zeros or lower.count(0):
             continue
         newlines = sum(byte == 10 and not upper[at] for at, byte in enumerate(lower))
-        foreign = not is_utf8(sample) and newlines == sample.count(b"\n") and zeros > 1
-        if foreign or 10 * len(CONTROL.findall(upper)) > 7 * len(upper):
+        not_utf8 = not is_utf8(sample) and newlines == sample.count(b"\n") and zeros > 1
+        if not_utf8 or 10 * len(CONTROL.findall(upper)) > 7 * len(upper):
             return name
     return None
 
 
 def is_utf8(sample: bytes) -> bool:
-    """Whether the beginning of a file is UTF-8, but for a character that was cut at its end."""
+    """Whether the start of a file is valid UTF-8; the last character may be incomplete."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
@@ -242,13 +243,13 @@ def is_utf8(sample: bytes) -> bool:
 
 
 def open_zip(path: Path) -> Any:
-    """The only file of a zip archive.
+    """Open the only file of a zip archive.
 
     Raises:
-        UserError: there is none, there are several, or it needs a password.
+        UserError: the archive has no file or several files, or needs a password.
     """
     with zipfile.ZipFile(path) as archive:
-        # What macOS adds to every archive that it packs is nobody's text
+        # __MACOSX/ contains metadata that macOS adds to archives
         names = [
             info.filename
             for info in archive.infolist()
@@ -269,7 +270,7 @@ def open_zip(path: Path) -> Any:
 
 
 def _arrow(codec: str) -> Callable[[Any], Any]:
-    """An opener for what the standard library cannot unpack (before Python 3.14) and Arrow can."""
+    """Return an opener with Arrow, for a codec that the standard library lacks before 3.14."""
 
     def opened(file: Any) -> Any:
         import pyarrow

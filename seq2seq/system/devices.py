@@ -1,4 +1,4 @@
-"""The machine: devices and processes (Lightning Fabric), seeds, versions."""
+"""Devices, processes (Lightning Fabric), determinism and random seeds."""
 
 import os
 import re
@@ -11,47 +11,47 @@ import torch
 from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
 
-# Only training waits for Lightning, whose import takes longer than translating a line.
+# Lightning is imported only for training, because its import takes longer than translating a line.
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.loggers.logger import Logger
 
-DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,4})?")  # names of one device
+DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,4})?")  # valid names of a single device
 
 
-# Precisions that a device does not have, and what to take; Lightning would change the first in
-# silence.
-UNKNOWN_TO = {("cpu", "16-mixed"): "bf16-mixed", ("mps", "64-true"): "32-true"}
+# (accelerator, unsupported precision): precision to use instead. Lightning would replace the first
+# without a message.
+UNSUPPORTED = {("cpu", "16-mixed"): "bf16-mixed", ("mps", "64-true"): "32-true"}
 
 
 def first_process() -> bool:
-    """Whether this process is the first of a run, as its launcher says; true where none has."""
+    """Whether this process has rank 0; True if no launcher has set a rank."""
     from lightning_fabric.utilities.rank_zero import rank_zero_only
 
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabric":
-    """The handle to the devices and processes of a run; `launch` it to start them.
+    """Create the Fabric handle of a run; its `launch` starts the processes.
 
     Args:
-        settings: which devices, how many, and how they compute.
-        tensorboard: a run folder for events of TensorBoard, if they are wanted.
+        settings: accelerator, number of devices and precision.
+        tensorboard: the run folder to write TensorBoard events to; None writes none.
 
     Raises:
-        UserError: the machine does not have what the settings ask for.
+        UserError: the machine does not support the settings.
     """
     from lightning_fabric import Fabric
 
     accelerator: str = settings.accelerator
     if accelerator == "auto":
-        accelerator = pick_device().type  # Lightning's own choice may be another than Translator's
+        accelerator = pick_device().type  # as in Translator; Lightning's choice may differ
     elif accelerator == "gpu":
         accelerator = "mps" if torch.backends.mps.is_available() else "cuda"
-    if instead := UNKNOWN_TO.get((accelerator, settings.precision)):
+    if instead := UNSUPPORTED.get((accelerator, settings.precision)):
         raise UserError(
-            f"trainer.precision={settings.precision} is not for trainer.accelerator={accelerator}: "
-            f"take {instead}"
+            f"trainer.precision={settings.precision} is not supported with "
+            f"trainer.accelerator={accelerator}: use {instead}"
         )
     try:
         return Fabric(
@@ -64,60 +64,64 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
-            f"trainer.precision={settings.precision} is not to be had here: {reason}"
+            f"trainer.precision={settings.precision} is not available on this machine: {reason}"
         ) from error
 
 
-def set_determinism(wanted: bool) -> None:
-    """Have torch choose the operations that give the same bits every time, or the fastest.
+def set_determinism(deterministic: bool) -> None:
+    """Make torch use deterministic operations, or the fastest ones.
 
-    An operation that has none of the first kind, as some on a GPU, is used all the same, and torch
-    warns of it by name.
+    An operation without a deterministic implementation, as some on a GPU, is still used; torch
+    warns about it by name.
     """
-    if wanted:
+    if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA is first used
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
     torch.backends.cudnn.benchmark = False
-    # It would cost, and decide nothing: no code here reads what it has not written.
+    # Filling costs time and is not needed: no code here reads uninitialized memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def seed_generators(seed: int, *place: int) -> None:
-    """Begin the stream of chance that belongs to a seed and a place in training.
+    """Seed torch's generators from a seed and a position in training, such as (step, rank).
 
-    With a stream for each update there is no generator whose state would have to be saved.
+    Seeding every update makes it unnecessary to save the state of the generators.
     """
     torch.manual_seed(int(np.random.default_rng([seed, *place]).integers(2**63)))
 
 
 def gradient_scaler(fabric: "Fabric") -> Any:
-    """What keeps small gradients from vanishing in 16-mixed precision; None in any other."""
+    """The gradient scaler of 16-mixed precision; None for any other precision."""
     return getattr(fabric.strategy.precision, "scaler", None)
 
 
 def largest(fabric: "Fabric", number: int) -> int:
-    """The largest of all processes' numbers."""
+    """The maximum of a number over all processes."""
     if fabric.world_size == 1:
         return number
-    found: Any = fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max")
-    return int(found)
+    maximum: Any = fabric.all_reduce(torch.tensor(number, device=fabric.device), reduce_op="max")
+    return int(maximum)
 
 
 def broadcast(fabric: "Fabric", value: Any) -> Any:
-    """The first process's word, so that all do the same."""
+    """The value of rank 0, in all processes."""
     return fabric.broadcast(value) if fabric.world_size > 1 else value
 
 
 def sum_over_processes(fabric: "Fabric", value: Any) -> Any:
-    """The sum over all processes, of a whole number or of a tensor."""
+    """The sum of an integer or a tensor over all processes."""
     if fabric.world_size == 1:
         return value
-    found: Any = fabric.all_reduce(torch.as_tensor(value), reduce_op="sum")
-    return int(found) if isinstance(value, int) else found
+    total: Any = fabric.all_reduce(torch.as_tensor(value), reduce_op="sum")
+    return int(total) if isinstance(value, int) else total
 
 
 def event_logger(folder: Path) -> "Logger":
-    """A writer of TensorBoard's events (an extra)."""
+    """Create the TensorBoard logger.
+
+    Raises:
+        UserError: TensorBoard is not installed.
+    """
     from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
     try:
@@ -129,22 +133,22 @@ def event_logger(folder: Path) -> "Logger":
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device that a name means, for training and translating alike.
+    """Return the device with a name, for training and translation.
 
-    auto is cuda where there is a GPU, else cpu. Apple's mps has to be named: not every operation
-    has been tried on it.
+    auto is cuda if there is a GPU, else cpu. Apple's mps is never chosen automatically, because not
+    every operation has been tested on it.
 
     Raises:
-        UserError: it is no name of a device, or this machine does not have it.
+        UserError: the name is not valid, or this machine does not have the device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not DEVICES.fullmatch(name):
         raise UserError(f"there is no device {name!r} here: choose auto, cpu, cuda, cuda:1 or mps")
     kind, _, number = name.partition(":")
-    seen = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
-    if not seen[kind]:
-        raise UserError(f"there is no device {name!r} here: torch sees no {kind.upper()} device")
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    if not available[kind]:
+        raise UserError(f"there is no device {name!r} here: torch finds no {kind.upper()} device")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise UserError(
             f"there is no device {name!r} here: the GPUs are cuda:0 to "
@@ -153,7 +157,7 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # a driver that fails, a GPU that is full
+    except (RuntimeError, AssertionError) as error:  # e.g. a failing driver or a full GPU
         reason = str(error).splitlines()[0]
         raise UserError(f"the device {name!r} cannot be used: {reason}") from error
     return device

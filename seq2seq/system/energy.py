@@ -1,8 +1,8 @@
-"""Energy that the machine says it has used: processors by RAPL, NVIDIA's GPUs by NVML.
+"""Energy counters of the machine: CPUs by RAPL, NVIDIA GPUs by NVML.
 
-The counters are of whole packages and whole GPUs, other processes on them included. Linux shows
-those of processors to root alone, unless told otherwise; where there is none to read, nothing is
-known, and nothing is guessed.
+The counters measure whole CPU packages and whole GPUs, including other processes. On Linux, only
+root can read the CPU counters by default. Without readable counters the energy is unknown; it is
+never estimated.
 """
 
 import ctypes
@@ -18,11 +18,11 @@ RAPL = Path("/sys/class/powercap")
 
 
 class Counter(NamedTuple):
-    """A counter that only grows, until it begins again at its range.
+    """A monotonic energy counter that may wrap around to zero.
 
     Attributes:
-        joules: what it shows now; OSError where it cannot be read.
-        range: in joules; None if it never begins again.
+        joules: returns the current reading in joules; raises OSError if it cannot be read.
+        range: the reading in joules at which the counter wraps around; None if it never does.
     """
 
     joules: Callable[[], float]
@@ -30,11 +30,13 @@ class Counter(NamedTuple):
 
 
 class Meter:
-    """Energy used since a beginning; to be read now and then, before a counter comes round.
+    """Measures the energy used since it was created.
+
+    Read it regularly, at least once per wrap-around of a counter.
 
     Args:
-        counters: all that are to be summed; without any nothing is known.
-        before: joules used by an earlier process on the same task; None if unknown.
+        counters: the counters to sum; if empty, the energy is unknown.
+        before: joules used by earlier processes of the same run; None if unknown.
     """
 
     def __init__(self, counters: Sequence[Counter], before: float | None = 0.0) -> None:
@@ -42,12 +44,12 @@ class Meter:
         self.last = [counter.joules() for counter in counters]
 
     def read(self) -> float | None:
-        """Joules used so far; None where they are not known."""
+        """Joules used so far; None if unknown."""
         if self.used is None:
             return None
         try:
             now = [counter.joules() for counter in self.counters]
-        except OSError:  # a counter has gone, and with it what it counted
+        except OSError:  # the energy since the last reading is lost
             self.used = None
             return None
         for counter, before, after in zip(self.counters, self.last, now, strict=True):
@@ -57,65 +59,68 @@ class Meter:
 
 
 def counters(device: torch.device, devices: int = 1) -> list[Counter]:
-    """What can be read here.
+    """Find the readable counters of this machine.
 
     Args:
-        device: that computes; its own counter is added where it is a GPU.
-        devices: how many of its kind compute.
+        device: the device in use; GPU counters are added if it is a GPU.
+        devices: number of devices in use.
+
+    Returns:
+        The counters; empty if the energy cannot be measured completely.
     """
-    found = rapl()
+    packages = rapl()
     if device.type == "cuda":
         gpus = nvml(devices)
-        return found + gpus if gpus else []  # without the GPU's the sum would mislead
-    return found
+        return packages + gpus if gpus else []  # a sum without the GPUs would be misleading
+    return packages
 
 
 def rapl() -> list[Counter]:
-    """A counter for each package of processors; none where one of them is not readable."""
-    found = []
-    for zone in sorted(RAPL.glob("intel-rapl:*")):  # AMD's go by this name too
+    """Return a counter for each CPU package; an empty list if one of them is not readable."""
+    readable = []
+    for zone in sorted(RAPL.glob("intel-rapl:*")):  # also the name for AMD
         try:
             part = zone.name.count(":") > 1 or (zone / "name").read_text().startswith("psys")
             if not part:
-                most = int((zone / "max_energy_range_uj").read_text()) / 1e6
-                counter = Counter(partial(microjoules, zone / "energy_uj"), most)
+                limit = int((zone / "max_energy_range_uj").read_text()) / 1e6
+                counter = Counter(partial(read_rapl, zone / "energy_uj"), limit)
                 counter.joules()
-                found.append(counter)
+                readable.append(counter)
         except (OSError, ValueError):
             return []
-    return found
+    return readable
 
 
-def microjoules(file: Path) -> float:
-    """A file's number of microjoules, in joules."""
+def read_rapl(file: Path) -> float:
+    """Read a RAPL counter file (microjoules) and return joules."""
     return int(file.read_text()) / 1e6
 
 
 def nvml(devices: int) -> list[Counter]:
-    """A counter for each of the first GPUs that torch sees; none where one has none."""
+    """Return a counter for each of the first `devices` GPUs; an empty list if one has none."""
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL("libnvidia-ml.so.1")
         checked(library.nvmlInit_v2())
-        found = []
+        readable = []
         for number in range(devices):
             handle = ctypes.c_void_p()
             uuid = f"GPU-{torch.cuda.get_device_properties(number).uuid}".encode()
             checked(library.nvmlDeviceGetHandleByUUID(uuid, ctypes.byref(handle)))
-            counter = Counter(partial(millijoules, library, handle), None)
+            counter = Counter(partial(read_nvml, library, handle), None)
             counter.joules()
-            found.append(counter)
-        return found
+            readable.append(counter)
+        return readable
     return []
 
 
-def millijoules(library: ctypes.CDLL, handle: ctypes.c_void_p) -> float:
-    """What a GPU has used since its driver was loaded, in joules."""
+def read_nvml(library: ctypes.CDLL, handle: ctypes.c_void_p) -> float:
+    """The energy in joules that a GPU has used since its driver was loaded."""
     used = ctypes.c_ulonglong()
     checked(library.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(used)))
     return used.value / 1e3
 
 
 def checked(status: int) -> None:
-    """Raise OSError unless NVML says that all is well."""
+    """Raise OSError if an NVML call has failed."""
     if status:
-        raise OSError(f"NVML answers {status}")
+        raise OSError(f"NVML returned error {status}")

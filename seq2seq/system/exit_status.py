@@ -1,4 +1,4 @@
-"""The edge of every command: an error becomes one sentence and an exit status."""
+"""Error handling of the command line: turn exceptions into a message and an exit status."""
 
 import errno
 import sys
@@ -8,15 +8,18 @@ from contextlib import contextmanager
 from seq2seq.errors import UserError
 from seq2seq.system.streams import drop_output, flush_output, open_closed
 
-# What writing ends in: no space, a quota, too large a file, a broken disk, a closed descriptor.
-UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+# Errors of write(): no space, quota, file too large, I/O error, closed descriptor.
+WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
 @contextmanager
 def reporting_user_errors() -> Iterator[None]:
-    """Turn what a person can cause into one sentence on standard error and an exit status.
+    """Print expected errors as one line on standard error and exit with a status.
 
-    What was printed is written out inside, so that a full disk or a closed pipe is noticed here.
+    Standard output is flushed here, so that a full disk or a closed pipe is detected.
+
+    Raises:
+        SystemExit: with status 1 for a UserError or OSError, 130 for Ctrl-C.
     """
     open_closed()
     try:
@@ -28,8 +31,8 @@ def reporting_user_errors() -> Iterator[None]:
         print(f"seq2seq: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        sys.exit(130)  # as a shell reports a program ended by Ctrl-C
-    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        sys.exit(130)  # the usual exit status after SIGINT
+    except BrokenPipeError:  # the reader of standard output has exited
         drop_output()
         sys.exit(1)
     except OSError as error:
@@ -38,12 +41,11 @@ def reporting_user_errors() -> Iterator[None]:
 
 
 def reason(error: OSError) -> str:
-    """What the system refused, and for which file.
+    """Format an OSError with the name of its file.
 
-    Whatever else is written names its file, so that what cannot be written and has no name is
-    standard output.
+    All other writes set the file name, so that a write error without one is of standard output.
     """
-    said = error.strerror or str(error) or type(error).__name__
+    message = error.strerror or str(error) or type(error).__name__
     if error.filename is not None:
-        return f"{said}: {error.filename}"
-    return f"{said}: standard output" if error.errno in UNWRITTEN else said
+        return f"{message}: {error.filename}"
+    return f"{message}: standard output" if error.errno in WRITE_ERRORS else message

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Atomic file writes, folder locks and checksums."""
 
 import contextlib
 import errno
@@ -13,17 +13,17 @@ from uuid import uuid4
 
 from seq2seq.errors import UserError
 
-FULL = {errno.ENOSPC, errno.EDQUOT}  # no space is left
+FULL = {errno.ENOSPC, errno.EDQUOT}  # error numbers of a full disk
 
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a new file that takes the place of `path` only once it is whole and on disk.
+    """Open a new file that atomically replaces `path` once it is complete and synced to disk.
 
-    Its name is its own until then, so that two processes never write into each other's file.
+    Until then it has a unique name, so that two processes never write to the same file.
 
     Raises:
-        UserError: the disk is full; what was at `path` before is still there.
+        UserError: the disk is full; an existing file at `path` is unchanged.
     """
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
@@ -43,25 +43,28 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextlib.contextmanager
 def disk_full_message(path: Path) -> Iterator[None]:
-    """Say in one sentence that the disk is full while `path` is written inside.
+    """Convert the error of a full disk while writing `path` to a UserError.
 
-    Any other error of the system names the file too.
+    Other OSErrors without a file name get the name of this file.
+
+    Raises:
+        UserError: the disk is full.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in FULL:
-            if error.filename is None:  # as where writing fails: "File too large" says not of what
+            if error.filename is None:  # e.g. "File too large" from write()
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         raise UserError(
-            f"no space is left on the disk for {path}: make room and give the same command again "
-            "(what was written before is whole)"
+            f"no space is left on the disk for {path}: free some space and run the same command "
+            "again (files written earlier are intact)"
         ) from error
 
 
 def sync_folder(path: Path) -> None:
-    """Have a folder's names on disk too, so that a power cut does not undo a renaming."""
+    """Sync the entries of a folder to disk, so that a power failure does not undo a rename."""
     with contextlib.suppress(OSError):  # some systems cannot open or sync a folder
         folder = os.open(path, os.O_RDONLY)
         try:
@@ -71,21 +74,22 @@ def sync_folder(path: Path) -> None:
 
 
 def drop_partial(folder: Path) -> None:
-    """Remove the unfinished files that a killed process left behind anywhere in a folder."""
+    """Delete the incomplete files that a killed process has left in a folder, recursively."""
     for partial in folder.rglob(".*.partial"):
         partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def alone_in(folder: Path, waiting: str = "") -> Iterator[None]:
-    """Inside, no other process is inside with this folder; the next one waits.
+    """Hold an exclusive lock on a folder, for a read-modify-write of its files.
 
-    The system's lock on the folder itself, which is gone with its process and leaves no file.
-    Where the file system or the system has no such locks, nobody waits.
+    Waits while another process holds the lock. It is an flock on the folder itself, which is
+    released when the process ends and creates no file. If the file system or the operating system
+    does not support such locks, there is no locking.
 
     Args:
-        folder: of something that is read, changed and written.
-        waiting: what to say on standard error where another process is inside.
+        folder: the folder to lock.
+        waiting: message to print on standard error before waiting; empty prints none.
     """
     handle = None
     with contextlib.suppress(OSError, ModuleNotFoundError):
@@ -106,23 +110,23 @@ def alone_in(folder: Path, waiting: str = "") -> Iterator[None]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file atomically."""
     with replacing(path) as file:
         json.dump(content, file, indent=2, ensure_ascii=False)
         file.write("\n")
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a text file of one item a line, whole or not at all."""
+    """Write a text file atomically, one item per line."""
     with replacing(path) as file:
         file.writelines(line + "\n" for line in lines)
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a text file, whole or not at all.
+    """Append a line to a text file.
 
     Raises:
-        UserError: the disk is full.
+        UserError: the disk is full; no part of the line has been written.
     """
     content = f"{line}\n".encode()
     with disk_full_message(path), path.open("ab", buffering=0) as file:
@@ -133,26 +137,26 @@ def append_line(path: Path, line: str) -> None:
 
 
 def truncate(path: Path, length: int) -> None:
-    """Keep the first bytes of a file, which is made if it is not there."""
+    """Truncate a file to `length` bytes; create it if it does not exist."""
     path.touch()
     os.truncate(path, min(length, path.stat().st_size))
 
 
 def synced_length(path: Path) -> int:
-    """The bytes of a file, none of which a power cut can take any more."""
+    """Sync a file to disk and return its size in bytes."""
     with disk_full_message(path), path.open("rb+") as file:
         os.fsync(file.fileno())
         return path.stat().st_size
 
 
 def read_back(path: Path) -> list[str]:
-    r"""The lines that `write_lines` wrote, character by character; a line ends at \n alone.
+    r"""Read the lines of a file that `write_lines` wrote, unchanged; only \n ends a line.
 
-    Text from outside is read by `seq2seq.system.text_lines.read_lines`, which drops byte-order
+    User-supplied text is read by `seq2seq.system.text_lines.read_lines`, which drops byte-order
     marks and carriage returns.
 
     Raises:
-        UserError: it is not UTF-8; the sentence names the line.
+        UserError: the file is not UTF-8; the message names the line.
     """
     content = path.read_bytes()
     try:
@@ -160,10 +164,10 @@ def read_back(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path} is not UTF-8 at line {line}: {error.reason}") from error
-    return lines if lines[-1] else lines[:-1]  # an editor may have left out the last newline
+    return lines if lines[-1] else lines[:-1]  # an editor may have removed the last newline
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file's bytes, in hexadecimal."""
+    """The hexadecimal SHA-256 hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

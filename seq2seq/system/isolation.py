@@ -1,4 +1,4 @@
-"""Leave a process as a training found it, so that the next one in it starts from the same."""
+"""Restore process-wide settings after a training, so that the next one is not affected."""
 
 import os
 import signal
@@ -13,15 +13,15 @@ import torch
 
 @contextmanager
 def restored(*, compiled: bool) -> Iterator[None]:
-    """Inside, torch and the environment are a training's own; afterwards they are as before.
+    """Restore process-wide settings of torch and Python on exit.
 
-    That is: the number of threads, deterministic operations, cuDNN's choice of kernels, random
-    states, what torch.compile has made, signal handlers, warning filters (so that each training
-    gives its own warnings), the environment, and the group of processes with this one's rank in it,
-    which Lightning leaves behind for the rest of the program.
+    These are: the number of threads, deterministic operations, cudnn.benchmark, random states,
+    compiled code of torch.compile, signal handlers, warning filters (so that each training issues
+    its own warnings), environment variables, and the process group and rank, which Lightning does
+    not reset.
 
     Args:
-        compiled: whether torch.compile is used inside.
+        compiled: whether torch.compile is used inside the context.
     """
     with ExitStack() as after:
         after.callback(torch.set_num_threads, torch.get_num_threads())
@@ -38,7 +38,7 @@ def restored(*, compiled: bool) -> Iterator[None]:
         after.callback(torch.set_rng_state, torch.get_rng_state())
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             after.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
-        if threading.current_thread() is threading.main_thread():  # no other may set them
+        if threading.current_thread() is threading.main_thread():  # others cannot set handlers
             for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)):
                 if number is not None and (handler := signal.getsignal(number)) is not None:
                     after.callback(signal.signal, number, handler)
@@ -51,7 +51,7 @@ def restored(*, compiled: bool) -> Iterator[None]:
 
 
 def set_environment(variables: dict[str, str]) -> None:
-    """Make these all variables of the environment."""
+    """Set the environment to exactly these variables."""
     for name in os.environ.keys() - variables.keys():
         del os.environ[name]
     os.environ.update(variables)
@@ -59,19 +59,19 @@ def set_environment(variables: dict[str, str]) -> None:
 
 @contextmanager
 def one_process() -> Iterator[None]:
-    """End the group of processes that is begun inside, and what Lightning remembers of it."""
+    """Destroy a process group created inside the context, and restore Lightning's rank."""
     from lightning_fabric.utilities import rank_zero
 
     rank_zero_only: Any = rank_zero.rank_zero_only
-    rank, begun = rank_zero_only.rank, in_a_group()
+    rank, existed = rank_zero_only.rank, has_process_group()
     try:
         yield
     finally:
-        if in_a_group() and not begun:
+        if has_process_group() and not existed:
             torch.distributed.destroy_process_group()
         rank_zero_only.rank = rank
 
 
-def in_a_group() -> bool:
-    """Whether this process is one of a group of torch's."""
+def has_process_group() -> bool:
+    """Whether torch.distributed is initialized in this process."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()

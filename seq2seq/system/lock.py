@@ -1,4 +1,4 @@
-"""One writer a run folder: a second process is told who the first one is."""
+"""Lock of a run folder: only one process trains into it; a second one gets an error."""
 
 import contextlib
 import importlib
@@ -16,19 +16,20 @@ from seq2seq.system.console import console
 from seq2seq.system.files import disk_full_message
 
 LOCK = "train.lock"
-BYTE = 1 << 30  # where only bytes can be locked: one beyond the text, which stays readable
+BYTE = 1 << 30  # byte to lock on Windows: beyond the text, which stays readable
 
 
 @contextlib.contextmanager
 def exclusive_writer(folder: Path) -> Iterator[None]:
-    """Inside, no other process trains into the folder, which is made if need be.
+    """Hold the lock of a run folder, which is created if necessary.
 
-    It is the system's lock on a file that counts. The system frees it when the process ends,
-    however it ends, so that nobody else with the same number is taken for a process that died.
-    What the file says is for people, and for machines whose locks cannot be seen from here.
+    The operating system's lock on the file `train.lock` decides. The system releases it when the
+    process ends in any way, so that a reused process ID is no problem. The content of the file is
+    informative, and used for processes on other machines, whose locks may not be visible here.
 
     Raises:
-        UserError: another process is at it, or was on another machine, where nobody can ask.
+        UserError: another process trains into the folder, or one on another machine did and cannot
+            be checked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, here = folder / LOCK, socket.gethostname()
@@ -36,29 +37,34 @@ def exclusive_writer(folder: Path) -> Iterator[None]:
     with file:
         owner = owner_of(file)
         if free and owner and owner["host"] == here:
-            console.print(f"process {owner['pid']} died while it trained {folder}: taking over")
+            console.print(f"process {owner['pid']} died while it trained {folder}: continuing")
         elif owner or free is False:
-            raise UserError(refusal(path, owner, certain=free is False))
+            raise UserError(in_use_message(path, owner, certain=free is False))
         file.truncate(0)
-        me = {"host": here, "pid": os.getpid(), "since": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         with disk_full_message(path):
-            file.write(json.dumps(me).encode())
+            file.write(json.dumps({"host": here, "pid": os.getpid(), "since": since}).encode())
         try:
             yield
         finally:
-            file.truncate(0)  # by its handle, for the folder may have been moved
-            with contextlib.suppress(PermissionError):  # Windows removes no open file; it is empty
+            file.truncate(0)  # through the open file, because the folder may have been moved
+            with contextlib.suppress(PermissionError):  # Windows cannot delete an open file
                 path.unlink(missing_ok=True)
 
 
 def take(path: Path) -> tuple[FileIO, bool | None]:
-    """The lock file, and whether nobody had it; None where the file system has no locks."""
+    """Open and lock the lock file.
+
+    Returns:
+        The open file, and True if it is now locked, False if another process holds the lock, None
+        if the file system does not support locks.
+    """
     while True:
         file = path.open("a+b", buffering=0)
         free = lock(file)
         if not free:
             return file, free
-        # Its owner removes it on leaving: what was opened just before is no longer the lock.
+        # The previous owner deletes the file when done: it may have done so after we opened it.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), path.stat()):
                 return file, True
@@ -66,7 +72,11 @@ def take(path: Path) -> tuple[FileIO, bool | None]:
 
 
 def lock(file: FileIO) -> bool | None:
-    """Lock a file until it is closed; False if another process has it, None if nothing can lock."""
+    """Lock a file until it is closed.
+
+    Returns:
+        True if locked, False if another process holds the lock, None if locks are not supported.
+    """
     with contextlib.suppress(ModuleNotFoundError):
         return lock_file(file, importlib.import_module("fcntl"))
     with contextlib.suppress(ModuleNotFoundError):  # Windows
@@ -75,7 +85,7 @@ def lock(file: FileIO) -> bool | None:
 
 
 def lock_file(file: FileIO, fcntl: Any) -> bool | None:
-    """As `lock`, on POSIX."""
+    """Implement `lock` on POSIX."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -86,7 +96,7 @@ def lock_file(file: FileIO, fcntl: Any) -> bool | None:
 
 
 def lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
-    """As `lock`, on Windows, where a lock is on bytes, which others then cannot read."""
+    """Implement `lock` on Windows, where other processes cannot read locked bytes."""
     try:
         file.seek(BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -98,7 +108,7 @@ def lock_byte(file: FileIO, msvcrt: Any) -> bool | None:
 
 
 def owner_of(file: FileIO) -> dict[str, Any] | None:
-    """Who wrote the lock file; None where nobody has, or not to the end."""
+    """Read the owner from the lock file; None if it is empty or incomplete."""
     file.seek(0)
     try:
         owner = json.load(file)
@@ -107,12 +117,12 @@ def owner_of(file: FileIO) -> dict[str, Any] | None:
         return None
 
 
-def refusal(path: Path, owner: dict[str, Any] | None, *, certain: bool) -> str:
-    """Why a folder cannot be trained into, and what to do."""
-    who = "another process"
+def in_use_message(path: Path, owner: dict[str, Any] | None, *, certain: bool) -> str:
+    """The error message for a folder in use; `certain` is False if the owner may have died."""
+    process = "another process"
     if owner:
-        who = f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+        process = f"process {owner['pid']} on {owner['host']} since {owner['since']}"
     advice = "wait for it, stop it, or choose another name="
     if not certain:
-        advice += f"; if it is dead, delete {path}"
-    return f"{path.parent} is being trained by {who}: {advice}"
+        advice += f"; if it has died, delete {path}"
+    return f"{path.parent} is being trained by {process}: {advice}"

@@ -1,6 +1,6 @@
-"""Memory of this process: how glibc keeps it, and the most that was held.
+"""Memory of this process: settings of glibc's allocator, and peak memory.
 
-Importing this module imports nothing large: the command line calls `keep_memory` before anything.
+This module imports nothing large, because commands call `keep_freed_memory` first.
 """
 
 import ctypes
@@ -11,16 +11,16 @@ from typing import Any
 
 try:
     import resource
-except ModuleNotFoundError:  # Windows has none
+except ModuleNotFoundError:  # not available on Windows
     resource = None  # type: ignore[assignment]
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep large buffers instead of returning them to the system after every use.
+    """Make glibc keep large freed buffers instead of returning them to the system.
 
-    Otherwise each step asks the system for its pages anew, and page faults take a third of the
-    time. It holds for the whole process and cannot be undone, so that only commands call it, never
-    the library. Other C libraries are left alone.
+    Otherwise each step requests its pages again, and page faults take a third of the time. The
+    setting applies to the whole process and cannot be undone, so that only commands call this
+    function, never the library. It has no effect with other C libraries.
     """
     if not has_glibc():
         return
@@ -32,20 +32,20 @@ def keep_freed_memory() -> None:
 
 
 def has_glibc() -> bool:
-    """Whether memory is managed by the GNU C library."""
+    """Whether this process uses the GNU C library."""
     return platform.libc_ver()[0] == "glibc"
 
 
 class PeakMemory:
-    """The most memory held since this object was made, whatever the process did before.
+    """Measures the peak memory since this object was created.
 
-    On a GPU of NVIDIA or AMD it is that of torch's tensors, on a CPU the resident memory of the
-    process. Linux lets a process reset its own peak. Where that is not possible, as on macOS, the
-    peak of the whole process is taken if it has grown since, for then it is of this time. What the
-    mathematical libraries keep of earlier work for themselves stays in it.
+    On an NVIDIA or AMD GPU this is the memory allocated by torch, on a CPU the resident memory of
+    the process. On Linux, the peak of the process is reset. Where that is not possible, as on
+    macOS, the peak since the start of the process is used if it has grown since this object was
+    created. Memory that math libraries keep from earlier work is included.
 
     Args:
-        device: of torch, that computes.
+        device: the torch.device in use.
     """
 
     def __init__(self, device: Any) -> None:
@@ -54,13 +54,13 @@ class PeakMemory:
         if device.type == "cuda":
             import torch
 
-            if torch.cuda.is_initialized():  # else it holds nothing yet
+            if torch.cuda.is_initialized():  # else nothing is allocated yet
                 torch.cuda.reset_peak_memory_stats(device)
         self.reset = reset_process_peak()
         self.before = process_peak()
 
     def read(self) -> int | None:
-        """Bytes; None where they are not known."""
+        """The peak memory in bytes; None if unknown."""
         if self.device.type == "cuda":
             import torch
 
@@ -72,9 +72,9 @@ class PeakMemory:
 
 
 def reset_process_peak() -> bool:
-    """Have Linux forget the most that was resident; whether it did."""
+    """Reset the peak resident memory of this process; return whether that is supported."""
     if has_glibc():
-        ctypes.CDLL(None).malloc_trim(0)  # give back what `keep_memory` kept of earlier work
+        ctypes.CDLL(None).malloc_trim(0)  # free what `keep_freed_memory` has kept
     try:
         Path("/proc/self/clear_refs").write_text("5")  # see proc(5)
     except OSError:
@@ -83,7 +83,7 @@ def reset_process_peak() -> bool:
 
 
 def process_peak() -> int | None:
-    """The most bytes resident in this process, since `reset_process_peak` where that works."""
+    """The peak resident memory in bytes since `reset_process_peak`; None if unknown."""
     status = Path("/proc/self/status")
     if status.is_file():
         for line in status.read_text().splitlines():
@@ -91,5 +91,5 @@ def process_peak() -> int | None:
                 return 1024 * int(line.split()[1])
     if resource is None:
         return None
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if platform.system() == "Darwin" else 1024 * most
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else 1024 * peak  # bytes on macOS, else KiB

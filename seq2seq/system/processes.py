@@ -1,9 +1,8 @@
-"""Several processes of one training end together: where one fails, all end, and the first says why.
+"""Joint shutdown of multi-process training: if one process fails, all end and rank 0 reports why.
 
-A process that fails cannot say so through the operations that processes share, for the others are
-waiting in one of their own. So each has a thread that asks a small store, kept by the first
-process, whether anybody has failed. Processes other than the first write no files, and can end at
-once.
+A failed process cannot use collective operations to notify the others, which are waiting in one.
+Therefore a thread in each process polls a TCPStore on rank 0 for a failure. Processes with rank > 0
+write no files and can exit immediately.
 """
 
 import os
@@ -25,27 +24,27 @@ from seq2seq.system.console import console
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-FAILED = "failed"  # the key whose value says why
-EVERY = 0.2  # seconds between two looks at the store
-PATIENCE = 10.0  # seconds that the first process has to end by itself where another has failed
+FAILED = "failed"  # key of the store; its value is the error message
+EVERY = 0.2  # seconds between two polls of the store
+PATIENCE = 10.0  # seconds for rank 0 to end by itself after another process has failed
 
 
 @contextmanager
-def ended_together(fabric: "Fabric", last_words: Callable[[], None]) -> Iterator[None]:
-    """Inside, an error of one process ends all of them; the first one raises it.
+def ended_together(fabric: "Fabric", on_kill: Callable[[], None]) -> Iterator[None]:
+    """End all processes of a run when one of them fails inside the context; rank 0 raises.
 
     Args:
-        fabric: the process, launched.
-        last_words: what the first process still does before it is ended by force.
+        fabric: the Fabric handle of this process, launched.
+        on_kill: called in rank 0 before the watching thread kills it.
 
     Raises:
-        UserError: another process failed, for the reason that it gave.
+        UserError: another process failed; the message is the one of that process.
     """
     if fabric.world_size == 1:
         yield
         return
     peers = Peers(fabric)
-    threading.Thread(target=peers.watch, args=(last_words,), daemon=True).start()
+    threading.Thread(target=peers.watch, args=(on_kill,), daemon=True).start()
     try:
         yield
     except BaseException as error:
@@ -56,64 +55,64 @@ def ended_together(fabric: "Fabric", last_words: Callable[[], None]) -> Iterator
 
 
 class Peers:
-    """All processes of a training, as one of them sees them.
+    """The connection of one process to the shared failure store of a run.
 
     Args:
-        fabric: the process, launched.
+        fabric: the Fabric handle of this process, launched.
     """
 
     def __init__(self, fabric: "Fabric") -> None:
         self.rank, self.count = fabric.global_rank, fabric.world_size
         self.over = threading.Event()
         host, limit = os.environ.get("MASTER_ADDR", "127.0.0.1"), timedelta(seconds=60)
-        first, port = self.rank == 0, 0
-        if first:
+        is_main, port = self.rank == 0, 0
+        if is_main:
             self.store = TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=limit)
             port = self.store.port
         port = fabric.broadcast(port)
-        if not first:
+        if not is_main:
             self.store = TCPStore(host, port, is_master=False, timeout=limit)
 
     def reason(self) -> str | None:
-        """Why somebody failed; empty where the first process is gone, None where nobody failed."""
+        """The message of a failed process; empty if rank 0 has exited, None if none failed."""
         try:
             return self.store.get(FAILED).decode() if self.store.check([FAILED]) else None
         except RuntimeError:
             return ""
 
-    def watch(self, last_words: Callable[[], None]) -> None:
-        """Wait for the end, or for somebody to fail, and then end this process."""
+    def watch(self, on_kill: Callable[[], None]) -> None:
+        """Poll until training is over; if a process fails, end this one."""
         while not self.over.wait(EVERY):
             reason = self.reason()
             if reason is None:
                 continue
             if self.rank:
                 self.leave()
-            # Whatever the first process waits for ends with an error once another one is gone,
-            # but not on a GPU.
+            # A collective operation of rank 0 raises once another process has exited, but not on
+            # a GPU.
             if not self.over.wait(PATIENCE):
                 with suppress(Exception):
-                    last_words()
+                    on_kill()
                 console.print(f"seq2seq: {reason}")
                 os._exit(1)
             return
 
     def fail(self, error: BaseException) -> None:
-        """Tell all others of an error here, or give the one that it follows from.
+        """Report an error of this process, or raise the earlier error that caused it.
 
         Raises:
-            UserError: another process had failed before; in the first process alone.
+            UserError: another process had failed before; in rank 0 only.
         """
         reason = self.reason()
         lost = reason is None and is_lost(error)
-        if lost:  # by a process that could not say why
+        if lost:  # another process was killed and could not report an error
             reason = (
-                "a process of this training was ended from outside, perhaps for lack of memory: "
-                "the same command goes on from the last save"
+                "a process of this training was killed, possibly because memory ran out: run the "
+                "same command again to resume from the last save"
             )
         if reason is None or lost:
             with suppress(RuntimeError):
-                self.store.set(FAILED, reason or self.described(error))
+                self.store.set(FAILED, reason or self.describe(error))
         if self.rank:
             if reason is None and not isinstance(error, UserError | KeyboardInterrupt | SystemExit):
                 traceback.print_exc()
@@ -122,32 +121,32 @@ class Peers:
         if reason:
             raise UserError(reason) from error
 
-    def described(self, error: BaseException) -> str:
-        """An error in one sentence for the first process to say."""
+    def describe(self, error: BaseException) -> str:
+        """The message for an error, which rank 0 prints."""
         if isinstance(error, UserError):
             return str(error)
         return f"process {self.rank} of {self.count} failed: {type(error).__name__}: {error}"
 
     def leave(self) -> None:
-        """End this process, which is not the first, without a word."""
+        """Exit from this process, which has rank > 0, without a message."""
         with suppress(RuntimeError):
             self.store.add("gone", 1)
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
-        # With 0, or else Lightning would kill the first process in the middle of its last words.
+        # With status 0: on another status Lightning would kill rank 0 before it has reported.
         os._exit(0)
 
     def wait_for_others(self) -> None:
-        """Keep the store, which ends with the first process, until the others have read it."""
-        until = time.monotonic() + 2.0
+        """In rank 0, keep the store open until the other processes have read it, or 2 seconds."""
+        deadline = time.monotonic() + 2.0
         with suppress(RuntimeError):
-            while self.store.add("gone", 0) < self.count - 1 and time.monotonic() < until:
+            while self.store.add("gone", 0) < self.count - 1 and time.monotonic() < deadline:
                 time.sleep(EVERY / 4)
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether an error says that another process is gone."""
+    """Whether an error means that the connection to another process is lost."""
     return isinstance(error, RuntimeError) and (
         isinstance(error, torch.distributed.DistError) or "gloo" in str(error).lower()
     )

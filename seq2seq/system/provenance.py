@@ -1,18 +1,15 @@
-"""What a number comes from: versions, commit, machine."""
+"""Provenance of results: library versions, commit, machine."""
 
 import importlib.metadata
 import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from seq2seq.version import __version__
-
-if TYPE_CHECKING:
-    pass
 
 LIBRARIES = (
     "torch",
@@ -27,17 +24,17 @@ LIBRARIES = (
 
 
 def versions() -> dict[str, str]:
-    """What the numbers were made with."""
-    found = {"python": platform.python_version(), "seq2seq": __version__}
+    """The versions of Python, this package and its dependencies."""
+    result = {"python": platform.python_version(), "seq2seq": __version__}
     for library in LIBRARIES:
-        found[library] = importlib.metadata.version(library)
-    return found
+        result[library] = importlib.metadata.version(library)
+    return result
 
 
 def commit() -> str | None:
-    """The commit of this package's source, `+changes` if edited; None outside a git checkout."""
-    home = Path(__file__).parents[1]
-    if not (home / ".git").exists():  # an installed package inside somebody else's repository
+    """The git commit of this package, with `+changes` if modified; None outside a git checkout."""
+    home = Path(__file__).parents[2]
+    if not (home / ".git").exists():  # e.g. a package installed inside another repository
         return None
     try:
         head = git(home, "rev-parse", "HEAD").strip()
@@ -46,28 +43,28 @@ def commit() -> str | None:
         return None
 
 
-def git(home: Path, *words: str) -> str:
-    """What a git command prints."""
+def git(folder: Path, *args: str) -> str:
+    """Run a git command and return its output."""
     return subprocess.run(
-        ["git", "-C", str(home), *words], capture_output=True, text=True, check=True
+        ["git", "-C", str(folder), *args], capture_output=True, text=True, check=True
     ).stdout
 
 
 def machine() -> dict[str, Any]:
-    """Where the numbers were made: no host name, no user."""
-    found = {
+    """A description of the hardware, without host name and user."""
+    result = {
         "system": platform.system(),
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
     if torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-    return found
+        result["gpu"] = torch.cuda.get_device_name()
+    return result
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells."""
+    """The name of the processor, as reported by the system."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():

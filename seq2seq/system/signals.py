@@ -1,7 +1,7 @@
-"""Being asked to stop: by Ctrl-C, by SIGTERM, as a cluster or a shutdown sends it, or by SIGHUP.
+"""Graceful stop on SIGINT (Ctrl-C), SIGTERM (cluster, shutdown) and SIGHUP (closed terminal).
 
-SIGHUP comes when the terminal is closed. A signal that the process was told to ignore, as `nohup`
-and a shell's background jobs are, stays ignored.
+A signal that the process ignores from the start, as under `nohup` or in a background job of a
+shell, stays ignored.
 """
 
 import signal
@@ -10,64 +10,69 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-HANGUP = getattr(signal, "SIGHUP", None)  # Windows has none
-ASKING = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANGUP)))
+SIGHUP = getattr(signal, "SIGHUP", None)  # does not exist on Windows
+STOP_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, SIGHUP)))
 
 
 class Interrupted(BaseException):
-    """Work that may be left undone was ended by a signal."""
+    """A signal has interrupted work inside `StopSignals.interruptible`."""
 
 
 class StopSignals:
-    """Inside `with`, the first signal is only noted; the second one ends the process at once.
+    """Context manager that records the first stop signal; a second one stops the process.
 
-    A SIGHUP after it is ignored: a closed terminal and its shell send one each, and a shutdown
-    sends one after its SIGTERM.
+    SIGHUP is ignored after the first signal: a closed terminal and its shell send one each, and a
+    shutdown sends SIGHUP after SIGTERM.
+
+    Attributes:
+        number: the number of the signal received, or None.
+        interrupting: whether a signal raises `Interrupted`.
+        previous: the handlers to restore, by signal number.
     """
 
     def __init__(self) -> None:
-        self.number: int | None = None  # of the signal that came
-        self.urgent = False
-        self.before: dict[int, Any] = {}
+        self.number: int | None = None
+        self.interrupting = False
+        self.previous: dict[int, Any] = {}
 
     def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():  # no other may hear signals
-            for number in ASKING:
+        if threading.current_thread() is threading.main_thread():  # others cannot set handlers
+            for number in STOP_SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    self.before[number] = signal.signal(number, self.handle)
+                    self.previous[number] = signal.signal(number, self.handle)
 
     def __exit__(self, *_: object) -> None:
-        while self.before:
-            number, handler = self.before.popitem()
+        while self.previous:
+            number, handler = self.previous.popitem()
             signal.signal(number, handler or signal.SIG_DFL)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Note the first signal; what comes after it is treated as if nobody listened."""
+        """Record the first signal and restore the previous handlers for the next ones."""
         self.number = number
         self.__exit__()
-        if HANGUP is not None:
-            signal.signal(HANGUP, signal.SIG_IGN)  # to the end of the training, which is near
-        if self.urgent:
+        if SIGHUP is not None:
+            signal.signal(SIGHUP, signal.SIG_IGN)  # until the training has saved and stopped
+        if self.interrupting:
             raise Interrupted
 
-    def interruptible(self, work: Callable[[], Found]) -> Found | None:
-        """What some work returns; None where a signal came before its end, and cut it short."""
+    def interruptible(self, work: Callable[[], Result]) -> Result | None:
+        """Run `work` and return its result; None if a signal arrived before or during it."""
         try:
-            self.urgent = True
-            found = None if self.number else work()
-            self.urgent = False
-            return found
+            self.interrupting = True
+            result = None if self.number else work()
+            self.interrupting = False
+            return result
         except Interrupted:
             return None
 
     def reraise(self) -> None:
-        """End the program as its signal would have, if one came.
+        """End the program as the received signal would have, if there was one.
 
         Raises:
-            KeyboardInterrupt: it was Ctrl-C.
-            SystemExit: it was SIGTERM or SIGHUP.
+            KeyboardInterrupt: the signal was SIGINT.
+            SystemExit: the signal was SIGTERM or SIGHUP.
         """
         if self.number == signal.SIGINT:
             raise KeyboardInterrupt

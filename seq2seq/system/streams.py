@@ -1,4 +1,4 @@
-"""Standard input and output as a filter uses them: lines as they come, and what was closed."""
+"""Standard input and output for filters: lines as they arrive, and closed streams."""
 
 import contextlib
 import os
@@ -9,22 +9,27 @@ from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
 
-READ = 1 << 20  # bytes read at a time, at most
+READ = 1 << 20  # maximum number of bytes per read
 
 
 def ready_lines(
     stream: BufferedIOBase, most: int, *, selectable: bool = True
 ) -> Iterator[list[bytes]]:
-    r"""Lists of up to `most` lines without their \n, in order.
+    r"""Yield lists of up to `most` lines without their \n, in order.
 
-    A list is yielded when it is full, when no more input is ready, or at the end: a file gives full
-    lists, and a pipe or a terminal what was written to it. A last line may lack its \n. The system
-    cannot tell whether a stream that is unpacked has more (`selectable=False`): its lists are full.
+    A list is yielded when it is full, when no more input is ready, or at the end of the input: a
+    file gives full lists, a pipe or terminal the lines written so far. The last line may lack \n.
+
+    Args:
+        stream: a binary stream.
+        most: maximum number of lines per list.
+        selectable: whether `select` can tell that input is ready. For decompressed streams it
+            cannot, and all lists are full.
     """
     lines: deque[bytes] = deque()
-    partial = bytearray()  # grows in place: a line may be very long
+    partial = bytearray()  # grows in place, because a line may be very long
     ended = False
-    ready = True  # the first read waits by itself, and takes what was looked at before
+    ready = True  # do not wait before the first read, which may return peeked bytes
     while lines or not ended:
         while not ended and len(lines) < most and (ready or wait(stream, 0 if lines else None)):
             ready = not selectable
@@ -42,35 +47,36 @@ def ready_lines(
 
 
 def wait(stream: BufferedIOBase, seconds: int | None) -> bool:
-    """Whether there is something to read, or the end, within some seconds; None waits for it.
+    """Wait up to `seconds` (None: without limit) for input; return whether it is ready.
 
-    A file that is no descriptor, such as io.BytesIO, is always ready.
+    The end of the input counts as ready. A stream without a descriptor, such as io.BytesIO, is
+    always ready.
     """
     try:
         return bool(select.select([stream.fileno()], [], [], seconds)[0])
-    except ValueError:  # io.UnsupportedOperation is one; or a descriptor too high for select
+    except ValueError:  # io.UnsupportedOperation, or a descriptor too high for select
         return True
 
 
 def open_closed() -> None:
-    """Keep files from taking the descriptors of standard streams that were closed (`<&-`, `>&-`).
+    """Open os.devnull for standard streams that were closed by the shell (`<&-`, `>&-`).
 
-    Otherwise what is printed would go into whatever file was opened first.
+    Otherwise the next opened file would get such a descriptor and receive printed output.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
-    if sys.stderr is None:  # `print` would take None for standard output
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
+    if sys.stderr is None:  # print(file=None) would print to standard output
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
 
 
 def flush_output() -> None:
-    """Write out what was printed.
+    """Flush standard output.
 
     Raises:
-        OSError: it cannot be written; the rest of it is dropped, so that Python does not try again.
+        OSError: the output cannot be written; it is discarded, so that Python does not try again.
     """
     if sys.stdout is None:
         return
@@ -82,6 +88,6 @@ def flush_output() -> None:
 
 
 def drop_output() -> None:
-    """Let all further output go nowhere."""
+    """Discard all further output to standard output."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

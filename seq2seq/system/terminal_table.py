@@ -1,4 +1,4 @@
-"""Tables for a terminal of any width: columns where they fit, else a paragraph for each row."""
+"""Tables for a terminal of any width: columns if they fit, else one paragraph per row."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-NAME = 24  # columns that a long name in the first column keeps at least; it wraps there
+NAME = 24  # maximum required width of the first column; longer names may wrap
 
 
 @dataclass(frozen=True)
 class TableView:
-    """A table whose cells are never cut: what is too wide is shown row by row.
+    """A table whose cells are never truncated: if it is too wide, rows become paragraphs.
 
     Attributes:
-        head: of its columns; the first one names the row.
-        rows: a cell for each column; text, never markup.
+        head: the column headings; the first column is the name of the row.
+        rows: the cells of each row, as plain text without markup.
     """
 
     head: Sequence[str]
@@ -36,7 +36,7 @@ class TableView:
             yield from self.paragraphs()
 
     def columns(self, widths: Sequence[int]) -> Table:
-        """A column for each column; between words their cells may wrap."""
+        """Render as a table; cells may wrap between words."""
         table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
         table.add_column(Text(self.head[0]), overflow="fold", min_width=widths[0])
         for head, width in zip(self.head[1:], widths[1:], strict=True):
@@ -46,7 +46,7 @@ class TableView:
         return table
 
     def paragraphs(self) -> Iterator[RenderableType]:
-        """The name of each row, and under it a line for each column."""
+        """Render each row as its name, followed by one line per column."""
         for row in self.rows:
             yield Text(row[0], style="bold", overflow="fold")
             for head, cell in zip(self.head[1:], row[1:], strict=True):
@@ -55,5 +55,5 @@ class TableView:
 
 
 def longest_word(cells: Sequence[str]) -> int:
-    """Terminal columns of the longest word in some cells."""
+    """The width of the longest word in some cells, in terminal columns."""
     return max((cell_len(word) for cell in cells for word in cell.split()), default=0)

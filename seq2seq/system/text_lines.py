@@ -1,8 +1,7 @@
-r"""How text from outside becomes lines: UTF-8, ended by \n and nothing else.
+r"""Read the lines of user-supplied text: UTF-8, ended by \n only.
 
-Every text that a person gives is read here: corpora, `--hyps`, `--text`, `--gold`, standard input.
-Files that the program wrote itself are read back by `seq2seq.system.files.read_back`, character by
-character as they were written.
+All text supplied by the user is read here: corpora, `--hyps`, `--text`, `--gold`, standard input.
+Files written by this program are read unchanged, by `seq2seq.system.files.read_back`.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -19,19 +18,19 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 class Place(NamedTuple):
-    """Where something lies: a line of a file, or a row of what has no lines, counted from 1."""
+    """A 1-based line of a file, or a row of a file without lines."""
 
     file: str
     line: int
 
 
 class Defect(NamedTuple):
-    """What is wrong at one place.
+    """A defect of the input at one place.
 
     Attributes:
-        kind: what it is called in a report.
-        place: where; of unequal counts, the last line of the longer file.
-        refusal: what a training says of it and ends; None where it goes on.
+        kind: the name of the defect in a report.
+        place: the position; for unequal line counts, the last line of the longer file.
+        refusal: the error that training raises; None if training accepts the defect.
     """
 
     kind: str
@@ -43,36 +42,40 @@ Report = Callable[[Defect], None]
 
 
 def refuse(defect: Defect) -> None:
-    """Treat defects as a training does: the first that it cannot use ends the reading."""
+    """Raise the error of a defect that training does not accept.
+
+    Raises:
+        UserError: `defect.refusal`.
+    """
     if defect.refusal:
         raise defect.refusal
 
 
 def read_lines(path: Path, report: Report = refuse) -> Generator[str, None, None]:
-    r"""Stream the lines of a file, each without its \n and one \r before that.
+    r"""Stream the lines of a file, each without its \n or \r\n.
 
-    Other characters that some readers break lines at (U+2028, U+0085, form feed, a lone \r) are
-    text, and so is NUL. A byte-order mark at the beginning is not. The last line need not end with
-    \n. Packed files are unpacked (`seq2seq.system.containers`).
+    Other characters that some programs treat as line breaks (U+2028, U+0085, form feed, a lone \r)
+    are text, and so is NUL. A byte-order mark at the start is dropped. The last line need not end
+    with \n. Compressed files are decompressed (`seq2seq.system.containers`).
 
     Args:
         path: the file.
-        report: called with every defect; where it returns, reading goes on, with U+FFFD for what is
-            not UTF-8.
+        report: called with every defect; if it returns, reading continues, with U+FFFD for invalid
+            UTF-8.
 
     Raises:
-        UserError: the file is missing, unreadable, not UTF-8, no text, or damaged.
+        UserError: the file is missing, unreadable, not UTF-8, not text, or damaged.
     """
     with readable(path), open_bytes(path) as file:
         yield from decoded(file, f"{path}", path.name, report)
 
 
 def read_stream(stream: Any, size: int, name: str = "standard input") -> Iterator[list[str]]:
-    """Lists of up to `size` lines of an open binary stream: those that are ready.
+    """Yield lists of up to `size` lines of an open binary stream, as soon as they are ready.
 
     Raises:
-        UserError: a line is not UTF-8, or the stream is no text; the sentence names it, and the
-            lines before it have been yielded.
+        UserError: a line is not UTF-8, or the stream is not text; the message names the line, and
+            the lines before it have been yielded.
     """
     with readable(name):
         opened, first = open_stream(stream, name), 1
@@ -94,12 +97,12 @@ def read_stream(stream: Any, size: int, name: str = "standard input") -> Iterato
 def decoded(
     file: Iterable[bytes], name: str, short: str, report: Report, first: int = 1
 ) -> Iterator[str]:
-    r"""The lines of a binary file that is cut at \n.
+    r"""Decode the lines of a binary file.
 
     Args:
-        file: its lines with their ends.
-        name: what a message calls it.
-        short: what a report calls it.
+        file: the lines, with their \n.
+        name: the name of the file in error messages.
+        short: the name of the file in reports.
         report: called with every defect.
         first: the number of the first line.
     """
@@ -107,10 +110,10 @@ def decoded(
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            sentence = (
+            message = (
                 f"{name} is not UTF-8 at line {number}, byte {error.start + 1}: {error.reason}"
             )
-            report(Defect("not UTF-8", Place(short, number), UserError(sentence)))
+            report(Defect("not UTF-8", Place(short, number), UserError(message)))
             line = raw.decode("utf-8", "replace")
         if number == 1 and line.startswith(BYTE_ORDER_MARK):
             report(Defect("byte-order mark", Place(short, number)))
@@ -126,7 +129,11 @@ def decoded(
 
 @contextmanager
 def readable(path: Path | str) -> Iterator[None]:
-    """Say in one sentence what keeps a file, or a stream of this name, from being read."""
+    """Convert errors while reading a file, or a stream of this name, to a UserError.
+
+    Raises:
+        UserError: the file is missing, damaged or cannot be read.
+    """
     try:
         yield
     except DAMAGED as error:
@@ -134,7 +141,7 @@ def readable(path: Path | str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise missing(Path(path)) from error
     except OSError as error:
-        if error.errno is None:  # of the libraries that unpack, not of the system
+        if error.errno is None:  # raised by a decompression library, not by the system
             raise damaged(path, error) from error
         if isinstance(error, NotADirectoryError):
             raise missing(Path(path)) from error
@@ -142,21 +149,21 @@ def readable(path: Path | str) -> Iterator[None]:
 
 
 def damaged(path: Path | str, error: Exception) -> UserError:
-    """What to raise for a file that cannot be unpacked, or decoded, to its end."""
+    """The error for a file that cannot be decompressed or decoded to its end."""
     reason = str(error) or type(error).__name__
     if isinstance(error, UnicodeDecodeError):
         return UserError(f"{path} is not {error.encoding}, or was cut off: {error.reason}")
-    return UserError(f"{path} is damaged or was cut off: unpacking it ends with {reason!r}")
+    return UserError(f"{path} is damaged or was cut off: decompression failed with {reason!r}")
 
 
 def missing(path: Path) -> UserError:
-    """What to raise for a file that is not there; names its nearest neighbour."""
+    """The error for a file that does not exist; suggests a file with a similar name."""
     first = path
     while not first.parent.is_dir() and first.parent != first:
         first = first.parent
     if first != path and first.exists():
         return UserError(f"there is no file {path}: {first} is a file, not a folder of files")
-    sentence = f"there is no file {path}" + ("" if first == path else f", nor a folder {first}")
-    names = [neighbour.name for neighbour in first.parent.iterdir()]
+    message = f"there is no file {path}" + ("" if first == path else f", nor a folder {first}")
+    names = [sibling.name for sibling in first.parent.iterdir()]
     near = get_close_matches(first.name, names, n=1)
-    return UserError(f"{sentence}; {did_you_mean(first.name, near)}" if near else sentence)
+    return UserError(f"{message}; {did_you_mean(first.name, near)}" if near else message)

@@ -1,10 +1,10 @@
-"""How many threads a training computes with.
+"""The number of CPU threads for training.
 
-The number of threads changes the order of sums and with it their last bits, after which two
-trainings drift apart. A repeatable training therefore takes a number that no clock decides. One
-that need not be repeatable times an update with 1, 2, 4, ... threads: small products on two cores
-can run at twice the speed of one, or, beside another busy process, at a twentieth of it. In either
-case a training that goes on keeps the number it began with.
+The number of threads changes the order of summation and thus rounding errors, so that two trainings
+diverge. A deterministic training therefore uses a number that does not depend on timing. With
+deterministic=false, an update is timed with 1, 2, 4, ... threads: small matrix products on two
+cores can be twice as fast as on one, or, next to another busy process, twenty times slower. A
+resumed training always keeps its original number.
 """
 
 import os
@@ -17,15 +17,15 @@ import torch
 from seq2seq.config import THREADS as LIMIT
 from seq2seq.config import Config
 
-MOST = 4  # threads of a repeatable training
-ROUNDS = 3  # the first warms up
-WORTH = 0.95  # more threads are to take at most this share of the time
+MAX_DETERMINISTIC = 4  # maximum number of threads of a deterministic training
+ROUNDS = 3  # the first is a warm-up
+WORTH = 0.95  # use more threads only if they take less than this share of the time
 
 
 def given(config: Config) -> int | None:
-    """The threads that a configuration fixes for each process; None where they are to be timed.
+    """The number of threads per process that a configuration fixes; None if it is to be timed.
 
-    Call it before the processes are launched, for launching sets OMP_NUM_THREADS.
+    Call it before launching the processes, because launching sets OMP_NUM_THREADS.
     """
     if config.trainer.threads is not None:
         return config.trainer.threads
@@ -33,46 +33,50 @@ def given(config: Config) -> int | None:
 
 
 def repeatable(processes: int = 1) -> int:
-    """Threads for each process of a repeatable training: OMP_NUM_THREADS where that is a number.
+    """The number of threads per process of a deterministic training.
 
-    Else half of the processors, at most MOST in all: models this small gain little from more, and
-    where another program takes a processor, every thread waits for the slowest. So machines with
-    eight processors or more take the same number.
+    OMP_NUM_THREADS if that is a number; else half of the processors, at most MAX_DETERMINISTIC over
+    all processes. Small models gain little from more threads, and if another program uses a
+    processor, every thread waits for the slowest. Machines with eight or more processors thus use
+    the same number.
     """
     number = os.environ.get("OMP_NUM_THREADS", "")
     if number.isdecimal() and 1 <= int(number) <= LIMIT:
         return int(number)
-    return max(1, min(MOST, processors() // 2) // processes)
+    return max(1, min(MAX_DETERMINISTIC, processors() // 2) // processes)
 
 
 def processors() -> int:
-    """Those that this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def probe(work: Callable[[], Any], most: int) -> dict[int, float]:
-    """Seconds of some work with 1, 2, 4, ... threads; torch is left with the last number.
+    """Time some work with 1, 2, 4, ... threads; torch is left with the last number.
 
-    Rounds go through all numbers by turns, so that what else the machine does falls on all alike.
+    Every round tries all numbers, so that other load on the machine affects all of them equally.
 
     Args:
-        work: what is to be fast, always the same.
-        most: threads to try at the most.
+        work: the function to time.
+        most: maximum number of threads.
+
+    Returns:
+        Mean seconds per call, by number of threads.
     """
     seconds = {2**i: 0.0 for i in range(most.bit_length())} | {most: 0.0}
-    for turn in range(ROUNDS):
+    for number in range(ROUNDS):
         for count in seconds:
             torch.set_num_threads(count)
             started = time.perf_counter()
             work()
-            seconds[count] += (time.perf_counter() - started) / (ROUNDS - 1) if turn else 0.0
+            seconds[count] += (time.perf_counter() - started) / (ROUNDS - 1) if number else 0.0
     return seconds
 
 
 def fastest(seconds: dict[int, float]) -> int:
-    """The number of threads to take, the smaller of two that are about equal."""
+    """The number of threads to use; the smaller one if two take about the same time."""
     best = 1
     for count in sorted(seconds):
         if seconds[count] < WORTH * seconds[best]:
@@ -81,6 +85,6 @@ def fastest(seconds: dict[int, float]) -> int:
 
 
 def describe(seconds: dict[int, float]) -> str:
-    """The choice and its reason in words."""
+    """Format the chosen number and the timings."""
     times = ", ".join(f"{taken:.2f} s with {count}" for count, taken in sorted(seconds.items()))
     return f"{fastest(seconds)} (an update takes {times})"

@@ -1,1 +1,1 @@
-"""Text to pieces to batches."""
+"""Tokenization, batching and language-specific handling of text."""

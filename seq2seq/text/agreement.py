@@ -1,4 +1,4 @@
-"""Known agreements (such as subject and verb) of the sentences of a test set, and their file."""
+"""Gold long-distance agreement (such as subject-verb) of a test set, and its file format."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ AGREEMENT = "gold.agreement.tsv"
 
 
 class Agreement(NamedTuple):
-    """A target word that must agree with another some way off.
+    """A target word that must agree with a distant word.
 
     Attributes:
-        distance: words of English between the two.
+        distance: number of English words between the two.
         right: the form that agrees.
-        wrong: the forms that agree with something else.
+        wrong: the forms that do not agree.
     """
 
     distance: int
@@ -25,31 +25,33 @@ class Agreement(NamedTuple):
 
 
 def agreement_line(agreement: Agreement | None) -> str:
-    """Distance, right form and wrong forms between tabs; empty where nothing agrees."""
+    """Format as distance, right form and wrong forms between tabs; empty for None."""
     if agreement is None:
         return ""
     return "\t".join([str(agreement.distance), agreement.right, *agreement.wrong])
 
 
 def parse_agreement(line: str) -> Agreement | None:
-    """Read what `agreement_line` wrote.
+    """Parse a line written by `agreement_line`.
 
     Raises:
-        ValueError: it is something else; the message says what.
+        ValueError: the line is malformed.
     """
     distance, *forms = line.split("\t")
     if not line:
         return None
     if not re.fullmatch(r"[0-9]{1,6}", distance) or len(forms) < 2:
-        raise ValueError(f"{line!r} is not a distance, the right form and wrong ones between tabs")
+        raise ValueError(
+            f"{line!r} is not a distance, the right form and the wrong forms between tabs"
+        )
     return Agreement(int(distance), forms[0], tuple(forms[1:]))
 
 
 def read_agreements(folder: Path) -> list[Agreement | None] | None:
-    """The agreements beside a test set's text, a line a pair; None where there are none.
+    """Read the agreements in the folder of a test set, one line per pair; None if there are none.
 
     Raises:
-        UserError: a line is not one, or there is not one for every pair; the message names it.
+        UserError: a line is malformed, or the number of lines is not the number of pairs.
     """
     path = folder / AGREEMENT
     if not path.is_file():
@@ -63,7 +65,7 @@ def read_agreements(folder: Path) -> list[Agreement | None] | None:
     text = folder / "reference.txt"
     if text.is_file() and len(pairs := list(read_lines(text))) != len(found):
         raise UserError(
-            f"{path} has {len(found)} lines for {len(pairs)} pairs: there must be one for each, "
-            "empty where nothing agrees"
+            f"{path} has {len(found)} lines for {len(pairs)} pairs: it must have one line per "
+            "pair, empty if there is no agreement"
         )
     return found

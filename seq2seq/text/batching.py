@@ -1,7 +1,7 @@
-"""Batches of sentence pairs: what one is, and how a corpus is cut into them.
+"""Batches of sentence pairs with a budget of tokens.
 
-A batch has a budget of tokens, padding included, so that every batch costs about the same; pairs
-of like length go together, so that almost none of it is padding.
+The budget includes padding, so that all batches cost about the same. Pairs of similar length are
+batched together, so that little of the budget is padding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from seq2seq.errors import UserError
 
-PAD, BOS, EOS, UNK = 0, 1, 2, 3  # the ids that tokenizer, models and search agree on
+PAD, BOS, EOS, UNK = 0, 1, 2, 3  # special ids, shared by tokenizer, models and search
 
 Ids = Sequence[int | np.integer[Any]] | NDArray[np.int32]
-Done = TypeVar("Done")
+Result = TypeVar("Result")
 
 
 @dataclass  # not frozen: Lightning rebuilds it field by field for trainer.precision=64-true
 class Batch:
     """Token ids, padded on the right.
 
-    src is words + EOS, tgt_in BOS + words, tgt_out words + EOS. num_tokens counts the real target
-    tokens, beside the tensors because counting them on a GPU would make the host wait.
+    src is tokens + EOS, tgt_in is BOS + tokens, tgt_out is tokens + EOS. num_tokens is the number
+    of target tokens without padding; it is stored because counting on a GPU would synchronize.
     """
 
     src: Int[Tensor, "batch src"]
@@ -38,11 +38,11 @@ class Batch:
 
     @property
     def src_mask(self) -> Bool[Tensor, "batch src"]:
-        """True where the source has a real token."""
+        """True at source tokens, False at padding."""
         return self.src != PAD
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device; from pinned memory the copy overlaps with work."""
+        """Copy to a device; to a GPU asynchronously, from pinned memory."""
         if device.type == "cpu":
             return self
         pin = device.type == "cuda"
@@ -54,7 +54,7 @@ class Batch:
 
 
 def pad(rows: Sequence[Ids], *, end: bool = False) -> Int[Tensor, "batch len"]:
-    """Rows of ids as one rectangle, filled up with PAD on the right, each with an EOS if asked."""
+    """Stack rows of ids, padded on the right with PAD; with `end`, each row ends with EOS."""
     lengths = np.array([len(row) for row in rows])
     table = np.full((len(rows), lengths.max() + end), PAD, dtype=np.int64)
     table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(rows)  # type: ignore[arg-type]
@@ -64,7 +64,7 @@ def pad(rows: Sequence[Ids], *, end: bool = False) -> Int[Tensor, "batch len"]:
 
 
 def collate(pairs: Sequence[tuple[Ids, Ids]]) -> Batch:
-    """A batch from pairs of ids without BOS or EOS."""
+    """Create a batch from pairs of ids without BOS or EOS."""
     sources, targets = zip(*pairs, strict=True)
     return Batch(
         src=pad(sources, end=True),
@@ -75,16 +75,16 @@ def collate(pairs: Sequence[tuple[Ids, Ids]]) -> Batch:
 
 
 def pack(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray]:
-    """Cut an order of rows into batches of at most `budget` tokens, padding included.
+    """Divide ordered rows into batches of at most `budget` tokens, including padding.
 
     Args:
-        order: row numbers, like lengths side by side.
-        lengths: tokens of each row, of its longer side.
-        budget: a batch has at most this many tokens on either side; a single row may exceed it.
+        order: row numbers, with rows of similar length next to each other.
+        lengths: number of tokens of each row, on its longer side.
+        budget: maximum number of tokens per batch and side; a single row may exceed it.
     """
     sorted_lengths, batches, start = lengths[order], [], 0
     while start < len(order):
-        # No more rows than if all were as short as the first; at least that one.
+        # Upper bound on the batch size: all rows as short as the first one.
         rows = sorted_lengths[start : start + max(1, budget // int(sorted_lengths[start]))]
         tokens = np.maximum.accumulate(rows) * np.arange(1, len(rows) + 1)
         end = start + max(1, int(np.searchsorted(tokens, budget, side="right")))
@@ -94,35 +94,35 @@ def pack(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray
 
 
 def halve_on_out_of_memory(
-    rows: NDArray[np.integer[Any]], work: Callable[[NDArray[np.integer[Any]]], Done]
-) -> Iterator[tuple[NDArray[np.integer[Any]], Done]]:
-    """Work on a batch's rows: all at once, or in halves where the memory has no room for that.
+    rows: NDArray[np.integer[Any]], work: Callable[[NDArray[np.integer[Any]]], Result]
+) -> Iterator[tuple[NDArray[np.integer[Any]], Result]]:
+    """Apply `work` to the rows of a batch; on out of memory, retry with halves of it.
 
     Raises:
-        UserError: there is no room for a single row.
+        UserError: a single row does not fit into memory.
     """
-    waiting = [rows]
-    while waiting:
-        part = waiting.pop(0)
+    pending = [rows]
+    while pending:
+        part = pending.pop(0)
         try:
-            done = work(part)
+            result = work(part)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             if len(part) == 1:
                 raise UserError(
                     "out of memory on a single sentence: allow a shorter translation "
-                    "(search.max_length, --max-length) or a smaller beam (--beam), cut the longest "
-                    "sentences, or work on the CPU (trainer.accelerator=cpu, --device cpu)"
+                    "(search.max_length, --max-length) or a smaller beam (--beam), split the "
+                    "longest sentences, or use the CPU (trainer.accelerator=cpu, --device cpu)"
                 ) from error
-            waiting = [*np.array_split(part, 2), *waiting]
+            pending = [*np.array_split(part, 2), *pending]
             continue
-        yield part, done
+        yield part, result
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether a device, or the machine itself, has no room left for a tensor."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
+    """Whether an error means that the device or the machine is out of memory."""
+    phrases = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+        isinstance(error, RuntimeError) and any(phrase in str(error).lower() for phrase in phrases)
     )

@@ -1,10 +1,10 @@
-"""Target languages by the codes and names in use, and how BLEU splits their text into words."""
+"""Language codes and names, and the BLEU tokenizer of each target language."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-# Codes (ISO 639-1, -2, -3; country codes often used in their place) and names, by sacreBLEU's code.
+# Codes (ISO 639-1, -2, -3; country codes often used instead) and names, by sacreBLEU's code.
 NAMES = {
     "zh": "zh zho chi cmn yue wuu nan hak lzh cn ch chs cht zhs zht chinese mandarin cantonese",
     "ja": "ja jpn jp jap japanese",
@@ -17,22 +17,22 @@ NAMES = {
 }
 CODES = {name: code for code, names in NAMES.items() for name in names.split()}
 OLDER = {code: CODES[code] for code in ("zh", "ja", "ko", "cmn", "zho", "jpn", "kor")}
-# By language; where a language is not here, it is 13a. Those split into characters write no spaces
-# between words, and sacreBLEU has no words for them that come without a download.
+# By language; 13a for all others. Languages with `char` are written without spaces between words,
+# and sacreBLEU has no word tokenizer for them that works without a download.
 TOKENIZERS = {"zh": "zh", "ja": "ja-mecab", "ko": "ko-mecab"} | dict.fromkeys(
     ("th", "lo", "km", "my", "bo"), "char"
 )
-BY_SPACES = ("13a", "intl", "none")  # tokenizers that find words between spaces
+BY_SPACES = ("13a", "intl", "none")  # tokenizers that split at spaces
 SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
-SAMPLE = 1000  # lines that are looked at for spaces
+SAMPLE = 1000  # lines that are checked for spaces
 
 
 class Target(NamedTuple):
-    """What decides how BLEU splits the target side.
+    """Target language and BLEU tokenizer.
 
     Attributes:
         language: code or name; None if unknown.
-        tokenizer: of sacreBLEU, as the user chose it; None chooses by the language.
+        tokenizer: sacreBLEU tokenizer chosen by the user; None selects it by language.
     """
 
     language: str | None
@@ -40,9 +40,10 @@ class Target(NamedTuple):
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "Target":
-        """Of a configuration's `data`.
+        """Read from the `data` section of a configuration.
 
-        Runs older than `data.bleu_tokenizer` knew fewer codes: they are scored as they were.
+        Runs older than the key `data.bleu_tokenizer` recognized fewer codes; they are scored as
+        before.
         """
         language = data.get("target")
         if "bleu_tokenizer" in data:
@@ -52,16 +53,16 @@ class Target(NamedTuple):
 
 
 def code(language: str | None) -> str:
-    """The two-letter code of a language: `zh` for zh-CN, zho_Hans, cn and Chinese."""
+    """Return the two-letter code of a language: `zh` for zh-CN, zho_Hans, cn and Chinese."""
     primary = _primary(language or "")
     return CODES.get(primary, primary)
 
 
 def unspaced(lines: Sequence[str]) -> bool:
-    """Whether text has next to no spaces between its words.
+    """Whether text has almost no spaces between words.
 
-    That is so where most letters are of a script that sets no spaces and fewer than one character
-    in ten is a space, or where long lines have fewer than one in fifty.
+    True if most letters are of a script written without spaces and less than 1 in 10 characters is
+    a space, or if less than 1 in 50 characters of long lines is a space.
     """
     sample = [line.strip() for line in lines[:: 1 + len(lines) // SAMPLE]]
     text = "".join(sample)
@@ -75,7 +76,7 @@ def unspaced(lines: Sequence[str]) -> bool:
 
 
 def _primary(language: str) -> str:
-    """The language of a tag such as zh-Hans-CN or zh_TW, in lower case."""
+    """Return the language of a tag such as zh-Hans-CN or zh_TW, in lower case."""
     return language.strip().replace("_", "-").split("-")[0].lower()
 
 
@@ -85,5 +86,5 @@ def _of_script(character: str) -> bool:
 
 
 def _spaces(text: str) -> int:
-    """How many characters are spaces of any kind."""
+    """Count the whitespace characters."""
     return sum(map(str.isspace, text))

@@ -1,7 +1,8 @@
-"""Recognize lines that are not plain text: n-best lists, tags, the output of other programs.
+"""Recognize lines that are not plain text: n-best lists, tags, output of other programs.
 
-A training on tags, or a score of an n-best list, is wrong without any error. Where every line is of
-such a form the text is refused; where some are, it is a remark, for a text may speak of tags.
+Training on tags or scoring an n-best list would silently give wrong results. A text is rejected if
+all of its lines have such a form; if only some have, this is a remark, since a text may mention
+tags.
 """
 
 import re
@@ -12,17 +13,17 @@ from typing import NamedTuple
 
 from seq2seq.errors import UserError
 
-SAMPLE = 1_000  # lines of a corpus that are looked at before a training
+SAMPLE = 1_000  # lines of a corpus that are checked before training
 
 
 class Markup(NamedTuple):
     """A form of lines that is not plain text.
 
     Attributes:
-        name: what it is called in a report.
-        pattern: what a line of it matches.
-        advice: what to do, for the end of a sentence.
-        certain: whether a text all of whose lines match is surely no plain text.
+        name: name in a report.
+        pattern: regular expression that a line of this form matches.
+        advice: instruction to the user, the end of a sentence.
+        certain: whether a text is certainly not plain text if all of its lines match.
     """
 
     name: str
@@ -40,15 +41,15 @@ KINDS = (
     Markup(
         "n-best list",
         re.compile(r"\s*\d+ ?\|\|\| .*\|\|\| ?[^|]*\d[^|]*"),
-        "keep one translation for each number, and nothing but its text: the second of the fields "
-        "that ` ||| ` separates, such as with `awk -F ' [|][|][|] ' '!seen[$1]++ {print $2}'`",
+        "keep only the text of one translation for each number, the second of the fields separated "
+        "by ` ||| `, for example with `awk -F ' [|][|][|] ' '!seen[$1]++ {print $2}'`",
         True,
     ),
     Markup(
         "fairseq output",
         re.compile(r"[STHDPVAIE]-\d+\t.*"),
-        "keep the translations, in the order of their numbers, and nothing but their text, such as "
-        "with `grep ^D- FILE | sort -V | cut -f 3` (H- where there is no D-)",
+        "keep only the text of the translations, in the order of their numbers, for example with "
+        "`grep ^D- FILE | sort -V | cut -f 3` (H- if there is no D-)",
         True,
     ),
     Markup(
@@ -57,51 +58,51 @@ KINDS = (
             rf"\s*(</?({TAGS})(\s[^<>]*)?/?>|<\?xml\b.*|<!(DOCTYPE|--).*)(.*</({TAGS})>)?\s*",
             re.IGNORECASE,
         ),
-        "take the text out of its tags first: see data/README.md for the formats that are read",
+        "extract the text from the tags first: see data/README.md for the supported formats",
         True,
     ),
     Markup(
         "both sides",
         re.compile(r"[^|]*[^|\s] \|\|\| [^|]*[^|\s]"),
-        "this looks like `source ||| target`: write both sides to files of their own",
+        "this looks like `source ||| target`: write each side to its own file",
         False,
     ),
     Markup(
         "subtitle times",
         re.compile(r"\s*\d\d:\d\d:\d\d[,.]\d+ --> .*"),
-        "take the times and numbers of the subtitles out",
+        "remove the times and numbers of the subtitles",
         False,
     ),
     Markup(
         "subword marks",
         re.compile(r".*(@@( |$)|(^|\s)\u2581).*"),
-        "these look like pieces of words: join them first, such as with `sed 's/@@ //g'`",
+        "these look like subword units: join them first, for example with `sed 's/@@ //g'`",
         False,
     ),
     Markup(
         "character codes",
         re.compile(r".*&(amp|lt|gt|quot|apos|nbsp|#\d{2,5}|#x[0-9a-fA-F]{2,5});.*"),
-        "`&quot;` and the like are text here: turn them into characters first",
+        "`&quot;` and similar codes are read as text: convert them to characters first",
         False,
     ),
 )
 NAMES = {kind.name: kind for kind in KINDS}
-# A quick test that nearly all plain text fails
+# A quick test: almost no plain text matches
 HINT = re.compile(r"\|\|\||[<\t&\u2581]|@@| --> ")
 
 
 def kinds(line: str) -> Iterator[Markup]:
-    """Every form that a line has."""
+    """Yield every form that a line matches."""
     if HINT.search(line):
         yield from (kind for kind in KINDS if kind.pattern.fullmatch(line))
 
 
 def of_all(lines: Iterable[str], *, share: float = 1.0) -> Markup | None:
-    """The form of all lines but the blank ones; None if there is none.
+    """Return the form of all lines, ignoring blank ones; None for plain text.
 
     Args:
         lines: the text.
-        share: how many of its lines must be of that form, 1 being all.
+        share: share of the lines that must have the form; 1 is all of them.
     """
     count, found = 0, Counter[str]()
     for line in lines:
@@ -115,33 +116,33 @@ def of_all(lines: Iterable[str], *, share: float = 1.0) -> Markup | None:
 
 
 def refuse_markup(lines: Iterable[str], what: str) -> None:
-    """Refuse a text whose first lines are all of such a form.
+    """Reject a text whose first lines all have the same form.
 
     Args:
-        lines: the text; its first SAMPLE lines are looked at.
-        what: what a message calls it.
+        lines: the text; its first SAMPLE lines are checked.
+        what: name of the text in the message.
 
     Raises:
-        UserError: the sentence names the form and what to do.
+        UserError: the text is not plain text; the message names the form and what to do.
     """
     if kind := of_all(islice(lines, SAMPLE)):
         raise refusal(what, kind)
 
 
 def refusal(what: str, kind: Markup) -> UserError:
-    """What to raise for a text of this form."""
-    return UserError(f"{what} is no plain text but {_described(kind)}: {kind.advice}")
+    """Return the error for a text of this form."""
+    return UserError(f"{what} is not plain text but {_described(kind)}: {kind.advice}")
 
 
 def remark(lines: Iterable[str], what: str) -> str | None:
-    """A sentence about the form of some of the first lines; None if there is nothing to say."""
+    """Return a remark on the most frequent form among the first lines; None for plain text."""
     found = Counter(kind.name for line in islice(lines, SAMPLE) for kind in kinds(line))
     if not found:
         return None
     name, count = found.most_common(1)[0]
     return (
         f"{what}: {count:,} of the first {SAMPLE:,} lines look like {_described(NAMES[name])} "
-        "(`seq2seq check` names the lines and says more)"
+        "(`seq2seq check` lists the lines)"
     )
 
 

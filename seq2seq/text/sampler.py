@@ -1,4 +1,4 @@
-"""The order of batches: budgets of tokens, sentences of like length together, resumable."""
+"""A resumable sampler of batches with a token budget and sentences of similar length."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,20 +10,20 @@ from seq2seq.text.batching import pack
 
 
 class TokenBatches:
-    """Endless batches of row numbers, epoch after epoch; the position is a state to save.
+    """Endless batches of row numbers, epoch after epoch, with a state that can be saved.
 
-    Every epoch sorts the rows by length with chance deciding between equals, cuts them into
-    batches, and shuffles the batches. Both draws depend on the seed and the epoch alone, so that
-    the state is three numbers.
+    Every epoch sorts the rows by length, breaking ties at random, divides them into batches and
+    shuffles the batches. The order depends only on the seed and the epoch, so that the state is
+    three numbers.
 
     Args:
         rows: the usable rows of the corpus.
-        source_lengths: ids of each row of the corpus, without EOS.
-        target_lengths: the same for the target.
-        budget: tokens a batch on its longer side, padding included.
-        seed: decides the order.
-        rank: which of `ranks` processes this is: each takes every ranks-th batch.
-        ranks: how many processes share an epoch.
+        source_lengths: source length of each row of the corpus, without EOS.
+        target_lengths: target length of each row of the corpus, without EOS.
+        budget: maximum number of tokens per batch on its longer side, including padding.
+        seed: seed of the order.
+        rank: index of this process; it takes every `ranks`-th batch.
+        ranks: number of processes that share an epoch.
 
     Raises:
         UserError: the longest pair does not fit into the budget, or there are fewer batches than
@@ -43,7 +43,7 @@ class TokenBatches:
     ) -> None:
         self.rows, self.seed, self.budget = rows, seed, budget
         self.rank, self.ranks = rank, ranks
-        # Of the rows in use, with the EOS, in the fewest bytes: there may be many millions.
+        # Lengths with EOS of the usable rows only, in the smallest type: there may be millions.
         sides = source_lengths[rows] + 1, target_lengths[rows] + 1
         longest = int(max(side.max() for side in sides))
         self.source, self.target = (side.astype(np.min_scalar_type(longest)) for side in sides)
@@ -56,36 +56,36 @@ class TokenBatches:
         self._batches = self._cut()
         if len(self._batches) < ranks:
             raise UserError(
-                f"the corpus makes {len(self._batches)} batches of {budget} tokens, too few for "
+                f"the corpus has {len(self._batches)} batches of {budget} tokens, too few for "
                 f"trainer.devices={ranks}: lower train.batch_tokens"
             )
 
     def _cut(self) -> list[np.ndarray]:
-        """The batches of the present epoch, in order, of all processes, as places in `rows`."""
-        chance = np.random.default_rng([self.seed, self.epoch])
-        # By target, then source, then chance; small numbers are sorted by counting them.
-        order = chance.permutation(len(self.rows))
+        """Return the batches of the current epoch, for all processes, as indices into `rows`."""
+        generator = np.random.default_rng([self.seed, self.epoch])
+        # Sort by target length, then source length, then at random (radix sort for small integers).
+        order = generator.permutation(len(self.rows))
         for side in (self.source, self.target):
             order = order[np.argsort(side[order], kind="stable")]
         batches = pack(order, np.maximum(self.source, self.target), self.budget)
-        return [batches[i] for i in chance.permutation(len(batches))]
+        return [batches[i] for i in generator.permutation(len(batches))]
 
     def __len__(self) -> int:
-        """Batches an epoch, for one process."""
+        """Number of batches per epoch and process."""
         return len(self._batches) // self.ranks
 
     @property
     def padding(self) -> float:
-        """The share of the present epoch's tokens, both sides, that is padding."""
+        """The share of padding in the tokens of the current epoch, both sides."""
         counts = np.array([len(batch) for batch in self._batches])
-        order, begins = np.concatenate(self._batches), np.cumsum(counts) - counts
+        order, starts = np.concatenate(self._batches), np.cumsum(counts) - counts
         sides = self.source, self.target
-        padded = sum(int(np.maximum.reduceat(side[order], begins) @ counts) for side in sides)
+        padded = sum(int(np.maximum.reduceat(side[order], starts) @ counts) for side in sides)
         return 1 - sum(int(side.sum()) for side in sides) / padded
 
     @property
     def epochs(self) -> float:
-        """Epochs gone through so far, with the fraction."""
+        """Number of epochs so far, including the fraction of the current one."""
         return self.epoch + self.position / len(self)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -98,19 +98,19 @@ class TokenBatches:
             yield self.rows[batch]
 
     def next_rows(self) -> np.ndarray:
-        """The batch that comes next; at the very end of an epoch, its first one."""
+        """Return the next batch; at the end of an epoch, the first batch of that epoch."""
         return self._batches[self.position % len(self) * self.ranks + self.rank]
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the stream of batches stands."""
-        place = {"seed": self.seed, "epoch": self.epoch, "position": self.position}
-        return {**place, "batches": len(self)}
+        """Return the position in the stream of batches."""
+        state = {"seed": self.seed, "epoch": self.epoch, "position": self.position}
+        return {**state, "batches": len(self)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where another sampler over the same corpus stood.
+        """Continue at the position of another sampler over the same corpus.
 
-        Where an epoch has another number of batches now (another budget or other rows), the same
-        share of it is behind us. Saves of older versions have no number of batches.
+        If an epoch now has another number of batches (another budget or other rows), the same
+        fraction of it counts as completed. States saved by older versions lack this number.
         """
         self.seed, self.epoch, self.position = state["seed"], state["epoch"], state["position"]
         self._batches = self._cut()

@@ -1,4 +1,4 @@
-"""Text to pieces and back: the only door to SentencePiece."""
+"""Subword tokenization with SentencePiece; the only module that imports it."""
 
 import functools
 import hashlib
@@ -21,16 +21,16 @@ from seq2seq.system.files import replacing
 from seq2seq.text.batching import BOS, EOS, PAD, UNK
 from seq2seq.text.segmentation import draw_path, drop_merges
 
-NO_THREAD = "resource temporarily unavailable"  # the system's words, and SentencePiece's
-WORD_START = "▁"  # SentencePiece's mark for a space before a piece
+NO_THREAD = "resource temporarily unavailable"  # EAGAIN, also in SentencePiece's message
+WORD_START = "▁"  # SentencePiece's symbol for a space before a piece
 
 
 class Tokenizer:
-    """One SentencePiece model (Kudo and Richardson 2018): `encode` and `decode` one language.
+    """A SentencePiece model (Kudo and Richardson 2018) for one side.
 
     Args:
-        model: the contents of its file.
-        shares: the tokenizer of the other side, if the two have one vocabulary.
+        model: contents of the model file.
+        shares: tokenizer of the other side, if both have the same vocabulary.
     """
 
     def __init__(self, model: bytes, shares: "Tokenizer | None" = None) -> None:
@@ -48,10 +48,10 @@ class Tokenizer:
         character_coverage: float,
         normalization: str,
     ) -> "Tokenizer":
-        """Learn a vocabulary of exactly `vocab_size` pieces, the four control pieces included.
+        """Learn a vocabulary of exactly `vocab_size` pieces, including the four control pieces.
 
         Raises:
-            UserError: the texts allow fewer pieces, or their characters alone need more.
+            UserError: `vocab_size` is too large for the texts, or too small for their characters.
         """
         model = io.BytesIO()
         try:
@@ -67,7 +67,7 @@ class Tokenizer:
                 eos_id=EOS,
                 unk_id=UNK,
                 max_sentence_length=65_536,
-                num_threads=1,  # the order of floating-point sums is part of the result
+                num_threads=1,  # the result depends on the order of floating-point sums
                 minloglevel=2,
             )
         except RuntimeError as error:
@@ -75,7 +75,7 @@ class Tokenizer:
         return cls(model.getvalue())
 
     def normalizing(self, rule: str) -> "Tokenizer":
-        """The same pieces and ids for text that another rule normalizes first."""
+        """Return a tokenizer with the same pieces and ids but another normalization rule."""
         # Appending one protobuf message to another merges them: the last value of a field counts.
         return Tokenizer(self.model + _normalizer(rule).serialized_model_proto(), shares=self)
 
@@ -84,22 +84,25 @@ class Tokenizer:
         """Read a model that `save` wrote.
 
         Raises:
-            UserError: the file is missing or is no SentencePiece model.
+            UserError: the file is missing or is not a SentencePiece model.
         """
         try:
             tokenizer = cls(path.read_bytes(), shares)
-            if not len(tokenizer):  # SentencePiece takes no bytes for no model
+            if not len(tokenizer):  # SentencePiece accepts an empty file
                 raise RuntimeError
         except OSError as error:
             raise UserError(f"the tokenizer {path} cannot be read: {error.strerror}") from error
         except RuntimeError as error:
             raise UserError(f"{path} is not a SentencePiece model") from error
         if shares and tokenizer.vocabulary != shares.vocabulary:
-            raise UserError(f"{path} has other pieces than the model beside it, which it shares")
+            raise UserError(
+                f"{path} must have the same pieces as the other model in its folder, because the "
+                "vocabulary is shared"
+            )
         return tokenizer
 
     def save(self, path: Path) -> None:
-        """Write the model file, which SentencePiece's own tools read as well."""
+        """Write the model file, which SentencePiece's own tools can read too."""
         with replacing(path, "wb") as file:
             file.write(self.model)
 
@@ -112,10 +115,10 @@ class Tokenizer:
         return self.pieces(range(len(self)))
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, without BOS or EOS.
+        """Return the ids of each text, without BOS or EOS.
 
         Raises:
-            UserError: a text is none, for it has half a character.
+            UserError: a text contains a lone surrogate.
         """
         try:
             if threads_can_start():
@@ -125,45 +128,45 @@ class Tokenizer:
             for number, text in enumerate(texts, start=1):
                 if any("\ud800" <= character <= "\udfff" for character in text):
                     raise UserError(
-                        f"text {number} has half a character (a lone surrogate): {text[:80]!a}"
+                        f"text {number} contains a lone surrogate: {text[:80]!a}"
                     ) from error
             raise
 
-    def sample(self, text: str, strength: float, chance: Random) -> list[int]:
-        """One random segmentation: BPE-dropout (Provilkov et al. 2020) or subword regularisation.
+    def sample(self, text: str, strength: float, rng: Random) -> list[int]:
+        """Sample a segmentation: BPE-dropout (Provilkov et al. 2020) or subword regularization.
 
-        `strength` is the dropped share of merges for BPE, the inverse temperature for unigram
-        (Kudo 2018).
+        `strength` is the dropout probability of merges for BPE, or the inverse temperature for
+        unigram (Kudo 2018).
         """
-        cut = drop_merges if self._merges else draw_path
-        pieces = cut(self._pieces.normalize(text), self._scores, strength, chance)
+        segment = drop_merges if self._is_bpe else draw_path
+        pieces = segment(self._pieces.normalize(text), self._scores, strength, rng)
         ids = [self._pieces.piece_to_id(piece) for piece in pieces]
-        # Like SentencePiece: unknown characters in a row are one unknown piece.
+        # As in SentencePiece, consecutive unknown characters are one unknown piece.
         return [
             i for i, before in zip(ids, [None, *ids], strict=False) if (i, before) != (UNK, UNK)
         ]
 
     @functools.cached_property
     def _scores(self) -> dict[str, float]:
-        """Of every piece but the control ones."""
-        numbers = range(UNK + 1, len(self))
-        return {self._pieces.id_to_piece(i): self._pieces.get_score(i) for i in numbers}
+        """The score of every piece except the control pieces."""
+        ids = range(UNK + 1, len(self))
+        return {self._pieces.id_to_piece(i): self._pieces.get_score(i) for i in ids}
 
     @functools.cached_property
-    def _merges(self) -> bool:
-        """Whether this is BPE, which SentencePiece does not tell: its scores are ranks."""
+    def _is_bpe(self) -> bool:
+        """Whether this is a BPE model (SentencePiece has no accessor): scores are integer ranks."""
         return all(score.is_integer() for score in self._scores.values())
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids; control pieces leave no trace."""
+        """Return the text of ids; control pieces are dropped."""
         return self._pieces.decode(list(ids))
 
     def surfaces(self, text: str) -> list[str]:
-        """The pieces of a text as written: an unknown character shows itself, not `<unk>`."""
+        """Return the pieces of a text; an unknown piece is its text rather than `<unk>`."""
         return self._pieces.encode(text, out_type=str)
 
     def unknown(self, texts: Sequence[str]) -> Counter[str]:
-        """How often each character without a piece is in some texts."""
+        """Count the occurrences of each character that is not in the vocabulary."""
         found: Counter[str] = Counter()
         for text, ids in zip(texts, self.encode(texts), strict=True):
             if UNK in ids:
@@ -172,23 +175,23 @@ class Tokenizer:
         return found
 
     def normalize(self, texts: Sequence[str]) -> list[str]:
-        """The texts as they are before they are cut into pieces, spaces as WORD_START."""
+        """Return the texts after normalization and before segmentation; spaces are WORD_START."""
         return self._pieces.normalize(list(texts))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The pieces behind ids, word starts marked by WORD_START."""
+        """Return the pieces of ids; WORD_START marks the beginning of a word."""
         return [self._pieces.id_to_piece(int(i)) for i in ids]
 
 
 def normalized(texts: Iterable[str], rule: str) -> Iterator[str]:
-    """The texts as a rule of normalization leaves them, with plain spaces."""
+    """Normalize texts with a rule; spaces are plain."""
     normalizer = _normalizer(rule)
     for text in texts:
         yield normalizer.Normalize(text).replace(WORD_START, " ").lstrip(" ")
 
 
 def _normalizer(rule: str) -> sentencepiece.SentencePieceNormalizer:
-    """A rule with the treatment of spaces that `Tokenizer.train` has."""
+    """Return a normalizer that treats spaces like `Tokenizer.train`."""
     return sentencepiece.SentencePieceNormalizer(
         rule_name=rule,
         add_dummy_prefix=True,
@@ -199,10 +202,10 @@ def _normalizer(rule: str) -> sentencepiece.SentencePieceNormalizer:
 
 @functools.cache
 def threads_can_start() -> bool:
-    """Whether the system allows as many threads as SentencePiece starts, one for each core.
+    """Whether one thread per core, as SentencePiece needs, can be started.
 
-    SentencePiece ends the whole process where it is refused one after others have started, so that
-    it must be tried here first. Where it is refused, text is encoded by this thread alone.
+    SentencePiece terminates the process if it cannot start a thread, so this is tested first. If it
+    fails, text is encoded in a single thread.
     """
     enough, started = Event(), []
     try:
@@ -212,8 +215,8 @@ def threads_can_start() -> bool:
             started.append(thread)
     except RuntimeError:
         console.print(
-            "the system refuses further threads (ulimit -u, or too little memory): text is "
-            "encoded by one thread"
+            "cannot start more threads (ulimit -u, or too little memory): text is encoded in one "
+            "thread"
         )
         return False
     finally:
@@ -224,11 +227,11 @@ def threads_can_start() -> bool:
 
 
 def explain(message: str, vocab_size: int) -> str:
-    """SentencePiece's refusal of a vocabulary size, as a sentence with both numbers."""
+    """Translate an error message of SentencePiece's trainer into one that names the option."""
     if NO_THREAD in message.lower():
         return (
-            "the system refuses SentencePiece a thread, so that no vocabulary can be learned: "
-            "allow more processes (ulimit -u), or free some memory"
+            "no vocabulary can be learned because SentencePiece cannot start a thread: allow more "
+            "processes (ulimit -u) or free some memory"
         )
     if largest := re.search(r"value <= (\d+)", message):
         return (
@@ -237,8 +240,8 @@ def explain(message: str, vocab_size: int) -> str:
         )
     if needed := re.search(r"required_chars\. (\d+) vs (\d+)", message):
         return (
-            f"tokenizer.vocab_size={vocab_size} is too small: the characters of this corpus alone "
-            f"need {needed[2]} (or lower tokenizer.character_coverage)"
+            f"tokenizer.vocab_size={vocab_size} is too small: the characters of this corpus need "
+            f"{needed[2]} pieces: raise it, or lower tokenizer.character_coverage"
         )
     return f"SentencePiece could not learn a vocabulary of {vocab_size} pieces: {message}"
 
@@ -246,8 +249,8 @@ def explain(message: str, vocab_size: int) -> str:
 class Tokenizers(NamedTuple):
     """The tokenizers of both sides.
 
-    With a shared vocabulary they are one object, or the source's shares the pieces of the target's
-    and only normalizes text differently.
+    With a shared vocabulary they are the same object, or have the same pieces and differ only in
+    normalization.
     """
 
     source: Tokenizer
@@ -255,7 +258,7 @@ class Tokenizers(NamedTuple):
 
     @property
     def shared(self) -> bool:
-        """Whether both sides use one vocabulary."""
+        """Whether both sides use the same vocabulary."""
         return self.source is self.target or self.source.shares is self.target
 
     @classmethod
@@ -271,11 +274,12 @@ class Tokenizers(NamedTuple):
         normalization: str,
         target_normalization: str | None = None,
     ) -> "Tokenizers":
-        """One vocabulary of `vocab_size` over both sides, or one of that size for each.
+        """Learn one vocabulary of `vocab_size` for both sides, or one of that size for each.
 
-        `normalization` is of the source, and of the target as well where that has none of its own.
+        `normalization` applies to the source, and to the target unless `target_normalization` is
+        set.
         """
-        of_target = target_normalization or normalization
+        target_rule = target_normalization or normalization
 
         def learn(texts: Iterable[str], normalization: str) -> Tokenizer:
             return Tokenizer.train(
@@ -287,18 +291,18 @@ class Tokenizers(NamedTuple):
             )
 
         if shared:
-            if of_target == normalization:
+            if target_rule == normalization:
                 both = learn(chain(sources, targets), normalization)
                 return cls(both, both)
-            target = learn(chain(normalized(sources, normalization), targets), of_target)
+            target = learn(chain(normalized(sources, normalization), targets), target_rule)
             return cls(target.normalizing(normalization), target)
-        return cls(learn(sources, normalization), learn(targets, of_target))
+        return cls(learn(sources, normalization), learn(targets, target_rule))
 
     def save(self, folder: Path) -> None:
-        """Write them into a run folder.
+        """Write both tokenizers to a run folder.
 
-        A shared vocabulary is tokenizer.model, with source.model beside it where source text is
-        normalized differently; two vocabularies are source.model and target.model.
+        A shared vocabulary is saved as tokenizer.model, plus source.model if source text is
+        normalized differently; two vocabularies are saved as source.model and target.model.
         """
         if self.shared:
             self.target.save(folder / "tokenizer.model")
@@ -309,7 +313,7 @@ class Tokenizers(NamedTuple):
 
     @classmethod
     def load(cls, folder: Path) -> "Tokenizers":
-        """Read what `save` wrote."""
+        """Read the tokenizers written by `save`."""
         if (folder / "tokenizer.model").is_file():
             target, own = Tokenizer.load(folder / "tokenizer.model"), folder / "source.model"
             return cls(Tokenizer.load(own, target) if own.is_file() else target, target)

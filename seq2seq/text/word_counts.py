@@ -1,9 +1,9 @@
-"""How often the words of held-out sources are in the training text: which of them are rare.
+"""Training frequencies of the words of held-out sources, to identify rare words.
 
-    runs/NAME/source_words.tsv     a line a word: the word, a tab, its count; the rarest first
+    runs/NAME/source_words.tsv     one word per line: word, tab, count; the rarest first
 
-Only words that a held-out source has are counted, so that neither memory nor the file grows with
-the training text. A word is what spaces set apart, in lower case and without punctuation around it.
+Only words of held-out sources are counted, so that neither memory nor the file grows with the
+training set. Words are separated by spaces, lowercased, and stripped of surrounding punctuation.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,44 +17,44 @@ PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»„“”‚‘’‹›…
 
 
 def words(line: str) -> list[str]:
-    """The words of a line, without marks that stand alone."""
+    """Return the words of a line, without isolated punctuation."""
     return [word for part in line.lower().split() if (word := part.strip(PUNCTUATION))]
 
 
 def count(training: Iterable[str], held_out: Iterable[str]) -> dict[str, int]:
-    """How often each word of some lines is in a training text."""
-    found = {word: 0 for line in held_out for word in words(line)}
+    """Count how often each word of the held-out lines occurs in the training lines."""
+    counts = {word: 0 for line in held_out for word in words(line)}
     for line in training:
         for word in words(line):
-            if word in found:
-                found[word] += 1
-    return found
+            if word in counts:
+                counts[word] += 1
+    return counts
 
 
 def write_counts(folder: Path, counts: Mapping[str, int]) -> None:
-    """Write the counts into a run folder."""
+    """Write the counts to a run folder."""
     ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]))
     write_lines(folder / FILE, (f"{word}\t{number}" for word, number in ordered))
 
 
 def read_counts(folder: Path) -> dict[str, int] | None:
-    """The counts in a run folder; None where there are none, as in those of an older version.
+    """Read the counts in a run folder; None if there are none, as in runs of older versions.
 
     Raises:
-        UserError: a line is something else; the message names it.
+        UserError: a line is malformed; the message names it.
     """
     path = folder / FILE
     if not path.is_file():
         return None
-    found = {}
+    counts = {}
     for number, line in enumerate(read_back(path), 1):
         word, tab, times = line.partition("\t")
         if not (tab and times.isdecimal() and len(times) < 19):
             raise UserError(f"{path}, line {number}: {line!r} is not a word, a tab and its count")
-        found[word] = int(times)
-    return found
+        counts[word] = int(times)
+    return counts
 
 
 def rarest(line: str, counts: Mapping[str, int]) -> int:
-    """The count of the rarest word of a line; that of none where it has no words."""
+    """Return the count of the rarest word of a line; 0 if the line has no words."""
     return min((counts.get(word, 0) for word in words(line)), default=0)

@@ -1,1 +1,1 @@
-"""Training: the loop, one update, validation, checkpoints, saved state and logs."""
+"""Training: the loop, optimizer updates, validation, checkpoints, saved state and logs."""

@@ -1,4 +1,4 @@
-"""What a training keeps: the best weights so far, and the checkpoints to average."""
+"""Checkpoints of a training: the best weights so far, and those to average."""
 
 import dataclasses
 import filecmp
@@ -18,14 +18,14 @@ from seq2seq.training.validation import Validation
 class Checkpoints:
     """The checkpoints of one run folder.
 
-    model.safetensors always holds the best weights that were validated; checkpoints/ holds those
-    too, the newest, and those that may still take part in the average.
+    model.safetensors always contains the best validated weights. checkpoints/ contains the best and
+    the newest checkpoint, and those that may still become part of the average.
 
     Args:
         folder: the run folder.
-        by: what best means.
-        count: how many are averaged at the end; 1 is none.
-        of: average the last or the best ones.
+        by: the criterion for the best checkpoint: validation BLEU or loss.
+        count: number of checkpoints to average at the end; 1 disables averaging.
+        of: average the last or the best checkpoints.
     """
 
     def __init__(
@@ -37,86 +37,86 @@ class Checkpoints:
         of: Literal["last", "best"],
     ) -> None:
         self.folder, self.by, self.count, self.of = folder, by, count, of
-        self.kept: list[Validation] = []  # in order of time
+        self.kept: list[Validation] = []  # in chronological order
         self.best: Validation | None = None
         self.since_best = 0  # validations since the best
-        self.needed: set[Path] = set()  # by the last save of the training's state
+        self.needed: set[Path] = set()  # files that the last saved state refers to
 
     @property
     def model(self) -> Path:
-        """The weights that every later verb reads."""
+        """The path of the final weights, which the other commands read."""
         return self.folder / "model.safetensors"
 
     def path(self, validation: Validation) -> Path:
-        """Where the weights of a validation lie."""
+        """The checkpoint path of a validation."""
         return self.folder / "checkpoints" / f"step-{validation.step:08d}.safetensors"
 
-    def add(self, model: nn.Module, found: Validation) -> bool:
-        """Keep the weights that a validation was of; say whether they are the best so far."""
-        save_weights(model, self.path(found))
-        self.kept.append(found)
-        better = self.best is None or found.ranking(self.by) > self.best.ranking(self.by)
+    def add(self, model: nn.Module, validation: Validation) -> bool:
+        """Save the validated weights; return whether they are the best so far."""
+        save_weights(model, self.path(validation))
+        self.kept.append(validation)
+        better = self.best is None or validation.ranking(self.by) > self.best.ranking(self.by)
         self.since_best = 0 if better else self.since_best + 1
         if better:
-            self.best = found
+            self.best = validation
             save_weights(model, self.model)
-        wanted = {*self.chosen(), found}
-        self.kept = [validation for validation in self.kept if validation in wanted]
+        wanted = {*self.chosen(), validation}
+        self.kept = [earlier for earlier in self.kept if earlier in wanted]
         return better
 
     def prune(self) -> None:
-        """Delete what neither this save of the training's state needs nor the one before."""
-        before, self.needed = self.needed, self.files()
+        """Delete the checkpoints that neither the current nor the previous save refers to."""
+        previous, self.needed = self.needed, self.files()
         for path in (self.folder / "checkpoints").glob("step-*.safetensors"):
-            if path not in before | self.needed:
+            if path not in previous | self.needed:
                 path.unlink()
 
     def files(self) -> set[Path]:
-        """The checkpoints that may be asked for again."""
-        return {self.path(found) for found in (*self.kept, self.best) if found}
+        """The checkpoint files that may still be needed."""
+        return {self.path(validation) for validation in (*self.kept, self.best) if validation}
 
     def state(self) -> dict[str, Any]:
-        """What is known of them, for a save."""
+        """The JSON metadata of the checkpoints, for a save."""
         return {
-            "kept": [dataclasses.asdict(found) for found in self.kept],
+            "kept": [dataclasses.asdict(validation) for validation in self.kept],
             "best": self.best and dataclasses.asdict(self.best),
             "since_best": self.since_best,
         }
 
     def restore(self, state: dict[str, Any], warn: Callable[[str], None]) -> None:
-        """Go back to a save; model.safetensors is the best one of that time again."""
+        """Restore `state` from a save, and model.safetensors to the best weights at that step."""
         self.since_best = state["since_best"]
         kept, best = state["kept"], state["best"]
         self.best = read_fields(Validation, best, "a validation") if best else None
-        kept = [read_fields(Validation, found, "a validation") for found in kept]
-        self.needed = {self.path(found) for found in (*kept, self.best) if found}
-        whole = {path for path in self.needed if self.is_whole(path, warn)}
-        self.kept = [found for found in kept if self.path(found) in whole]
+        kept = [read_fields(Validation, fields, "a validation") for fields in kept]
+        self.needed = {self.path(validation) for validation in (*kept, self.best) if validation}
+        intact = {path for path in self.needed if self.is_intact(path, warn)}
+        self.kept = [validation for validation in kept if self.path(validation) in intact]
         best = self.best and self.path(self.best)
-        if best in whole and not is_copy(self.model, best):
+        if best in intact and not is_copy(self.model, best):
             with replacing(self.model, "wb") as file:
                 file.write(best.read_bytes())
 
-    def is_whole(self, path: Path, warn: Callable[[str], None]) -> bool:
-        """Whether a checkpoint can be read; a warning where it cannot."""
+    def is_intact(self, path: Path, warn: Callable[[str], None]) -> bool:
+        """Whether a checkpoint can be read; warn if not."""
         try:
             read_weights(path)
         except UserError as error:
-            warn(f"{error}; training goes on without it")
+            warn(f"{error}; continuing without this checkpoint")
             return False
         return True
 
     def chosen(self) -> list[Validation]:
-        """Those that an average at this moment would be of."""
+        """The validations whose checkpoints the average consists of."""
         if self.of == "last":
             return self.kept[-self.count :]
-        return sorted(self.kept, key=lambda found: found.ranking(self.by))[-self.count :]
+        return sorted(self.kept, key=lambda kept: kept.ranking(self.by))[-self.count :]
 
     def averaged(self) -> dict[str, Tensor]:
         """The mean of the chosen checkpoints' weights."""
-        return average([self.path(found) for found in self.chosen()])
+        return average([self.path(validation) for validation in self.chosen()])
 
 
 def is_copy(path: Path, original: Path) -> bool:
-    """Whether one file has the bytes of another."""
+    """Whether two files have the same content."""
     return path.is_file() and filecmp.cmp(path, original, shallow=False)

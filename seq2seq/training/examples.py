@@ -1,4 +1,4 @@
-"""From a corpus to what a model trains on: vocabularies, token ids, batches."""
+"""Training examples of a corpus: vocabularies, token ids, batches."""
 
 import contextlib
 import hashlib
@@ -30,19 +30,19 @@ from seq2seq.text import markup
 from seq2seq.text.batching import Batch, collate, pack
 from seq2seq.text.tokenizer import Tokenizers
 
-# Bytes of text that a vocabulary is learned from: much more changes no piece worth having, and
-# SentencePiece takes 6 to 20 times as much memory.
+# Bytes of text to learn a vocabulary from: more text hardly changes the pieces, and SentencePiece
+# needs 6 to 20 times this much memory.
 SAMPLE = {"bpe": 64 << 20, "unigram": 32 << 20}
-GROWTH_SAMPLE = 500  # pairs by which the growth of texts under sampling is estimated
+GROWTH_SAMPLE = 500  # pairs from which the length increase under sampling is estimated
 
 
 def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
-    """Vocabularies of the training text, and of nothing else; from the cache if learned before."""
+    """Learn the vocabularies from the training text only, or load them from the cache."""
     text = corpus.text("train")
-    choices = {key: value for key, value in vars(settings).items() if key != "sampling"}
-    every = 1 + text.size // SAMPLE[settings.kind]  # pairs from one that is looked at to the next
-    made_by = f"{text.fingerprint} {every} {sorted(choices.items())} {version('sentencepiece')}"
-    folder = cache_folder() / "tokenizers" / hashlib.sha256(made_by.encode()).hexdigest()
+    choices = {name: value for name, value in vars(settings).items() if name != "sampling"}
+    every = 1 + text.size // SAMPLE[settings.kind]  # learn from every n-th pair
+    key = f"{text.fingerprint} {every} {sorted(choices.items())} {version('sentencepiece')}"
+    folder = cache_folder() / "tokenizers" / hashlib.sha256(key.encode()).hexdigest()
     with contextlib.suppress(UserError):
         return Tokenizers.load(folder)
     with console.status("learning the vocabulary"):
@@ -56,40 +56,54 @@ def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
 
 
 def held_out_texts(corpus: Corpus) -> dict[str, Text]:
-    """The texts that are translated and scored, by name: validation and every test set."""
+    """The held-out texts by split name: validation and all test sets."""
     return {split: corpus.text(split) for split in corpus.splits if split != "train"}
 
 
 def refuse_test_on_train(train: Text, texts: Mapping[str, Text]) -> None:
-    """Refuse a test set whose pairs are all of the training text, whatever its file is called."""
+    """Check that no test set is identical to the training text.
+
+    Raises:
+        UserError: a test set has the same pairs as the training text.
+    """
     for split, text in texts.items():
         if split != "validation" and text.fingerprint == train.fingerprint:
             raise same_as_training(split)
 
 
 def print_overlap(train: Text, texts: Mapping[str, Text]) -> None:
-    """Say which of those texts have sentences that are trained on: their scores tell less."""
+    """Print which held-out texts share sentences with the training text, which biases scores."""
     for overlap in overlaps(train, texts):
         console.print(f"overlap: {overlap}")
 
 
-def tell_markup(texts: Mapping[str, Text]) -> None:
-    """Say which texts have lines that look like tags, n-best lists or the like."""
+def print_markup(texts: Mapping[str, Text]) -> None:
+    """Print which texts have lines that look like tags, n-best lists or other markup."""
     for split, text in texts.items():
         for side, lines in (("source", text.sources()), ("target", text.targets())):
-            if sentence := markup.remark(lines, f"{split}, {side} side"):
-                console.print(sentence, markup=False)
+            if remark := markup.remark(lines, f"{split}, {side} side"):
+                console.print(remark, markup=False)
 
 
 def gold_alignments(corpus: Corpus) -> dict[str, Iterable[Gold]]:
-    """The word alignments of those texts, where the corpus knows them."""
-    found = {split: corpus.gold(split) for split in corpus.splits if split != "train"}
-    return {split: gold for split, gold in found.items() if gold is not None}
+    """The gold word alignments of the held-out texts, for splits that have them."""
+    by_split = {split: corpus.gold(split) for split in corpus.splits if split != "train"}
+    return {split: gold for split, gold in by_split.items() if gold is not None}
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A training text as token ids, and which of its pairs are used."""
+    """A training text as token ids, with the pairs that are used for training.
+
+    Attributes:
+        text: the training text.
+        encoded: its token ids.
+        usable: the rows that are neither empty nor too long.
+        tokenizers: of the source and target side.
+        max_length: maximum number of pieces of a source or target.
+        sampling: strength of subword sampling; 0 disables it.
+        seed: seed of subword sampling.
+    """
 
     text: Text
     encoded: Encoded
@@ -103,10 +117,10 @@ class Examples:
     def prepare(
         cls, corpus: Corpus, tokenizers: Tokenizers, *, sampling: float, seed: int
     ) -> "Examples":
-        """Encode the training text and leave out what cannot be trained on.
+        """Encode the training text and exclude pairs that are empty or too long.
 
         Raises:
-            UserError: nothing is left.
+            UserError: no pair is left.
         """
         text = corpus.text("train")
         encoded = encode(text, tokenizers.source, tokenizers.target)
@@ -121,11 +135,11 @@ class Examples:
     def batches(
         self, rows: np.ndarray, place: Sequence[int], budget: int
     ) -> list[tuple[np.ndarray, Batch]]:
-        """The pairs of these rows as batches of at most `budget` tokens, each with its rows.
+        """Build batches of at most `budget` tokens from these rows; return each with its rows.
 
-        Without sampling that is one batch. With sampling, `place` (epoch, position, rank) decides
-        the pieces, of which there are more than the rows were chosen by: what exceeds the budget
-        becomes further batches of the same update.
+        Without sampling this is a single batch. With sampling, the pieces depend on `place` (epoch,
+        position, rank), and may be more than estimated when the rows were grouped: pairs over the
+        budget form further batches of the same update.
         """
         if not self.sampling:
             return [(rows, collate([self.encoded[row] for row in rows.tolist()]))]
@@ -137,54 +151,56 @@ class Examples:
     def sampled(
         self, rows: np.ndarray, place: Sequence[int], longest: int
     ) -> list[tuple[Sequence[int], Sequence[int]]]:
-        """Random pieces of both sides; the usual ones for a text that would have over `longest`."""
-        # A stream of its own for every batch, so that resuming needs no generator's state.
-        chance = Random(int(np.random.default_rng([self.seed, *place]).integers(2**63)))
-        found = []
+        """Sample a segmentation of both sides; keep the best one if the sample is over `longest`.
+
+        Lengths are in pieces.
+        """
+        # Seeded for each batch, so that resuming needs no generator state.
+        generator = Random(int(np.random.default_rng([self.seed, *place]).integers(2**63)))
+        pairs = []
         for row in rows.tolist():
             sides = [
-                tokenizer.sample(text, self.sampling, chance)
+                tokenizer.sample(text, self.sampling, generator)
                 for tokenizer, text in zip(self.tokenizers, self.text[row], strict=True)
             ]
-            usual = self.encoded[row]
             source, target = (
-                side if len(side) <= longest else known.tolist()
-                for side, known in zip(sides, usual, strict=True)
+                side if len(side) <= longest else unsampled.tolist()
+                for side, unsampled in zip(sides, self.encoded[row], strict=True)
             )
-            found.append((source, target))
-        return found
+            pairs.append((source, target))
+        return pairs
 
     @property
     def growth(self) -> float:
-        """How many times more pieces a text has with sampling: the mean over some of the pairs."""
+        """Ratio of the number of pieces with and without sampling, estimated on a sample."""
         if not self.sampling:
             return 1.0
         rows = self.usable.rows[:: 1 + len(self.usable.rows) // GROWTH_SAMPLE]
         pairs = self.sampled(rows, (0, 0, 0), longest=self.max_length)
-        usual = self.encoded.source_lengths[rows] + self.encoded.target_lengths[rows]
-        return max(1.0, sum(len(side) for pair in pairs for side in pair) / int(usual.sum()))
+        unsampled = self.encoded.source_lengths[rows] + self.encoded.target_lengths[rows]
+        return max(1.0, sum(len(side) for pair in pairs for side in pair) / int(unsampled.sum()))
 
     def lengths(self, budget: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pieces of each source and target as batches are to be cut by: those expected."""
+        """The expected number of pieces of each source and target, by which batches are built."""
         both = self.encoded.source_lengths, self.encoded.target_lengths
         growth = self.growth
         if growth == 1:
             return both
-        most = min(self.max_length, budget - 1)
-        # No shorter than the usual pieces, so that a pair that cannot fit is still refused.
-        expected = (np.minimum(np.ceil(side * growth), np.maximum(side, most)) for side in both)
+        limit = min(self.max_length, budget - 1)
+        # At least the length without sampling, so that a pair that cannot fit is still an error.
+        expected = (np.minimum(np.ceil(side * growth), np.maximum(side, limit)) for side in both)
         source, target = (side.astype(np.int32) for side in expected)
         return source, target
 
     @property
     def mean_lengths(self) -> tuple[int, int]:
-        """Pieces of a source and of a target, `</s>` included, to the nearest whole number."""
+        """The mean number of pieces of a source and a target, with `</s>`, rounded."""
         encoded, rows = self.encoded, self.usable.rows
         source, target = encoded.source_lengths[rows].mean(), encoded.target_lengths[rows].mean()
         return round(float(source)) + 1, round(float(target)) + 1
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says of the training text."""
+        """The fields of run.json that describe the training text."""
         return {
             "sha256": self.text.fingerprint,
             "pairs": len(self.text),

@@ -1,4 +1,4 @@
-"""Arithmetic that a model needs for a target token, from its shapes alone."""
+"""Multiply-adds that a model needs per target token, computed from its shapes."""
 
 import warnings
 
@@ -10,32 +10,35 @@ from seq2seq.text.batching import UNK, collate
 
 
 def multiply_adds(model: Seq2Seq, source_length: int, target_length: int) -> float:
-    """Multiply-adds of matrix products in one reading of a pair, for each target token.
+    """Count the multiply-adds of matrix products in one forward pass, per target token.
 
-    Source and target are read once, as in training, all target positions known; the backward pass
-    takes about twice as many more. What is done number by number (activations, softmax, norms) is
-    not counted, as is usual: it is the smaller part.
+    The forward pass is that of training, with teacher forcing. The backward pass takes about twice
+    as many in addition. Elementwise operations (activations, softmax, norms) are not counted, as is
+    usual: they are the smaller part.
 
     Args:
-        model: any model; it is left as it was.
-        source_length: tokens of the source, `</s>` included.
-        target_length: tokens of the target, likewise.
+        model: any model; it is not changed.
+        source_length: tokens of the source, including `</s>`.
+        target_length: tokens of the target, including `</s>`.
+
+    Returns:
+        Multiply-adds (half the FLOPs) per target token.
 
     Raises:
-        ValueError: a length is below one.
+        ValueError: a length is below 1.
     """
     if min(source_length, target_length) < 1:
-        raise ValueError(f"{source_length} and {target_length} tokens: there must be one at least")
+        raise ValueError(f"lengths must be at least 1, not {source_length} and {target_length}")
     source, target = ([UNK] * (length - 1) for length in (source_length, target_length))
     batch = collate([(source, target)]).to(next(model.parameters()).device)
     training = model.training
     counter = FlopCounterMode(display=False)
     try:
-        # oneDNN runs a whole LSTM as one operation, which the counter does not know; without it
-        # torch runs the matrix products one by one. The same holds for cuDNN.
+        # oneDNN and cuDNN run a whole LSTM as one operation, which FlopCounterMode cannot count;
+        # without them torch runs the individual matrix products.
         with (
             torch.no_grad(),
-            warnings.catch_warnings(action="ignore"),  # torch's, of what the two cannot do here
+            warnings.catch_warnings(action="ignore"),  # of torch, about the disabled backends
             torch.backends.mkldnn.flags(enabled=False),
             torch.backends.cudnn.flags(enabled=False),
             counter,

@@ -1,4 +1,4 @@
-"""One update: from rows of the corpus to gradients to other weights."""
+"""One optimizer update: draw batches, compute gradients, change the weights."""
 
 import math
 from collections.abc import Sequence
@@ -25,23 +25,23 @@ from seq2seq.training.state import Save, set_tensors, tensors_of
 
 
 class DrawnBatch(NamedTuple):
-    """Rows of the training text, and the batch that they make."""
+    """Row indices of the training text, and the batch built from them."""
 
     rows: NDArray[np.integer[Any]]
     batch: Batch
 
 
 class Learner:
-    """The weights of a run, what they learn from, and what changes them.
+    """The model, the training examples and the optimizer of a run.
 
     Args:
-        fabric: the process.
-        config: the run's configuration.
-        corpus: its training text.
-        tokenizers: of the model.
+        fabric: the Fabric handle of this process.
+        config: the configuration of the run.
+        corpus: the corpus to train on.
+        tokenizers: the tokenizers of the model.
 
     Raises:
-        UserError: the corpus, or what is left of it, cannot be trained on.
+        UserError: the corpus cannot be trained on, or no usable pair is left.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class Learner:
             ranks=config.trainer.devices,
         )
         self.stream = iter(self.batches)
-        devices.seed_generators(config.seed)  # every process begins with the same weights
+        devices.seed_generators(config.seed)  # the same initial weights in every process
         self.raw_model = build_model(config.model, tokenizers)
-        # Counted before anything is compiled, for what was counted torch does not compile any more.
+        # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
         self.scaler = devices.gradient_scaler(fabric)
         self.optimizer = make_optimizer(
@@ -69,7 +69,7 @@ class Learner:
         )
 
     def set_up(self) -> None:
-        """Take this process's place among all, on its device."""
+        """Set the rank, compile if configured, and move model and optimizer to the device."""
         self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
         if self.config.trainer.compile:
             self.compile()
@@ -77,15 +77,15 @@ class Learner:
         self.model.mark_forward_method("loss")
 
     def compile(self) -> None:
-        """Have torch compile how the model reads; the loss, whose gradient is our own, is not.
+        """Compile `encode` and `hidden`; the loss has a custom backward pass and is not compiled.
 
         Raises:
             UserError: this model cannot be compiled.
         """
         if not self.raw_model.compilable:
             raise UserError(
-                f"trainer.compile=true is not for {type(self.raw_model).__name__}, whose loop over "
-                "words would be compiled anew for every length: leave it out"
+                f"trainer.compile=true is not supported for {type(self.raw_model).__name__}: its "
+                "loop over time steps would be recompiled for every length; remove the option"
             )
         for name in ("encode", "hidden"):
             setattr(
@@ -93,13 +93,13 @@ class Learner:
             )
 
     def dry_run(self) -> None:
-        """Do the work of the next update and forget it: nothing changes."""
+        """Compute the gradients of the next update and discard them, without side effects."""
         rows = self.batches.next_rows()
         self.gradients(self.drawn(rows, (0, 0, 0)))
         self.optimizer.zero_grad()
 
     def draw(self, rate: float, step: int) -> list[DrawnBatch]:
-        """Batches for the next update at a learning rate, and its own stream of chance."""
+        """Return the batches of the next update; set its learning rate and its random seed."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         rank, batches = self.fabric.global_rank, self.batches
@@ -113,17 +113,21 @@ class Learner:
     def drawn(
         self, rows: NDArray[np.integer[Any]], place: tuple[int, int, int]
     ) -> list[DrawnBatch]:
-        """These rows as batches within the budget: one, or with sampling sometimes more."""
+        """Return these rows as batches within the token budget; subword sampling may need several.
+
+        `place` is (epoch, position, rank).
+        """
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
         return [DrawnBatch(*part) for part in parts]
 
     def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
-        """Forward and backward; the loss in nats and the target tokens, over all processes.
+        """Run forward and backward; return the loss in nats and the number of target tokens.
 
-        The loss stays on its device, for reading it would make the host wait.
+        Both are sums over all processes. The loss stays on its device, because reading it would
+        synchronize the host with the device.
 
         Raises:
-            UserError: a batch does not fit into the memory, or the model cannot be compiled here.
+            UserError: a batch does not fit into memory, or torch.compile fails on this machine.
         """
         tokens = devices.sum_over_processes(
             self.fabric, sum(batch.num_tokens for _, batch in drawn)
@@ -135,7 +139,7 @@ class Learner:
                     loss = self.model.loss(
                         batch.to(self.fabric.device), self.settings.label_smoothing
                     )
-                    # Processes average their gradients, but the loss is a mean over tokens.
+                    # DDP averages gradients over processes; the loss is a mean over tokens.
                     self.fabric.backward(loss * (self.fabric.world_size / tokens))
             except (RuntimeError, MemoryError) as error:
                 if out_of_memory(error):
@@ -143,26 +147,28 @@ class Learner:
                 if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                     reason = " ".join(str(error).strip().splitlines()[:2])
                     raise UserError(
-                        f"trainer.compile=true cannot compile here: {reason}; a GPU needs Triton "
-                        "for it and a CPU a C++ compiler"
+                        f"trainer.compile=true fails on this machine: {reason}; it needs Triton "
+                        "on a GPU and a C++ compiler on a CPU"
                     ) from error
                 raise
             losses.append(loss.detach())
         return devices.sum_over_processes(self.fabric, torch.stack(losses).sum()), tokens
 
     def too_large(self, batch: Batch) -> str:
-        """What to do about a batch for which there is no memory."""
+        """The error message for a batch that does not fit into memory."""
         (pairs, source), target = batch.src.shape, batch.tgt_out.shape[1]
         return (
-            f"out of memory on {pairs} pairs of up to {source} and {target} pieces: lower "
-            f"train.batch_tokens={self.settings.batch_tokens} (train.accumulate makes up for it) "
-            f"or data.max_length={self.corpus.max_length}, and go on with resume=force"
+            f"out of memory on a batch of {pairs} pairs with up to {source} source and {target} "
+            f"target tokens: lower train.batch_tokens={self.settings.batch_tokens} (raise "
+            f"train.accumulate to keep the batch size) or data.max_length="
+            f"{self.corpus.max_length}, and resume with resume=force"
         )
 
     def update(self, loss: Tensor) -> tuple[float, float | None]:
-        """Clip and change the weights; the loss and the gradient's norm as numbers.
+        """Clip the gradients and update the weights; return the loss and the gradient norm.
 
-        Where one of them is none the weights stay as they are, and the norm is None.
+        If the loss or the norm is NaN or infinite, the weights are unchanged and the returned norm
+        is None.
         """
         norm: Any = self.fabric.clip_gradients(
             self.model,
@@ -170,22 +176,22 @@ class Learner:
             max_norm=self.settings.clip_norm or math.inf,
             error_if_nonfinite=False,
         )
-        # The only place where the host waits for its device, once for both.
-        loss_value, length = torch.stack([loss, norm.to(loss)]).tolist()
-        sound = math.isfinite(loss_value) and math.isfinite(length)
-        if sound or self.scaler:  # which leaves the update out by itself, and lowers its scale
+        # The only host-device synchronization of an update, for both values at once.
+        loss_value, norm_value = torch.stack([loss, norm.to(loss)]).tolist()
+        finite = math.isfinite(loss_value) and math.isfinite(norm_value)
+        if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
             self.optimizer.step()
         self.optimizer.zero_grad()
-        return loss_value, length if sound else None
+        return loss_value, norm_value if finite else None
 
     def pairs(self, drawn: Sequence[DrawnBatch]) -> list[int]:
-        """The numbers, from 1, of the pairs in an update of all processes."""
+        """The 1-based line numbers of the pairs in an update, over all processes."""
         rows = np.concatenate([rows for rows, _ in drawn]).tolist()
         shares = [self.fabric.broadcast(rows, src=rank) for rank in range(self.fabric.world_size)]
         return sorted(row + 1 for share in shares for row in share)
 
     def state(self) -> Save:
-        """All that a learner needs to go on between two updates."""
+        """The state to resume from between two updates."""
         facts = {
             "sampler": self.batches.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
@@ -193,10 +199,10 @@ class Learner:
         return Save(tensors_of(self.raw_model, self.optimizer), facts)
 
     def restore(self, save: Save) -> None:
-        """Go on from what `state` returned.
+        """Restore what `state` returned.
 
         Raises:
-            UserError: it is of another model.
+            UserError: the save belongs to another model.
         """
         set_tensors(self.raw_model, self.optimizer, save.tensors)
         self.batches.load_state_dict(save.facts["sampler"])
@@ -204,7 +210,7 @@ class Learner:
             self.scaler.load_state_dict(save.facts["scaler"])
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says of model and corpus."""
+        """The fields of run.json that describe the model and the training corpus."""
         tokenizers = self.examples.tokenizers
         return {
             "parameters": self.raw_model.parameter_count,

@@ -1,7 +1,7 @@
-"""What a training tells: logs for machines, run.json for later verbs, lines for people.
+"""Training logs: log.jsonl and clock.jsonl, run.json for later commands, and console output.
 
-log.jsonl has what the same command gives again, byte for byte, where train.max_minutes is null;
-what is measured by a clock is in clock.jsonl, at the same steps.
+With train.max_minutes=null, repeating a command reproduces log.jsonl byte for byte. Time
+measurements go to clock.jsonl, at the same steps.
 """
 
 import json
@@ -29,13 +29,13 @@ STAMP = "%Y-%m-%dT%H:%M:%S%z"
 
 
 class TrainingLog:
-    """The records of one run; silent in every process but the first.
+    """The logs of one run; only rank 0 writes and prints.
 
     Args:
-        fabric: the process, and TensorBoard where it is asked for.
+        fabric: the Fabric handle of this process, with the TensorBoard logger if configured.
         folder: the run folder.
-        config: the run's configuration.
-        facts: what is known before training: counts, hashes, sizes.
+        config: the configuration of the run.
+        facts: fields of run.json known before training: counts, hashes, sizes.
     """
 
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
@@ -55,55 +55,51 @@ class TrainingLog:
         }
 
     def update(self, **facts: Any) -> None:
-        """Bring run.json up to date."""
+        """Update fields of run.json and write it."""
         self.info.update(facts)
         if self.is_main:
             write_json(self.folder / "run.json", self.info)
 
     def write(self, step: int, entry: dict[str, Any], clock: dict[str, Any]) -> None:
-        """One line of each log, given to the system at once; the same to TensorBoard."""
-        for name, found in zip(LOGS, (entry, clock), strict=True):
+        """Append a line to each log, unbuffered, and log the same values to TensorBoard."""
+        for name, values in zip(LOGS, (entry, clock), strict=True):
             if self.is_main:
-                append_line(self.folder / name, json.dumps({"step": step, **found}))
-            self.fabric.log_dict({k: v for k, v in found.items() if v is not None}, step=step)
+                append_line(self.folder / name, json.dumps({"step": step, **values}))
+            self.fabric.log_dict({k: v for k, v in values.items() if v is not None}, step=step)
 
     def truncate(self, lengths: dict[str, int]) -> None:
-        """Drop what the logs tell of a time after the save that training goes on from."""
+        """Drop log lines written after the save that training resumes from."""
         for name in LOGS:
             truncate(self.folder / name, lengths.get(name, 0))
 
     def log_resume(self, earlier: EarlierRun, progress: dict[str, Any]) -> None:
-        """Say where an earlier process stopped, and note it in run.json."""
+        """Print the step that training resumes at, and add the resume to run.json."""
         changes = {key: list(values) for key, values in earlier.changes.items()}
-        again = {
+        entry = {
             "step": progress["steps"],
             "at": time.strftime(STAMP),
             "commit": commit(),
             "changes": changes,
         }
         self.info["started"] = earlier.info.get("started", self.info["started"])
-        self.update(**progress, resumed=[*earlier.info.get("resumed", []), again])
+        self.update(**progress, resumed=[*earlier.info.get("resumed", []), entry])
         self.print(
-            f"going on at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
+            f"resuming at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
             f"{progress['minutes']:.1f} min"
-            + (
-                f", with other values than before: {describe_changes(earlier.changes)}"
-                if changes
-                else ""
-            )
+            + (f", with changed values: {describe_changes(earlier.changes)}" if changes else "")
         )
 
     def lengths(self) -> dict[str, int]:
-        """Bytes of each log, all of them on disk."""
+        """The size of each log in bytes, after syncing it to disk."""
         return {name: synced_length(self.folder / name) for name in LOGS}
 
     def print(self, text: str) -> None:
-        """A line for the person who waits."""
+        """Print a line to the console."""
         if self.is_main:
             console.print(text)
 
     def print_setup(self) -> None:
-        """Say what is about to be trained, on what."""
+        """Print a summary of the corpus, the batches, the model and the device."""
         data, model = self.info["data"], self.info["model"]
         train = data["train"]
         left_out = [
@@ -114,7 +110,7 @@ class TrainingLog:
             f"{train['used']:,} used" + (f" (left out: {', '.join(left_out)})" if left_out else "")
         )
         self.print(
-            f"batches: {train['batches']:,} an epoch, {train['padding']:.1%} padding; "
+            f"batches: {train['batches']:,} per epoch, {train['padding']:.1%} padding; "
             f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
             + (", shared" if model["shared_vocab"] else "")
         )
@@ -123,16 +119,17 @@ class TrainingLog:
             where += f", {self.fabric.world_size} processes"
         self.print(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")
         if self.clocked:
-            rate = ", and the cosine's learning rate follows it" if self.clocked == "cosine" else ""
+            cosine = self.clocked == "cosine"
+            depends = "last step and the cosine schedule depend" if cosine else "last step depends"
             self.print(
-                f"train.max_minutes: a clock decides the last step{rate}, so that the same command "
-                "does not give the same weights again (train.max_steps or max_epochs would)"
+                f"train.max_minutes: the {depends} on elapsed time, so that the same command does "
+                "not reproduce the same weights (use train.max_steps or train.max_epochs for that)"
             )
 
     def log_validation(
         self, validation: Validation, *, best: bool, minutes: float, seconds: float
     ) -> None:
-        """Tell of a validation."""
+        """Log a validation and print it."""
         self.write(
             validation.step,
             {
@@ -148,13 +145,13 @@ class TrainingLog:
         )
 
     def close(self) -> None:
-        """A run that nobody called finished has failed."""
-        with suppress(UserError):  # a full disk, of which somebody has been told
+        """Set the status to `failed` if it is still `running`."""
+        with suppress(UserError):  # the disk is full, which has already been reported
             if self.info["status"] == "running":
                 self.update(status="failed")
 
     def print_summary(self) -> None:
-        """A table of what came out, and where everything lies."""
+        """Print a table of the results and the location of the output files."""
         if not self.is_main:
             return
         info, best = self.info, self.info.get("best") or {}
@@ -170,10 +167,10 @@ class TrainingLog:
             f"{best['loss']:.3f}" if best else "-",
             f"{best['bleu']:.2f}" if best else "-",
         )
-        console.print(f"{info['name']}: {info['status']}; the best by validation is kept")
+        console.print(f"{info['name']}: {info['status']}; kept the best weights by validation")
         console.print(table)
         console.print(f"wrote {self.folder}/: model.safetensors, config.yaml, run.json, log.jsonl,")
         console.print("  clock.jsonl, tokenizers, checkpoints/, state/, and the test sets in hyps/")
         if info["status"] == "interrupted":
-            console.print("the same command goes on where it stopped")
+            console.print("run the same command again to resume")
         console.print(f"next: seq2seq evaluate {self.folder}")

@@ -1,4 +1,4 @@
-"""Optimizers, learning-rate schedules, and the budget that a training has."""
+"""Optimizers, learning-rate schedules and the training budget."""
 
 import math
 from collections.abc import Iterable
@@ -13,7 +13,14 @@ from seq2seq.config import TrainConfig
 def make_optimizer(
     parameters: Iterable[nn.Parameter], settings: TrainConfig, *, fused: bool = True
 ) -> Optimizer:
-    """The optimizer that the settings name; a fused one cannot have scaled gradients clipped."""
+    """Create the configured optimizer.
+
+    Args:
+        parameters: the weights to train.
+        settings: the `train` section of the configuration.
+        fused: use the fused Adam or AdamW, whose gradients cannot be clipped with a gradient
+            scaler.
+    """
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "adadelta":
         rho = settings.betas[0]
@@ -27,16 +34,16 @@ def make_optimizer(
 class Schedule:
     """The learning rate at each update.
 
-    constant; inverse_sqrt (Vaswani et al. 2017, equation 3, with its peak as the parameter);
-    cosine to zero at the end of the budget (Loshchilov and Hutter 2017); plateau, which falls
-    whenever a validation was in vain. All climb in a straight line during the warm-up.
+    constant; inverse_sqrt (Vaswani et al. 2017, equation 3, parametrized by its peak); cosine to
+    zero at the end of the budget (Loshchilov and Hutter 2017); plateau, which decays after every
+    validation without improvement. All have a linear warm-up.
     """
 
     settings: TrainConfig
-    falls: int = 0  # of the plateau schedule so far
+    falls: int = 0  # number of decays of the plateau schedule so far
 
     def rate(self, step: int, spent: float) -> float:
-        """The rate of update number `step`, from 1, when this share of the budget is spent."""
+        """The learning rate of update `step` (1-based), given the `spent` share of the budget."""
         settings = self.settings
         warmup = settings.warmup_steps
         factor = min(1.0, step / warmup) if warmup else 1.0
@@ -51,13 +58,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Budget:
-    """Updates, epochs and minutes, whichever ends first; None is no limit."""
+    """Limits in updates, epochs and minutes, whichever is reached first; None is no limit."""
 
     steps: int | None
     epochs: int | None
     minutes: float | None
 
     def spent(self, steps: int, epochs: float, minutes: float) -> float:
-        """The share that is spent of what ends first; training stops at 1."""
+        """The spent share of the limit that is closest to being reached; training stops at 1."""
         pairs = ((steps, self.steps), (epochs, self.epochs), (minutes, self.minutes))
         return max(done / limit for done, limit in pairs if limit is not None)

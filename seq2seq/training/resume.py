@@ -1,4 +1,4 @@
-"""Whether a run that has begun may go on: what its configuration and corpus were, and are now."""
+"""Check that an existing run can be resumed with the current configuration and corpus."""
 
 import dataclasses
 import json
@@ -7,29 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config import Config
+from seq2seq.config import Config, locate
+from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import read_config
 from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
 from seq2seq.system.lock import LOCK
 
-# Keys that change nothing of what is learned, and why.
+# Keys that do not influence the trained weights, with the reason.
 HARMLESS = {
-    "name": "what the folder is called",
-    "runs_dir": "where the folder lies",
-    "fresh": "of the start alone",
-    "resume": "of the start alone",
-    "trainer.threads": "speed; the last bits of sums, as on another machine",
-    "trainer.compile": "likewise",
-    "train.log_every": "how often it tells",
-    "train.save_every": "how often it saves",
-    "train.max_skipped": "when to give up",
-    "train.tensorboard": "a second log",
+    "name": "the name of the folder",
+    "runs_dir": "the location of the folder",
+    "fresh": "only read at the start",
+    "resume": "only read at the start",
+    "trainer.threads": "speed; rounding errors of sums, as on another machine",
+    "trainer.compile": "speed; rounding errors of sums, as on another machine",
+    "train.log_every": "frequency of log lines",
+    "train.save_every": "frequency of saves",
+    "train.max_skipped": "when to abort",
+    "train.tensorboard": "an additional log",
 }
-# Keys that say when to stop: no update made so far depends on them, but for the cosine.
+# Keys for the end of training: earlier updates do not depend on them, except with the cosine.
 ENDS = ("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience")
-# Keys that what is saved was made by.
+# Keys that the saved state depends on.
 FIXED = (
     "seed",
     "data.source",
@@ -43,19 +44,20 @@ FIXED = (
     "train.optimizer",
     "trainer.devices",
 )
-# The usual names of files, without endings.
-USUAL = {"data.train": ["train"], "data.validation": ["validation"], "data.tests": ["test"]}
-# What lies in a folder whose run was ended before it was laid out.
-BEGINNINGS = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
+# Files in the folder of a run that was stopped before its config.yaml was written.
+INCOMPLETE = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
 
 Changes = dict[str, tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run that has begun.
+    """An existing run that can be resumed.
 
-    changes: the keys with another value now that may matter, each with the old and the new one.
+    Attributes:
+        folder: the run folder.
+        info: the content of run.json.
+        changes: the changed configuration keys that are not harmless, each with (old, new) value.
     """
 
     folder: Path
@@ -64,7 +66,7 @@ class EarlierRun:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to do: it is finished, its model is whole, no end was moved."""
+        """Whether the run is finished, its model intact and its configuration unchanged."""
         if self.info.get("status") != "finished" or self.changes:
             return False
         try:
@@ -75,73 +77,78 @@ class EarlierRun:
 
 
 def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
-    """The run in a folder if this configuration may go on with it; None if there is none.
+    """Find the run in a folder that this configuration resumes; None for a new run.
 
     Raises:
-        UserError: it was begun with another configuration, or the folder holds something else.
+        UserError: the run was started with another configuration, or the folder contains other
+            files.
     """
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if config.fresh or not names:
         return None
     if "config.yaml" not in names:
-        if unknown := sorted(n for n in names - BEGINNINGS if not n.startswith(".")):
+        if unknown := sorted(n for n in names - INCOMPLETE if not n.startswith(".")):
             raise UserError(
-                f"{folder} holds {unknown[0]} and no run: choose another name=, or give "
-                "fresh=true to move it aside"
+                f"{folder} is not a run folder (it contains {unknown[0]}): choose another name=, "
+                "or set fresh=true to move it aside"
             )
         return None
-    changes = differences(read_config(folder), dataclasses.asdict(config))
+    changes = differences(written_out(read_config(folder)), written_out(dataclasses.asdict(config)))
     refuse(folder, changes, config)
-    found = EarlierRun(folder, read_info(folder), changes)
-    if not found.complete and "model.safetensors" in names and "state" not in names:
+    earlier = EarlierRun(folder, read_info(folder), changes)
+    if not earlier.complete and "model.safetensors" in names and "state" not in names:
         raise UserError(
-            f"{folder} has no saved state to go on from (an older version trained it): choose "
-            "another name=, or give fresh=true to move it aside"
+            f"{folder} has no saved state to resume from (an older version trained it): choose "
+            "another name=, or set fresh=true to move it aside"
         )
-    return found
+    return earlier
 
 
-def as_begun(folder: Path, config: Config) -> Config:
-    """The configuration of a run that goes on: keys younger than the run keep their old meaning."""
+def with_original_defaults(folder: Path, config: Config) -> Config:
+    """Adapt the configuration of a resumed run: keys newer than the run get their old behavior."""
     stored = read_config(folder)
     data = {**config.data}
-    if "bleu_tokenizer" not in stored.get("data", {}):
+    if "bleu_tokenizer" not in section(stored, "data"):
         data.pop("bleu_tokenizer", None)
     tokenizer = config.tokenizer
-    if "target_normalization" not in stored.get("tokenizer", {}):
+    if "target_normalization" not in section(stored, "tokenizer"):
         tokenizer = dataclasses.replace(tokenizer, target_normalization=None)
     return dataclasses.replace(config, data=data, tokenizer=tokenizer)
 
 
 def read_info(folder: Path) -> dict[str, Any]:
-    """What run.json says; nothing where it is damaged, for training writes it anew."""
+    """Read run.json; empty if it is damaged, because training rewrites it."""
     try:
         return read_json(folder / "run.json")
     except (OSError, UserError):
         return {}
 
 
+def section(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A part of a stored mapping; empty where it is missing or something else."""
+    part = values.get(key)
+    return part if isinstance(part, dict) else {}
+
+
+def written_out(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with the names that null stands for in its `data`."""
+    data = section(config, "data")
+    try:
+        corpus = locate("data", data.get("name"))
+    except UserError:
+        return config
+    return config | {"data": corpus.written_out(data)} if issubclass(corpus, Splits) else config
+
+
 def differences(stored: Any, given: Any) -> Changes:
-    """The keys of a stored configuration whose values are others now, but for harmless ones."""
+    """The keys of a stored configuration whose values have changed, without the harmless ones."""
     then, now = dict(flat(stored)), dict(flat(given))
-    keys = [
-        key
-        for key in then
-        if key not in HARMLESS and then[key] != now.get(key) and not usual(key, then[key], now)
-    ]
+    keys = [key for key in then if key not in HARMLESS and then[key] != now.get(key)]
     return {key: (then[key], now.get(key)) for key in keys}
 
 
-def usual(key: str, then: Any, now: Mapping[str, Any]) -> bool:
-    """Whether a value is the usual name of a file, which is stored as null since version 0.2.0."""
-    if key not in USUAL or now.get(key) is not None:
-        return False
-    names = [str(name).partition(".")[0] for name in (then if isinstance(then, list) else [then])]
-    return names == USUAL[key]
-
-
 def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and their values."""
+    """Flatten a nested mapping into dotted keys and their values."""
     for key, value in tree.items() if isinstance(tree, dict) else ():
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")
@@ -150,11 +157,15 @@ def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def refuse(folder: Path, changes: Changes, config: Config) -> None:
-    """Say what is another value now and may not be."""
-    other = "choose another name=, or begin again with fresh=true (the old run is moved aside)"
+    """Raise an error for changed keys that would alter a resumed run.
+
+    Raises:
+        UserError: a FIXED key has changed, or another key without resume=force.
+    """
+    other = "choose another name=, or start over with fresh=true (moves the existing run aside)"
     if fixed := {key: changes[key] for key in changes if key in FIXED}:
         raise UserError(
-            f"{folder} was begun with {describe_changes(fixed)}, which cannot change: {other}"
+            f"{folder} was started with {describe_changes(fixed)}, which cannot change: {other}"
         )
     free = {*ENDS} if config.train.schedule != "cosine" else {"train.patience"}
     refused = {key: changes[key] for key in changes if key not in free}
@@ -170,7 +181,7 @@ def refuse(folder: Path, changes: Changes, config: Config) -> None:
 
 
 def describe_changes(changes: Changes) -> str:
-    """Changed keys with both values."""
+    """Format changed keys with their old and new values."""
     return ", ".join(
         f"{key}={format_value(then)} (now {format_value(now)})"
         for key, (then, now) in changes.items()
@@ -178,32 +189,39 @@ def describe_changes(changes: Changes) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A value as the command line writes it."""
+    """Format a value as on the command line."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def refuse_other_text(earlier: EarlierRun, data: Mapping[str, Any], config: Config) -> None:
-    """Refuse to go on with other text than the run was begun with, unless forced.
+    """Check that the training and validation text have not changed since the run was started.
 
     Args:
-        earlier: the run.
-        data: what run.json would say of the corpus now.
-        config: the configuration now.
+        earlier: the run to resume.
+        data: the `data` field of run.json for the current corpus.
+        config: the current configuration.
+
+    Raises:
+        UserError: the text has changed, without resume=force.
     """
     for split in ("train", "validation"):
-        then = earlier.info.get("data", {}).get(split, {}).get("sha256")
+        then = section(section(earlier.info, "data"), split).get("sha256")
         now = data[split]["sha256"]
-        if then not in (None, now) and config.resume != "force":
+        if isinstance(then, str) and then != now and config.resume != "force":
             raise UserError(
-                f"the {split} text is not the one that {earlier.folder} was begun with "
-                f"(SHA-256 {then[:12]}, now {now[:12]}): restore it, choose another name=, begin "
-                "again with fresh=true, or go on all the same with resume=force"
+                f"the {split} text has changed since {earlier.folder} was started "
+                f"(SHA-256 {then[:12]}, now {now[:12]}): restore it, choose another name=, start "
+                "over with fresh=true, or resume anyway with resume=force"
             )
 
 
 def refuse_started_run(folder: Path) -> None:
-    """Refuse to lay out a run where another process did so since `earlier` looked."""
+    """Check that no other process has created the run since `find_earlier` was called.
+
+    Raises:
+        UserError: the folder now contains a run.
+    """
     if (folder / "config.yaml").exists():
         raise UserError(
-            f"another process has begun {folder} meanwhile: the same command goes on with it"
+            f"another process has just started {folder}: run the same command again to resume it"
         )

@@ -1,8 +1,8 @@
-"""What text loses from text to pieces and back: the best score that a perfect translator can have.
+"""Lost characters and highest possible BLEU after a round trip through the tokenizer.
 
-Normalization rewrites characters (… becomes three dots) and characters without a piece are unknown:
-a reference that has them cannot be reproduced by any model over this vocabulary. Spaces in a row
-and at the ends of a line, which no metric counts, are not regarded as lost.
+Normalization rewrites characters (… becomes three dots), and characters without a piece are
+unknown: no model with this vocabulary can produce a reference that contains them. Repeated,
+leading and trailing spaces, which no metric counts, are ignored.
 """
 
 from collections import Counter
@@ -18,22 +18,23 @@ from seq2seq.text.characters import named
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers, normalized
 
-SHOWN = 6  # characters named in a sentence
-STORED = 50  # characters kept in run.json
-MOST = 20_000  # lines of a training text that are measured
+SHOWN = 6  # maximum number of characters in a message
+STORED = 50  # maximum number of characters in run.json
+MAX_TRAIN_LINES = 20_000  # lines of the training text that are measured
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What the target side of one split loses.
+    """The characters that one split loses in the round trip.
 
     Attributes:
-        split: its name.
-        lines: how many references were measured.
-        changed: how many of them cannot be reproduced.
-        characters: those lost, the most frequent first, with how often.
-        unknown: characters of the source side that the vocabulary does not have, likewise.
-        bleu: of the reproduced references against the references, the highest possible score.
+        split: the name of the split.
+        lines: number of references measured.
+        changed: number of references that cannot be reproduced.
+        characters: counts of the lost characters of the target side, most frequent first.
+        unknown: counts of the characters of the source side that are not in the vocabulary, most
+            frequent first.
+        bleu: BLEU of the reproduced references against the references, the highest possible score.
     """
 
     split: str
@@ -47,27 +48,27 @@ class Loss:
         return bool(self.changed or self.unknown)
 
     def sentences(self) -> list[str]:
-        """What a user should know of it."""
-        said = []
+        """Messages about the lost and unknown characters, for the user."""
+        messages = []
         if self.changed:
             share = 100 * self.changed / self.lines
-            said.append(
+            messages.append(
                 f"{self.split}: {self.changed:,} of {self.lines:,} references ({share:.1f} %) "
-                "cannot be written with these tokenizer settings, so that BLEU is at most "
-                f"{self.bleu:.1f}: it loses {listed(self.characters)}"
+                "cannot be reproduced with these tokenizer settings, so that BLEU is at most "
+                f"{self.bleu:.1f}; lost characters: {listed(self.characters)}"
             )
         if self.unknown:
-            said.append(
-                f"{self.split}: the source side has characters without a piece (unknown): "
+            messages.append(
+                f"{self.split}: characters of the source side that are not in the vocabulary: "
                 f"{listed(self.unknown)}"
             )
-        return said
+        return messages
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says of it."""
+        """The fields of run.json that describe the loss."""
         lost, unknown = (
-            {named(character): count for character, count in islice(found.items(), STORED)}
-            for found in (self.characters, self.unknown)
+            {named(character): count for character, count in islice(counts.items(), STORED)}
+            for counts in (self.characters, self.unknown)
         )
         return {
             "lines": self.lines,
@@ -85,14 +86,14 @@ def measure(
     target: Target,
     unknown: Mapping[str, int] | None = None,
 ) -> Loss:
-    """Compare references with what comes back of them.
+    """Compare references with their round trip.
 
     Args:
-        split: its name.
-        references: a line a sentence.
-        written: the same after encoding and decoding.
-        target: how BLEU splits them.
-        unknown: characters of the source side without a piece.
+        split: the name of the split.
+        references: the reference sentences.
+        written: the references after encoding and decoding.
+        target: language and tokenizer for BLEU.
+        unknown: counts of the characters of the source side that are not in the vocabulary.
     """
     lost: Counter[str] = Counter()
     changed = 0
@@ -117,23 +118,24 @@ def measure(
 def by_vocabulary(
     texts: Mapping[str, Text], tokenizers: Tokenizers, target: Target
 ) -> dict[str, Loss]:
-    """The loss of every split by the vocabularies of a run."""
-    found = {}
+    """Measure the loss of every split with the vocabularies of a run."""
+    losses = {}
     for split, text in texts.items():
-        every = 1 + (len(text) // MOST if split == "train" else 0)
+        every = 1 + (len(text) // MAX_TRAIN_LINES if split == "train" else 0)
         sources, references = (
             list(islice(side, 0, None, every)) for side in (text.sources(), text.targets())
         )
         written = map(tokenizers.target.decode, tokenizers.target.encode(references))
         unknown = tokenizers.source.unknown(sources)
-        found[split] = measure(split, references, list(written), target, unknown)
-    return found
+        losses[split] = measure(split, references, list(written), target, unknown)
+    return losses
 
 
 def by_rules(corpus: Corpus, settings: TokenizerConfig, target: Target) -> dict[str, Loss]:
-    """The least loss, before there is a vocabulary: by the rules of normalization alone.
+    """Estimate the minimum loss before a vocabulary is learned, from the normalization rules.
 
-    Characters that the training text does not have are unknown to every vocabulary of it.
+    Characters that do not occur in the training text are unknown in every vocabulary learned from
+    it.
     """
     rules = settings.normalization, settings.target_normalization or settings.normalization
     known: tuple[set[str], set[str]] = (set(), set())
@@ -142,36 +144,36 @@ def by_rules(corpus: Corpus, settings: TokenizerConfig, target: Target) -> dict[
             characters.update(side)
     for characters, rule in zip(known, rules, strict=True):
         characters.update(*normalized(list(characters), rule), " ")
-    found = {}
+    losses = {}
     for split in corpus.splits:
         pairs = corpus.read(split)
-        looked_at = islice(pairs, MOST) if split == "train" else pairs
-        sources, references = zip(*looked_at, strict=True)
+        measured = islice(pairs, MAX_TRAIN_LINES) if split == "train" else pairs
+        sources, references = zip(*measured, strict=True)
         written = [_without(line, known[1]) for line in normalized(references, rules[1])]
         unseen: Counter[str] = Counter()
         for line in normalized(sources, rules[0]):
             unseen.update(set(line) - known[0])
-        found[split] = measure(split, references, written, target, unseen)
-    return found
+        losses[split] = measure(split, references, written, target, unseen)
+    return losses
 
 
 def listed(characters: Mapping[str, int]) -> str:
-    """The most frequent characters with their counts."""
+    """Format the most frequent characters with their counts."""
     shown = [f"{named(c)} {n:,} times" for c, n in islice(characters.items(), SHOWN)]
     more = len(characters) - len(shown)
     return ", ".join(shown) + (f", and {more:,} more" if more > 0 else "")
 
 
 def sentences(losses: Iterable[Loss]) -> list[str]:
-    """All that is to be said of several splits."""
+    """Messages about several splits, for the user."""
     return [sentence for loss in losses for sentence in loss.sentences()]
 
 
 def _without(line: str, known: set[str]) -> str:
-    """A line with the mark of SentencePiece for every character that is not known."""
+    """Replace every unknown character of a line with SentencePiece's unknown mark (U+2047)."""
     return "".join(c if c in known else " \N{DOUBLE QUESTION MARK} " for c in line)
 
 
 def _one_space(line: str) -> str:
-    """A line without spaces in a row or at its ends."""
+    """A line without repeated, leading and trailing spaces."""
     return " ".join(filter(None, line.split(" ")))

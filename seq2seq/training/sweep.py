@@ -1,10 +1,10 @@
-"""`seq2seq train`: one run, or those of a sweep one after the other.
+"""`seq2seq train`: train one run, or the runs of a sweep one after the other.
 
-What can be known without reading the corpus is checked for all runs before the first one trains.
-A run that fails later is reported, and the others go on. RUNS_DIR/sweep.json records what became
-of each run, for a run that failed early leaves no folder:
+Everything that does not need the corpus is checked for all runs before the first one trains. If a
+run fails later, the failure is reported and the sweep continues. RUNS_DIR/sweep.json records the
+status of each run, because a run that failed early has no folder:
 
-    {"format": 1, "runs": {NAME: {"status": STATUS, "reason": SENTENCE or null}, ...}}
+    {"format": 1, "runs": {NAME: {"status": STATUS, "reason": MESSAGE or null}, ...}}
 
 STATUS is waiting, finished, interrupted or failed.
 """
@@ -40,13 +40,13 @@ RECORD = "sweep.json"
 
 @dataclass
 class Entry:
-    """One run of a sweep and what became of it.
+    """One run of a sweep and its status.
 
     Attributes:
         member: the run.
         status: waiting, finished, interrupted or failed.
-        reason: why it failed, as one sentence.
-        before: it was finished before this command began.
+        reason: the error message of a failed run, on one line.
+        before: whether the run was finished before this command started.
     """
 
     member: Member
@@ -56,12 +56,12 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of the run."""
         return self.member.config.name
 
     @property
     def folder(self) -> Path:
-        """Its run folder."""
+        """The run folder."""
         return folder_of(self.member.config)
 
 
@@ -69,7 +69,7 @@ def train_one(member: Member) -> None:
     """Train a single run and print its folder.
 
     Raises:
-        UserError: as `train` says it, or no model of these sizes can be built.
+        UserError: as for `train`, or a model of these sizes cannot be built.
     """
     dry_run(member.config)
     start(member)
@@ -77,7 +77,7 @@ def train_one(member: Member) -> None:
 
 def start(member: Member) -> None:
     """Train a run and print its folder."""
-    # Further processes of a run are started by Lightning with the words of this one.
+    # Lightning starts the other processes of a run with the command-line arguments of this one.
     sys.argv = [sys.argv[0], "train", *member.words]
     folder = train(member.config)
     if first_process():
@@ -88,9 +88,10 @@ def train_all(members: Sequence[Member]) -> None:
     """Train all runs of a sweep and print a table of them.
 
     Raises:
-        UserError: a run can never be trained, or two would have the same folder; none is trained.
-        KeyboardInterrupt: Ctrl-C ended the sweep.
-        SystemExit: SIGTERM ended it, or a run failed (1).
+        UserError: a run cannot be trained, or two runs have the same folder; raised before any
+            training.
+        KeyboardInterrupt: Ctrl-C stopped the sweep.
+        SystemExit: SIGTERM stopped the sweep, or a run failed (status 1).
     """
     refuse_shared_folders(members)
     entries = [plan(member) for member in members]
@@ -112,15 +113,15 @@ def train_all(members: Sequence[Member]) -> None:
 
 
 def attempt(entry: Entry) -> None:
-    """Train one run of a sweep; a failure is reported and recorded, and does not end the sweep."""
+    """Train one run of a sweep; report and record a failure without ending the sweep."""
     try:
         start(entry.member)
         entry.status = "finished"
     except Exception as error:
         if not isinstance(error, UserError | OSError):
-            traceback.print_exc()  # a defect of this package, or of the machine
-        said = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        entry.status, entry.reason = "failed", " ".join(said.split())[:1000]
+            traceback.print_exc()  # a bug in this package, or a fault of the machine
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        entry.status, entry.reason = "failed", " ".join(message.split())[:1000]
         console.print(f"seq2seq: {entry.name} failed: {entry.reason}")
 
 
@@ -130,29 +131,28 @@ def folder_of(config: Config) -> Path:
 
 
 def refuse_shared_folders(members: Sequence[Member]) -> None:
-    """Refuse a sweep in which two runs would have the same folder.
+    """Check that no two runs of a sweep have the same folder.
 
     Raises:
-        UserError: there are two; the message names the folder and their words.
+        UserError: two runs do; the message names the folder and the arguments that differ.
     """
     first: dict[str, Member] = {}
     for member in members:
-        # A file system may take Runs and runs, or two forms of one accented letter, for the same.
-        place = os.path.normcase(folder_of(member.config).absolute())
-        if (other := first.setdefault(place, member)) is not member:
-            differing = [w for w in member.words if w not in other.words] or ["the same words"]
+        # Compare case-insensitively where the file system does.
+        path = os.path.normcase(folder_of(member.config).absolute())
+        if (other := first.setdefault(path, member)) is not member:
+            differing = [w for w in member.words if w not in other.words] or ["the same arguments"]
             raise UserError(
                 f"{folder_of(member.config)} would be the folder of two runs of this sweep, the "
-                f"second with {' '.join(differing)}: leave name= out, or sweep it as well "
-                "(name=a,b)"
+                f"second with {' '.join(differing)}: omit name=, or sweep it as well (name=a,b)"
             )
 
 
 def plan(member: Member) -> Entry:
-    """Check what can be known of a run before training.
+    """Check a run before training.
 
     Raises:
-        UserError: it can never be trained, or its folder holds something else.
+        UserError: the run cannot be trained, or its folder contains other files.
     """
     try:
         dry_run(member.config)
@@ -163,12 +163,13 @@ def plan(member: Member) -> Entry:
 
 
 def dry_run(config: Config) -> None:
-    """Build the corpus, the search and the model of a run, without reading text or taking memory.
+    """Build the corpus, the search and the model of a run, without reading text or using memory.
 
-    The model has the configured size of the vocabulary, which the corpus may yet refuse.
+    The model has the configured vocabulary size; whether the corpus has enough text for it is not
+    checked.
 
     Raises:
-        UserError: a setting is refused, or the model does not fit into the machine's memory.
+        UserError: a setting is invalid, or the model does not fit into the machine's memory.
     """
     build("data", config.data)
     build("search", config.search)
@@ -182,20 +183,20 @@ def dry_run(config: Config) -> None:
                 target_vocab=size,
                 shared_vocab=config.tokenizer.shared,
             )
-    except (RuntimeError, TypeError, MemoryError) as error:  # as torch says it of large sizes
+    except (RuntimeError, TypeError, MemoryError) as error:  # raised by torch for large sizes
         reason = str(error).split("\n")[0]
         raise UserError(f"a model of these sizes cannot be built: {reason}") from error
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    needed, there = 4 * parameters, memory()
-    if there and needed > there:
+    needed, available = 4 * parameters, memory()
+    if available and needed > available:
         raise UserError(
             f"a model of these sizes cannot be built: its {parameters:,} parameters take "
-            f"{needed / 1e9:,.0f} GB, and this machine has {there / 1e9:,.0f} GB of memory"
+            f"{needed / 1e9:,.0f} GB, and this machine has {available / 1e9:,.0f} GB of memory"
         )
 
 
 def memory() -> int | None:
-    """The bytes of memory of this machine; None if the system does not tell."""
+    """The memory of this machine in bytes; None if unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -203,7 +204,7 @@ def memory() -> int | None:
 
 
 def write_records(entries: Iterable[Entry]) -> None:
-    """Write what became of the runs into sweep.json of their folders' folder."""
+    """Write the status of the runs to sweep.json in the parent of their folders."""
     if not first_process():
         return
     records: dict[Path, dict[str, Any]] = {}
@@ -218,7 +219,7 @@ def write_records(entries: Iterable[Entry]) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """The runs of a sweep.json; none where there is no such file, or it is damaged."""
+    """Read the runs of a sweep.json; empty if the file does not exist or is damaged."""
     with contextlib.suppress(OSError, UserError):
         runs = read_json(path).get("runs")
         return runs if isinstance(runs, dict) else {}

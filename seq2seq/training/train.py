@@ -1,4 +1,4 @@
-"""The training loop: one for all variants."""
+"""The training loop, which all model variants share."""
 
 import dataclasses
 import math
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from seq2seq import compose
 from seq2seq.config import Config, build
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
@@ -34,9 +35,9 @@ from seq2seq.training.examples import (
     gold_alignments,
     held_out_texts,
     learn_tokenizers,
+    print_markup,
     print_overlap,
     refuse_test_on_train,
-    tell_markup,
 )
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.log import TrainingLog
@@ -48,23 +49,25 @@ from seq2seq.training.validation import Validator
 
 
 def train(config: Config) -> Path:
-    """Train one model, or go on where an earlier process stopped, and return the run folder.
+    """Train one model, or resume an interrupted run, and return the run folder.
 
-    What it sets in this process (threads, deterministic operations, random states, environment) is
-    as before afterwards, so that several trainings in one process do not depend on their order.
+    All process-wide settings (threads, deterministic operations, random states, environment) are
+    restored on return, so that runs trained one after another in one process do not depend on
+    their order.
 
     Raises:
-        UserError: the corpus, the configuration or the machine does not allow it, the folder is
-            another run's or another process's, the disk is full, or what is learned is no number.
-        KeyboardInterrupt: Ctrl-C ended it; the same command goes on.
-        SystemExit: SIGTERM or SIGHUP ended it, likewise.
+        UserError: the corpus, configuration or machine does not support the run, the folder belongs
+            to another run or is in use by another process, the disk is full, or the loss or
+            gradient is NaN or infinite.
+        KeyboardInterrupt: Ctrl-C stopped the training; the same command resumes it.
+        SystemExit: SIGTERM or SIGHUP stopped the training; the same command resumes it.
     """
     with isolation.restored(compiled=config.trainer.compile):
-        return train_here(config)
+        return train_unrestored(config)
 
 
-def train_here(config: Config) -> Path:
-    """The same, and this process is left as the training needed it."""
+def train_unrestored(config: Config) -> Path:
+    """Train like `train`, without restoring the process-wide settings."""
     folder = Path(config.runs_dir) / config.name
     if (count := threads.given(config)) is not None:
         torch.set_num_threads(count)
@@ -78,17 +81,17 @@ def train_here(config: Config) -> Path:
     corpus: Corpus = build("data", config.data)
     search: Search = build("search", config.search)
 
-    # All that can be refused is refused before there is a folder, and before other processes.
+    # Report errors before the run folder is created and before other processes are launched.
     metrics.bleu_tokenizer(Target.of(config.data))
     earlier = resume.find_earlier(folder, config)
     if earlier and earlier.complete:
         console.print(
-            f"{folder} is finished: give a larger budget to go on, another name=, or fresh=true to "
-            "begin again"
+            f"{folder} is finished: set a larger budget to continue training, choose another "
+            "name=, or set fresh=true to start over"
         )
         return folder
     if earlier:
-        config = resume.as_begun(folder, config)
+        config = resume.with_original_defaults(folder, config)
     console.print(f"run folder: {folder}")
     tokenizers = Tokenizers.load(folder) if earlier else learn_tokenizers(corpus, config.tokenizer)
     training = Training(fabric, config, corpus, search, tokenizers, memory)
@@ -101,37 +104,37 @@ def train_here(config: Config) -> Path:
         texts = held_out_texts(corpus)
         refuse_test_on_train(training.learner.examples.text, texts)
         print_overlap(training.learner.examples.text, texts)
-        tell_markup({"train": training.learner.examples.text, **texts})
+        print_markup({"train": training.learner.examples.text, **texts})
         for remark in remarks_on_text(training, texts):
             console.print(remark, markup=False)
     if config.fresh and folder.is_dir() and any(folder.iterdir()):
         with exclusive_writer(folder):
             moved = move_aside(folder)
         (moved / LOCK).unlink()
-        console.print(f"the older run was moved to {moved}")
+        console.print(f"moved the existing run to {moved}")
     with exclusive_writer(folder):
         if not earlier:
             resume.refuse_started_run(folder)
             tokenizers.save(folder)
             create_run(folder, dataclasses.asdict(config), texts, gold_alignments(corpus))
         launch(fabric, count)
-        with ended_together(fabric, last_words=training.close):
+        with ended_together(fabric, on_kill=training.close):
             training.train_into(folder, earlier)
     training.signals.reraise()
     return folder
 
 
 def remarks_on_text(training: "Training", texts: Mapping[str, Text]) -> list[str]:
-    """What to say before training of how the held-out references are written and scored."""
+    """Return notes on the script and the scoring of the held-out references."""
     target = training.validator.target
     split = (metrics.remarks(target, list(text.targets())) for text in texts.values())
     return [*dict.fromkeys(chain.from_iterable(split)), *sentences(training.losses.values())]
 
 
 def follow(fabric: Fabric, config: Config, folder: Path, count: int | None) -> Path:
-    """Train as any process but the first, which has laid out the folder."""
+    """Train in a process with rank > 0; rank 0 has created the run folder."""
     launch(fabric, count)
-    with ended_together(fabric, last_words=lambda: None):
+    with ended_together(fabric, on_kill=lambda: None):
         memory = PeakMemory(fabric.device)
         corpus, search = build("data", config.data), build("search", config.search)
         tokenizers = Tokenizers.load(folder)
@@ -140,14 +143,15 @@ def follow(fabric: Fabric, config: Config, folder: Path, count: int | None) -> P
 
 
 def launch(fabric: Fabric, count: int | None) -> None:
-    """Start all processes of a run, each with so many threads; None leaves it to Lightning."""
+    """Start all processes of a run with `count` threads each; None keeps Lightning's number."""
+    compose.clear_hydra()  # or Lightning adds Hydra's options to the command of other processes
     fabric.launch()
     if count is not None:
-        torch.set_num_threads(count)  # Lightning has set its own number
+        torch.set_num_threads(count)  # launch() has set Lightning's default
 
 
 class Training:
-    """A run in progress: everything that changes while it trains."""
+    """The state of a run in progress, and its training loop."""
 
     def __init__(
         self,
@@ -170,15 +174,15 @@ class Training:
         self.losses: dict[str, Loss] = {}
 
     def measure_losses(self, texts: Mapping[str, Text]) -> None:
-        """Find what the vocabularies cannot write, for all splits."""
+        """Measure, for all splits, which characters the vocabularies cannot represent."""
         splits = {"train": self.learner.examples.text, **texts}
         tokenizers = self.learner.examples.tokenizers
         self.losses = by_vocabulary(splits, tokenizers, self.validator.target)
 
     def train_into(self, folder: Path, earlier: EarlierRun | None = None) -> None:
-        """Train into a folder that is laid out, from its newest save if there is one."""
+        """Train into an existing run folder, starting from its newest save if there is one."""
         settings = self.settings
-        self.fabric.barrier()  # until all are there
+        self.fabric.barrier()  # wait until rank 0 has created the folder
         self.learner.set_up()
         self.checkpoints = Checkpoints(
             folder, by=settings.validate_by, count=settings.average, of=settings.average_of
@@ -194,39 +198,40 @@ class Training:
         self.log.print_summary()
 
     def close(self) -> None:
-        """Write down that the run has failed, unless it has come to an end."""
+        """Record the status `failed` in run.json unless the run has ended normally."""
         if hasattr(self, "log"):
             self.log.close()
 
     def run(self) -> None:
-        """Train until the budget is spent, patience ends, or somebody asks to stop."""
+        """Train until the budget is spent, patience runs out, or a signal requests a stop."""
         now, settings, learner = self.now, self.settings, self.learner
         with self.signals, training_bar(self.log.is_main) as bar:
             task = bar.add_task("training", total=1.0, speed=0.0)
             while True:
-                # 1. validate where it is time
+                # 1. validate if due
                 if validated := self.validation_due():
                     self.validate()
 
-                # 2. save, and stop when all is spent or somebody asks
-                asked = devices.largest(self.fabric, self.signals.number or 0)
+                # 2. save if due; leave the loop when the run is over or a signal has arrived
+                stop_signal = devices.largest(self.fabric, self.signals.number or 0)
                 over = devices.broadcast(self.fabric, self.is_over())
-                if asked:
-                    self.signals.number = asked  # whichever process got it
-                    self.log.print("asked to stop: saving (a second signal stops at once)")
-                if validated or asked or self.seconds - self.saved >= 60 * settings.save_every:
+                if stop_signal:
+                    self.signals.number = stop_signal  # possibly received by another process
+                    self.log.print("stop requested: saving (a second signal stops immediately)")
+                save_due = self.seconds - self.saved >= 60 * settings.save_every
+                if validated or stop_signal or save_due:
                     self.save()
-                if asked or over:
+                if stop_signal or over:
                     break
 
                 # 3. set the learning rate
                 rate = self.schedule.rate(now.step + 1, now.spent)
 
-                # 4. forward and backward, over as many batches as make an update
+                # 4. forward and backward, over the accumulated batches of one update
                 drawn = learner.draw(rate, now.step)
                 loss, tokens = learner.gradients(drawn)
 
-                # 5. clip and update, but not by what is no number
+                # 5. clip and update, unless the loss or gradient is NaN or infinite
                 loss_value, norm = learner.update(loss)
                 now.step += 1
                 now.spent = devices.broadcast(self.fabric, self.share())
@@ -239,26 +244,26 @@ class Training:
                 if now.step % settings.log_every == 0:
                     bar.update(task, **self.log_progress(rate))
                 bar.update(task, completed=now.spent)
-        self.finish("interrupted" if asked else "finished")
+        self.finish("interrupted" if stop_signal else "finished")
 
     def validation_due(self) -> bool:
-        """Whether these weights are to be looked at and have not been."""
+        """Whether the current weights have to be validated and have not been yet."""
         now = self.now
-        last = now.spent >= 1 or now.step % self.settings.validate_every == 0
-        return last and now.step > now.validated
+        due = now.spent >= 1 or now.step % self.settings.validate_every == 0
+        return due and now.step > now.validated
 
     def validate(self) -> None:
-        """Look at the validation set and keep what is worth it, unless a signal cuts it short."""
+        """Validate on rank 0 and store the checkpoint; a signal aborts the validation."""
         now, started = self.now, time.perf_counter()
         if self.fabric.is_global_zero:
             model = self.learner.raw_model
-            found = self.signals.interruptible(lambda: self.validator.validate(model, now.step))
-            if found:
+            result = self.signals.interruptible(lambda: self.validator.validate(model, now.step))
+            if result:
                 now.validated = now.step
-                best = self.checkpoints.add(model, found)
+                best = self.checkpoints.add(model, result)
                 self.schedule.falls += not best
                 seconds = time.perf_counter() - started
-                self.log.log_validation(found, best=best, minutes=self.minutes, seconds=seconds)
+                self.log.log_validation(result, best=best, minutes=self.minutes, seconds=seconds)
                 self.log.update(**self.progress_so_far())
         now.validated, self.schedule.falls = devices.broadcast(
             self.fabric, (now.validated, self.schedule.falls)
@@ -266,21 +271,21 @@ class Training:
         now.validating += time.perf_counter() - started
 
     def is_over(self) -> bool:
-        """Whether the budget is spent or patience has ended."""
+        """Whether the budget is spent or the best validation is `patience` validations ago."""
         patience = self.settings.patience
-        since_best = patience is not None and self.checkpoints.since_best >= patience
-        return since_best or self.now.spent >= 1
+        out_of_patience = patience is not None and self.checkpoints.since_best >= patience
+        return out_of_patience or self.now.spent >= 1
 
     def skip(self, drawn: list[DrawnBatch]) -> None:
-        """Count an update that was not made.
+        """Count an update that was skipped because its loss or gradient is NaN or infinite.
 
         Raises:
-            UserError: there were too many in a row.
+            UserError: train.max_skipped updates in a row were skipped.
         """
         now = self.now
         now.skipped, now.skipped_in_a_row = now.skipped + 1, now.skipped_in_a_row + 1
         if now.skipped == 1:
-            self.log.print(f"step {now.step} is skipped: its loss or gradient is no number")
+            self.log.print(f"skipped step {now.step}: its loss or gradient is NaN or infinite")
         if now.skipped_in_a_row < self.settings.max_skipped:
             return
         pairs = self.learner.pairs(drawn)
@@ -288,13 +293,13 @@ class Training:
         named = ", ".join(map(str, pairs[:12])) + (", ..." if len(pairs) > 12 else "")
         raise UserError(
             f"loss or gradient is NaN or infinite in {now.skipped_in_a_row} updates in a row, last "
-            f"on lines {named} of {self.learner.corpus.where('train')}: look at them, lower "
-            "train.learning_rate or set train.clip_norm, and go on with resume=force (what was "
-            f"best before is kept in {self.checkpoints.folder})"
+            f"on lines {named} of {self.learner.corpus.where('train')}: check these lines, lower "
+            "train.learning_rate or set train.clip_norm, and resume with resume=force (the best "
+            f"weights so far are kept in {self.checkpoints.folder})"
         )
 
     def log_progress(self, rate: float) -> dict[str, Any]:
-        """Log what was learned since the last time; what the bar shows of it."""
+        """Log the averages since the last call; return the fields of the progress bar."""
         now, seconds = self.now, self.seconds - self.now.validating
         loss, speed = (
             now.loss / (now.tokens_since_log or math.nan),
@@ -313,25 +318,25 @@ class Training:
         return {"description": f"loss {loss:.3f}", "speed": speed}
 
     def finish(self, status: str) -> None:
-        """Leave the best weights in the run folder, averaged where that is asked for and better."""
+        """Write the final weights: the best checkpoint, or the average if that is better."""
         kept, model = self.checkpoints, self.learner.raw_model
         if self.fabric.is_global_zero:
             if status == "finished":
-                self.save()  # both saves are of the end then, from which a larger budget goes on
+                self.save()  # so that a larger budget can resume from the last step
             if kept.best is None:
                 save_weights(model, kept.model)
             elif status == "finished" and kept.count > 1 and len(kept.chosen()) > 1:
                 set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
-                steps = ", ".join(str(found.step) for found in kept.chosen())
-                found, single = self.validator.validate(model, self.now.step), kept.best
-                better = found.ranking(kept.by) > single.ranking(kept.by)
+                steps = ", ".join(str(validation.step) for validation in kept.chosen())
+                result, single = self.validator.validate(model, self.now.step), kept.best
+                better = result.ranking(kept.by) > single.ranking(kept.by)
                 self.log.print(
-                    f"the average of steps {steps} has loss {found.loss:.3f} and BLEU "
-                    f"{found.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
+                    f"the average of steps {steps} has loss {result.loss:.3f} and BLEU "
+                    f"{result.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
                 )
-                self.log.update(average={**vars(found), "of": steps, "kept": better})
+                self.log.update(average={**vars(result), "of": steps, "kept": better})
                 if better:
-                    kept.best = found
+                    kept.best = result
                     save_weights(model, kept.model)
             if status == "finished":
                 self.count_words()
@@ -339,7 +344,7 @@ class Training:
         self.fabric.barrier()
 
     def count_words(self) -> None:
-        """Write down how rare the words of the held-out sources are in the training text."""
+        """Write the training-text frequency of every word in the held-out sources."""
         folder, text = self.checkpoints.folder, self.learner.examples.text
         if not (folder / word_counts.FILE).is_file():
             held_out = (read_back(file) for file in folder.glob("hyps/*/source.txt"))
@@ -347,10 +352,10 @@ class Training:
             counts = word_counts.count(training, chain.from_iterable(held_out))
             word_counts.write_counts(folder, counts)
 
-    # Stopping and going on
+    # Saving and resuming
 
     def save(self) -> None:
-        """Save all that going on needs; not after skipped updates, whose weights may be spoilt."""
+        """Save the training state; not after skipped updates, whose weights may be unusable."""
         if not self.fabric.is_global_zero or self.now.skipped_in_a_row:
             return
         self.now.seconds = self.saved = self.seconds
@@ -365,10 +370,10 @@ class Training:
         self.checkpoints.prune()
 
     def restore(self, earlier: EarlierRun | None) -> None:
-        """Be where the newest save was, or at the beginning; the clock runs from here.
+        """Restore the newest save, or start from step 0; training time counts from here.
 
         Raises:
-            UserError: no save can be gone on from; nothing in the run folder has changed then.
+            UserError: there are saves but none can be restored; the run folder is unchanged.
         """
         save = self.saves.read(warn=self.log.print)
         if save:
@@ -376,9 +381,9 @@ class Training:
             self.now = read_fields(Progress, save.facts["progress"], "a progress")
             self.schedule.falls = save.facts["falls"]
         self.set_threads(save)
-        self.fabric.barrier()  # nobody writes before all have read
+        self.fabric.barrier()  # rank 0 must not write before all processes have read
         self.saved = self.now.seconds
-        self.began = time.perf_counter() - self.saved
+        self.started = time.perf_counter() - self.saved
         counters = energy.counters(self.fabric.device, self.config.trainer.devices)
         self.meter = energy.Meter(counters, self.now.joules)
         if self.now.step:
@@ -396,46 +401,47 @@ class Training:
             self.save()
 
     def set_threads(self, save: Save | None) -> None:
-        """Compute with the threads that are given, that the save was made with, or the fastest."""
+        """Set the thread count: as configured, as in the save, or the fastest one measured."""
         if self.config.trainer.threads is None and self.fabric.device.type == "cpu":
             if save and "threads" in save.facts:
                 count = save.facts["threads"]
-                reason = f"{count}, with which this run began"
+                reason = f"{count}, as when this run started"
             elif self.config.deterministic:
                 count = torch.get_num_threads()
                 reason = (
-                    f"{count} of {threads.processors()} processors, a number that no clock decides "
-                    "(trainer.threads gives another, deterministic=false tries which is fastest)"
+                    f"{count} of {threads.processors()} processors, chosen without timing "
+                    "(trainer.threads sets another number, deterministic=false measures the "
+                    "fastest)"
                 )
             else:
-                found = threads.probe(self.learner.dry_run, torch.get_num_threads())
-                count = devices.broadcast(self.fabric, threads.fastest(found))
-                reason = threads.describe(found)
+                timings = threads.probe(self.learner.dry_run, torch.get_num_threads())
+                count = devices.broadcast(self.fabric, threads.fastest(timings))
+                reason = threads.describe(timings)
             torch.set_num_threads(count)
             self.log.print(f"threads: {reason}")
         self.log.info["machine"] = provenance.machine()
 
     @property
     def seconds(self) -> float:
-        """Spent on this run so far, validation included, by all processes one after the other."""
-        return time.perf_counter() - self.began
+        """Time spent on this run in seconds, with validation and with what ran before a resume."""
+        return time.perf_counter() - self.started
 
     @property
     def minutes(self) -> float:
-        """The same as people count."""
+        """Time spent on this run in minutes."""
         return self.seconds / 60
 
     def share(self) -> float:
-        """How much of the budget is spent."""
+        """The spent share of the budget, from 0 to 1."""
         return self.budget.spent(self.now.step, self.learner.batches.epochs, self.minutes)
 
     def measure(self) -> None:
-        """Look at the counters of energy and memory."""
+        """Read the energy and memory counters."""
         self.now.joules = self.meter.read()
         self.now.peak_memory = max(self.now.peak_memory, self.memory.read() or 0)
 
     def progress_so_far(self) -> dict[str, Any]:
-        """What run.json says of the training itself."""
+        """The fields of run.json that describe the progress of the training."""
         best, learning = self.checkpoints.best, self.seconds - self.now.validating
         self.measure()
         return {
@@ -451,7 +457,7 @@ class Training:
         }
 
     def facts(self) -> dict[str, Any]:
-        """What run.json says of corpus and model."""
+        """The fields of run.json that describe the corpus and the model."""
         facts, text = self.learner.facts(), self.validator.text
         facts["data"]["validation"] = {"sha256": text.fingerprint, "pairs": len(text)}
         facts["data"]["bleu_tokenizer"] = metrics.bleu_tokenizer(self.validator.target)

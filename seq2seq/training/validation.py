@@ -1,4 +1,4 @@
-"""A look at the validation set while training."""
+"""Validation during training: loss and BLEU on the validation set."""
 
 import math
 from dataclasses import dataclass
@@ -17,25 +17,27 @@ from seq2seq.translation.translator import translate
 
 @dataclass(frozen=True)
 class Validation:
-    """What one look found."""
+    """The result of one validation."""
 
     step: int
-    loss: float  # nats a target piece
-    bleu: float  # greedy
+    loss: float  # nats per target piece
+    bleu: float  # with greedy search
 
     def ranking(self, by: Literal["bleu", "loss"]) -> tuple[float, float]:
-        """The larger the better; the other number decides between equals."""
+        """A sort key, larger is better; the other metric breaks ties."""
         return (self.bleu, -self.loss) if by == "bleu" else (-self.loss, self.bleu)
 
 
 class Validator:
-    """The whole validation set, none of it left out.
+    """Evaluates a model on the complete validation set.
 
     Args:
-        corpus: where it comes from.
-        tokenizers: of the model.
-        search: its longest lengths are kept; the search itself is greedy, for speed.
-        target: how BLEU splits the target side; if None by the corpus's language.
+        corpus: the corpus with the validation set.
+        tokenizers: the tokenizers of the model.
+        search: the configured search; only its length limits are used, with greedy search for
+            speed.
+        target: language and tokenizer for BLEU; if None, those of the target language of the
+            corpus.
     """
 
     def __init__(
@@ -51,10 +53,10 @@ class Validator:
         self.greedy = search.greedy()
 
     def validate(self, model: Autoregressive, step: int) -> Validation:
-        """Loss and greedy BLEU of a model; it is left in training mode.
+        """Compute loss and greedy BLEU; the model is left in training mode.
 
         Raises:
-            UserError: the loss is not a number, so that nothing can be translated either.
+            UserError: the loss is NaN or infinite.
         """
         model.eval()
         loss = mean_loss(model, self.encoded)
@@ -63,9 +65,9 @@ class Validator:
                 f"the validation loss is {loss} at step {step}: lower train.learning_rate or set "
                 "train.clip_norm"
             )
-        found = translate(model, self.tokenizers, self.greedy, list(self.text.sources()))
+        translations = translate(model, self.tokenizers, self.greedy, list(self.text.sources()))
         bleu = metrics.bleu(
-            [best.text for best, *_ in found],
+            [best.text for best, *_ in translations],
             list(self.text.targets()),
             **self.target._asdict(),
         )

@@ -340,7 +340,9 @@ def test_overlap_is_told_before_training(corpus, command, tiny):
     edit(corpus, "test.de", 2, pairs[4].target)
     edit(corpus, "test.en", 3, pairs[5].source)
     answer = command("train", *tiny("rnn", f"data.root={corpus}", "train.max_steps=1"))
-    told = "overlap: 1 of the 40 pairs of test are also trained on, and 1 more of its sources"
+    told = (
+        "overlap: 1 of the 40 pairs of test are also in the training set, and 1 more of its sources"
+    )
     assert answer.status == 0, answer
     assert answer.err.index(told) < answer.err.index("model: RNN")
     assert "of validation" not in answer.err

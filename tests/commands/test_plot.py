@@ -195,7 +195,7 @@ def test_no_picture_is_larger_than_a_bound(tmp_path, length):
 
 
 def test_many_heads_and_long_words_keep_the_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr(figure, "LARGEST", 6.0)
+    monkeypatch.setattr(heatmaps, "LARGEST", 6.0)
     heatmaps.multiples([[drawn(80)] * 8] * 8, tmp_path / "x.png")
     assert max(size(tmp_path / "x.png")) < 8 * 1.4 * 150 + 8 * 0.2 * 150
     word = Panel(["x" * 5000], ["y" * 3000], np.ones((1, 1)))
@@ -205,7 +205,7 @@ def test_many_heads_and_long_words_keep_the_bound(tmp_path, monkeypatch):
 
 def test_a_sentence_too_long_for_a_picture_is_refused(tmp_path):
     for draw in (heatmaps.lines, lambda p, path: heatmaps.beside([p], path)):
-        words = ["w"] * (figure.MOST + 1)
+        words = ["w"] * (heatmaps.MOST + 1)
         with pytest.raises(UserError, match="cannot show a sentence of 2,501 words"):
             draw(Panel(words, ["a"], np.zeros((1, len(words)))), tmp_path / "x.png")
 

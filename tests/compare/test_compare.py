@@ -22,7 +22,7 @@ OTHER = [line.replace("Wiese", "Weide") for line in GOOD]
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For speed; tests/test_significance.py proves the thousands."""
+    """For speed; test_significance.py proves the thousands."""
     monkeypatch.setattr(significance, "RESAMPLES", 50)
     monkeypatch.setattr(significance, "TRIALS", 100)
 

@@ -26,6 +26,7 @@ from seq2seq.compare.verdict import verdict
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import write_json, write_lines
+from seq2seq.text.languages import Target
 from seq2seq.text.word_counts import count, write_counts
 
 SCHEMA = Path(write.__file__).with_name("report.schema.json")
@@ -34,7 +35,7 @@ LONG = [f"{line} " * 2 if n % 2 else line for n, line in enumerate(SOURCES)]
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For speed; tests/test_significance.py proves the thousands."""
+    """For speed; test_significance.py proves the thousands."""
     monkeypatch.setattr(significance, "RESAMPLES", 50)
     monkeypatch.setattr(significance, "TRIALS", 100)
 
@@ -117,7 +118,7 @@ def test_ngrams_are_counted_as_by_hand(rich: Comparison) -> None:
     references = ["a b c", "a a", "d"]
     outputs = {"good-1": ["a b", "a", "x"], "good-2": ["c", "a a a", "d d"], "bad": ["b", "a", "d"]}
     outputs["marian"] = ["", "", ""]
-    found = Matches(rich.systems, references, outputs, ("de", None))
+    found = Matches(rich.systems, references, outputs, Target("de"))
     assert found.references["a"] == 3
     assert found.rate("good", "a") == (2 + 2) / 2
     assert found.rate("bad", "a") == 1
@@ -130,7 +131,7 @@ def test_ngrams_are_counted_as_by_hand(rich: Comparison) -> None:
 
 def test_a_phrase_is_shown_once_in_its_longest_form(rich: Comparison) -> None:
     outputs = {name: ["a b c d"] if name != "bad" else [""] for name in rich.tests[0].outputs}
-    matches = Matches(rich.systems, ["a b c d"], outputs, ("de", None))
+    matches = Matches(rich.systems, ["a b c d"], outputs, Target("de"))
     found = matches.better("good", "bad", phrases=True)
     assert [one.text for one in found] == ["a b c d"]
 

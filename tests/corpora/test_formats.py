@@ -137,12 +137,13 @@ def test_of_several_references_the_first_is_read_and_that_is_said(tmp_path):
         (
             talk("srcset", list("abcde")),
             talk("refset", list("abcd")),
-            r"line 9 \(segment 3 of document 'd0'\) of .*t\.en meets line 13 \(segment 1 .*'d1'",
+            r"line 9 \(segment 3 of document 'd0'\) of .*t\.en is paired with "
+            r"line 13 \(segment 1 .*'d1'",
         ),
         (
             talk("srcset", list("abcd")),
             talk("refset", list("abcd"), doc="e"),
-            r"segment 1 of document 'd0'\) of .* meets .*segment 1 of document 'e0'\)",
+            r"segment 1 of document 'd0'\) of .* is paired with .*segment 1 of document 'e0'\)",
         ),
         (
             talk("srcset", list("abcd")),
@@ -156,11 +157,11 @@ def test_of_several_references_the_first_is_read_and_that_is_said(tmp_path):
         ),
         (talk("srcset", ["<x>"]), "a\n", r"line \d+ of .*t\.en is not well-formed XML: mismatched"),
         (talk("srcset", ["a &nosuch; b"]), "a\n", r"line 7 of .*t\.en .*undefined entity"),
-        (sgml("srcset", ["a"]).replace("</seg>", ""), "a\n", r"line 4 of .* never closed"),
-        (sgml("srcset", ["a", "<seg>b"]), "a\n", r"line 5 of .* inside that of line 5"),
+        (sgml("srcset", ["a"]).replace("</seg>", ""), "a\n", r"line 4 of .* is not closed"),
+        (sgml("srcset", ["a", "<seg>b"]), "a\n", r"line 5 of .* inside the <seg> of line 5"),
         (sgml("srcset", ["a</seg>"]), "a\n", r"line 4 of .* a </seg> without a <seg>"),
         (sgml("srcset", []), "a\n", r"has no <seg>"),
-        (XML + "<tmx><body/></tmx>", "a\n", r"is TMX, .*data=tmx reads it"),
+        (XML + "<tmx><body/></tmx>", "a\n", r"is TMX, .*use data=tmx"),
     ],
 )
 def test_damaged_files_name_the_line(tmp_path, source, target, message):

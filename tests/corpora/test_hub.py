@@ -109,12 +109,12 @@ def test_hub_sees_new_content_behind_the_same_name_size_and_time(folder):
     ("changes", "message"),
     [
         ({"train": "trian"}, r"has no split 'trian'; did you mean 'train'\?"),
-        ({"train": "train[:x]"}, r"has nothing at 'train\[:x\]'"),
+        ({"train": "train[:x]"}, r"has no split 'train\[:x\]'"),
         ({"source": "enn"}, r"has no column for 'enn'; did you mean 'en'\?"),
         ({"target_column": "dee"}, r"has no column 'dee'; did you mean 'de'\?"),
         ({"target_column": "id"}, "column 'id' .*holds int64, not text"),
         ({"subset": "defalt"}, r"has no subset 'defalt'; did you mean 'default'\?"),
-        ({"train": "train[:0]"}, r"has nothing at 'train\[:0\]'"),
+        ({"train": "train[:0]"}, r"has no split 'train\[:0\]'"),
     ],
 )
 def test_hub_errors_name_the_nearest(folder, changes, message):
@@ -131,7 +131,7 @@ def test_hub_refuses_what_it_cannot_read(folder):
         made(folder).text("train")
     (folder / "train.jsonl").rename(folder / "train.xml")
     with pytest.raises(
-        UserError, match="is stored as xml; only arrow, csv, json, parquet are read"
+        UserError, match="is stored as xml; only arrow, csv, json, parquet are supported"
     ):
         made(folder).text("train")
     with pytest.raises(UserError, match=r"the dataset '\./nowhere' cannot be loaded"):

@@ -145,7 +145,7 @@ def test_a_killed_preparation_goes_on_to_the_same_bytes(small, tmp_path, monkeyp
 def test_a_text_that_changes_while_it_is_read_is_refused_and_not_kept(small):
     known = content(PAIRS, what="")
     for other in (PAIRS[:-1], [*PAIRS, PAIRS[0]], [PAIRS[1], PAIRS[1], *PAIRS[2:]], PAIRS[:50]):
-        with pytest.raises(UserError, match=r"^reading train: the text changed meanwhile"):
+        with pytest.raises(UserError, match=r"^reading train: the text changed while it was read"):
             Text.store(known, other, what="reading train")
         assert files("text") == {}
     assert list(store()) == PAIRS

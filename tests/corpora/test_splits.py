@@ -125,22 +125,28 @@ def test_usual_sizes_and_several_tests(made, tmp_path):
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["data.tests=[600]"], ["600 pairs", "data.tests[0]=600", "nothing would be left"]),
-        (["data.tests=[0.6]", "data.validation=0.5"], ["ask for 660", "nothing would be left"]),
-        (["data.tests=[0.5,300]"], ["nothing would be left to train on"]),
+        (
+            ["data.tests=[600]"],
+            ["600 pairs", "data.tests[0]=600", "no training pairs would be left"],
+        ),
+        (
+            ["data.tests=[0.6]", "data.validation=0.5"],
+            ["need 660", "no training pairs would be left"],
+        ),
+        (["data.tests=[0.5,300]"], ["no training pairs would be left"]),
         (["data.validation=1.0"], ["data.validation=1.0", "below 1"]),
-        (["data.validation=1.5"], ["is no size"]),
-        (["data.validation=100%"], ["is no size"]),
-        (["data.validation=0"], ["data.validation=0 is no size"]),
-        (["data.validation=-5"], ["data.validation=-5 is no size"]),
-        (["data.validation=nan"], ["is no size"]),
-        (["data.validation=inf"], ["is no size"]),
-        (['data.validation="1,000"'], ["is no size"]),
+        (["data.validation=1.5"], ["is not the size"]),
+        (["data.validation=100%"], ["is not the size"]),
+        (["data.validation=0"], ["data.validation=0 is not the size"]),
+        (["data.validation=-5"], ["data.validation=-5 is not the size"]),
+        (["data.validation=nan"], ["is not the size"]),
+        (["data.validation=inf"], ["is not the size"]),
+        (['data.validation="1,000"'], ["is not the size"]),
         (["data.validation=1_000x"], ["there is no file", "1_000x"]),
         (["data.validation=0.0001"], ["data.validation=0.0001 of 600 pairs is less than one"]),
         (["data.train=fra.txt"], ["data.train=fra.txt has no effect with data.file"]),
         (["data.split_seed=-1"], ["data.split_seed=-1"]),
-        (["data.tests=[fra.txt]"], ["the file that is trained on", "data.file=fra.txt"]),
+        (["data.tests=[fra.txt]"], ["is the training file", "data.file=fra.txt"]),
         (["data.tests=[5,test.tsv]"], ["would both be 'test'"]),
         (["data.tests=[]", "data.validation=v.tsv"], ["data.train", "data.validation=1000"]),
     ],
@@ -159,14 +165,14 @@ def test_one_file_for_all_splits_is_refused(command, tmp_path):
         (tmp_path / name).write_text(text)
     words = ["data=tsv", "data.root=.", "data.source=en", "data.target=fr"]
     same = ["data.train=fra.txt", "data.validation=fra.txt", "data.tests=[./fra.txt]"]
-    command("check", *words, *same).must_refuse("is the file that is trained on", "data.file=")
+    command("check", *words, *same).must_refuse("is the training file", "data.file=")
     copies = ["data.train=fra.txt", "data.validation=copy1.txt", "data.tests=[copy2.txt]"]
     answer = command("check", *words, *copies)
-    assert answer.status == 1 and "the same text as the training text" in " ".join(
+    assert answer.status == 1 and "the same pairs as the training set" in " ".join(
         answer.out.split()
     )
     answer = command("train", *words, *copies, *SMALL.split())
-    assert "copy2 is the same text as the training text" in answer.err
+    assert "copy2 has the same pairs as the training set" in answer.err
     command("check", *words, "data.split_seed=2").must_refuse("no effect without data.file")
     bare = [word for word in words if "root" not in word]
     command("check", *bare).must_refuse("data.root must be given")
@@ -180,8 +186,8 @@ def test_check_and_train_say_how_the_split_came_out(command, tmp_path):
     answer = command("check", *words)
     said = " ".join((answer.out + answer.err).split())
     assert answer.status == 0
-    assert "split: 300 pairs of fra.txt by seed 1: train 260, test 20, validation 20" in said
-    assert "pairs share theirs with another pair" in said
+    assert "split: 300 pairs of fra.txt with seed 1: train 260, test 20, validation 20" in said
+    assert "pairs share their source with another pair" in said
     answer = command("train", *words, *SMALL.split())
     assert "split: 300 pairs of fra.txt" in " ".join((answer.out + answer.err).split())
     facts = json.loads((tmp_path / "runs/r/run.json").read_text())["data"]["split"]
@@ -235,7 +241,7 @@ def test_groups_too_large_for_a_split_are_passed_over():
     assert found.counts == {"train": 60, "test": 20, "validation": 20}
     assert set(found.split_of[:50].tolist()) == {0}
     assert (found.sources, found.repeated) == (51, 50)
-    with pytest.raises(UserError, match="none fits into t"):
+    with pytest.raises(UserError, match="no group fits into t"):
         cut(pairs[:50] * 2, {"test": Size("t", 20)}, 1, "here")
     twos = [Pair(f"{i // 2}", "x") for i in range(50)]
     assert cut(twos, {"test": Size("t", 5)}, 1, "here").counts["test"] == 4  # as near as can be

@@ -172,10 +172,10 @@ def test_cells_with_line_ends_are_one_text_and_lines_are_still_known(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('"Hi,x', "begins a quoted cell that is not closed again"),
+        ('"Hi,x', "begins a quoted cell that is not closed: "),
         ('"Hi" there,x', "begins a quoted cell that has ' there,x' after"),
         ('"say \\"hi\\"",x', "begins a quoted cell that has .* after its closing quote"),
-        ("Hello, you,x", "has 3 columns where the first has 2"),
+        ("Hello, you,x", "has 3 columns, but the first has 2"),
         ("alone", "has 1 columns, but column 1"),
     ],
 )
@@ -199,10 +199,10 @@ def test_a_quote_that_is_never_closed_does_not_read_the_whole_file(tmp_path):
     ("content", "changes", "message"),
     [
         ("en;fr\na;b\n", {}, "is one column: is the delimiter a semicolon?"),
-        ("en,fr,en\na,b,c\n", {}, "several columns to choose from"),
+        ("en,fr,en\na,b,c\n", {}, "several matching columns"),
         ("", {}, "has no header"),
         ("English,fr\na,b\n", {}, "has no column 'en'"),
-        ("en,fr\na,b\n", {"delimiter": "::"}, "data.delimiter is '::', but it is one character"),
+        ("en,fr\na,b\n", {"delimiter": "::"}, "data.delimiter is '::', but must be one character"),
     ],
 )
 def test_columns_that_cannot_be_had_are_explained(tmp_path, content, changes, message):
@@ -246,7 +246,7 @@ def test_json_is_read_where_it_can_only_mean_one_thing(tmp_path, content, pairs)
         ('[{"en": "a", "fr": "b"}', "line 1 .* is not JSON"),
         ('[\n{"en": "a", "fr": "b"},\n{"en": "a"}]', "line 3 .* has no field 'translation.fr' or"),
         ('[{"en": "a", "fr": "b"}]\n{}', "line 2 .* text after the array"),
-        ('{"en": "a", "fr": "b", "translation": {"en": "c"}}', "several texts to choose from"),
+        ('{"en": "a", "fr": "b", "translation": {"en": "c"}}', "several matching fields"),
         ('{"en": 7, "fr": "b"}', "has a number in the field 'en', not text"),
         ('"a"', "has text where an object with both texts is expected"),
         ("null", "has null where an object"),
@@ -289,7 +289,7 @@ def test_hub_says_what_reads_a_file_or_lines(tmp_path):
         hub(tmp_path).text("train")
     with pytest.raises(UserError, match=r"no file .*: .*train\.txt is a file, not a folder"):
         table(Tsv, tmp_path / "train.txt").text("train")
-    with pytest.raises(UserError, match="there is no folder csv"):
+    with pytest.raises(UserError, match=r"data\.path=csv is neither a folder nor"):
         hub(Path("csv")).text("train")
 
 

@@ -13,7 +13,7 @@ NAMES = ("states", "weight", "bias")
 @pytest.fixture(params=[1, 5 * VOCAB, 1000 * VOCAB], ids=["one", "some", "all"])
 def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Logits for one position at a time, for five, for all."""
-    monkeypatch.setitem(loss.AT_ONCE, "cpu", request.param)
+    monkeypatch.setitem(loss.CHUNK_SIZE, "cpu", request.param)
 
 
 def given(seed: int = 0, scale: float = 1.0) -> tuple[torch.Tensor, ...]:
@@ -58,7 +58,7 @@ def test_without_gradients_it_is_the_same_number(at_once):
 
 def test_no_more_logits_exist_at_once_than_agreed(monkeypatch):
     made, linear = [], F.linear
-    monkeypatch.setitem(loss.AT_ONCE, "cpu", 5 * VOCAB)
+    monkeypatch.setitem(loss.CHUNK_SIZE, "cpu", 5 * VOCAB)
     monkeypatch.setattr(F, "linear", lambda *given: made.append(linear(*given)) or made[-1])
     *tensors, words = given()
     loss.cross_entropy(*tensors, words).backward()
@@ -88,7 +88,7 @@ def test_many_chunks_lose_no_digits_of_half_precision(monkeypatch, rows, whole):
     exact = [t.double().requires_grad_() for t in given]
     plain(*exact, words, 0.1).backward()
     found = [t.clone().requires_grad_() for t in given]
-    monkeypatch.setitem(loss.AT_ONCE, "cpu", rows * vocab)
+    monkeypatch.setitem(loss.CHUNK_SIZE, "cpu", rows * vocab)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not whole):
         number = loss.cross_entropy(*found, words, 0.1)
     number.backward()

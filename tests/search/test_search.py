@@ -268,7 +268,7 @@ def test_a_beam_wider_than_the_choice_finds_what_there_is():
 
 
 def test_more_hypotheses_than_the_beam_holds_are_refused(model):
-    with pytest.raises(UserError, match="n-best 4 needs a beam of at least 4, not 3"):
+    with pytest.raises(UserError, match="n-best 4 needs a beam size of at least 4, but it is 3"):
         search_all(beam(3), model, n_best=4)
 
 

@@ -64,7 +64,7 @@ def test_a_lock_file_that_cannot_be_removed_is_left_empty(tmp_path, monkeypatch)
 def test_without_any_locks_the_text_of_the_lock_file_counts(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "fcntl", None)
     monkeypatch.setitem(sys.modules, "msvcrt", None)
-    message = "if it is dead, delete"
+    message = "if it has died, delete"
     with (
         exclusive_writer(tmp_path),
         pytest.raises(UserError, match=message),

@@ -156,7 +156,7 @@ def test_a_long_pair_that_is_not_usable_is_no_hindrance():
 
 
 def test_more_processes_than_batches_are_refused():
-    with pytest.raises(UserError, match=r"makes 1 batches of 13 tokens.*trainer\.devices=2"):
+    with pytest.raises(UserError, match=r"has 1 batches of 13 tokens.*trainer\.devices=2"):
         sampler([(3, 3)], ranks=2)
 
 

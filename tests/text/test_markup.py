@@ -45,7 +45,7 @@ def test_every_form_is_known_by_its_lines():
 
 @pytest.mark.parametrize("lines", [N_BEST, FAIRSEQ, TAGS])
 def test_a_text_is_refused_only_where_all_lines_match(lines):
-    with pytest.raises(UserError, match="x is no plain text but"):
+    with pytest.raises(UserError, match="x is not plain text but"):
         markup.refuse_markup([*lines, ""], "x")
     markup.refuse_markup([*lines, "plain"], "x")
     assert markup.remark([*lines, "plain"], "x").startswith(f"x: {len(lines)} of")
@@ -56,7 +56,7 @@ def test_a_text_is_refused_only_where_all_lines_match(lines):
 @pytest.mark.parametrize("lines", [N_BEST, FAIRSEQ, TAGS])
 def test_hyps_of_such_a_form_are_refused_before_their_number(tmp_path, lines):
     (tmp_path / "system").write_text("\n".join([*lines, "Generate test with beam=5"]))
-    with pytest.raises(UserError, match="system is no plain text but"):
+    with pytest.raises(UserError, match="system is not plain text but"):
         checks.translations(tmp_path / "system", "test", ["a"] * 2)
     # A test set may be about tags, and then a good translation has them too
     (tmp_path / "system").write_text("\n".join(lines))
@@ -81,7 +81,7 @@ def test_training_text_is_refused_or_remarked(tmp_path, monkeypatch, side):
     for language in ("en", "de"):
         (tmp_path / f"train.{language}").write_text("a b\n" * len(TAGS))
     (tmp_path / f"train.{side}").write_text("\n".join(TAGS))
-    with pytest.raises(UserError, match=r"(source|target) side of .* is no plain text but tagged"):
+    with pytest.raises(UserError, match=r"(source|target) side of .* is not plain text but tagged"):
         corpus().text("train")
     found = check(corpus())[0]
     assert found.kinds["tags"].count == len(TAGS) and len(found.refusals) == 1

@@ -102,5 +102,5 @@ def test_the_model_and_chance_are_left_as_they_were(name: str) -> None:
 
 
 def test_nothing_cannot_be_read() -> None:
-    with pytest.raises(ValueError, match="0 and 5 tokens"):
+    with pytest.raises(ValueError, match="at least 1, not 0 and 5"):
         multiply_adds(made("rnn", **SMALL), 0, 5)

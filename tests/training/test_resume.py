@@ -344,13 +344,13 @@ def test_a_folder_that_is_no_run_is_left_alone(given, tmp_path):
     (tmp_path / "one").mkdir()
     assert resume.find_earlier(tmp_path / "one", given()) is None
     (tmp_path / "one/thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match=r"holds thesis.tex and no run.*fresh=true"):
+    with pytest.raises(UserError, match=r"is not a run folder .*thesis.tex.*fresh=true"):
         resume.find_earlier(tmp_path / "one", given())
 
 
 def test_a_run_without_saves_is_not_begun_again(given, begun):
     (begun / "model.safetensors").write_bytes(b"trained by an older version")
-    with pytest.raises(UserError, match=r"no saved state to go on from.*fresh=true"):
+    with pytest.raises(UserError, match=r"no saved state to resume from.*fresh=true"):
         resume.find_earlier(begun, given())
 
 
@@ -396,7 +396,7 @@ def test_other_text_under_the_same_name_is_refused_unless_forced(fit, doomed, ph
     assert doomed(Learner, "update", 3, *words)
     lines = (corpus / "train.de").read_text("utf-8").splitlines()
     (corpus / "train.de").write_text("\n".join(lines[::-1]) + "\n", "utf-8")
-    with pytest.raises(UserError, match=r"the train text is not the one .* resume=force"):
+    with pytest.raises(UserError, match=r"the train text has changed since .* resume=force"):
         fit(*words)
     assert info(fit(*words, "resume=force"))["steps"] == 6
 
@@ -430,7 +430,9 @@ def test_a_damaged_save_falls_back_to_the_one_before(
     capfd.readouterr()
     assert result(fit(*words)) == undisturbed(*words)
     said = capfd.readouterr().err
-    assert str(newest) in said and "the save before it" in said and "going on at step 2" in said
+    assert (
+        str(newest) in said and "trying the previous save" in said and "resuming at step 2" in said
+    )
 
 
 def test_where_no_save_is_whole_nothing_is_touched(fit, doomed, tmp_path):
@@ -439,7 +441,7 @@ def test_where_no_save_is_whole_nothing_is_touched(fit, doomed, tmp_path):
     for path in tmp_path.glob("run/state/*"):
         flipped(path)
     log = (tmp_path / "run/log.jsonl").read_bytes()
-    with pytest.raises(UserError, match=r"no save in .*run/state is whole.*fresh=true"):
+    with pytest.raises(UserError, match=r"all saves in .*run/state are damaged.*fresh=true"):
         fit(*words)
     assert (tmp_path / "run/log.jsonl").read_bytes() == log
     assert len([*tmp_path.glob("run/checkpoints/*")]) == 2
@@ -541,7 +543,7 @@ def test_a_full_file_system_stops_a_training_that_goes_on_when_there_is_room(
     words = ["rnn", *SHORT]
     for size in ("200k", "900k", "1500k"):  # no room to begin, to save, to keep
         place = small_disk(size)
-        with pytest.raises(UserError, match=r"no space is left on the disk for .*make room"):
+        with pytest.raises(UserError, match=r"no space is left on the disk for .*free some space"):
             fit(*words, f"runs_dir={place}")
         check_that_files_are_whole(place)
     assert len([*place.glob("run/state/*")]) == 2
@@ -629,7 +631,7 @@ def test_a_number_used_again_is_not_taken_for_its_former_owner(tmp_path):
 
 def test_a_lock_of_another_machine_is_respected(tmp_path):
     (tmp_path / LOCK).write_text('{"host": "elsewhere", "pid": 7, "since": "today"}')
-    message = rf"process 7 on elsewhere since today.*if it is dead, delete {tmp_path / LOCK}"
+    message = rf"process 7 on elsewhere since today.*if it has died, delete {tmp_path / LOCK}"
     with pytest.raises(UserError, match=message), exclusive_writer(tmp_path):
         pass
     assert (tmp_path / LOCK).is_file()
@@ -657,13 +659,13 @@ def test_a_signal_ends_a_training_that_then_goes_on_exactly(
     endless.kill(number)
     assert endless.wait() == status
     run, said = tmp_path / "run", (tmp_path / "words").read_text("utf-8")
-    assert "asked to stop" in said and "the same command goes on" in said
+    assert "stop requested" in said and "run the same command again" in said
     steps = info(run)["steps"]
     assert info(run)["status"] == "interrupted" and steps >= 10 and torn(run) == []
     assert len(Translator(run)(["two cats see trees"])) == 1
     words = [f"train.max_steps={steps + 3}", "train.validate_every=1000000"]
     assert result(fit("rnn", *words)) == result(fit("rnn", *words, name="whole"))
-    assert f"going on at step {steps}," in capfd.readouterr().err
+    assert f"resuming at step {steps}," in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -778,7 +780,7 @@ def test_the_lines_are_those_of_the_batch(fit, poison, phrases, tmp_path):
     other = fit("rnn", "train.max_steps=1", name="other")
     [ids] = Tokenizers.load(other).target.encode([target[number - 1]])
     poison(lambda batch: any(row[: len(ids)].tolist() == ids for row in batch.tgt_out))
-    with pytest.raises(UserError, match="look at them"):
+    with pytest.raises(UserError, match="check these lines"):
         fit(*words)
     pairs = info(tmp_path / "run")["no_number"]["pairs"]
     assert number in pairs and len(pairs) <= 10
@@ -798,7 +800,8 @@ def test_a_batch_that_does_not_fit_says_what_to_lower(fit, monkeypatch, error):
 
     monkeypatch.setattr(Seq2Seq, "loss", loss)
     message = (
-        r"out of memory on \d+ pairs of up to \d+ and \d+ pieces: lower train.batch_tokens=200"
+        r"out of memory on a batch of \d+ pairs with up to \d+ source and \d+ target tokens: "
+        r"lower train.batch_tokens=200"
     )
     with pytest.raises(UserError, match=message):
         fit("rnn")

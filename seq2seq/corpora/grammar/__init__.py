@@ -1,7 +1,7 @@
-"""English and French from one grammar.
+"""A synchronous grammar that generates English-French sentence pairs with word alignments.
 
-Words (lexicon), what agrees (agreement), rules with their links (phrase), chance, noun phrases
-(nouns) and sentences.
+Modules: lexicon (words and their forms), agreement (determiners and verbs), phrase (rules with
+alignment links), chance (random choices), nouns (noun phrases) and sentences.
 """
 
 from seq2seq.corpora.grammar.lexicon import Lexicon, data_folder

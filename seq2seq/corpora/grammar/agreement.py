@@ -1,6 +1,6 @@
-"""What agrees with what: determiners and participles with nouns, verbs with their subject.
+"""Grammatical agreement: determiners and participles with nouns, verbs with their subject.
 
-Everything here is a rule of both languages at once and leaves nothing to chance.
+Everything here is deterministic and builds both languages at once.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,15 @@ NUMERALS = {
     "eight": "*huit",
     "ten": "dix",
 }
-HAVE = (("ai", "a", "avons", "ont"), ("avais", "avait", "avions", "avaient"))  # by person
+# Present and imparfait, each in the order of lexicon.PERSONS.
+HAVE = (("ai", "a", "avons", "ont"), ("avais", "avait", "avions", "avaient"))
 BE = (("suis", "est", "sommes", "sont"), ("étais", "était", "étions", "étaient"))
 REFLEXIVE = ("me", "se", "nous", "se")
 
 
 @dataclass(frozen=True)
 class Nominal:
-    """A noun phrase or a pronoun, with what other words agree with."""
+    """A noun phrase or a pronoun, with its gender, number, person and classes of meaning."""
 
     phrase: Phrase
     feminine: bool
@@ -40,17 +41,17 @@ class Nominal:
 
     @property
     def person(self) -> int:
-        """Its place among the forms of a French verb."""
+        """Index into the forms of a French verb (lexicon.PERSONS)."""
         return 2 * self.plural + (not self.first)
 
     @property
     def third_singular(self) -> bool:
-        """Whether an English verb takes its s."""
+        """Whether an English verb in the present takes -s."""
         return not (self.plural or self.first)
 
 
 def pronoun(english: str, french: str, *, feminine: bool, plural: bool, first: bool) -> Nominal:
-    """A pronoun as a subject."""
+    """Build a subject pronoun."""
     phrase = rule(f"{english}/1", f"{french}/1")
     return Nominal(phrase, feminine, plural, frozenset({"person"}), first)
 
@@ -66,9 +67,9 @@ PRONOUNS = (
 
 @dataclass(frozen=True)
 class Clitic:
-    """An object pronoun: behind the verb in English, before it in French.
+    """An object pronoun: after the verb in English, before it in French.
 
-    A direct one makes the participle of a compound tense agree with it.
+    The participle of a compound tense agrees with a direct object pronoun.
     """
 
     english: str
@@ -91,7 +92,7 @@ INDIRECT = (
 
 
 def possessive(owner: Nominal, owned: Noun, plural: bool) -> tuple[str, str]:
-    """my, her, its, ... and mon, sa, leurs, ...: French agrees with what is owned."""
+    """Return the English and French possessive; the French one agrees with the noun owned."""
     if owner.first:
         english = "our" if owner.plural else "my"
     elif owner.plural:
@@ -112,15 +113,15 @@ def possessive(owner: Nominal, owned: Noun, plural: bool) -> tuple[str, str]:
 def determiner(
     kind: str, noun: Noun, plural: bool, inner: Phrase, *, before: bool, negated: bool
 ) -> tuple[str, str]:
-    """An article or a demonstrative on both sides, as patterns.
+    """Return the patterns of an article, a demonstrative or `every` on both sides.
 
     Args:
         kind: definite, indefinite, this or every.
-        noun: what it stands before.
-        plural: its number.
-        inner: the words that it stands before, adjectives included.
-        before: a French adjective comes between, where plural des becomes de.
-        negated: the noun is the object of a negated verb, where un and des become de.
+        noun: the noun.
+        plural: whether the noun is plural.
+        inner: the noun with its adjectives.
+        before: whether a French adjective precedes the noun, which changes des to de.
+        negated: whether the noun is the object of a negated verb, which changes un and des to de.
     """
     if kind == "indefinite":
         if plural:
@@ -137,12 +138,12 @@ def determiner(
 
 
 def definite(noun: Noun, plural: bool) -> str:
-    """The French definite article."""
+    """Return the French definite article."""
     return "LES" if plural else "LA" if noun.feminine else "LE"
 
 
 def participle(verb: str, feminine: bool, plural: bool) -> str:
-    """A participle that agrees."""
+    """Return the form of a participle for a gender and number."""
     form = verb + "e" * feminine
     return form + "s" if plural and not form.endswith("s") else form
 
@@ -154,32 +155,32 @@ def verb_group(
     *,
     negation: str = "",
     clitic: Clitic | None = None,
-    ahead: tuple[bool, bool] | None = None,
+    preceding: tuple[bool, bool] | None = None,
     modal: Verb | None = None,
-    often: tuple[str, str] | None = None,
+    adverb: tuple[str, str] | None = None,
 ) -> Phrase:
-    """The verb with all that surrounds it, up to its object.
+    """Build the verb group: auxiliaries, negation, object pronoun, adverb, verb and particle.
 
     Args:
         verb: the verb.
-        subject: what it agrees with.
-        tense: present, past (passé composé, imparfait of a state), future or pluperfect; with a
-            modal the modal's.
-        negation: not, never, no longer, or nothing.
+        subject: the subject, with which the verb agrees.
+        tense: present, past (passé composé, or imparfait for verbs of state), future or pluperfect;
+            with a modal, the tense of the modal.
+        negation: not, never, no longer, or empty.
         clitic: an object pronoun.
-        ahead: gender and number (feminine, plural) of a direct object that came before, as in a
-            relative clause: the participle agrees with it.
+        preceding: gender and number (feminine, plural) of a direct object before the verb, as in a
+            relative clause; the participle agrees with it.
         modal: can, must or want before the verb, in the present.
-        often: an adverb of frequency, both sides; only without negation.
+        adverb: an adverb of frequency, both sides; only without negation.
     """
     english = english_group(verb, subject, tense, negation, modal)
-    if often:
-        english = f"{often[0]} {english}"
+    if adverb:
+        english = f"{adverb[0]} {english}"
     if verb.particle:
         english += f" {verb.particle}/v"
     if clitic:
         english += f" {clitic.english}/c"
-    agrees = (clitic.feminine, clitic.plural) if clitic and clitic.direct else ahead
+    agrees = (clitic.feminine, clitic.plural) if clitic and clitic.direct else preceding
     forms = french_forms(verb, subject, tense, agrees)
     pronoun = f"{clitic.french}/c " if clitic else ""
     if verb.reflexive:
@@ -191,15 +192,15 @@ def verb_group(
     between = ""
     if negation:
         finite, between = f"ne/n {finite}", f"{NEGATIONS[negation]}/n"
-    elif often:
-        between = often[1]
+    elif adverb:
+        between = adverb[1]
     return rule(english, f"{finite} {between} {rest}")
 
 
 def english_group(
     verb: Verb, subject: Nominal, tense: Tense, negation: str, modal: Verb | None
 ) -> str:
-    """The English side, as a pattern."""
+    """Return the pattern of the English side."""
     base, third, past, done = (f"{form}/v" for form in verb.english)
     words = "".join(f"{word}/n " for word in negation.split())
     present = third if subject.third_singular else base
@@ -223,22 +224,22 @@ def english_group(
 
 
 def french_forms(
-    verb: Verb, subject: Nominal, tense: Tense, ahead: tuple[bool, bool] | None
+    verb: Verb, subject: Nominal, tense: Tense, preceding: tuple[bool, bool] | None
 ) -> list[str]:
-    """The finite verb, or the auxiliary and the participle, as patterns."""
+    """Return the patterns of the finite verb, or of the auxiliary and the participle."""
     if tense in ("present", "future"):
         forms = verb.present if tense == "present" else verb.future
         return [f"{forms[subject.person]}/v"]
     if tense == "past" and verb.imperfect:
         return [f"{verb.imperfect[subject.person]}/v"]
     auxiliary = (BE if verb.with_etre else HAVE)[tense == "pluperfect"][subject.person]
-    agrees = (subject.feminine, subject.plural) if verb.with_etre else ahead or (False, False)
+    agrees = (subject.feminine, subject.plural) if verb.with_etre else preceding or (False, False)
     mark = "/h" if tense == "pluperfect" else "/v?"
     return [auxiliary + mark, f"{participle(verb.participle, *agrees)}/v"]
 
 
 def be_group(subject: Nominal, tense: Tense, *, negation: str = "") -> Phrase:
-    """The copula: is, was (était, for a state), will be, had been."""
+    """Build the copula: is, was (était, because it is a state), will be or had been."""
     words = "".join(f"{word}/n " for word in negation.split())
     first = subject.first and not subject.plural
     if tense == "future":

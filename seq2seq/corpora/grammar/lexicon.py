@@ -1,4 +1,4 @@
-"""The words of the controlled corpus in all their forms, read from data/controlled/*.tsv."""
+"""The lexicon of the controlled corpus with inflected forms, read from data/controlled/*.tsv."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from seq2seq.system.text_lines import read_lines
 
 PERSONS = ("je", "il", "nous", "ils")  # the order of French forms
 
-# The verbs whose past is formed with être; reflexive verbs are the others.
+# Verbs that form the passé composé with être; reflexive verbs do so as well.
 WITH_ETRE = {
     "aller",
     "venir",
@@ -24,12 +24,12 @@ WITH_ETRE = {
 }
 WITH_ETRE |= {"rentrer", "revenir", "retourner"}
 
-# The verbs of a state, whose English simple past is an imparfait: she knew, elle savait.
+# Verbs of state: the English simple past is translated as imparfait (she knew, elle savait).
 STATES = {"aimer", "détester", "connaître", "savoir", "croire", "penser", "espérer", "habiter"}
 
 
 def data_folder() -> Path:
-    """The lexicon: inside an installed package, beside it in a checkout."""
+    """Return the folder of the lexicon: in the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[2]
     installed = package / "data" / "controlled"
     return installed if installed.is_dir() else package.parent / "data" / "controlled"
@@ -37,7 +37,7 @@ def data_folder() -> Path:
 
 @dataclass(frozen=True)
 class Noun:
-    """A noun: singular and plural of both languages, gender, classes of meaning."""
+    """A noun: (singular, plural) in both languages, gender and classes of meaning."""
 
     english: tuple[str, str]
     french: tuple[str, str]
@@ -47,26 +47,26 @@ class Noun:
 
 @dataclass(frozen=True)
 class Adjective:
-    """An adjective: its French forms are (masculine, feminine), (their plurals)."""
+    """An adjective; French forms are (masculine, feminine), first singular, then plural."""
 
     english: str
     french: tuple[tuple[str, str], tuple[str, str]]
-    places: frozenset[str]
+    positions: frozenset[str]
     classes: frozenset[str]
 
     def form(self, *, feminine: bool, plural: bool) -> str:
-        """The form that agrees."""
+        """Return the French form for a gender and number."""
         return self.french[plural][feminine]
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb: English base, third person, past, participle; French by person."""
+    """A verb: English base, third person, past and participle; French forms by person."""
 
     english: tuple[str, str, str, str]
-    particle: str  # up in "wake up"; empty for most
+    particle: str  # "up" in "wake up"; empty for most verbs
     infinitive: str
-    present: tuple[str, ...]  # by PERSONS
+    present: tuple[str, ...]  # in the order of PERSONS
     future: tuple[str, ...]
     participle: str
     reflexive: bool
@@ -76,12 +76,12 @@ class Verb:
 
     @property
     def with_etre(self) -> bool:
-        """Whether the past is formed with être, so that the participle agrees with the subject."""
+        """Whether compound tenses use être, so that the participle agrees with the subject."""
         return self.reflexive or self.infinitive in WITH_ETRE
 
     @property
     def imperfect(self) -> tuple[str, ...] | None:
-        """The imparfait by PERSONS, of the verbs of a state; None for all others."""
+        """The imparfait of a verb of state, in the order of PERSONS; None for other verbs."""
         if self.infinitive not in STATES:
             return None
         stem = self.present[2].removesuffix("ons")
@@ -89,7 +89,7 @@ class Verb:
 
 
 class Compound(NamedTuple):
-    """A word before an English noun that French puts behind it: gold, en or."""
+    """An English noun modifier that follows the noun in French: gold, en or."""
 
     english: str
     french: tuple[str, ...]
@@ -97,10 +97,10 @@ class Compound(NamedTuple):
 
 
 class Lexicon:
-    """All words, by file.
+    """All words of the controlled corpus.
 
     Args:
-        folder: where the files are.
+        folder: the folder with the .tsv files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,7 +115,7 @@ class Lexicon:
 
     @cached_property
     def nouns(self) -> list[Noun]:
-        """Common nouns and names; a name has the class `name` and no plural."""
+        """Common nouns and proper names; a proper name has the class `name` and no plural."""
         return [
             Noun(
                 numbers(english, english_plural),
@@ -128,20 +128,20 @@ class Lexicon:
 
     @cached_property
     def adjectives(self) -> list[Adjective]:
-        """Adjectives with their place."""
+        """Adjectives with their positions."""
         return [
-            Adjective(english, adjective_forms(french), classes(places), classes(kinds))
-            for english, french, places, kinds in self._rows("adjectives")
+            Adjective(english, adjective_forms(french), classes(positions), classes(kinds))
+            for english, french, positions, kinds in self._rows("adjectives")
         ]
 
     @cached_property
     def verbs(self) -> list[Verb]:
-        """Verbs with what they go with."""
+        """Verbs with their frames and the classes of their subjects and objects."""
         return [self.verb(*row) for row in self._rows("verbs")]
 
     @cached_property
     def compounds(self) -> list[Compound]:
-        """Words before an English noun that are a phrase behind the French one."""
+        """English noun modifiers whose translation follows the French noun."""
         return [
             Compound(english, tuple(french.split("_")), classes(heads))
             for english, french, heads in self._rows("compounds")
@@ -149,19 +149,19 @@ class Lexicon:
 
     @cached_property
     def adverbs(self) -> dict[str, list[tuple[str, str]]]:
-        """Both sides of every adverb, as patterns of a rule, by kind."""
-        found: dict[str, list[tuple[str, str]]] = {}
+        """Patterns of both sides of every adverb, by kind."""
+        adverbs: dict[str, list[tuple[str, str]]] = {}
         for english, french, kind in self._rows("adverbs"):
             pair = (english.replace("_", " "), french.replace("_", " "))
             if "/" not in english:
                 pair = (f"{english}/1", f"{french}/1")
-            found.setdefault(kind, []).append(pair)
-        return found
+            adverbs.setdefault(kind, []).append(pair)
+        return adverbs
 
     def verb(
         self, english: str, french: str, frame: str = "", subjects: str = "", objects: str = ""
     ) -> Verb:
-        """A verb in all its forms."""
+        """Build a verb with all its forms."""
         base, _, particle = english.partition("_")
         reflexive = french.startswith(("se_", "s_"))
         infinitive = french.split("_")[-1]
@@ -180,7 +180,10 @@ class Lexicon:
         )
 
     def conjugated(self, infinitive: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-        """Present and future by PERSONS, and the participle (Bescherelle's models 6, 19 and 53)."""
+        """Return present, future (in the order of PERSONS) and past participle of a French verb.
+
+        The regular verbs follow models 6, 19 and 53 of the Bescherelle.
+        """
         if infinitive in self._french:
             *present, future, participle = self._french[infinitive]
         else:
@@ -201,18 +204,18 @@ class Lexicon:
 
 
 def classes(text: str) -> frozenset[str]:
-    """Names split by commas; - is none."""
+    """Split comma-separated class names; `-` means no class."""
     return frozenset(text.split(",")) - {"-", ""}
 
 
 def numbers(text: str, plural: Callable[[str], str]) -> tuple[str, str]:
-    """Singular and plural, the latter by rule where it is not given."""
+    """Return singular and plural; the plural is regular unless given after a slash."""
     singular, _, given = text.partition("/")
     return singular, given or plural(singular)
 
 
 def english_plural(noun: str) -> str:
-    """The regular plural."""
+    """Return the regular plural."""
     if noun.endswith(("s", "x", "ch", "sh")):
         return noun + "es"
     if noun.endswith("y") and noun[-2] not in "aeiou":
@@ -221,14 +224,14 @@ def english_plural(noun: str) -> str:
 
 
 def french_plural(noun: str) -> str:
-    """The regular plural."""
+    """Return the regular plural."""
     if noun.endswith(("s", "x", "z")):
         return noun
     return noun + ("x" if noun.endswith(("eau", "eu")) else "s")
 
 
 def adjective_forms(text: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Masculine and feminine, and the plural of both, by rule where they are not given."""
+    """Return (masculine, feminine) of singular and plural; forms that are not given are regular."""
     masculine, *given = text.split("/")
     feminine = given[0] if given else masculine if masculine[-1] == "e" else masculine + "e"
     plural = given[1] if len(given) > 1 else french_plural(masculine)
@@ -236,7 +239,7 @@ def adjective_forms(text: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def english_verb(base: str) -> tuple[str, str, str, str]:
-    """A regular verb."""
+    """Return base, third person, past and participle of a regular verb."""
     third = english_plural(base)
     if base.endswith("e"):
         past = base + "d"
@@ -248,6 +251,6 @@ def english_verb(base: str) -> tuple[str, str, str, str]:
 
 
 def article(word: str) -> str:
-    """`a` or `an`, by the sound of the next word."""
-    sounded = word[0].lower() in "aeiou" or word.startswith("hon")
-    return "an" if sounded and not word.startswith(("Eu", "uni", "use")) else "a"
+    """Return `a` or `an` depending on the first sound of the next word."""
+    vowel = word[0].lower() in "aeiou" or word.startswith("hon")
+    return "an" if vowel and not word.startswith(("Eu", "uni", "use")) else "a"

@@ -1,12 +1,12 @@
-"""Two languages side by side: words, links between them, and how French words meet.
+"""Phrase pairs with word alignment, the rules that build them, and French contraction and elision.
 
-The rules of a synchronous grammar rewrite both sides at once. Here a rule is two patterns:
+The rules of a synchronous grammar rewrite both sides at once. A rule consists of two patterns:
 
     rule("the/1 {adjective} {noun}", "LE/1 {noun} {adjective}", adjective=..., noun=...)
 
-A word carries the numbers of its links behind a slash, and words of both sides with a number in
-common are linked; `?` makes the link merely possible. A slot in braces stands for the same phrase
-on both sides, whose links come with it.
+The labels of a word follow a slash. Words of the two sides that share a label are linked; `?` makes
+the link possible instead of sure. A slot in braces stands for the same phrase on both sides and
+keeps the links of that phrase.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,8 @@ from seq2seq.alignment.gold import Gold, Link, Links
 
 VOWELS = frozenset("aeiouhàâäéèêëîïôöùûüœæ")  # an h that forbids elision is marked: *héros
 
-# French words in capitals are the grammar's: their form depends on the next word.
+# Forms before a vowel. A word in capitals exists only in patterns; its form depends on the next
+# word.
 BEFORE_VOWEL = {
     **dict.fromkeys(("LE", "LA", "le", "la"), "l'"),
     **{word: word[:-1] + "'" for word in ("de", "ne", "que", "je", "me", "se")},
@@ -39,7 +40,7 @@ CONTRACTED = {
 
 
 class Phrase(NamedTuple):
-    """Words of both sides and the links between them, counted from 0."""
+    """Words of both sides and the links between them; indices start at 0."""
 
     source: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
@@ -48,12 +49,12 @@ class Phrase(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Two patterns read.
+    """A parsed rule.
 
     Attributes:
-        source: words and names of slots in order, each with whether it is a slot.
-        target: the same for the other side.
-        links: (item of the source, item of the target, whether the link is sure).
+        source: the items of the source pattern: (word or slot name, whether it is a slot).
+        target: the items of the target pattern.
+        links: (index of the source item, index of the target item, whether the link is sure).
     """
 
     source: tuple[tuple[str, bool], ...]
@@ -62,50 +63,51 @@ class Rule(NamedTuple):
 
 
 @cache
-def read(source: str, target: str) -> Rule:
-    """Read the patterns of both sides."""
-    (left, left_labels), (right, right_labels) = read_side(source), read_side(target)
+def parse_rule(source: str, target: str) -> Rule:
+    """Parse the patterns of both sides."""
+    source_items, source_labels = parse_pattern(source)
+    target_items, target_labels = parse_pattern(target)
     links = [
-        (a, b, one_sure and other_sure)
-        for a, label, one_sure in left_labels
-        for b, other, other_sure in right_labels
-        if label == other
+        (a, b, source_sure and target_sure)
+        for a, source_label, source_sure in source_labels
+        for b, target_label, target_sure in target_labels
+        if source_label == target_label
     ]
-    return Rule(tuple(left), tuple(right), tuple(links))
+    return Rule(tuple(source_items), tuple(target_items), tuple(links))
 
 
-def read_side(text: str) -> tuple[list[tuple[str, bool]], list[tuple[int, str, bool]]]:
-    """Items of a pattern, and (item, number, whether sure) of every label in it."""
+def parse_pattern(text: str) -> tuple[list[tuple[str, bool]], list[tuple[int, str, bool]]]:
+    """Return the items of a pattern, and its labels as (index of the item, label, whether sure)."""
     items, labels = [], []
     for i, item in enumerate(text.split()):
         word, _, marks = item.partition("/")
-        slot = item.startswith("{")
-        items.append((item[1:-1] if slot else word, slot))
+        is_slot = item.startswith("{")
+        items.append((item[1:-1] if is_slot else word, is_slot))
         for mark in filter(None, marks.split(",")):
             labels.append((i, mark.removesuffix("?"), not mark.endswith("?")))
     return items, labels
 
 
 def rule(source: str, target: str, **slots: Phrase) -> Phrase:
-    """Apply a rule of the grammar: two patterns, and the phrases that stand in its slots."""
-    return filled(source, target, slots) if slots else words_only(source, target)
+    """Apply a rule: two patterns, and a phrase for each slot."""
+    return apply_rule(source, target, slots) if slots else apply_without_slots(source, target)
 
 
 @cache
-def words_only(source: str, target: str) -> Phrase:
-    """A rule without slots, which is most of them."""
-    return filled(source, target, {})
+def apply_without_slots(source: str, target: str) -> Phrase:
+    """Apply a rule without slots; cached, because most rules have none."""
+    return apply_rule(source, target, {})
 
 
-def filled(source: str, target: str, slots: Mapping[str, Phrase]) -> Phrase:
-    """The words of both sides with the links of the rule and of what stands in its slots."""
-    left, right, links = read(source, target)
-    sources, source_at, source_slots = lay(left, slots, 0)
-    targets, target_at, target_slots = lay(right, slots, 1)
+def apply_rule(source: str, target: str, slots: Mapping[str, Phrase]) -> Phrase:
+    """Return the words of both sides with the links of the rule and of the phrases in its slots."""
+    source_items, target_items, links = parse_rule(source, target)
+    sources, source_starts, source_slots = fill_slots(source_items, slots, 0)
+    targets, target_starts, target_slots = fill_slots(target_items, slots, 1)
     sure: list[Link] = []
     possible: list[Link] = []
-    for a, b, certain in links:
-        (sure if certain else possible).append((source_at[a], target_at[b]))
+    for a, b, is_sure in links:
+        (sure if is_sure else possible).append((source_starts[a], target_starts[b]))
     for name, i in source_slots.items():
         j, phrase = target_slots[name], slots[name]
         sure += [(i + a, j + b) for a, b in phrase.sure]
@@ -114,62 +116,64 @@ def filled(source: str, target: str, slots: Mapping[str, Phrase]) -> Phrase:
     return Phrase(tuple(sources), tuple(targets), tuple(sure), tuple(possible))
 
 
-def lay(
+def fill_slots(
     items: tuple[tuple[str, bool], ...], slots: Mapping[str, Phrase], side: Literal[0, 1]
 ) -> tuple[list[str], list[int], dict[str, int]]:
-    """The words of one side, where each item of its pattern begins, and where each slot does."""
+    """Return the words of one side, the start index of each item, and that of each slot by name."""
     words: list[str] = []
-    at: list[int] = []
-    slots_at: dict[str, int] = {}
+    starts: list[int] = []
+    slot_starts: dict[str, int] = {}
     for item, is_slot in items:
-        at.append(len(words))
+        starts.append(len(words))
         if is_slot:
-            slots_at[item] = len(words)
+            slot_starts[item] = len(words)
             words += slots[item][side]
         else:
             words.append(item)
-    return words, at, slots_at
+    return words, starts, slot_starts
 
 
 def french(phrase: Phrase) -> Phrase:
-    """Let French words meet: contraction (du, aux), elision (l', qu'), the forms before a vowel.
+    """Apply French contraction (du, aux), elision (l', qu') and the forms before a vowel.
 
-    Where two words become one, it keeps the links of both.
+    A contracted word keeps the links of both words.
     """
     words: list[str] = []
-    moved = []  # where each word has gone
+    new_index = []  # of each original word
     source = phrase.target
     i = 0
     while i < len(source):
         after = source[i + 1] if i + 1 < len(source) else ""
-        one = CONTRACTED.get((source[i], after))
-        if one and not (after == "LE" and i + 2 < len(source) and vowel(source[i + 2])):
-            moved += [len(words)] * 2
+        contraction = CONTRACTED.get((source[i], after))
+        elided = after == "LE" and i + 2 < len(source) and starts_with_vowel(source[i + 2])
+        if contraction and not elided:
+            new_index += [len(words)] * 2
             i += 2
             following = source[i] if i < len(source) else ""
-            words.append("d'" if one == "de" and vowel(following) else one)
+            de_before_vowel = contraction == "de" and starts_with_vowel(following)
+            words.append("d'" if de_before_vowel else contraction)
             continue
-        moved.append(len(words))
+        new_index.append(len(words))
         word = source[i]
-        if word in BEFORE_VOWEL and vowel(after):
+        if word in BEFORE_VOWEL and starts_with_vowel(after):
             word = BEFORE_VOWEL[word]
         words.append(word.lower() if word.isupper() and len(word) > 1 else word)
         i += 1
     return Phrase(
         phrase.source,
         tuple(word.removeprefix("*") for word in words),
-        tuple((a, moved[b]) for a, b in phrase.sure),
-        tuple((a, moved[b]) for a, b in phrase.possible),
+        tuple((a, new_index[b]) for a, b in phrase.sure),
+        tuple((a, new_index[b]) for a, b in phrase.possible),
     )
 
 
-def vowel(word: str) -> bool:
-    """Whether a word begins with a vowel's sound, so that the word before it is cut short."""
+def starts_with_vowel(word: str) -> bool:
+    """Whether a word starts with a vowel sound, so that the word before it is elided."""
     return word[:1].lower() in VOWELS
 
 
 def gold(phrase: Phrase) -> Gold:
-    """A finished sentence: a capital letter at its beginning, no link twice."""
+    """Capitalize the first word of each side and remove duplicate links."""
     source, target = (
         [words[0][:1].upper() + words[0][1:], *words[1:]]
         for words in (phrase.source, phrase.target)
@@ -179,7 +183,7 @@ def gold(phrase: Phrase) -> Gold:
 
 
 def text(words: Sequence[str]) -> str:
-    """Words as they are written: `girl 's`, `l' ami`, `cat .` become girl's, l'ami, cat."""
+    """Detokenize words: `girl 's`, `l' ami`, `cat .` become girl's, l'ami, cat."""
     line, before = "", ""
     for word in words:
         joined = not line or word in (".", ",", "'s", "'") or before[-1:] == "'" != before
