@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seq2seq.compare.checks import MOST
 from seq2seq.compare.runs import Run, named_files
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import sha256
 from seq2seq.system.text_lines import read_lines
+from seq2seq.text import markup
 from seq2seq.text.characters import printable
 
 
@@ -72,6 +74,8 @@ def read_files(source: Path | None, references: Sequence[Path], hyps: Sequence[s
 def lines_like(file: Path, like: tuple[Path, int] | None) -> list[str]:
     """The lines of a file, as many as another has."""
     lines = list(read_lines(file))
+    if (kind := markup.of_all(lines, share=MOST)) is not None:
+        raise markup.refusal(f"{file}", kind)
     if like is not None and len(lines) != like[1]:
         raise UserError(
             f"{file} has {len(lines)} lines and {like[0]} has {like[1]}: they must have as many, "
