@@ -105,9 +105,7 @@ def test_an_old_run_is_aligned(runs, command, name):
 
 def test_an_old_alignment_is_scored_against_its_stored_gold(runs, process):
     """In a process of its own, which checks no types: much faster."""
-    done = process(
-        "score-alignment", "runs/transformer", "--test", "examples", cwd=runs.parent
-    )
+    done = process("score-alignment", "runs/transformer", "--test", "examples", cwd=runs.parent)
     out, err = done.communicate()
     assert done.returncode == 0, err
     assert "AER" in out

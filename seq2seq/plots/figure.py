@@ -1,7 +1,7 @@
 """Pictures: the only door to matplotlib."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from matplotlib import font_manager, rc_context
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from seq2seq.errors import UserError
 from seq2seq.system.console import console
 from seq2seq.system.files import replacing
 from seq2seq.text.characters import visible

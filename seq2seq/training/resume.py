@@ -14,6 +14,7 @@ from seq2seq.runs.folder import read_config
 from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
 from seq2seq.system.lock import LOCK
+from seq2seq.text.characters import printable
 
 # Keys that change nothing of what is learned, and why.
 HARMLESS = {
@@ -149,7 +150,7 @@ def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")
         else:
-            yield prefix + key, value
+            yield f"{prefix}{key}", value
 
 
 def refuse(folder: Path, changes: Changes, config: Config) -> None:
@@ -181,8 +182,10 @@ def describe_changes(changes: Changes) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A value as the command line writes it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value as the command line writes it, on one line; the beginning of a long one."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def refuse_other_text(earlier: EarlierRun, data: Mapping[str, Any], config: Config) -> None:

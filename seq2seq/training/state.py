@@ -13,19 +13,27 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from seq2seq.config import THREADS, Natural, Positive, Within, check, coerce
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import read_tensors, save_tensors, set_weights
 
 Record = TypeVar("Record")  # a dataclass
 
 
+NAME = re.compile(r"save-[0-9]{8,15}\.safetensors", re.ASCII)
 FACTS = {"progress", "falls", "sampler", "scaler", "checkpoints", "logs"}
-FORMAT = 1  # of the facts of a save; saves of seq2seq 0.1.0 have the same and no number
+FORMAT = 2  # of the facts of a save; saves of seq2seq 0.1.0 have format 1 and no number
+RENAMED = {  # fields of `Progress` since format 1
+    "heard": "tokens_since_log",
+    "in_a_row": "skipped_in_a_row",
+    "told": "seconds_at_log",
+}
 
 
 def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -38,7 +46,7 @@ def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
         UserError: a newer version wrote it, or they are no facts of a save.
     """
     number = facts.get("format", 1)
-    if not isinstance(number, int) or number < 1:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise UserError(f"{path} has format {number!r}, which no version of seq2seq writes")
     if number > FORMAT:
         raise UserError(
@@ -48,14 +56,56 @@ def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     if lacking := FACTS - facts.keys():
         raise UserError(f"{path} is no save of a training: it lacks {', '.join(sorted(lacking))}")
-    return facts | {"format": FORMAT}
+    found = dict(facts)
+    progress = facts["progress"]
+    if number == 1 and isinstance(progress, dict):
+        found["progress"] = {RENAMED.get(key, key): value for key, value in progress.items()}
+    try:
+        found["sampler"] = check(SamplerFacts, facts["sampler"], "sampler")
+        found["checkpoints"] = check(CheckpointFacts, facts["checkpoints"], "checkpoints")
+        for key, kind in KINDS.items():
+            if key in facts:
+                found[key] = coerce(facts[key], kind, key)
+        logs = found["logs"].items()
+        found["logs"] = {name: coerce(length, Natural, f"logs.{name}") for name, length in logs}
+    except UserError as error:
+        raise UserError(f"{path} cannot be gone on from: {error}") from error
+    return found | {"format": FORMAT}
+
+
+@dataclass
+class SamplerFacts:
+    """Where the stream of batches stands; `batches` is younger than version 0.1.0."""
+
+    seed: Natural
+    epoch: Natural
+    position: Natural
+    batches: Positive | None = None
+
+
+@dataclass
+class CheckpointFacts:
+    """What is known of the checkpoints, each as `Validation` has it."""
+
+    kept: list[dict[str, Any]]
+    best: dict[str, Any] | None
+    in_vain: Natural
+
+
+# Of the other facts that have a type of their own; `threads` is younger than version 0.1.0
+KINDS: dict[str, Any] = {
+    "falls": Natural,
+    "threads": Annotated[int, Within(1, THREADS)],
+    "logs": dict[str, Any],
+    "scaler": dict[str, Any] | None,
+}
 
 
 def read_fields(kind: type[Record], facts: Any, what: str) -> Record:
     """A dataclass from the facts of a save.
 
     Raises:
-        UserError: a field is missing, or unknown; the sentence names it.
+        UserError: a field is missing, unknown or of another type; the sentence names it.
     """
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     given = facts.keys() if isinstance(facts, dict) else set()
@@ -65,7 +115,11 @@ def read_fields(kind: type[Record], facts: Any, what: str) -> Record:
             f"({', '.join(wrong)}): go on with the version that trained it, choose another name=, "
             "or begin again with fresh=true (the old run is moved aside)"
         )
-    return kind(**facts)
+    fields = check(kind, facts, what)
+    if negative := [key for key, value in fields.items() if value is not None and value < 0]:
+        key = negative[0]
+        raise UserError(f"the saved state has {what} with {key}={fields[key]}, which is below 0")
+    return kind(**fields)
 
 
 @dataclass
@@ -113,7 +167,10 @@ class Saves:
 
     def files(self) -> list[Path]:
         """All there are, the newest first."""
-        return sorted(self.folder.glob("save-*.safetensors"), reverse=True)
+        found = [
+            path for path in self.folder.glob("save-*.safetensors") if NAME.fullmatch(path.name)
+        ]
+        return sorted(found, reverse=True)
 
     def write(self, save: Save) -> None:
         """Add one, and forget all but the last two."""
@@ -172,7 +229,36 @@ def set_tensors(model: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Te
             weights[rest] = tensor
         else:
             index, _, key = rest.partition(".")
+            if kind != "optimizer" or not re.fullmatch("[0-9]{1,9}", index):
+                raise UserError(f"the save is of another optimizer: it has {name!r}")
             memory.setdefault(int(index), {})[key] = tensor.clone()  # off the file's own pages
     set_weights(model, weights, Path("the save"))
+    refuse_other_memory(optimizer, memory)
     settings = optimizer.state_dict()["param_groups"]  # as configured now
     optimizer.load_state_dict({"state": memory, "param_groups": settings})
+
+
+def refuse_other_memory(optimizer: Optimizer, memory: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Refuse what another optimizer remembered, or this one of other parameters.
+
+    Raises:
+        UserError: a name or shape is another than an update of this optimizer leaves.
+    """
+    probe = nn.Parameter(torch.zeros(2, 3))
+    probe.grad = torch.zeros(2, 3)
+    one = type(getattr(optimizer, "optimizer", optimizer))([probe])  # Fabric wraps its own
+    one.step()
+    shapes = {
+        name: None if value.shape == probe.shape else list(value.shape)
+        for name, value in one.state[probe].items()
+    }  # None is the parameter's own
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if memory and sorted(memory) != list(range(len(parameters))):
+        raise UserError("the save is of another optimizer: it remembers other parameters")
+    for index, found in memory.items():
+        own = list(parameters[index].shape)
+        expected = {name: own if shape is None else shape for name, shape in shapes.items()}
+        if {name: list(tensor.shape) for name, tensor in found.items()} != expected or any(
+            not tensor.is_floating_point() for tensor in found.values()
+        ):
+            raise UserError("the save is of another optimizer: it remembers other values")
