@@ -153,6 +153,10 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
         words: target language and sacreBLEU tokenizer, which determine how text is tokenized.
         comet: folder of a COMET model.
     """
+    try:
+        remarked = [by_options(remark) for remark in metrics.remarks(words, files.references[0])]
+    except UserError as error:
+        raise UserError(by_options(str(error))) from error
     systems = [System(run.name, [run]) for run in files.systems]
     texts = (files.sources, files.references[0], files.outputs)
     counted = count_all({files.name: texts}, words, files.references[1:])
@@ -175,7 +179,7 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
                 texts,
                 counted[files.name],
                 words=words,
-                notes=metrics.remarks(words, files.references[0]),
+                notes=remarked,
             )
         ],
         courses=[],
@@ -184,6 +188,14 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
         incomparable=set(),
         notes=notes,
     )
+
+
+def by_options(text: str) -> str:
+    """A sentence with the options of `compare` in place of the keys of a configuration."""
+    keys = {"data.target": "--target-language", "data.bleu_tokenizer": "--bleu-tokenizer"}
+    for key, option in keys.items():
+        text = text.replace(f"{key}=", f"{option} ").replace(key, option)
+    return text.replace("(now None;", "(not given;")
 
 
 def test_set(

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seq2seq.compare.checks import MARKUP_SHARE
 from seq2seq.compare.runs import Run, named_files
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import sha256
 from seq2seq.system.text_lines import read_lines
+from seq2seq.text import markup
 from seq2seq.text.characters import printable
 
 
@@ -72,6 +74,8 @@ def read_files(source: Path | None, references: Sequence[Path], hyps: Sequence[s
 def lines_like(file: Path, like: tuple[Path, int] | None) -> list[str]:
     """Read a file; raise if its number of lines is not that of `like`, a file and its count."""
     lines = list(read_lines(file))
+    if (kind := markup.of_all(lines, share=MARKUP_SHARE)) is not None:
+        raise markup.refusal(f"{file}", kind)
     if like is not None and len(lines) != like[1]:
         raise UserError(
             f"{file} has {len(lines)} lines but {like[0]} has {like[1]}: write one line per "

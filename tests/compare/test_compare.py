@@ -561,3 +561,31 @@ def test_options_of_files_have_no_effect_on_runs_and_are_refused(pair: tuple[Pat
     for option in ({"source": pair[0]}, {"reference": [pair[0]]}, {"target_language": "de"}):
         with pytest.raises(UserError, match="cannot be used with run folders"):
             compare(pair, **option)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("{n} ||| {text} ||| -0.3", "n-best"),
+        ("H-{n}\t-0.3\t{text}", "H-"),
+        ("<s snum=1> {text} </s>", "tag"),
+    ],
+)
+def test_markup_in_files_is_noticed_without_a_run(
+    files: dict[str, Path], tmp_path: Path, line: str, kind: str
+) -> None:
+    lines = files["b"].read_text("utf-8").splitlines()
+    odd = tmp_path / "odd.txt"
+    odd.write_text("".join(line.format(n=n, text=text) + "\n" for n, text in enumerate(lines)))
+    with pytest.raises(UserError, match=kind):
+        compare(hyps=[f"b={odd}"], source=files["s.en"], reference=[files["r1"]])
+
+
+def test_options_without_a_run_are_named_as_they_were_given(files: dict[str, Path]) -> None:
+    given = {"hyps": [f"b={files['b']}"], "source": files["s.en"], "reference": [files["r1"]]}
+    with pytest.raises(UserError, match=r"^--bleu-tokenizer nonsense is no tokenizer"):
+        compare(**given, bleu_tokenizer="nonsense")
+    for path in (files["r1"], files["s.en"], files["b"]):
+        path.write_text("你好世界\n" * len(path.read_text("utf-8").splitlines()), "utf-8")
+    [note] = compare(**given).tests[0].notes
+    assert "--target-language (not given; zh" in note and "data." not in note
