@@ -24,6 +24,7 @@ Kind = Literal["runs", "heads", "lines", "steps"]
 app = typer.Typer(
     name="seq2seq",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain text, as the help of train
     pretty_exceptions_enable=False,
 )
 
@@ -123,12 +124,13 @@ def between(low: float, high: float, *, above: bool = False) -> Callable[[float]
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
 # Unknown options, such as -m and --cfg, are passed on as arguments.
-hydra_command = app.command(
-    add_help_option=False, context_settings={"ignore_unknown_options": True}
-)
+hydra_style: dict[str, Any] = {
+    "add_help_option": False,
+    "context_settings": {"ignore_unknown_options": True},
+}
 
 
-@hydra_command
+@app.command(short_help="Check a corpus without training.", **hydra_style)
 def check(words: Words = None) -> None:
     """Check a corpus for errors without training (same arguments as train)."""
     from seq2seq import compose
@@ -144,7 +146,7 @@ def check(words: Words = None) -> None:
         sys.exit(1)
 
 
-@hydra_command
+@app.command(short_help="Train a model, or several with -m.", **hydra_style)
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
     from seq2seq import compose
@@ -158,7 +160,7 @@ def train(words: Words = None) -> None:
             sweep.train_one(requested.members[0])
 
 
-@app.command()
+@app.command(short_help="Translate standard input line by line.")
 def translate(
     run: RunArgument,
     beam: BeamOption = None,
@@ -232,7 +234,7 @@ def translate(
     filter_lines(translator, lines, sys.stdout.buffer, n_best=n_best)
 
 
-@app.command()
+@app.command(short_help="Translate the test sets and score the translations.")
 def evaluate(
     run: RunArgument,
     test: Annotated[
@@ -249,7 +251,7 @@ def evaluate(
     wrote(run / "scores.json", run / "hyps")
 
 
-@app.command()
+@app.command(short_help="Draw the attention of sentences as heatmaps.")
 def align(
     run: RunArgument,
     source: SourceOption = None,
@@ -292,7 +294,7 @@ def align(
     )
 
 
-@app.command("score-alignment")
+@app.command("score-alignment", short_help="Score word alignments against gold links.")
 def score_alignment(
     run: Annotated[
         Path | None,
@@ -381,7 +383,7 @@ def score_alignment(
     wrote(*written)
 
 
-@app.command("export-alignment")
+@app.command("export-alignment", short_help="Write the word alignments of a whole text.")
 def export_alignment(
     run: RunArgument,
     out: Annotated[
@@ -436,7 +438,7 @@ def extraction_rule(
     return changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
 
 
-@app.command()
+@app.command(short_help="Draw one sentence by run, head or checkpoint.")
 def plot(
     kind: Annotated[
         Kind,
@@ -480,7 +482,7 @@ def plot(
     )
 
 
-@app.command()
+@app.command(short_help="Compare systems: scores, tests, differences, cost.")
 def compare(
     runs: Annotated[
         list[Path] | None,
@@ -551,7 +553,7 @@ def compare(
     wrote(*written)
 
 
-@app.command()
+@app.command(short_help="Train three models on the built-in corpus.")
 def demo(
     words: Annotated[
         list[str] | None,
@@ -570,7 +572,7 @@ def demo(
     wrote(*demo(out, words or [], seed=seed, fresh=fresh))
 
 
-@app.command()
+@app.command(short_help="Measure training and translation speed.")
 def bench(
     words: Annotated[
         list[str] | None,

@@ -485,7 +485,7 @@ def help_text(words: list[str]) -> str:
     composed = composed_for_help(words)
     composed["name"] = "DATA-MODEL-SEED"
     lines = [
-        "usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
+        "Usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
         "",
         "Train a model and write the run folder runs/NAME. With -m, train one run for each",
         "combination of comma-separated values:",
@@ -514,7 +514,7 @@ def help_text(words: list[str]) -> str:
 def check_help(words: list[str]) -> str:
     """Return the help of `seq2seq check`, with the keys of the selected corpus."""
     lines = [
-        "usage: seq2seq check data=CHOICE [KEY=VALUE ...]",
+        "Usage: seq2seq check data=CHOICE [KEY=VALUE ...]",
         "",
         "Read a whole corpus without training, and report problems with their number and the",
         "first lines that have them. The arguments are those of seq2seq train; keys that do not",
@@ -568,3 +568,8 @@ def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
     first = column if len(column) <= 40 else f"{column}\n{' ' * 40}"
     width = max(shutil.get_terminal_size((100, 0)).columns, 80)
     return first + f"\n{' ' * 40}".join(textwrap.wrap(f"{meaning} [{describe(kind)}]", width - 40))
+
+
+def clear_hydra() -> None:
+    """Forget Hydra's global configuration, by which other libraries notice that it was used."""
+    HydraConfig.instance().cfg = None

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
 from lightning_fabric import Fabric
 
+from seq2seq import compose
 from seq2seq.config import Config, build
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
@@ -144,8 +144,7 @@ def follow(fabric: Fabric, config: Config, folder: Path, count: int | None) -> P
 
 def launch(fabric: Fabric, count: int | None) -> None:
     """Start all processes of a run with `count` threads each; None keeps Lightning's number."""
-    # Otherwise Lightning adds options of Hydra to the command line of the other processes.
-    HydraConfig.instance().cfg = None
+    compose.clear_hydra()  # or Lightning adds Hydra's options to the command of other processes
     fabric.launch()
     if count is not None:
         torch.set_num_threads(count)  # launch() has set Lightning's default
