@@ -472,8 +472,8 @@ def folder_name(wanted: str) -> str:
 
 OPTION_LINES = [
     "Options:",
-    "  -m, --multirun            one run for each combination of comma-separated values",
-    "  -cd, --config-dir FOLDER  also search this folder for choices, such as your experiments",
+    "  -m, --multirun            one run per combination of comma-separated values",
+    "  -cd, --config-dir FOLDER  search this folder for choices, too",
     "  -c, --cfg job             print the configuration and exit",
     "  -p, --package SECTION     with --cfg job: print only this section",
     "  -h, --help                print this message and exit",
@@ -516,11 +516,11 @@ def check_help(words: list[str]) -> str:
     lines = [
         "Usage: seq2seq check data=CHOICE [KEY=VALUE ...]",
         "",
-        "Read a whole corpus without training, and report problems with their number and the",
-        "first lines that have them. The arguments are those of seq2seq train; keys that do not",
-        "concern the data have no effect. Exit status: 0 if there are only warnings, 1 if",
-        "training would refuse the corpus. Checks that need the vocabulary, such as the length",
-        "of pairs in pieces, are done when training starts.",
+        "Read a whole corpus without training, and report problems, how often they",
+        "occur and the first lines that have them. The arguments are those of seq2seq",
+        "train; keys that do not concern the data have no effect. Exit status: 0 if there",
+        "are only warnings, 1 if training would refuse the corpus. Checks that need the",
+        "vocabulary, such as the length in pieces, are done when training starts.",
         "",
         *OPTION_LINES,
         "",

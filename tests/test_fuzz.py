@@ -5,19 +5,27 @@
 
 import gzip
 import json
+import os
+import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import pytest
-from hypothesis import assume, example, given
+from hostile import CHANGES, apply
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from test_untrusted import make_run
 
 from seq2seq import compose
 from seq2seq.alignment.gold import FILES, Gold, Links, read_gold, write_gold
+from seq2seq.alignment.rule import Rule
 from seq2seq.cli import main
+from seq2seq.commands.evaluate import evaluate
 from seq2seq.config import Config
 from seq2seq.corpora import Corpus
 from seq2seq.corpora.checker import check
@@ -25,8 +33,10 @@ from seq2seq.corpora.files import Files
 from seq2seq.corpora.jsonl import Jsonl
 from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
+from seq2seq.system.files import write_json
 from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.training.sweep import dry_run
+from seq2seq.training.train import train
 from seq2seq.translation.stream import filter_lines
 from seq2seq.translation.translator import Translator
 
@@ -349,3 +359,100 @@ def test_any_size_gives_a_model_or_one_sentence(name, key, to):
     except UserError as error:
         assert "\n" not in str(error)
         assert key in str(error) or "cannot be built" in str(error)
+
+
+# --- run folders and one update -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stranger(tiny, tmp_path_factory) -> Path:
+    """A run with all that a run folder can have: gold, scores, a rule, attention, saves."""
+    folder = tmp_path_factory.mktemp("hostile")
+    words = ["train.average=2", "train.validate_every=2", "data.tests=[heart]"]
+    words += ["data.validation=heart", f"runs_dir={folder}", "name=run"]
+    run = train(compose.read(compose.compose(tiny("bahdanau", *words))))
+    test = run / "hyps" / "heart"
+    for side in ("source", "reference"):
+        shutil.copy(test / f"{side}.txt", test / f"gold.{side}.txt")
+    (test / "gold.links.txt").write_text("0-0 1-1 2?2\n" * 6)
+    write_json(run / "align" / "rule.json", {"rule": asdict(Rule()), "aer": 0.5})
+    evaluate(run, device="cpu")
+    return run
+
+
+def resumed(run: Path, tiny: Callable[..., list[str]]) -> list[str]:
+    """The words that go on with a run."""
+    words = tiny("bahdanau", "train.average=2", "train.validate_every=2", "data.tests=[heart]")
+    more = ["data.validation=heart", f"runs_dir={run.parent}", f"name={run.name}"]
+    return ["train", *words, *more, "train.max_steps=5"]
+
+
+# Each of these takes a second.
+FEW = settings(max_examples=int(os.environ.get("SEQ2SEQ_EXAMPLES", "12")))
+
+
+@FEW
+@given(change=st.lists(CHANGES, min_size=1, max_size=2), number=st.integers(0, 8))
+def test_a_changed_run_folder_works_or_is_refused_in_one_sentence(
+    stranger, tiny, command, tmp_path, change, number
+):
+    run = tmp_path / "run"
+    shutil.rmtree(run, ignore_errors=True)
+    shutil.copytree(stranger, run)
+    done = [apply(run, one) for one in change]
+    drawn = ("--test", "heart", "--out", tmp_path / "x.png")
+    words: list[Any] = [
+        ["translate", run],
+        ["evaluate", run],
+        ["align", run, *drawn, "--lines", "1"],
+        ["score-alignment", run, "--test", "heart"],
+        ["export-alignment", run, "--test", "heart", "--out", tmp_path / "x.jsonl"],
+        ["plot", "heads", run, *drawn, "--line", "1"],
+        ["plot", "steps", run, *drawn, "--line", "1"],
+        ["compare", run, "--out", tmp_path / "report"],
+        resumed(run, tiny),
+    ][number]
+    with Limit(60):
+        answer = command(*words, stdin="two cats see trees\n")
+    said = answer.err.splitlines()
+    told = (done, words[0], answer.err)
+    assert answer.status in (0, 1), told
+    assert "Traceback" not in answer.err, told
+    if answer.status:
+        assert said[-1].startswith("seq2seq: ") and len(said[-1]) < 2000, told
+
+
+@FEW
+@given(
+    name=st.sampled_from(["rnn", "bahdanau", "transformer"]),
+    words=st.lists(WORDS_OF_TRAIN, min_size=1, max_size=2),
+)
+def test_any_words_train_one_update_or_are_refused_in_one_sentence(
+    tiny, command, tmp_path, name, words
+):
+    start = tiny(name, "train.max_steps=1", "data.tests=[heart]", "data.validation=heart")
+    given_words = [word for word in words if not word.startswith(("model=", "+model", "runs_dir"))]
+    runs = tmp_path / "runs"
+    shutil.rmtree(runs, ignore_errors=True)
+    with Limit(60):
+        answer = command("train", *start, f"runs_dir={runs}", *given_words)
+    told = (given_words, answer.err)
+    assert answer.status in (0, 1) and "Traceback" not in answer.err, told
+    for run in [path.parent for path in runs.glob("*/model.safetensors")]:
+        with Limit(60):
+            evaluated = command("evaluate", run)
+        assert evaluated.status in (0, 1) and "Traceback" not in evaluated.err, (told, evaluated)
+
+
+class Limit:
+    """At most so many seconds."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+
+    def __enter__(self) -> None:
+        signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it takes too long"))
+        signal.alarm(self.seconds)
+
+    def __exit__(self, *_: object) -> None:
+        signal.alarm(0)

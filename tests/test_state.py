@@ -1,6 +1,7 @@
 """Saves of other versions: older ones are read, newer ones refused."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,40 @@ def test_a_save_without_a_fact_is_told_so(tmp_path):
     saves.write(Save({"weights.a": torch.zeros(1)}, {"progress": {}}))
     with pytest.raises(UserError, match="missing checkpoints"):
         saves.read(warn=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    ("fact", "key", "value"),
+    [
+        ("progress", "step", "x"),
+        ("progress", "seconds", -1.0),
+        ("sampler", "epoch", 1.5),
+        ("sampler", "position", None),
+        ("checkpoints", "kept", 3),
+        ("checkpoints", "best", {"step": 1}),
+        ("logs", "log.jsonl", -5),
+    ],
+)
+def test_a_fact_of_another_kind_is_refused(fit, fact, key, value):
+    run = fit("rnn", "train.max_steps=2")
+    change_saves(run, lambda facts: facts[fact].update({key: value}))
+    with pytest.raises(UserError) as caught:
+        fit("rnn", "train.max_steps=4")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_save_of_another_optimizer_is_refused(fit):
+    run = fit("rnn", "train.max_steps=2")
+    for path in run.glob("state/*"):
+        tensors, facts = read_tensors(path)
+        kept = {k: t.clone() for k, t in tensors.items() if not k.endswith("exp_avg")}
+        save_tensors(path, kept, facts)
+    with pytest.raises(UserError, match="remembers other values"):
+        fit("rnn", "train.max_steps=4")
+
+
+def test_a_damaged_run_json_is_gone_on_from(fit):
+    run = fit("rnn", "train.max_steps=2")
+    (run / "run.json").write_text('{"data": [1], "resumed": 5, "status": {}}')
+    fit("rnn", "train.max_steps=4")
+    assert json.loads((run / "run.json").read_text())["status"] == "finished"

@@ -1,9 +1,13 @@
-"""Systems side by side: how good they are, how sure that is, where they differ, what they cost.
+"""Compare systems: scores, significance, differences by kind of sentence, and cost.
 
-Reads files only and needs no model: find and group what is compared (runs, systems), refuse what
-was not measured alike (alike), count and test (counting, quality, significance), look closer (axes,
-ngrams, sentences, cost), and write it all down (tables, then terminal, markdown, tex, record,
-pictures, page).
+Reads files only; no model is loaded. The modules, in the order in which `compare` uses them:
+
+- `runs`, `files`, `systems`: read the inputs and group runs into systems.
+- `checks`: reject inputs that are not comparable.
+- `counting`, `quality`, `significance`: compute sentence statistics, scores and tests.
+- `axes`, `ngrams`, `sentences`, `cost`: break the differences down.
+- `verdict`, `remarks`: summarize the result and explain how to read it.
+- `report`, `html`: write the result.
 """
 
 from seq2seq.compare.comparison import Comparison, compare

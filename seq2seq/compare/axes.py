@@ -1,7 +1,7 @@
-"""Where systems differ: their scores along an axis of the sentences.
+"""Scores of systems along an axis, such as source length.
 
-By length of the source, by how rare its rarest word is in the training text, by the distance over
-which a word agrees with another.
+The axes are: the length of the source sentence, the training-text frequency of its rarest word, and
+the distance between a subject and the verb that agrees with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seq2seq.compare.quality import Measured, as_one
-from seq2seq.compare.significance import Resampling, ends
+from seq2seq.compare.significance import Resampling, interval_ends
 from seq2seq.compare.systems import Spread, System
 from seq2seq.errors import UserError
 from seq2seq.scoring.breakdown import BUCKET, agreement_of
@@ -22,11 +22,11 @@ from seq2seq.scoring.metrics import Statistics
 from seq2seq.text.agreement import Agreement, read_agreements
 from seq2seq.text.word_counts import rarest
 
-Curve = dict[str, float]  # a value at each place
-Band = dict[str, tuple[float, float]]  # an interval at each place
+Curve = dict[str, float]  # bin -> value
+Band = dict[str, tuple[float, float]]  # bin -> interval
 
-FEWEST = 20  # sentences of a place that are worth a point of a curve
-RARE = {  # counts in the training text from which a place of the axis begins
+MIN_SENTENCES = 20  # bins with fewer sentences are left out of curves
+FREQUENCY_BINS = {  # lowest training-text count of each bin -> name of the bin
     0: "0",
     1: "1",
     2: "2\N{EN DASH}9",
@@ -38,7 +38,7 @@ RARE = {  # counts in the training text from which a place of the axis begins
 
 @dataclass(frozen=True)
 class Point:
-    """One system at one place: over its seeds, and its 95 % interval as one."""
+    """One system in one bin: mean and deviation over its seeds, and the 95 % interval."""
 
     value: Spread
     low: float
@@ -50,13 +50,13 @@ class Axis:
     """Scores along an axis.
 
     Attributes:
-        key: short, for file names.
-        title: of its table.
-        x: what the places are.
-        y: what the values are.
-        places: in order.
-        lines: how many sentences there are at each.
-        points: of each system, at each place.
+        key: short name, used in file names.
+        title: title of its table.
+        x: label of the x axis.
+        y: label of the y axis.
+        places: names of the bins, in order.
+        lines: number of sentences in each bin.
+        points: for each system, one point per bin.
     """
 
     key: str
@@ -77,26 +77,26 @@ def axes(
     counts: Mapping[str, int] | None,
     folder: Path | None,
 ) -> list[Axis]:
-    """All axes that the test set and the runs allow, if it has more than one place on them.
+    """Score the systems along every axis on which the test set has more than one bin.
 
     Args:
         systems: the systems.
-        measured: what metrics counted.
+        measured: the sentence statistics of each run and metric.
         sources: the source sentences.
-        outputs: the translations of every run.
-        counts: how often source words are in the training text; None if unknown.
-        folder: of the test set, where the agreements are if there are any; None if there is none.
+        outputs: the translations of each run.
+        counts: frequency of each source word in the training text; None if unknown.
+        folder: folder of the test set, which may hold an agreement file; None without a folder.
     """
-    bleu = {name: found["bleu"] for name, found in measured.items()}
+    bleu = {name: statistics["bleu"] for name, statistics in measured.items()}
     lengths = [max(0, len(source.split()) - 1) // BUCKET for source in sources]
     names = {n: f"{n * BUCKET + 1}\N{EN DASH}{(n + 1) * BUCKET}" for n in sorted(set(lengths))}
-    words = ("length", "BLEU by length of the source", "words of the source sentence", "BLEU")
-    found = [axis(words, names, lengths, systems, bleu)]
+    labels = ("length", "BLEU by source length", "words in the source sentence", "BLEU")
+    result = [axis(labels, names, lengths, systems, bleu)]
     if counts is not None:
-        title = "BLEU by the rarest word of the source"
-        rare = [max(n for n in RARE if n <= rarest(line, counts)) for line in sources]
-        words = ("rarity", title, "times the rarest source word was trained on", "BLEU")
-        found.append(axis(words, RARE, rare, systems, bleu))
+        title = "BLEU by frequency of the rarest source word"
+        rare = [max(n for n in FREQUENCY_BINS if n <= rarest(line, counts)) for line in sources]
+        labels = ("rarity", title, "frequency of the rarest source word in training", "BLEU")
+        result.append(axis(labels, FREQUENCY_BINS, rare, systems, bleu))
     if agreements := folder and read_agreements(folder):
         if len(agreements) != len(sources):
             raise UserError(
@@ -105,42 +105,42 @@ def axes(
         distances = [-1 if known is None else known.distance for known in agreements]
         names = {distance: span(distance) for distance in sorted({*distances} - {-1})}
         title, x = "Agreement by distance", "words between subject and verb"
-        words = ("agreement", title, x, "verbs that agree, %")
-        right = {name: agreeing(lines, agreements) for name, lines in outputs.items()}
-        found.append(axis(words, names, distances, systems, right))
-    return [one for one in found if len(one.places) > 1]
+        labels = ("agreement", title, x, "verbs that agree, %")
+        correct = {name: agreeing(lines, agreements) for name, lines in outputs.items()}
+        result.append(axis(labels, names, distances, systems, correct))
+    return [one for one in result if len(one.places) > 1]
 
 
 def agreeing(lines: Sequence[str], agreements: Sequence[Agreement | None]) -> Statistics:
-    """Whether the word that should agree does, sentence by sentence."""
-    right = [
+    """Count, for each sentence, whether the verb agrees with its subject."""
+    correct = [
         known is not None and agreement_of(line, known) == "right"
         for line, known in zip(lines, agreements, strict=True)
     ]
-    counts = np.stack([np.array(right, np.float64), np.ones(len(right))], axis=1)
+    counts = np.stack([np.array(correct, np.float64), np.ones(len(correct))], axis=1)
     return Statistics(counts, percent, "agreement")
 
 
 def percent(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
-    """How many of all, in percent."""
+    """Return the first column as a percentage of the second."""
     return 100 * sums[..., 0] / sums[..., 1]
 
 
 def axis(
-    words: tuple[str, str, str, str],
+    labels: tuple[str, str, str, str],
     names: Mapping[int, str],
     at: Sequence[int],
     systems: Sequence[System],
     measured: Mapping[str, Statistics],
 ) -> Axis:
-    """Score all systems at each place.
+    """Score all systems in each bin.
 
     Args:
-        words: key, title, and what is along x and y.
-        names: of the places in order; places of one name are one.
-        at: the place of each sentence; what is none of them is left out.
+        labels: key, title, x label and y label.
+        names: bin number -> name, in order; bins with the same name are merged.
+        at: bin number of each sentence; sentences with other numbers are left out.
         systems: the systems.
-        measured: what is scored, of every run.
+        measured: the statistics of each run.
     """
     places = {
         name: np.flatnonzero([names.get(one) == name for one in at]) for name in names.values()
@@ -151,27 +151,27 @@ def axis(
         draws = Resampling(len(rows))
         for system in systems:
             seeds = [at_rows(measured[run.name], rows) for run in system.runs]
-            low, high = ends(draws.resampled(as_one(seeds)))
+            low, high = interval_ends(draws.resampled(as_one(seeds)))
             values = Spread.of([seed.score for seed in seeds])
             points[system.name].append(Point(values, low, high))
-    return Axis(*words, list(places), [len(rows) for rows in places.values()], points)
+    return Axis(*labels, list(places), [len(rows) for rows in places.values()], points)
 
 
 def at_rows(system: Statistics, rows: ndarray) -> Statistics:
-    """The same for some of the sentences."""
+    """Return the statistics of the given sentences only."""
     return system._replace(sentences=system.sentences[rows])
 
 
 def curves_of(axis: Axis) -> tuple[dict[str, Curve], dict[str, Band]]:
-    """Values and intervals by place and system, those of too few sentences left out."""
-    worth = [lines >= FEWEST for lines in axis.lines]
+    """Return values and intervals by system and bin, without bins of too few sentences."""
+    enough = [lines >= MIN_SENTENCES for lines in axis.lines]
     curves: dict[str, Curve] = {}
     bands: dict[str, Band] = {}
     for name, points in axis.points.items():
         kept = [
             (place, point)
-            for place, point, enough in zip(axis.places, points, worth, strict=True)
-            if enough
+            for place, point, keep in zip(axis.places, points, enough, strict=True)
+            if keep
         ]
         curves[name] = {place: point.value.mean for place, point in kept}
         bands[name] = {place: (point.low, point.high) for place, point in kept}

@@ -1,7 +1,6 @@
-"""What may stand side by side: one direction, one test set, one measure, files as they were scored.
+"""Check that runs are comparable: same languages, test set and metrics, and unchanged files.
 
-A number in a table asks to be compared with its neighbours. What was not measured alike is refused,
-and the sentence names the difference.
+Every function raises `UserError` with a message that names the difference.
 """
 
 from collections.abc import Sequence
@@ -15,13 +14,14 @@ from seq2seq.system.files import read_back, sha256
 from seq2seq.system.text_lines import read_lines
 from seq2seq.text import markup
 
-# Scores are stored unrounded: only a changed file moves them
+# Stored scores are unrounded, so a larger difference means that a file has changed
 TOLERANCE = 1e-6
-MOST = 0.5  # of the lines of a file of translations, which may have others of a log between
+# Share of lines from which a file counts as markup; log lines may be mixed in with translations
+MARKUP_SHARE = 0.5
 
 
 def direction(runs: Sequence[Run]) -> tuple[str | None, str | None]:
-    """The source and the target language, which may not differ where they are known."""
+    """Return the source and target language, each None if no run states it."""
     known: dict[str, tuple[str, str]] = {}  # "source" or "target" -> language, name of the run
     for run in runs:
         data = section(run.config, "data")
@@ -32,65 +32,65 @@ def direction(runs: Sequence[Run]) -> tuple[str | None, str | None]:
             first, name = known.setdefault(side, (language, run.name))
             if language != first:
                 raise UserError(
-                    f"runs of different languages cannot be compared: the {side} is {first!r} "
+                    f"runs with different languages cannot be compared: the {side} is {first!r} "
                     f"for {name!r} and {language!r} for {run.name!r}"
                 )
     return known.get("source", (None,))[0], known.get("target", (None,))[0]
 
 
 def shared_tests(runs: Sequence[Run], wanted: Sequence[str], *, alone: bool) -> list[str]:
-    """The test sets that all runs were scored on, or those of them that are wanted.
+    """Return the test sets that every run was scored on, restricted to those in `wanted`.
 
     Args:
-        runs: scored ones.
-        wanted: names; all if empty.
-        alone: there may be only one, for a file of translations is of one test set.
+        runs: evaluated runs.
+        wanted: names of test sets; empty for all.
+        alone: whether only one test set is allowed, as with a file of translations.
     """
     shared = sorted(set.intersection(*(set(run.scores) for run in runs)))
     if not shared:
         each = "; ".join(f"{run.name!r} on {', '.join(sorted(run.scores))}" for run in runs)
         raise UserError(
-            f"no test set was scored for every run ({each}): "
-            "`seq2seq evaluate RUN --test NAME` adds one"
+            f"the runs have no test set in common ({each}): "
+            "score one with `seq2seq evaluate RUN --test NAME`"
         )
     for name in wanted:
         if name not in shared:
             raise UserError(
-                f"--test {name}: not every run was scored on it; {did_you_mean(name, shared)}"
+                f"--test {name}: not every run was scored on it: {did_you_mean(name, shared)}"
             )
     chosen = [test for test in shared if test in wanted] or shared
     if alone and len(chosen) > 1:
         raise UserError(
-            f"--hyps goes with one test set, and the runs were scored on {', '.join(chosen)}: "
-            "say which by --test NAME"
+            f"--hyps needs a single test set, and the runs were scored on {', '.join(chosen)}: "
+            "choose one with --test NAME"
         )
     return chosen
 
 
 def refuse_difference(test: str, first: Run, run: Run) -> None:
-    """Refuse a run whose test set or signatures are not the first's."""
+    """Raise if a run's test set or metric signatures differ from those of the first run."""
     for key, what in (
         ("lines", "number of lines"),
-        ("source_sha256", "source text's SHA-256"),
-        ("reference_sha256", "reference's SHA-256"),
+        ("source_sha256", "source SHA-256"),
+        ("reference_sha256", "reference SHA-256"),
     ):
         ours, theirs = first.stored(test, "test", key), run.stored(test, "test", key)
         if ours != theirs:
             raise UserError(
-                f"{test!r} is not the same test set in all runs: its {what} is "
+                f"{test!r} is not the same test set in all runs: the {what} is "
                 f"{ours} in {first.name!r} and {theirs} in {run.name!r}"
             )
     for metric, ours in signatures(first.scores[test]).items():
         theirs = signatures(run.scores[test]).get(metric, ours)
         if ours != theirs:
             raise UserError(
-                f"{metric} on {test!r} was not measured alike: "
-                f"as {ours} in {first.name!r}, as {theirs} in {run.name!r}"
+                f"{metric} on {test!r} was computed with different settings: "
+                f"{ours} in {first.name!r}, {theirs} in {run.name!r}"
             )
 
 
 def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
-    """Sources, references and translations of a run folder, unchanged since they were scored."""
+    """Read sources, references and translations of a run; raise if they changed since scoring."""
     assert run.folder is not None
     folder = run.folder.test(test)
     hashed = {
@@ -105,7 +105,7 @@ def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
         if (digest := sha256(file)) != expected:
             raise UserError(
                 f"{file} has changed since {test!r} was scored "
-                f"(SHA-256 {digest}, then {expected}): {run.again}"
+                f"(SHA-256 is {digest}, was {expected}): {run.again}"
             )
     output = run.output(test)
     if not output.is_file():
@@ -114,57 +114,59 @@ def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
     hypotheses = read_back(output)
     if len(hypotheses) != len(references):
         raise UserError(
-            f"{output} has {len(hypotheses)} lines and the reference {len(references)}: {run.again}"
+            f"{output} has {len(hypotheses)} lines but the reference has {len(references)}: "
+            f"{run.again}"
         )
     if len(sources) != len(references):
         raise UserError(
-            f"{folder / 'source.txt'} has {len(sources)} lines and the reference {len(references)}"
+            f"{folder / 'source.txt'} has {len(sources)} lines but the reference has "
+            f"{len(references)}"
         )
     return sources, references, hypotheses
 
 
 def translations(file: Path, test: str, references: list[str]) -> list[str]:
-    """The lines of an outside system's file, one for each reference."""
+    """Read the translations of an outside system, one line per reference."""
     lines = list(read_lines(file))
-    kind = markup.of_all(lines, share=MOST)
-    if kind is not None and kind != markup.of_all(references, share=MOST):
+    kind = markup.of_all(lines, share=MARKUP_SHARE)
+    if kind is not None and kind != markup.of_all(references, share=MARKUP_SHARE):
         raise markup.refusal(f"{file}", kind)
     if len(lines) != len(references):
         raise UserError(
-            f"{file} has {len(lines)} lines and the test set {test!r} has {len(references)}: "
-            "there must be one translation a line, in the same order"
+            f"{file} has {len(lines)} lines but the test set {test!r} has {len(references)}: "
+            "write one translation per line, in the same order"
         )
     return lines
 
 
-def refuse_edited(test: str, run: Run, found: dict[str, Statistics]) -> None:
-    """Refuse stored scores that do not follow from the translations beside them."""
+def refuse_edited(test: str, run: Run, measured: dict[str, Statistics]) -> None:
+    """Raise if stored scores differ from those computed from the stored translations."""
     where = f"of {str(run.path)!r} on {test!r}"
-    for metric, now in found.items():
+    for metric, now in measured.items():
         if metric != "bleu" and metric not in run.scores[test]:
             continue
         signature = run.stored(test, metric, "signature")
         if settings(signature) != settings(now.signature):
             raise UserError(
-                f"{metric} {where} was measured as {signature}, which cannot be repeated here "
-                f"({now.signature}): {run.again}"
+                f"{metric} {where} was computed as {signature}, but this version computes "
+                f"{now.signature}: {run.again}"
             )
         score = run.stored(test, metric, "score")
         if not isinstance(score, int | float) or not abs(score - now.score) <= TOLERANCE:
             raise UserError(
-                f"{metric} {where} is {score} in scores.json but {now.score} by hypothesis.txt, "
-                f"so one of the two was edited: {run.again}"
+                f"{metric} {where} is {score} in scores.json, but hypothesis.txt scores "
+                f"{now.score}; one of the two files was edited: {run.again}"
             )
 
 
 def settings(signature: object) -> set[str]:
-    """The parts of a signature that change a score: not its version, not its resampling."""
+    """Return the parts of a signature that affect the score: without version and resampling."""
     parts = str(signature).split("|")
     return {part for part in parts if part.split(":")[0] not in ("bs", "seed", "version")}
 
 
 def signatures(stored: dict[str, Any]) -> dict[str, str]:
-    """The signature of every metric that has one."""
+    """Return the signature of every metric that has one."""
     return {
         metric: str(score["signature"])
         for metric, score in stored.items()

@@ -1,4 +1,4 @@
-"""Systems side by side, on every test set that all were scored on: what all reports are made of."""
+"""Compare systems on every shared test set; every report is written from a `Comparison`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from seq2seq.compare.counting import Counted, Outputs, Texts, count_all
 from seq2seq.compare.files import Files, read_files
 from seq2seq.compare.ngrams import Matches
 from seq2seq.compare.quality import Quality, quality
-from seq2seq.compare.remarks import other_pieces, remarks, search_notes
+from seq2seq.compare.remarks import other_vocabulary, remarks, search_notes
 from seq2seq.compare.runs import Run
 from seq2seq.compare.sentences import by_sentence
 from seq2seq.compare.systems import (
@@ -21,7 +21,7 @@ from seq2seq.compare.systems import (
     configurations,
     differences,
     grouped,
-    made_of,
+    provenance_of,
 )
 from seq2seq.errors import UserError
 from seq2seq.scoring import metrics
@@ -35,20 +35,20 @@ class TestSet:
     """All systems on one test set.
 
     Attributes:
-        name: of the test set.
-        facts: its lines and hashes.
-        sources: a line a sentence.
-        references: likewise.
-        outputs: of every run, likewise.
-        sentences: of every run, chrF of each sentence.
-        quality: scores, intervals and tests.
-        axes: scores along axes.
-        matches: what n-grams the systems get right.
-        costs: of every system.
-        notes: what must be known to read its tables.
+        name: name of the test set.
+        facts: its number of lines and SHA-256 hashes.
+        sources: source sentences, one per line.
+        references: reference translations, one per line.
+        outputs: translations of each run, one per line.
+        sentences: for each run, chrF of each sentence.
+        quality: scores, intervals and significance tests.
+        axes: scores along axes, such as source length.
+        matches: n-grams that the systems translate correctly.
+        costs: training and decoding cost of each system.
+        notes: notes on how to read the tables.
     """
 
-    __test__ = False  # tells pytest that it is no test
+    __test__ = False  # not a pytest class, in spite of its name
 
     name: str
     facts: dict[str, Any]
@@ -65,18 +65,19 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Systems measured alike.
+    """Systems scored with the same settings on the same test sets.
 
     Attributes:
-        systems: in the order given; differences are to the first.
-        source: code of the language translated from; None if unknown.
-        target: code of the language translated to; None if unknown.
-        tests: the sets that all runs were scored on.
-        courses: BLEU of the validations by minutes of training.
-        configuration: in what the systems' settings differ, and what is the same.
-        provenance: the same of what the runs were made with and from.
-        incomparable: names of the runs whose perplexity is over other pieces than the first's.
-        notes: what must be known to read the tables.
+        systems: the systems, in the order given.
+        source: source language code; None if unknown.
+        target: target language code; None if unknown.
+        tests: the test sets that all runs were scored on.
+        courses: learning curves: validation BLEU by minutes of training.
+        configuration: settings that differ between systems, and settings that are the same.
+        provenance: the same for data, vocabulary, versions and machine of each run.
+        incomparable: names of runs whose target vocabulary, and so perplexity, differs from the
+            first run's.
+        notes: notes on how to read the tables.
     """
 
     systems: list[System]
@@ -91,7 +92,7 @@ class Comparison:
 
     @property
     def runs(self) -> list[Run]:
-        """Every output, system by system."""
+        """All runs, grouped by system."""
         return [run for system in self.systems for run in system.runs]
 
 
@@ -106,50 +107,56 @@ def compare(
     target_language: str | None = None,
     bleu_tokenizer: str | None = None,
 ) -> Comparison:
-    """Put systems side by side: runs, on every test set that all of them were scored on, or files.
+    """Compare runs on the test sets they have in common, or compare files of translations.
 
     Args:
-        paths: run folders, or folders that hold some; the first is what others are held against.
-        hyps: outside systems, NAME=FILE each, with the translations of one test set.
-        tests: the test sets to look at; all if empty.
-        comet: folder of a model of COMET.
-        source: without runs: the file that was translated.
-        reference: without runs: its references, of which BLEU, chrF and TER take all.
-        target_language: without runs: code of the language translated to.
-        bleu_tokenizer: without runs: the tokenizer of sacreBLEU; that of the language if None.
+        paths: run folders, or folders that contain run folders. The first run is the one that
+            languages, test sets and metric signatures of the others are checked against.
+        hyps: outside systems, `NAME=FILE` each, with the translations of one test set.
+        tests: names of the test sets to compare on; all if empty.
+        comet: folder of a COMET model.
+        source: without runs: the source file.
+        reference: without runs: the reference files; BLEU, chrF and TER use all of them.
+        target_language: without runs: target language code.
+        bleu_tokenizer: without runs: the sacreBLEU tokenizer; chosen by language if None.
 
     Raises:
-        UserError: a run is given twice, is unfinished or not evaluated; no test
-            set is shared; runs differ in language direction, test set or signature; or a run's
-            files are no longer those that were scored. The sentence names the difference.
+        UserError: a run is given twice, is unfinished or not evaluated; the runs have no test set
+            in common; runs differ in language direction, test set or signature; or the files of a
+            run have changed since they were scored. The message names the difference.
     """
-    alone = {
+    file_options = {
         "--source": source,
         "--reference": list(reference),
         "--target-language": target_language,
         "--bleu-tokenizer": bleu_tokenizer,
     }
-    given = [option for option, value in alone.items() if value]
+    given = [option for option, value in file_options.items() if value]
     if not paths and (given or hyps):
         if tests:
-            raise UserError("--test goes with runs: without any, --source is the test set")
+            raise UserError("--test needs run folders: without any, --source is the test set")
         files = read_files(source, reference, hyps)
         return compare_files(files, Target(target_language, bleu_tokenizer), comet)
     if given:
         raise UserError(
-            f"{given[0]} goes with --hyps alone: runs have their own test sets and settings"
+            f"{given[0]} cannot be used with run folders, which have their own test sets and "
+            "settings"
         )
     return compare_runs(paths, hyps=hyps, tests=tests, comet=comet)
 
 
 def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison:
-    """Put files of translations side by side.
+    """Compare files of translations.
 
     Args:
-        files: what is compared.
-        words: target language and sacreBLEU tokenizer, which decide what a word is.
-        comet: folder of a model of COMET.
+        files: source, references and translations.
+        words: target language and sacreBLEU tokenizer, which determine how text is tokenized.
+        comet: folder of a COMET model.
     """
+    try:
+        remarked = [by_options(remark) for remark in metrics.remarks(words, files.references[0])]
+    except UserError as error:
+        raise UserError(by_options(str(error))) from error
     systems = [System(run.name, [run]) for run in files.systems]
     texts = (files.sources, files.references[0], files.outputs)
     counted = count_all({files.name: texts}, words, files.references[1:])
@@ -157,8 +164,8 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
     notes = remarks(systems, [], [files.name], set(), rarity=True)
     if len(files.references) > 1:
         notes.append(
-            f"BLEU, chrF and TER take all {len(files.references)} references; words, phrases and "
-            "sentences are shown by the first."
+            f"BLEU, chrF and TER use all {len(files.references)} references; the tables of words, "
+            "phrases and sentences use the first."
         )
     return Comparison(
         systems=systems,
@@ -172,7 +179,7 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
                 texts,
                 counted[files.name],
                 words=words,
-                notes=metrics.remarks(words, files.references[0]),
+                notes=remarked,
             )
         ],
         courses=[],
@@ -181,6 +188,14 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
         incomparable=set(),
         notes=notes,
     )
+
+
+def by_options(text: str) -> str:
+    """A sentence with the options of `compare` in place of the keys of a configuration."""
+    keys = {"data.target": "--target-language", "data.bleu_tokenizer": "--bleu-tokenizer"}
+    for key, option in keys.items():
+        text = text.replace(f"{key}=", f"{option} ").replace(key, option)
+    return text.replace("(now None;", "(not given;")
 
 
 def test_set(
@@ -195,7 +210,7 @@ def test_set(
     folder: Path | None = None,
     notes: Sequence[str] = (),
 ) -> TestSet:
-    """All systems on one test set; the arguments are those of what it is made of."""
+    """Build the `TestSet` of one test set; the arguments are passed on to its parts."""
     sources, references, outputs = texts
     return TestSet(
         name=name,
@@ -214,7 +229,7 @@ def test_set(
     )
 
 
-test_set.__test__ = False  # type: ignore[attr-defined]  # tells pytest that it is no test
+test_set.__test__ = False  # type: ignore[attr-defined]  # not a pytest test
 
 
 def compare_runs(
@@ -224,7 +239,7 @@ def compare_runs(
     tests: Sequence[str],
     comet: Path | None,
 ) -> Comparison:
-    """Put runs side by side, and outside systems with them."""
+    """Compare runs with each other and with outside systems."""
     folders, notes = runs.find(paths)
     source, target = checks.direction(folders)
     files = runs.named_files(hyps, [run.name for run in folders])
@@ -234,19 +249,19 @@ def compare_runs(
     for name, file in files.items():
         _, references, outputs = texts[chosen[0]]
         lines = checks.translations(file, chosen[0], references)
-        one = runs.outside(name, file, chosen[0], references, lines, folders[0])
-        outputs[one.name] = lines
-        outsiders.append(one)
+        run = runs.outside(name, file, chosen[0], references, lines, folders[0])
+        outputs[run.name] = lines
+        outsiders.append(run)
     systems = grouped([*folders, *outsiders], chosen)
     words = Target.of(runs.section(folders[0].config, "data"))
     counted = count_all(texts, words)
     known = (read_counts(run.path) for run in folders)
-    counts = next((one for one in known if one is not None), None)
+    counts = next((frequencies for frequencies in known if frequencies is not None), None)
     for test, measured in counted.items():
         for run in folders:
             checks.refuse_edited(test, run, measured[run.name])
     add_comet(comet, texts, counted)
-    found = [
+    compared = [
         test_set(
             systems,
             test,
@@ -260,23 +275,23 @@ def compare_runs(
         )
         for test, measured in counted.items()
     ]
-    incomparable = other_pieces(folders)
+    incomparable = other_vocabulary(folders)
     notes += remarks(systems, folders, chosen, incomparable, rarity=counts is not None)
     return Comparison(
         systems=systems,
         source=source,
         target=target,
-        tests=found,
+        tests=compared,
         courses=courses(systems),
         configuration=configurations(systems),
-        provenance=differences({run.name: made_of(run) for s in systems for run in s.runs}),
+        provenance=differences({run.name: provenance_of(run) for s in systems for run in s.runs}),
         incomparable=incomparable,
         notes=notes,
     )
 
 
 def read(test: str, folders: Sequence[Run]) -> Texts:
-    """Sources, references and the outputs of all runs, measured alike."""
+    """Read sources, references and the outputs of all runs; raise if they are not comparable."""
     outputs = {}
     for run in folders:
         checks.refuse_difference(test, folders[0], run)
@@ -285,7 +300,7 @@ def read(test: str, folders: Sequence[Run]) -> Texts:
 
 
 def add_comet(folder: Path | None, texts: Mapping[str, Texts], counted: dict[str, Counted]) -> None:
-    """Score every output by the COMET model in a folder too, if there is one."""
+    """Add COMET scores of every output, if a model folder is given."""
     if folder is None:
         return
     from seq2seq.scoring.comet import Comet

@@ -1,4 +1,4 @@
-"""What each system cost to train and costs to use, and who was ahead after how many minutes."""
+"""Training cost, decoding speed and learning curves of each system."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from seq2seq.compare.runs import Run, section
 from seq2seq.compare.systems import Spread, System, number, spread
 from seq2seq.runs.untrusted import read_json_lines
 
-# What run.json knows, as called there.
+# Attributes of Cost -> keys of run.json
 TRAINING = {
     "parameters": "parameters",
     "minutes": "minutes",
@@ -20,16 +20,16 @@ TRAINING = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What a system takes, on average over its seeds; None is unknown.
+    """Cost of a system, averaged over its seeds; None if unknown.
 
     Attributes:
-        parameters: learned numbers.
-        minutes: of training, validation included.
-        target_tokens_per_second: learned from, validation left out.
-        joules: of training, as far as the machine tells, other processes on it included.
-        peak_memory: bytes of the training process, or of the GPU where there is one.
-        multiply_adds: for each target token, both directions of the network read once.
-        sentences_per_second: translated, when the test set was evaluated.
+        parameters: number of parameters.
+        minutes: training time, including validation.
+        target_tokens_per_second: training speed, excluding validation.
+        joules: energy of training as measured for the whole machine, where it reports it.
+        peak_memory: bytes, of the GPU if there is one, else of the training process.
+        multiply_adds: per target token, in the matrix products of one forward pass.
+        sentences_per_second: translation speed during evaluation of the test set.
     """
 
     parameters: Spread | None
@@ -42,7 +42,7 @@ class Cost:
 
 
 def cost(system: System, test: str) -> Cost:
-    """What is known of a system's cost."""
+    """Read the cost of a system from run.json and scores.json."""
 
     def known(key: str) -> Spread | None:
         return spread(system, lambda run: run.info.get(key))
@@ -57,7 +57,7 @@ def cost(system: System, test: str) -> Cost:
 
 @dataclass(frozen=True)
 class Course:
-    """The course of one training: minutes, and the validation's BLEU at them."""
+    """Learning curve of one run: validation BLEU at minutes of training."""
 
     run: str
     system: str
@@ -66,19 +66,19 @@ class Course:
 
 
 def courses(systems: Sequence[System]) -> list[Course]:
-    """The course of every training that has been logged."""
-    found = []
+    """Return the learning curve of every run whose logs have one."""
+    curves = []
     for system in systems:
         for run in system.runs:
             points = course(run)
             if points:
                 minutes, bleu = map(list, zip(*points, strict=True))
-                found.append(Course(run.name, system.name, minutes, bleu))
-    return found
+                curves.append(Course(run.name, system.name, minutes, bleu))
+    return curves
 
 
 def course(run: Run) -> list[tuple[float, float]]:
-    """Minutes and BLEU of each validation of a run, as far as its logs tell."""
+    """Return minutes and BLEU of each validation, as far as both are logged."""
     if run.folder is None:
         return []
     minutes: dict[object, float] = {}
@@ -89,18 +89,19 @@ def course(run: Run) -> list[tuple[float, float]]:
             if score is not None:
                 bleu[str(step)] = score
             if score is not None or "validation_seconds" in entry:
-                passed = number(entry.get("minutes"))
-                if passed is not None:
-                    minutes[str(step)] = passed
+                elapsed = number(entry.get("minutes"))
+                if elapsed is not None:
+                    minutes[str(step)] = elapsed
     return [(minutes[step], bleu[step]) for step in bleu if step in minutes]
 
 
 def reading_rule(run: Run, test: str) -> str | None:
-    """How attention was read as an alignment, in words; None where it was not."""
+    """Describe how attention was turned into an alignment; None if it was not."""
     rule = section(section(run.scores[test], "alignment"), "rule")
     if not rule:
         return None
-    row = "is fed in" if rule.get("shift") else "is predicted"
-    words = f"layer {rule.get('layer')}, head {rule.get('head')}, where the word {row}"
+    row = "is the decoder input" if rule.get("shift") else "is predicted"
+    words = f"layer {rule.get('layer')}, head {rule.get('head')}, at the step where the word {row}"
+    words += f", </s> {rule.get('end')}"
     threshold = rule.get("threshold")
-    return f"{words}, </s> {rule.get('end')}" + ("" if threshold is None else f", from {threshold}")
+    return words if threshold is None else f"{words}, threshold {threshold}"

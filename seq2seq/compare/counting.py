@@ -1,7 +1,7 @@
-"""Counting what the metrics need in every output: the slow part, on all cores if it is much.
+"""Compute the sentence statistics of the metrics, in parallel if there are many lines.
 
-Each process is a new interpreter, whatever this one has loaded: a copy of a process with threads,
-such as one that has trained, can wait for ever for a lock that no thread of its own holds.
+Each worker process is a new interpreter: a fork of a process with threads, such as one that has
+trained a model, can deadlock on a lock that a thread of the parent holds.
 """
 
 import os
@@ -17,12 +17,12 @@ from seq2seq.scoring.metrics import Statistics
 from seq2seq.system.console import track
 from seq2seq.text.languages import Target
 
-MANY = 3000  # lines of output from which more processes are worth their start
+MANY = 3000  # lines of output from which starting worker processes is faster
 
-Outputs = dict[str, list[str]]  # by run
-Texts = tuple[list[str], list[str], Outputs]  # sources, references and all translations
-Counted = dict[str, dict[str, Statistics]]  # by run and metric
-Task = tuple[list[str], list[list[str]], Target]  # translations, all references, their language
+Outputs = dict[str, list[str]]  # run -> translations
+Texts = tuple[list[str], list[str], Outputs]  # sources, references, translations of all runs
+Counted = dict[str, dict[str, Statistics]]  # run -> metric -> statistics
+Task = tuple[list[str], list[list[str]], Target]  # translations, all references, target language
 
 
 def count_all(
@@ -30,41 +30,43 @@ def count_all(
     target: Target,
     more: Sequence[list[str]] = (),
 ) -> dict[str, Counted]:
-    """What the metrics count in every output, by test set and run; on all cores if it is much.
+    """Compute the statistics of every output, by test set, run and metric.
+
+    Uses all cores if there are `MANY` lines or more.
 
     Args:
-        texts: of every test set.
+        texts: texts by test set.
         target: the target language and the sacreBLEU tokenizer.
-        more: further references, of the only test set.
+        more: additional references; allowed with a single test set only.
     """
     tasks = [
         (test, name, lines, references)
         for test, (_, references, outputs) in texts.items()
         for name, lines in outputs.items()
     ]
-    much = bool(sys.executable) and sum(len(lines) for _, _, lines, _ in tasks) >= MANY
-    found: dict[str, Counted] = {test: {} for test in texts}
-    # A thread for each process, which only waits for it.
-    with ThreadPoolExecutor(os.cpu_count()) if much else nullcontext() as pool:
+    parallel = bool(sys.executable) and sum(len(lines) for _, _, lines, _ in tasks) >= MANY
+    counted: dict[str, Counted] = {test: {} for test in texts}
+    # Each thread starts one process and waits for it.
+    with ThreadPoolExecutor(os.cpu_count()) if parallel else nullcontext() as pool:
         work = [(lines, [references, *more], target) for _, _, lines, references in tasks]
-        counted = pool.map(count_elsewhere, work) if pool else map(count_one, work)
+        results = pool.map(count_in_process, work) if pool else map(count_one, work)
         for (test, name, *_), statistics in zip(
             tasks,
-            track(counted, "scoring", total=len(tasks), unit="outputs"),
+            track(results, "scoring", total=len(tasks), unit="outputs"),
             strict=True,
         ):
-            found[test][name] = statistics
-    return found
+            counted[test][name] = statistics
+    return counted
 
 
 def count_one(task: Task) -> dict[str, Statistics]:
-    """What the metrics count in one output."""
+    """Compute the statistics of one output."""
     lines, (references, *more), target = task
     return metrics.statistics(lines, references, **target._asdict(), more=more)
 
 
-def count_elsewhere(task: Task) -> dict[str, Statistics]:
-    """The same, by a process of its own; here, where that cannot be."""
+def count_in_process(task: Task) -> dict[str, Statistics]:
+    """Compute the statistics of one output in a new process, or in this one if that fails."""
     done = subprocess.run(
         [sys.executable, "-c", f"from {__name__} import serve; serve()"],
         input=pickle.dumps(task),
@@ -73,11 +75,11 @@ def count_elsewhere(task: Task) -> dict[str, Statistics]:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         check=False,
     )
-    # Whatever went wrong there is said here.
+    # If the process failed, counting again here raises its exception in this process.
     return count_one(task) if done.returncode else pickle.loads(done.stdout)
 
 
 def serve() -> None:
-    """Count what `count_elsewhere` sends on standard input, and answer on standard output."""
+    """Run in the worker: read a task from standard input, write statistics to standard output."""
     task: Task = pickle.load(sys.stdin.buffer)
     sys.stdout.buffer.write(pickle.dumps(count_one(task)))

@@ -1,7 +1,7 @@
-"""The words and phrases that one system gets right and another does not.
+"""Words and phrases that one system translates correctly more often than another.
 
-An n-gram of a reference is got right as often as the translation of the same sentence has it, at
-most as often as the reference has it: what BLEU counts.
+An n-gram counts as correct as in BLEU: as often as it occurs in the translation of the same
+sentence, clipped to its count in the reference.
 """
 
 from collections import Counter
@@ -12,12 +12,12 @@ from seq2seq.compare.systems import System
 from seq2seq.scoring.metrics import words
 from seq2seq.text.languages import Target
 
-LONGEST = 4  # words, as in BLEU
-MOST = 10  # shown of a kind
+MAX_N = 4  # as in BLEU
+MAX_SHOWN = 10  # n-grams per table and system
 
 
-class Found(NamedTuple):
-    """One n-gram: how often references have it, and how often two systems do, over their seeds."""
+class NgramCounts(NamedTuple):
+    """One n-gram: its count in the references and its correct counts, means over seeds."""
 
     text: str
     references: int
@@ -26,13 +26,13 @@ class Found(NamedTuple):
 
 
 class Matches:
-    """The n-grams of all references, and how often each system has them where they belong.
+    """N-grams of all references, and how often each system has them in the right sentence.
 
     Args:
         systems: the systems.
-        references: a line a sentence.
-        outputs: the translations of every run.
-        target: the target language and the sacreBLEU tokenizer, which decide what a word is.
+        references: reference translations, one per line.
+        outputs: the translations of each run.
+        target: the target language and the sacreBLEU tokenizer, which determine the words.
     """
 
     def __init__(
@@ -42,31 +42,32 @@ class Matches:
         outputs: Mapping[str, list[str]],
         target: Target,
     ) -> None:
-        known = [ngrams(line) for line in words(references, *target)]
+        expected = [ngrams(line) for line in words(references, *target)]
         self.references: Counter[str] = Counter()
-        for there in known:
-            self.references.update(there)
-        self.right: dict[str, Counter[str]] = {}
+        for counts in expected:
+            self.references.update(counts)
+        self.correct: dict[str, Counter[str]] = {}
         for system in systems:
             total: Counter[str] = Counter()
             for run in system.runs:
-                for line, there in zip(words(outputs[run.name], *target), known, strict=True):
-                    total.update(ngrams(line) & there)
-            self.right[system.name] = total
+                for line, counts in zip(words(outputs[run.name], *target), expected, strict=True):
+                    total.update(ngrams(line) & counts)
+            self.correct[system.name] = total
         self.seeds = {system.name: len(system.runs) for system in systems}
 
     def rate(self, system: str, ngram: str) -> float:
-        """How often a system has an n-gram right, on average over its seeds."""
-        return self.right[system][ngram] / self.seeds[system]
+        """Return how often a system has an n-gram correct, averaged over its seeds."""
+        return self.correct[system][ngram] / self.seeds[system]
 
-    def better(self, first: str, second: str, *, phrases: bool) -> list[Found]:
-        """What the first system gets right more often than the second, by how much more.
+    def better(self, first: str, second: str, *, phrases: bool) -> list[NgramCounts]:
+        """Return the n-grams with the largest advantage of `first` over `second`.
 
         Args:
-            first: a system.
-            second: another.
-            phrases: of two words and more, each one only in its longest or commonest form;
-                otherwise single words.
+            first: name of a system.
+            second: name of another system.
+            phrases: if true, n-grams of two words or more, where of those that contain each other
+                only the one with the largest advantage is kept (the longest, if equal); if false,
+                single words.
         """
         gains = {
             ngram: self.rate(first, ngram) - self.rate(second, ngram)
@@ -79,18 +80,18 @@ class Matches:
         )
         chosen: list[str] = []
         for ngram in best:
-            if len(chosen) == MOST:
+            if len(chosen) == MAX_SHOWN:
                 break
             if not any(f" {ngram} " in f" {one} " or f" {one} " in f" {ngram} " for one in chosen):
                 chosen.append(ngram)
         return [
-            Found(one, self.references[one], self.rate(first, one), self.rate(second, one))
+            NgramCounts(one, self.references[one], self.rate(first, one), self.rate(second, one))
             for one in chosen
         ]
 
 
 def ngrams(line: list[str]) -> Counter[str]:
-    """All n-grams of a line, their words set apart by spaces."""
+    """Count the n-grams of a line, their words joined by spaces."""
     return Counter(
-        " ".join(line[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(line) - n + 1)
+        " ".join(line[i : i + n]) for n in range(1, MAX_N + 1) for i in range(len(line) - n + 1)
     )

@@ -1,15 +1,16 @@
-"""How good each system is, how sure that is, and who beats whom.
+"""Scores, confidence intervals and significance tests on one test set.
 
-What is tested: every pair of systems, on each metric. A system of one run is tested as sacreBLEU
-tests it. One of several seeds is tested as one system: what a metric counts in each sentence is
-averaged over its seeds, and scored as if one system had made it. Both tests then ask whether the
-difference would stand on *other sentences*; that is all they can ask. Whether it would stand with
-*other seeds* is a question for the spread of the seeds, of which there are rarely enough for a p.
-So a system beats another here where approximate randomisation, corrected, is below LEVEL and every
-seed of the one is better than every seed of the other; with one seed each, the second half says
-nothing more. Approximate randomisation decides because it errs less often than the bootstrap
-(Riezler and Maxwell 2005) and has ten times the draws, which many pairs need; the bootstrap's p
-stands beside it.
+Every pair of systems is tested on each metric. A system with one run is tested as sacreBLEU does. A
+system with several seeds is tested as a single system: the sentence statistics of each metric are
+averaged over its seeds and then scored. Both tests estimate whether the difference would hold on
+*other sentences*. Whether it would hold with *other seeds* is shown by the standard deviation over
+seeds; there are rarely enough seeds for a p-value.
+
+A system beats another if the corrected p-value of approximate randomization is below `LEVEL` and
+each of its seeds scores better than each seed of the other. With one seed each, the second
+condition adds nothing. Approximate randomization decides because it has fewer type I errors than
+the bootstrap (Riezler and Maxwell 2005) and uses ten times as many draws, which corrections for
+many pairs need; the bootstrap p-value is reported with it.
 
 p-values are corrected by Holm's method over all pairs of systems, for each metric and each test.
 """
@@ -21,32 +22,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2seq.compare.significance import Interval, Resampling, ends, holm, pairs
+from seq2seq.compare.significance import Interval, Resampling, holm, interval_ends, pairs
 from seq2seq.compare.systems import Spread, System
 from seq2seq.scoring.metrics import Statistics
 
 LEVEL = 0.05
 NAMES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "comet": "COMET"}
-LOWER = {"ter"}  # is better
+LOWER = {"ter"}  # metrics where lower is better
 
-Measured = Mapping[str, Mapping[str, Statistics]]  # by run and metric
+Measured = Mapping[str, Mapping[str, Statistics]]  # run -> metric -> sentence statistics
 
 
 class Pair(NamedTuple):
-    """Two systems on one metric.
+    """The comparison of two systems on one metric.
 
     Attributes:
-        first: a system.
-        second: another.
+        first: name of the first system.
+        second: name of the second system.
         difference: the first's score minus the second's.
-        low: of its 95 % interval by paired bootstrap resampling,
-        high: and its other end.
-        bootstrap: p by paired bootstrap resampling.
-        bootstrap_corrected: the same by Holm.
-        randomised: p by paired approximate randomisation.
-        randomised_corrected: the same by Holm.
-        ahead: the share of the pairs of their seeds in which the first is better.
-        winner: who beats whom, if anybody does.
+        low: lower end of the 95 % interval of the difference, by paired bootstrap resampling.
+        high: upper end of that interval.
+        bootstrap: p-value of paired bootstrap resampling.
+        bootstrap_corrected: the same, Holm-corrected.
+        randomised: p-value of paired approximate randomization.
+        randomised_corrected: the same, Holm-corrected.
+        ahead: share of the pairs of seeds in which the first is better; equal scores count half.
+        winner: name of the system that beats the other; None if neither does.
     """
 
     first: str
@@ -64,14 +65,14 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Quality:
-    """Everything about scores on one test set.
+    """Scores, intervals and tests on one test set.
 
     Attributes:
-        runs: of every run, the metrics' scores and intervals.
-        systems: of every system as one, likewise.
-        means: of every system, the metrics' means over its seeds.
-        pairs: by metric, every pair of systems.
-        signatures: by metric.
+        runs: run -> metric -> score and interval.
+        systems: system -> metric -> score and interval of the statistics averaged over its seeds.
+        means: system -> metric -> mean and deviation of the scores of its seeds.
+        pairs: metric -> tests of every pair of systems.
+        signatures: metric -> sacreBLEU signature.
     """
 
     runs: dict[str, dict[str, Interval]]
@@ -85,20 +86,20 @@ def quality(systems: Sequence[System], measured: Measured) -> Quality:
     """Score, resample and test all systems on one test set.
 
     Args:
-        systems: at least one.
-        measured: what every metric counted, of each of their runs.
+        systems: one system or more.
+        measured: the sentence statistics of each run and metric.
     """
     first = measured[systems[0].runs[0].name]
     draws = Resampling(len(next(iter(first.values())).sentences))
     runs: dict[str, dict[str, Interval]] = {run.name: {} for s in systems for run in s.runs}
-    whole: dict[str, dict[str, Interval]] = {system.name: {} for system in systems}
+    averaged: dict[str, dict[str, Interval]] = {system.name: {} for system in systems}
     means: dict[str, dict[str, Spread]] = {system.name: {} for system in systems}
     tested = {}
     for metric in first:
         for system in systems:
             for run in system.runs:
                 runs[run.name][metric] = draws.interval(measured[run.name][metric])
-            whole[system.name][metric] = (
+            averaged[system.name][metric] = (
                 runs[system.runs[0].name][metric]
                 if len(system.runs) == 1
                 else draws.interval(as_one(of_system(system, measured, metric)))
@@ -107,17 +108,17 @@ def quality(systems: Sequence[System], measured: Measured) -> Quality:
                 [runs[run.name][metric].score for run in system.runs]
             )
         tested[metric] = test(systems, measured, metric, draws)
-    signatures = {metric: found.signature for metric, found in first.items()}
-    return Quality(runs, whole, means, tested, signatures)
+    signatures = {metric: statistics.signature for metric, statistics in first.items()}
+    return Quality(runs, averaged, means, tested, signatures)
 
 
 def of_system(system: System, measured: Measured, metric: str) -> list[Statistics]:
-    """What a metric counted, seed by seed."""
+    """Return the statistics of each seed of a system."""
     return [measured[run.name][metric] for run in system.runs]
 
 
 def as_one(seeds: Sequence[Statistics]) -> Statistics:
-    """What a metric counts in each sentence, averaged over the seeds of a system."""
+    """Average the sentence statistics over the seeds of a system."""
     return seeds[0]._replace(sentences=np.mean([one.sentences for one in seeds], axis=0))
 
 
@@ -125,25 +126,25 @@ def test(
     systems: Sequence[System], measured: Measured, metric: str, draws: Resampling
 ) -> list[Pair]:
     """Test every pair of systems on one metric."""
-    ones = [as_one(of_system(system, measured, metric)) for system in systems]
-    places = pairs(len(systems))
-    resampled = [draws.resampled(one) for one in ones]
-    table = draws.bootstrap(ones)
-    bootstrap = [float(table[place]) for place in places]
-    table = draws.randomised(ones)
-    randomised = [float(table[place]) for place in places]
-    columns = zip(places, bootstrap, holm(bootstrap), randomised, holm(randomised), strict=True)
-    found = []
+    averaged = [as_one(of_system(system, measured, metric)) for system in systems]
+    cells = pairs(len(systems))
+    resampled = [draws.resampled(statistics) for statistics in averaged]
+    table = draws.bootstrap(averaged)
+    bootstrap = [float(table[cell]) for cell in cells]
+    table = draws.randomised(averaged)
+    randomised = [float(table[cell]) for cell in cells]
+    columns = zip(cells, bootstrap, holm(bootstrap), randomised, holm(randomised), strict=True)
+    tested = []
     for (row, column), p_bootstrap, bootstrap_holm, p_randomised, randomised_holm in columns:
         ours, theirs = systems[row], systems[column]
         ahead = share_ahead(ours, theirs, measured, metric)
-        sure = randomised_holm < LEVEL
-        low, high = ends(resampled[row] - resampled[column])
-        found.append(
+        significant = randomised_holm < LEVEL
+        low, high = interval_ends(resampled[row] - resampled[column])
+        tested.append(
             Pair(
                 first=ours.name,
                 second=theirs.name,
-                difference=ones[row].score - ones[column].score,
+                difference=averaged[row].score - averaged[column].score,
                 low=low,
                 high=high,
                 bootstrap=p_bootstrap,
@@ -151,14 +152,14 @@ def test(
                 randomised=p_randomised,
                 randomised_corrected=randomised_holm,
                 ahead=ahead,
-                winner={1.0: ours.name, 0.0: theirs.name}.get(ahead) if sure else None,
+                winner={1.0: ours.name, 0.0: theirs.name}.get(ahead) if significant else None,
             )
         )
-    return found
+    return tested
 
 
 def share_ahead(ours: System, theirs: System, measured: Measured, metric: str) -> float:
-    """Of all pairs of a run of each, in how many the first is better; half of it where equal."""
+    """Return the share of pairs of runs in which `ours` is better; equal scores count half."""
     better = []
     for a, b in product(*(of_system(system, measured, metric) for system in (ours, theirs))):
         gap = a.score - b.score

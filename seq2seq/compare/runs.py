@@ -1,4 +1,4 @@
-"""What is compared: evaluated run folders, alone or in a sweep's folder, and outside systems."""
+"""Runs to compare: evaluated run folders, folders of runs such as sweeps, outside systems."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,20 +15,20 @@ from seq2seq.text.agreement import read_agreements
 from seq2seq.text.characters import printable
 from seq2seq.text.languages import Target
 
-MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # as `run.set_aside` names an older run
+MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # older runs, as renamed by `run.set_aside`
 
 
 @dataclass(frozen=True)
 class Run:
-    """One output: what the report calls it, and where it comes from.
+    """One run or outside system.
 
     Attributes:
-        name: unique among those compared, and printable.
-        path: the run folder, or the file of an outside system's translations.
-        config: the run's configuration; empty for an outside system.
-        info: its run.json, likewise.
-        scores: its scores.json, or what was scored here for an outside system.
-        folder: None for an outside system.
+        name: printable name, unique in the comparison.
+        path: the run folder, or the file of translations of an outside system.
+        config: contents of config.yaml; empty for an outside system.
+        info: contents of run.json; empty for an outside system.
+        scores: contents of scores.json; computed here for an outside system.
+        folder: the run folder; None for an outside system.
     """
 
     name: str
@@ -40,26 +40,26 @@ class Run:
 
     @property
     def seed(self) -> int | None:
-        """The seed it was trained with, where that is known."""
+        """The training seed; None if unknown."""
         seed = self.info.get("seed")
         return seed if isinstance(seed, int) else None
 
     @property
     def unfinished(self) -> bool:
-        """Whether its training is not known to have ended by itself."""
+        """Whether the status in run.json is other than "finished"."""
         return self.folder is not None and self.info.get("status") != "finished"
 
     @property
     def again(self) -> str:
-        """The end of a sentence about scores that are missing or stale."""
-        return f"`seq2seq evaluate {self.path}` writes them anew"
+        """How to score the run again; ends messages about missing or outdated scores."""
+        return f"run `seq2seq evaluate {self.path}` again"
 
     def output(self, test: str) -> Path:
-        """The file of its translations of a test set."""
+        """Return the file of translations of a test set."""
         return self.path if self.folder is None else self.folder.test(test) / "hypothesis.txt"
 
     def stored(self, test: str, *keys: str) -> Any:
-        """A value of scores.json that must be there."""
+        """Return a value of scores.json; raise `UserError` if it is missing."""
         value = self.scores[test]
         for key in keys:
             if not isinstance(value, dict) or key not in value:
@@ -72,18 +72,19 @@ class Run:
 
 
 def find(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
-    """The runs that are asked for, and what must be told of those that are left out.
+    """Open the runs at `paths`; return them and notes on the runs that are skipped.
 
     Args:
-        paths: run folders, and folders of run folders, such as that of a sweep. What is asked for
-            by name must be evaluated; what only lies in a folder may be left out, and is told of.
+        paths: run folders, and folders that contain run folders, such as a sweep. A run that is
+            given by its own path must be evaluated; one found inside a folder is skipped with a
+            note if it is not.
 
     Raises:
-        UserError: there is nothing, a run is given twice, or one is none, unfinished, not
-            evaluated or of a newer version.
+        UserError: `paths` is empty, a run is given twice, or a path is not a run folder or holds
+            a run that is unfinished, not evaluated or written by a newer version.
     """
     if not paths:
-        raise UserError("there is nothing to compare: name one or more run folders")
+        raise UserError("nothing to compare: give one or more run folders")
     folders: dict[Path, RunFolder] = {}
     notes = []
     for path in map(Path, paths):
@@ -98,27 +99,27 @@ def find(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
             except UserError as error:
                 if not inside:
                     raise
-                notes.append(f"Left out is {printable(one.name)}: {printable(str(error))}.")
+                notes.append(f"Skipped {printable(one.name)}: {printable(str(error))}.")
         if inside and not any(one.resolve() in folders for one in inside):
             raise UserError(
-                f"no run in {str(path)!r} can be compared; the first of {len(inside)}: "
+                f"none of the {len(inside)} runs in {str(path)!r} can be compared; the first: "
                 f"{notes[-len(inside)].partition(': ')[2].rstrip('.')}"
             )
         if inside:
             notes += missing_of_sweep(path, {one.name for one in inside})
-    tails = tails_of(folders)
+    names = short_names(folders)
     return [
-        Run(printable(tails[key]), one.path, one.config, one.info, one.scores, one)
+        Run(printable(names[key]), one.path, one.config, one.info, one.scores, one)
         for key, one in folders.items()
     ], notes
 
 
 def missing_of_sweep(path: Path, names: set[str]) -> list[str]:
-    """What must be told of runs that a sweep left no folder for, by its sweep.json.
+    """Return a note on each run listed in sweep.json that has no run folder.
 
     Args:
         path: the folder of the sweep.
-        names: of the run folders in it.
+        names: names of the run folders in it.
     """
     if not (path / "sweep.json").is_file():
         return []
@@ -126,13 +127,18 @@ def missing_of_sweep(path: Path, names: set[str]) -> list[str]:
     for name, entry in section(read_json(path / "sweep.json"), "runs").items():
         if name not in names and isinstance(entry, dict):
             reason, status = entry.get("reason"), entry.get("status")
-            failed = f"its training failed: {reason}" if reason else f"it is {status}"
-            notes.append(f"Missing of the sweep is {printable(name)}: {printable(failed)[:500]}.")
+            failed = f"training failed: {reason}" if reason else f"its status is {status}"
+            notes.append(
+                f"The sweep has no run folder for {printable(name)}: {printable(failed)[:500]}."
+            )
     return notes
 
 
 def runs_inside(path: Path) -> list[Path]:
-    """The run folders in a folder that is none itself, or in its folders; older ones set aside."""
+    """List the run folders one or two levels below `path`, except those renamed as older runs.
+
+    The list is empty if `path` is a run folder itself or not a folder.
+    """
     if not path.is_dir() or (path / "config.yaml").exists():
         return []
     for pattern in ("*/config.yaml", "*/*/config.yaml"):
@@ -142,57 +148,56 @@ def runs_inside(path: Path) -> list[Path]:
     if (path / "run.json").exists():
         return []
     raise UserError(
-        f"there is no run in {str(path)!r}: give run folders (runs/NAME), or a folder that "
-        "holds some"
+        f"there is no run folder in {str(path)!r}: give run folders (runs/NAME) or a folder that "
+        "contains some"
     )
 
 
 def evaluated(path: Path) -> RunFolder:
-    """A run that has scores.
+    """Open a run folder that has scores.
 
     Raises:
-        UserError: it has none, or is no run.
+        UserError: it is not a run folder, or has no scores.
     """
     folder = RunFolder.open(path)
     if not folder.scores:
         raise UserError(
-            f"the run {str(folder.path)!r} is not evaluated yet: "
-            f"`seq2seq evaluate {folder.path}` does it"
+            f"{str(folder.path)!r} is not evaluated yet: run `seq2seq evaluate {folder.path}`"
         )
     return folder
 
 
-def tails_of(paths: Iterable[Path]) -> dict[Path, str]:
-    """Each folder's name, or as much of its path as tells it from the others."""
+def short_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the shortest end of each path that is unique among all paths."""
     paths = list(paths)
 
     def tail(path: Path, depth: int) -> str:
         return "/".join(path.parts[-depth:])
 
-    found = {}
+    names = {}
     for path in paths:
         depth = 1
         while sum(tail(other, depth) == tail(path, depth) for other in paths) > 1:
             depth += 1
-        found[path] = tail(path, depth)
-    return found
+        names[path] = tail(path, depth)
+    return names
 
 
 def outside(
     name: str, file: Path, test: str, references: list[str], lines: list[str], like: Run
 ) -> Run:
-    """An outside system, scored as the run that it is compared with.
+    """Score an outside system with the settings of the run that it is compared with.
 
     Args:
-        name: what it is called.
-        file: its translations.
-        test: of which test set.
-        references: of that test set.
-        lines: of the file.
-        like: a run that was scored on it.
+        name: name of the system.
+        file: the file of translations.
+        test: name of the test set.
+        references: references of the test set.
+        lines: the lines of `file`.
+        like: a run that was scored on the test set.
     """
     data = section(like.config, "data")
-    found = score(
+    metrics = score(
         lines,
         references,
         tokenized=data.get("tokenized") or False,
@@ -201,7 +206,7 @@ def outside(
     agreements = read_agreements(like.output(test).parent)
     agreeing = breakdown.agreement(lines, agreements) if agreements else None
     scores = {
-        **found,
+        **metrics,
         "exact_match": breakdown.exact_match(lines, references),
         **({"agreement": agreeing} if agreeing else {}),
         "test": like.stored(test, "test"),
@@ -210,14 +215,14 @@ def outside(
 
 
 def named_files(hyps: Sequence[str], taken: Iterable[str]) -> dict[str, Path]:
-    """The files of outside systems, by name.
+    """Parse `--hyps` into a mapping from system name to file.
 
     Args:
         hyps: `NAME=FILE` each.
-        taken: names that are in use.
+        taken: names in use.
 
     Raises:
-        UserError: one is not of this form, its name is taken, or there is no such file.
+        UserError: a value is not `NAME=FILE`, the name is taken, or the file does not exist.
     """
     files: dict[str, Path] = {}
     for one in hyps:
@@ -225,7 +230,7 @@ def named_files(hyps: Sequence[str], taken: Iterable[str]) -> dict[str, Path]:
         if not (name and equals and file):
             raise UserError(f"--hyps {one}: give NAME=FILE, such as --hyps marian=marian.txt")
         if name in files or printable(name) in taken:
-            raise UserError(f"--hyps {one}: the name {name!r} is taken, choose another")
+            raise UserError(f"--hyps {one}: the name {name!r} is taken: choose another")
         if not Path(file).is_file():
             raise UserError(f"--hyps {one}: there is no file {file!r}")
         files[name] = Path(file)
@@ -233,6 +238,6 @@ def named_files(hyps: Sequence[str], taken: Iterable[str]) -> dict[str, Path]:
 
 
 def section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
-    """A mapping inside a mapping; empty where it is missing or something else."""
+    """Return the mapping at `key`; empty if it is missing or not a mapping."""
     section = mapping.get(key)
     return section if isinstance(section, dict) else {}

@@ -1,7 +1,8 @@
-"""Is a difference more than chance? Paired bootstrap, paired approximate randomisation, Holm.
+"""Significance tests: paired bootstrap, paired approximate randomization, Holm correction.
 
-Both tests are those of sacreBLEU (`--paired-bs` and `--paired-ar`): its draws, its formulas and its
-p, of all pairs of many systems at once. A system is given by its statistics, sentence by sentence.
+Both tests are those of sacreBLEU (`--paired-bs` and `--paired-ar`), with the same random draws,
+formulas and p-values, for all pairs of systems at once. A system is given by its sentence
+statistics.
 """
 
 from collections.abc import Sequence
@@ -14,14 +15,14 @@ from numpy import ndarray
 
 from seq2seq.scoring.metrics import Statistics, bootstrap_generator, bootstrap_seed
 
-RESAMPLES = 1000
-TRIALS = 10_000
+RESAMPLES = 1000  # of the bootstrap
+TRIALS = 10_000  # of approximate randomization
 
-ONCE = 1000  # trials at a time, which bounds the memory of long test sets
+ONCE = 1000  # trials per chunk, which bounds the memory on large test sets
 
 
 class Interval(NamedTuple):
-    """A score on the whole test set, and its 95 % bootstrap interval as sacreBLEU has it."""
+    """A score on the whole test set and its 95 % bootstrap interval, as in sacreBLEU."""
 
     score: float
     low: float
@@ -29,10 +30,10 @@ class Interval(NamedTuple):
 
 
 class Resampling:
-    """The draws of one test set, the same for every system on it.
+    """Random draws on one test set, the same for every system.
 
     Args:
-        lines: of the test set.
+        lines: number of lines of the test set.
     """
 
     def __init__(self, lines: int) -> None:
@@ -40,71 +41,73 @@ class Resampling:
 
     @cached_property
     def counts(self) -> Float[ndarray, "resamples lines"]:
-        """How often each bootstrap resample has each sentence."""
+        """How often each sentence occurs in each bootstrap resample."""
         draws = bootstrap_generator().choice(self.lines, size=(RESAMPLES, self.lines), replace=True)
         return np.stack([np.bincount(draw, minlength=self.lines) for draw in draws]).astype(float)
 
     @cached_property
     def coins(self) -> Bool[ndarray, "trials lines"]:
-        """For each trial and sentence, heads or tails."""
+        """For each trial and sentence, whether the systems keep their own translations."""
         return bootstrap_generator().integers(2, size=(TRIALS, self.lines), dtype=bool)
 
     def resampled(self, system: Statistics) -> Float[ndarray, " resamples"]:
-        """The score on every bootstrap resample, in the precision of sacreBLEU."""
+        """Return the score on every bootstrap resample, in float32 as in sacreBLEU."""
         sums = (self.counts @ system.sentences).astype(np.float32)
         return np.asarray(system.formula(sums), np.float64)
 
     def interval(self, system: Statistics) -> Interval:
-        """The score, and where the middle 95 % of the resamples lie around their mean."""
-        return Interval(system.score, *ends(self.resampled(system)))
+        """Return the score and its 95 % bootstrap interval."""
+        return Interval(system.score, *interval_ends(self.resampled(system)))
 
     def bootstrap(self, systems: Sequence[Statistics]) -> Float[ndarray, "systems systems"]:
-        """p of each pair by paired bootstrap resampling (Koehn 2004)."""
+        """Return the p-value of each pair by paired bootstrap resampling (Koehn 2004)."""
         resampled = [self.resampled(system) for system in systems]
-        found = np.ones((len(systems), len(systems)))
+        values = np.ones((len(systems), len(systems)))
         for row, column in pairs(len(systems)):
             gaps = np.abs(resampled[row] - resampled[column])
-            found[row, column] = p(gaps - gaps.mean(), systems[row].score - systems[column].score)
-        return np.minimum(found, found.T)
+            values[row, column] = p(gaps - gaps.mean(), systems[row].score - systems[column].score)
+        return np.minimum(values, values.T)
 
     def randomised(self, systems: Sequence[Statistics]) -> Float[ndarray, "systems systems"]:
-        """p of each pair by paired approximate randomisation (Riezler and Maxwell 2005).
+        """Return the p-value of each pair by approximate randomization (Riezler and Maxwell 2005).
 
-        In each trial a coin for each sentence decides whether the two exchange their translations.
+        In each trial, the two systems swap their translations of each sentence with probability
+        1/2.
         """
         totals = [system.sentences.sum(0) for system in systems]
         kept = [self.kept(system.sentences) for system in systems]
-        found = np.ones((len(systems), len(systems)))
+        values = np.ones((len(systems), len(systems)))
         for row, column in pairs(len(systems)):
             ours = kept[row] + totals[column] - kept[column]
             theirs = totals[row] + totals[column] - ours
             gaps = np.abs(systems[row].formula(ours) - systems[row].formula(theirs))
-            found[row, column] = p(gaps, systems[row].score - systems[column].score)
-        return np.minimum(found, found.T)
+            values[row, column] = p(gaps, systems[row].score - systems[column].score)
+        return np.minimum(values, values.T)
 
     def kept(self, sentences: Float[ndarray, "lines numbers"]) -> Float[ndarray, "trials numbers"]:
-        """The sum over the sentences whose coin is heads, for every trial."""
+        """Return, for every trial, the sum over the sentences that are not swapped."""
         parts = range(0, len(self.coins), ONCE)
         return np.concatenate([self.coins[i : i + ONCE].astype(float) @ sentences for i in parts])
 
 
 def pairs(count: int) -> list[tuple[int, int]]:
-    """Every pair of so many, once."""
+    """Return all pairs (i, j) with i < j < count."""
     return [(row, column) for row in range(count) for column in range(row + 1, count)]
 
 
-def ends(scores: Float[ndarray, " resamples"]) -> tuple[float, float]:
-    """The interval that sacreBLEU prints as mean and half a width."""
+def interval_ends(scores: Float[ndarray, " resamples"]) -> tuple[float, float]:
+    """Return the 95 % interval that sacreBLEU prints as mean and half-width."""
     ordered = np.sort(scores)
-    out = len(ordered) // 40
-    half = (ordered[-out - 1] - ordered[out]) / 2
+    cut = len(ordered) // 40  # 2.5 % on each side
+    half = (ordered[-cut - 1] - ordered[cut]) / 2
     return float(ordered.mean() - half), float(ordered.mean() + half)
 
 
 def p(gaps: Float[ndarray, " draws"], observed: float) -> float:
-    """How often chance alone exceeds what was observed.
+    """Return how often a difference under the null hypothesis exceeds the observed one.
 
-    Where that is nothing at all, as between equal outputs, sacreBLEU would report its smallest p.
+    For an observed difference of 0, as between equal outputs, this is 1, where sacreBLEU reports
+    its smallest p-value.
     """
     if not observed:
         return 1.0
@@ -112,15 +115,15 @@ def p(gaps: Float[ndarray, " draws"], observed: float) -> float:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """p-values of one family, corrected so that none errs more often than it says (Holm 1979)."""
-    found, least = [0.0] * len(values), 0.0
+    """Correct the p-values of a family of tests (Holm 1979)."""
+    corrected, least = [0.0] * len(values), 0.0
     for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
         least = max(least, min(1.0, (len(values) - rank) * values[place]))
-        found[place] = least
-    return found
+        corrected[place] = least
+    return corrected
 
 
 def signature(of_metric: str, kind: str, draws: int) -> str:
-    """A metric's signature with `bs` or `ar` draws and their seed, as sacreBLEU writes it."""
+    """Insert `bs` or `ar` draws and their seed into a metric's signature, as sacreBLEU does."""
     references, _, rest = of_metric.partition("|")
     return f"{references}|{kind}:{draws}|seed:{bootstrap_seed()}|{rest}"

@@ -1,4 +1,4 @@
-"""Systems: runs that differ in their seed alone, and in what systems differ from each other."""
+"""Systems, which are runs that differ only in their seed, and differences between systems."""
 
 import json
 import re
@@ -10,17 +10,17 @@ from typing import Any
 from seq2seq.compare.runs import Run, section
 from seq2seq.text.characters import printable
 
-# Keys of a configuration that say where a run lies and how it was begun, not what it is.
+# Configuration keys that do not affect the model: names, paths and how the run was started.
 PLACES = {"name", "runs_dir", "fresh", "resume", "data.root"}
 
 
 @dataclass(frozen=True)
 class System:
-    """What was trained with several seeds, or once.
+    """Runs of one configuration, with one seed or several.
 
     Attributes:
-        name: unique among those compared.
-        runs: one for each seed, in the order given.
+        name: unique name in the comparison.
+        runs: one run per seed, in the order given.
     """
 
     name: str
@@ -28,21 +28,22 @@ class System:
 
 
 def grouped(runs: Sequence[Run], tests: Sequence[str]) -> list[System]:
-    """Take runs of one configuration together, in the order in which they are first met.
+    """Group runs of the same configuration into systems, in the order of their first runs.
 
-    Two runs are of one system if their configurations are equal but for the seed and for names and
-    paths, if they were trained on the same text, and if the tests were searched alike. A seed that
-    comes again begins another system: something else must differ.
+    Two runs belong to one system if their configurations are equal except for the seed, names and
+    paths, if they were trained on the same text, and if the test sets were translated with the same
+    search settings. A seed that occurs twice starts another system, because something else must
+    differ.
     """
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        same = identity(run, tests)
-        again = sum(
+        key = identity(run, tests)
+        repeats = sum(
             run.seed in [one.seed for one in group]
             for (known, _), group in groups.items()
-            if known == same
+            if known == key
         )
-        groups.setdefault((same, again), []).append(run)
+        groups.setdefault((key, repeats), []).append(run)
     names: list[str] = []
     for group in groups.values():
         name = common_name(group)
@@ -53,7 +54,7 @@ def grouped(runs: Sequence[Run], tests: Sequence[str]) -> list[System]:
 
 
 def identity(run: Run, tests: Sequence[str]) -> str:
-    """What is equal for two runs of one system."""
+    """Return a key that is equal for runs of the same system."""
     if run.folder is None:
         return f"outside {run.path.resolve()}"
     text = section(section(run.info, "data"), "train").get("sha256")
@@ -63,7 +64,7 @@ def identity(run: Run, tests: Sequence[str]) -> str:
 
 
 def common_name(runs: Sequence[Run]) -> str:
-    """The name of a run without its seed, where that is the same for all; else the first's."""
+    """Return the run name without its seed, if all runs share it; else the first run's name."""
     if len(runs) == 1:
         return runs[0].name
     names = {
@@ -74,19 +75,25 @@ def common_name(runs: Sequence[Run]) -> str:
 
 
 def flat(mapping: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted keys, without PLACES."""
-    found: dict[str, Any] = {}
+    """Flatten nested settings to dotted keys, without the keys in `PLACES`."""
+    settings: dict[str, Any] = {}
     for key, value in mapping.items():
         name = f"{above}{key}"
         if name in PLACES:
             continue
-        found |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return found
+        settings |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return settings
 
 
 @dataclass(frozen=True)
 class Differences:
-    """Facts about several things: what is the same for all, once, and what is not, for each."""
+    """Facts about several items, split into those that are the same and those that differ.
+
+    Attributes:
+        same: fact -> value, for facts that are the same for all items.
+        names: names of the items.
+        different: fact -> one value per item, for facts that differ.
+    """
 
     same: dict[str, str]
     names: list[str]
@@ -94,10 +101,10 @@ class Differences:
 
 
 def differences(facts: Mapping[str, Mapping[str, Any]]) -> Differences:
-    """Set apart what all have alike.
+    """Split facts into those that are the same for all items and those that differ.
 
     Args:
-        facts: for each thing its facts by name; what one lacks is unknown ("-").
+        facts: the facts of each item; a missing fact is shown as "-".
     """
     keys = list(dict.fromkeys(key for one in facts.values() for key in one))
     rows = {key: [shown(one.get(key)) for one in facts.values()] for key in keys}
@@ -107,7 +114,7 @@ def differences(facts: Mapping[str, Mapping[str, Any]]) -> Differences:
 
 
 def configurations(systems: Sequence[System]) -> Differences:
-    """In what the systems' settings differ; of those of several seeds, all seeds."""
+    """Split the settings of the systems; the setting `seed` lists all seeds of a system."""
     facts = {}
     for system in systems:
         settings = dict(map(choice, flat(system.runs[0].config).items()))
@@ -123,8 +130,8 @@ def choice(setting: tuple[str, Any]) -> tuple[str, Any]:
     return (section, value) if dot and last == "name" else setting
 
 
-def made_of(run: Run) -> dict[str, Any]:
-    """What a run was made with and from: text, vocabulary, versions, commit, machine."""
+def provenance_of(run: Run) -> dict[str, Any]:
+    """Return the provenance of a run: text, vocabulary, versions, commit, machine."""
     info, data = run.info, section(run.info, "data")
     hashes = {
         "training text SHA-256": section(data, "train").get("sha256"),
@@ -143,28 +150,28 @@ def made_of(run: Run) -> dict[str, Any]:
 
 
 def shown(value: object) -> str:
-    """A fact for reading; "-" where there is none."""
+    """Format a fact for display; None is "-"."""
     if value is None:
         return "-"
     return printable(value if isinstance(value, str) else json.dumps(value, default=str))
 
 
 def number(value: object) -> float | None:
-    """A number that somebody else wrote; None if it is none."""
-    sound = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if sound and abs(value) < float("inf") else None  # type: ignore[arg-type]
+    """Return a value from an untrusted file as a float; None if it is not a finite number."""
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if valid and abs(value) < float("inf") else None  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A number of a system: the mean over its seeds and their standard deviation, None for one."""
+    """Mean and standard deviation over the seeds of a system; deviation is None for one seed."""
 
     mean: float
     deviation: float | None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of at least one value."""
+        """Summarize one value or more."""
         return cls(mean(values), stdev(values) if len(values) > 1 else None)
 
     def __format__(self, form: str) -> str:
@@ -174,7 +181,7 @@ class Spread:
 
 
 def spread(system: System, read: Callable[[Run], object]) -> Spread | None:
-    """A number over the seeds of a system; None where a run lacks it."""
+    """Summarize a value over the seeds of a system; None if it is missing in any run."""
     values = [number(read(run)) for run in system.runs]
     known = [value for value in values if value is not None]
     return Spread.of(known) if known and len(known) == len(values) else None

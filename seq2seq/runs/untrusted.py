@@ -96,7 +96,15 @@ class _Loader(yaml.SafeLoader):
         return _whole(super().construct_yaml_int(node))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+TAG = "tag:yaml.org,2002:"
+_Loader.add_constructor(f"{TAG}int", _Loader.construct_yaml_int)
+# What JSON has as well, for it is stored again there: a date is text, and the rest is refused.
+for _kind in ("timestamp", "binary", "set", "omap", "pairs"):
+    del _Loader.yaml_constructors[TAG + _kind]
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{TAG}timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
 
 
 def _whole(number: str | int) -> int:

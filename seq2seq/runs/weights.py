@@ -42,16 +42,17 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise UserError(f"the weights {path} are missing") from error
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as safetensors: {error}") from error
     if label is None:  # written by another program
         return tensors, {}
-    if label["sha256"] != digest(tensors, label["facts"]):
+    facts = label.get("facts") if isinstance(label, dict) else None
+    if not isinstance(facts, dict) or label.get("sha256") != digest(tensors, facts):
         raise UserError(
             f"{path} is damaged: its checksum does not match its content (the training command can "
             "write it again)"
         )
-    return tensors, label["facts"]
+    return tensors, facts
 
 
 def digest(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> str:
@@ -103,10 +104,20 @@ def set_weights(model: torch.nn.Module, tensors: dict[str, Tensor], source: Path
 
 
 def average(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """Return the mean of several checkpoints (Vaswani et al. 2017, section 6.1)."""
+    """Return the mean of several checkpoints (Vaswani et al. 2017, section 6.1).
+
+    Raises:
+        UserError: one cannot be read, or they do not belong to the same model.
+    """
     total = read_weights(paths[0])
     for path in paths[1:]:
-        for name, tensor in read_weights(path).items():
+        tensors = read_weights(path)
+        shapes = [{name: tensor.shape for name, tensor in one.items()} for one in (total, tensors)]
+        if shapes[0] != shapes[1]:
+            raise UserError(
+                f"{path} cannot be averaged with {paths[0]}: it does not fit the same model"
+            )
+        for name, tensor in tensors.items():
             total[name] += tensor
     return {name: tensor / len(paths) for name, tensor in total.items()}
 

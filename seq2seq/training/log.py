@@ -82,7 +82,8 @@ class TrainingLog:
             "changes": changes,
         }
         self.info["started"] = earlier.info.get("started", self.info["started"])
-        self.update(**progress, resumed=[*earlier.info.get("resumed", []), entry])
+        before = earlier.info.get("resumed")
+        self.update(**progress, resumed=[*(before if isinstance(before, list) else []), entry])
         self.print(
             f"resuming at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
             f"{progress['minutes']:.1f} min"

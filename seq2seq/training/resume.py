@@ -14,6 +14,7 @@ from seq2seq.runs.folder import read_config
 from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
 from seq2seq.system.lock import LOCK
+from seq2seq.text.characters import printable
 
 # Keys that do not influence the trained weights, with the reason.
 HARMLESS = {
@@ -153,7 +154,7 @@ def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")
         else:
-            yield prefix + key, value
+            yield f"{prefix}{key}", value
 
 
 def refuse(folder: Path, changes: Changes, config: Config) -> None:
@@ -189,8 +190,10 @@ def describe_changes(changes: Changes) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Format a value as on the command line."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """Format a value as on the command line, on one line; a long one is truncated."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def refuse_other_text(earlier: EarlierRun, data: Mapping[str, Any], config: Config) -> None:

@@ -13,23 +13,27 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from seq2seq.config import THREADS, Natural, Positive, Within, check, coerce
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import read_tensors, save_tensors, set_weights
 
 Record = TypeVar("Record")  # a dataclass
 
 
+NAME = re.compile(r"save-[0-9]{8,15}\.safetensors", re.ASCII)
 FACTS = {"progress", "falls", "sampler", "scaler", "checkpoints", "logs"}
 FORMAT = 2  # format number of `facts`; seq2seq 0.1.0 wrote format 1 without the number
-RENAMED = {  # fields of `Progress` in format 1
+RENAMED = {  # keys of `progress` and `checkpoints` in format 1
     "heard": "tokens_since_log",
-    "told": "seconds_at_log",
     "in_a_row": "skipped_in_a_row",
+    "told": "seconds_at_log",
+    "in_vain": "since_best",
 }
 
 
@@ -43,7 +47,7 @@ def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
         UserError: a newer version wrote the save, or keys are missing.
     """
     number = facts.get("format", 1)
-    if not isinstance(number, int) or number < 1:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise UserError(f"{path} has the invalid format {number!r}")
     if number > FORMAT:
         raise UserError(
@@ -53,28 +57,62 @@ def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     if missing := FACTS - facts.keys():
         raise UserError(f"{path} is not a saved state: missing {', '.join(sorted(missing))}")
-    return from_format_1(facts) if number == 1 else facts
+    facts = from_format_1(facts) if number == 1 else dict(facts)
+    try:
+        facts["sampler"] = check(SamplerFacts, facts["sampler"], "sampler")
+        facts["checkpoints"] = check(CheckpointFacts, facts["checkpoints"], "checkpoints")
+        for key, kind in KINDS.items():
+            if key in facts:
+                facts[key] = coerce(facts[key], kind, key)
+        logs = facts["logs"].items()
+        facts["logs"] = {name: coerce(length, Natural, f"logs.{name}") for name, length in logs}
+    except UserError as error:
+        raise UserError(f"{path} cannot be resumed from: {error}") from error
+    return facts | {"format": FORMAT}
 
 
 def from_format_1(facts: dict[str, Any]) -> dict[str, Any]:
     """Rename the metadata of a save of version 0.1.0."""
-    progress, checkpoints = facts["progress"], facts["checkpoints"]
-    if not (isinstance(progress, dict) and isinstance(checkpoints, dict)):
-        return facts  # `read_fields` reports the error
-    progress, checkpoints = dict(progress), dict(checkpoints)
-    for old, new in RENAMED.items():
-        if old in progress:
-            progress[new] = progress.pop(old)
-    if "in_vain" in checkpoints:
-        checkpoints["since_best"] = checkpoints.pop("in_vain")
-    return facts | {"format": FORMAT, "progress": progress, "checkpoints": checkpoints}
+    renamed = dict(facts)
+    for name in ("progress", "checkpoints"):
+        if isinstance(facts[name], dict):
+            renamed[name] = {RENAMED.get(key, key): value for key, value in facts[name].items()}
+    return renamed
+
+
+@dataclass
+class SamplerFacts:
+    """The position of the sampler; version 0.1.0 did not store `batches`."""
+
+    seed: Natural
+    epoch: Natural
+    position: Natural
+    batches: Positive | None = None
+
+
+@dataclass
+class CheckpointFacts:
+    """The checkpoints that were kept, each as a `Validation`."""
+
+    kept: list[dict[str, Any]]
+    best: dict[str, Any] | None
+    since_best: Natural
+
+
+# Types of the other metadata; version 0.1.0 did not always store `threads`.
+KINDS: dict[str, Any] = {
+    "falls": Natural,
+    "threads": Annotated[int, Within(1, THREADS)],
+    "logs": dict[str, Any],
+    "scaler": dict[str, Any] | None,
+}
 
 
 def read_fields(kind: type[Record], facts: Any, what: str) -> Record:
     """Build a dataclass from the metadata of a save; `what` names it in the error message.
 
     Raises:
-        UserError: a field is missing or unknown; the message names it.
+        UserError: a field is missing, unknown or has the wrong type; the message names it.
     """
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     stored = facts.keys() if isinstance(facts, dict) else set()
@@ -84,7 +122,11 @@ def read_fields(kind: type[Record], facts: Any, what: str) -> Record:
             "resume with the version of seq2seq that trained it, choose another name=, or start "
             "over with fresh=true (moves the existing run aside)"
         )
-    return kind(**facts)
+    fields = check(kind, facts, what)
+    if negative := [key for key, value in fields.items() if value is not None and value < 0]:
+        key = negative[0]
+        raise UserError(f"the saved state has {what} with {key}={fields[key]}, which is below 0")
+    return kind(**fields)
 
 
 @dataclass
@@ -132,7 +174,10 @@ class Saves:
 
     def files(self) -> list[Path]:
         """All save files, newest first."""
-        return sorted(self.folder.glob("save-*.safetensors"), reverse=True)
+        found = [
+            path for path in self.folder.glob("save-*.safetensors") if NAME.fullmatch(path.name)
+        ]
+        return sorted(found, reverse=True)
 
     def write(self, save: Save) -> None:
         """Write a save and delete all but the last two."""
@@ -191,7 +236,37 @@ def set_tensors(model: nn.Module, optimizer: Optimizer, tensors: Mapping[str, Te
             weights[rest] = tensor
         else:
             index, _, key = rest.partition(".")
+            if kind != "optimizer" or not re.fullmatch("[0-9]{1,9}", index):
+                raise UserError(f"the save is of another optimizer: it has {name!r}")
             state.setdefault(int(index), {})[key] = tensor.clone()  # not memory-mapped
     set_weights(model, weights, Path("the save"))
+    refuse_other_memory(optimizer, state)
     param_groups = optimizer.state_dict()["param_groups"]  # from the current configuration
     optimizer.load_state_dict({"state": state, "param_groups": param_groups})
+
+
+def refuse_other_memory(optimizer: Optimizer, memory: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Check stored optimizer state against what one update of this optimizer stores.
+
+    Raises:
+        UserError: a name or shape differs.
+    """
+    probe = nn.Parameter(torch.zeros(2, 3))
+    probe.grad = torch.zeros(2, 3)
+    kind: Any = type(getattr(optimizer, "optimizer", optimizer))  # Fabric wraps it
+    one = kind([probe])
+    one.step()
+    shapes = {
+        name: None if value.shape == probe.shape else list(value.shape)
+        for name, value in one.state[probe].items()
+    }  # None: the shape of the parameter
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if memory and sorted(memory) != list(range(len(parameters))):
+        raise UserError("the save is of another optimizer: its parameters differ")
+    for index, found in memory.items():
+        own = list(parameters[index].shape)
+        expected = {name: own if shape is None else shape for name, shape in shapes.items()}
+        if {name: list(tensor.shape) for name, tensor in found.items()} != expected or any(
+            not tensor.is_floating_point() for tensor in found.values()
+        ):
+            raise UserError("the save is of another optimizer: its state differs")

@@ -139,8 +139,8 @@ def test_with_gold_the_words_are_its_tokens_and_the_links_are_outlined(run, tmp_
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({}, "give a sentence by --source"),
-        ({"source": "a", "test": "test"}, "give a sentence by --source"),
+        ({}, "give a sentence with --source"),
+        ({"source": "a", "test": "test"}, "give a sentence with --source"),
         ({"source": "a", "out": Path("x.gif")}, r"x\.gif must end in \.png, \.svg, \.pdf"),
         ({"test": "test", "target": "b"}, "--target needs --source"),
         ({"source": "a", "lines": "1"}, "--lines and --reference need --test"),

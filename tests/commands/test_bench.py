@@ -21,7 +21,7 @@ SPEEDS = ("target_tokens_per_second", "share_of_products", "epoch_minutes", "tra
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"WINDOWS": 2, "SECONDS": 0.01, "SENTENCES": 3, "TOGETHER": 2, "FORCED": 3, "PAIRS": 30}
+    sizes = {"WINDOWS": 2, "SECONDS": 0.01, "SENTENCES": 3, "BATCH": 2, "FORCED": 3, "PAIRS": 30}
     for name, size in sizes.items():
         monkeypatch.setattr(bench, name, size)
     monkeypatch.setitem(bench.SQUARE, "cpu", 64)

@@ -21,7 +21,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controlled, "HELD_OUT", 8)
     monkeypatch.setattr(controlled, "EACH_LONG", 2)
     monkeypatch.setattr(controlled, "EACH_DISTANCE", 2)
-    monkeypatch.setattr(axes, "FEWEST", 1)
+    monkeypatch.setattr(axes, "MIN_SENTENCES", 1)
     monkeypatch.setattr(significance, "RESAMPLES", 20)
     monkeypatch.setattr(significance, "TRIALS", 20)
 

@@ -64,7 +64,7 @@ def test_another_search_is_another_system(tmp_path: Path) -> None:
     edit_json(runs[1] / "scores.json", TEST, "search", value={"beam": 1})
     found = compare(runs)
     assert [system.name for system in found.systems] == ["a-1", "a-2"]
-    assert 'Run a-2 searched with {"beam": 1}.' in found.tests[0].notes
+    assert 'Search settings of a-2: {"beam": 1}.' in found.tests[0].notes
 
 
 def test_names_and_places_make_no_other_system(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_folder_of_runs_stands_for_them(tmp_path: Path, depth: str) -> None:
     (unread / "scores.json").unlink()
     found = compare([tmp_path / "sweep"])
     assert [run.name for run in found.runs] == ["a-1", "a-2"]
-    assert [note for note in found.notes if note.startswith("Left out is b: ")]
+    assert [note for note in found.notes if note.startswith("Skipped b: ")]
 
 
 def test_a_run_is_found_once_in_a_folder_that_is_named_after_it(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_an_outside_system_is_measured_like_a_run(pair: tuple[Path, Path], tmp_p
 def test_a_file_of_translations_is_of_one_test_set(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", GOOD, tests=(TEST, "two"))
     write_lines(tmp_path / "hyp", BAD)
-    with pytest.raises(UserError, match=f"scored on {TEST}, two: say which by --test NAME"):
+    with pytest.raises(UserError, match=f"scored on {TEST}, two: choose one with --test NAME"):
         compare([run], hyps=[f"x={tmp_path / 'hyp'}"])
     found = compare([run], hyps=[f"x={tmp_path / 'hyp'}"], tests=["two"])
     assert [test.name for test in found.tests] == ["two"]
@@ -154,7 +154,7 @@ def test_tests_that_not_all_runs_share_are_named(tmp_path: Path) -> None:
     b = make_run(tmp_path / "b", BAD)
     comparison = compare([a, b])
     assert [test.name for test in comparison.tests] == [TEST]
-    assert "Left out is test_2017, not scored for: b." in comparison.notes
+    assert "Test set test_2017 is left out: not scored for b." in comparison.notes
 
 
 def test_perplexity_over_other_pieces_is_marked(tmp_path: Path) -> None:
@@ -257,18 +257,18 @@ def test_a_file_that_is_none_is_refused(
 
 def test_a_file_of_a_line_too_few_is_refused(pair: tuple[Path, Path], tmp_path: Path) -> None:
     write_lines(tmp_path / "hyp", GOOD[1:])
-    with pytest.raises(UserError, match=rf"hyp has 23 lines and the test set '{TEST}' has 24"):
+    with pytest.raises(UserError, match=rf"hyp has 23 lines but the test set '{TEST}' has 24"):
         compare(pair, hyps=[f"x={tmp_path / 'hyp'}"])
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert f"there is no run in '{tmp_path / 'empty'}'" in refusal(tmp_path / "empty")
+    assert f"there is no run folder in '{tmp_path / 'empty'}'" in refusal(tmp_path / "empty")
 
 
 def test_a_folder_of_runs_none_of_which_will_do_is_refused(tmp_path: Path) -> None:
     (make_run(tmp_path / "sweep" / "a", GOOD) / "scores.json").unlink()
-    assert "no run in" in (message := refusal(tmp_path / "sweep"))
+    assert "none of the 1 runs in" in (message := refusal(tmp_path / "sweep"))
     assert "is not evaluated yet" in message
 
 
@@ -390,11 +390,11 @@ def test_other_languages_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"sources": SOURCES[::-1]}, "its source text's SHA-256 is"),
-        ({"references": REFERENCES[::-1]}, "its reference's SHA-256 is"),
+        ({"sources": SOURCES[::-1]}, "the source SHA-256 is"),
+        ({"references": REFERENCES[::-1]}, "the reference SHA-256 is"),
         (
             {"sources": SOURCES[:9], "references": REFERENCES[:9]},
-            "its number of lines is 24 in 'a' and 9 in 'b'",
+            "the number of lines is 24 in 'a' and 9 in 'b'",
         ),
     ],
 )
@@ -413,14 +413,14 @@ def test_other_signatures_are_refused(pair: tuple[Path, Path], metric: str) -> N
     signature = json.loads((pair[0] / "scores.json").read_text("utf-8"))[TEST][metric]["signature"]
     edit_json(pair[1] / "scores.json", TEST, metric, "signature", value="nrefs:1|tok:spm")
     message = refusal(*pair)
-    assert message.startswith(f"{metric} on {TEST!r} was not measured alike")
-    assert f"as {signature} in 'good', as nrefs:1|tok:spm in 'bad'" in message
+    assert message.startswith(f"{metric} on {TEST!r} was computed with different settings")
+    assert f"{signature} in 'good', nrefs:1|tok:spm in 'bad'" in message
 
 
 def test_a_signature_that_cannot_be_repeated_is_refused(pair: tuple[Path, Path]) -> None:
     signature = "nrefs:1|case:mixed|eff:no|tok:intl|smooth:exp|version:2.6.0"
     edit_json(pair[0] / "scores.json", TEST, "bleu", "signature", value=signature)
-    assert f"was measured as {signature}, which cannot be repeated here" in refusal(pair[0])
+    assert f"was computed as {signature}, but this version computes" in refusal(pair[0])
 
 
 def test_another_version_of_sacrebleu_is_no_other_measure(pair: tuple[Path, Path]) -> None:
@@ -431,22 +431,22 @@ def test_another_version_of_sacrebleu_is_no_other_measure(pair: tuple[Path, Path
 
 def test_missing_translations_are_refused(pair: tuple[Path, Path]) -> None:
     (pair[1] / "hyps" / TEST / "hypothesis.txt").unlink()
-    assert "hypothesis.txt is missing: `seq2seq evaluate" in refusal(*pair)
+    assert "hypothesis.txt is missing: run `seq2seq evaluate" in refusal(*pair)
 
 
 def test_a_translation_too_few_is_refused(pair: tuple[Path, Path]) -> None:
     write_lines(pair[1] / "hyps" / TEST / "hypothesis.txt", BAD[1:])
-    assert "hypothesis.txt has 23 lines and the reference 24" in refusal(*pair)
+    assert "hypothesis.txt has 23 lines but the reference has 24" in refusal(*pair)
 
 
 def test_edited_translations_are_refused(pair: tuple[Path, Path]) -> None:
     write_lines(pair[1] / "hyps" / TEST / "hypothesis.txt", [REFERENCES[1], *BAD[1:]])
-    assert "one of the two was edited" in refusal(*pair)
+    assert "one of the two files was edited" in refusal(*pair)
 
 
 def test_an_edited_score_is_refused(pair: tuple[Path, Path]) -> None:
     edit_json(pair[1] / "scores.json", TEST, "bleu", "score", value=99.5)
-    assert "is 99.5 in scores.json but" in refusal(*pair)
+    assert "is 99.5 in scores.json, but" in refusal(*pair)
 
 
 def test_translations_that_are_no_text_are_refused(pair: tuple[Path, Path]) -> None:
@@ -544,20 +544,48 @@ def test_files_that_do_not_go_together_are_refused(files: dict[str, Path], tmp_p
     write_lines(tmp_path / "short", BAD[:-1])
     source, reference = files["s.en"], [files["r1"]]
     short = tmp_path / "short"
-    with pytest.raises(UserError, match=r"short has 23 lines and .*s\.en has 24"):
+    with pytest.raises(UserError, match=r"short has 23 lines but .*s\.en has 24"):
         compare(hyps=[f"b={short}"], source=source, reference=reference)
-    with pytest.raises(UserError, match=r"short has 23 lines and .*s\.en has 24"):
+    with pytest.raises(UserError, match=r"short has 23 lines but .*s\.en has 24"):
         compare(hyps=[f"b={files['b']}"], source=source, reference=[*reference, short])
     with pytest.raises(UserError, match=r"--reference .*nowhere: there is no such file"):
         compare(hyps=[f"b={files['b']}"], source=source, reference=[tmp_path / "nowhere"])
     for missing in ({"reference": reference}, {"source": source}, {"hyps": [f"b={files['b']}"]}):
         with pytest.raises(UserError, match="--source FILE --reference FILE --hyps NAME=FILE"):
             compare(**missing)
-    with pytest.raises(UserError, match="--test goes with runs"):
+    with pytest.raises(UserError, match="--test needs run folders"):
         compare(hyps=[f"b={files['b']}"], source=source, reference=reference, tests=["x"])
 
 
 def test_options_of_files_have_no_effect_on_runs_and_are_refused(pair: tuple[Path, Path]) -> None:
     for option in ({"source": pair[0]}, {"reference": [pair[0]]}, {"target_language": "de"}):
-        with pytest.raises(UserError, match="goes with --hyps alone"):
+        with pytest.raises(UserError, match="cannot be used with run folders"):
             compare(pair, **option)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("{n} ||| {text} ||| -0.3", "n-best"),
+        ("H-{n}\t-0.3\t{text}", "H-"),
+        ("<s snum=1> {text} </s>", "tag"),
+    ],
+)
+def test_markup_in_files_is_noticed_without_a_run(
+    files: dict[str, Path], tmp_path: Path, line: str, kind: str
+) -> None:
+    lines = files["b"].read_text("utf-8").splitlines()
+    odd = tmp_path / "odd.txt"
+    odd.write_text("".join(line.format(n=n, text=text) + "\n" for n, text in enumerate(lines)))
+    with pytest.raises(UserError, match=kind):
+        compare(hyps=[f"b={odd}"], source=files["s.en"], reference=[files["r1"]])
+
+
+def test_options_without_a_run_are_named_as_they_were_given(files: dict[str, Path]) -> None:
+    given = {"hyps": [f"b={files['b']}"], "source": files["s.en"], "reference": [files["r1"]]}
+    with pytest.raises(UserError, match=r"^--bleu-tokenizer nonsense is no tokenizer"):
+        compare(**given, bleu_tokenizer="nonsense")
+    for path in (files["r1"], files["s.en"], files["b"]):
+        path.write_text("你好世界\n" * len(path.read_text("utf-8").splitlines()), "utf-8")
+    [note] = compare(**given).tests[0].notes
+    assert "--target-language (not given; zh" in note and "data." not in note

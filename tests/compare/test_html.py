@@ -253,7 +253,7 @@ def test_half_a_character_does_not_stop_the_page(tmp_path):
 def test_attention_of_another_test_set_is_refused(tmp_path):
     data = made(tmp_path)
     data["tests"][0]["lines"] = 6
-    with pytest.raises(UserError, match=r"is of 5 lines and the test set has 6: run `seq2seq eval"):
+    with pytest.raises(UserError, match=r"has 5 lines but the test set has 6: run `seq2seq eval"):
         html.write(data, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 

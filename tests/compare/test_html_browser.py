@@ -131,7 +131,7 @@ def test_another_test_set_is_a_choice_away(report):
     report.get_by_role("radio", name="other").check()
     for empty in ("#matrices", "#curves", "#words"):
         assert report.locator(empty).is_hidden()
-    assert report.inner_text("#missing").startswith("There is no attention of plain, looks")
+    assert report.inner_text("#missing").startswith("No attention is stored for plain, looks")
     assert report.locator("#heatmaps canvas").count() == 0
 
 
@@ -143,7 +143,7 @@ def test_lines_are_searched_in_all_texts(report):
     assert chosen(report) == ("Line 2", "2")
     report.fill("#search", "oiseaux deux")
     assert lines(report) == []
-    assert report.inner_text("#count") == "None of 5 lines fits these filters."
+    assert report.inner_text("#count") == "None of 5 lines match the filters."
     assert report.locator("#sentence").is_hidden()
     report.fill("#search", "")
     assert lines(report) == [1, 2, 3, 4, 5]
@@ -227,7 +227,7 @@ def test_words_that_differ_are_marked(report):
     assert output(report, "looks 1").locator("mark").count() == 0
     report.locator("#list .line").nth(1).click()
     gap = output(report, "plain").locator(".gap")
-    assert gap.get_attribute("title") == "not here: le pain"
+    assert gap.get_attribute("title") == "missing: le pain"
     assert output(report, "plain").locator("mark").count() == 0
     report.select_option("#against", label="looks 1")
     assert output(report, "plain").locator("mark").all_inner_texts() == ["chien", "mange"]
@@ -244,19 +244,19 @@ def test_a_word_under_the_pointer_lights_its_row_and_column(report):
     cell = 22
     report.locator("#heatmaps canvas").hover(position={"x": 2.5 * cell, "y": 0.5 * cell})
     assert lit(report) == ["sleeps", "le"]
-    assert report.inner_text(".said") == "le looked at sleeps: 80 %"
-    parts = (".beam.row", ".beam.column", "#heatmaps canvas")
+    assert report.inner_text(".readout") == "le attends to sleeps: 80 %"
+    parts = (".highlight.row", ".highlight.column", "#heatmaps canvas")
     row, column, corner = (report.locator(part).bounding_box() for part in parts)
     assert row["y"] == corner["y"] and row["height"] == cell
     assert column["x"] == corner["x"] + 2 * cell and column["width"] == cell
     report.locator("#heatmaps .target").nth(1).hover()
     assert lit(report) == ["chat"]
-    assert report.inner_text(".said").startswith("chat looked at ")
+    assert report.inner_text(".readout").startswith("chat attends to ")
     report.locator("#heatmaps .source").nth(2).hover()
     assert lit(report) == ["sleeps"]
-    assert report.inner_text(".said").startswith("sleeps was looked at by le 80 %")
+    assert report.inner_text(".readout").startswith("sleeps is attended to by le 80 %")
     report.hover("h3")
-    assert lit(report) == [] and report.locator(".beam:visible").count() == 0
+    assert lit(report) == [] and report.locator(".highlight:visible").count() == 0
 
 
 def test_a_heatmap_is_walked_by_the_arrow_keys(report):
@@ -370,7 +370,7 @@ def test_without_any_attention_there_is_no_heatmap(show, tmp_path):
     data = made(tmp_path)
     data["tests"] = data["tests"][1:]
     report = show(data)
-    assert "seq2seq evaluate keeps it, of" in report.inner_text("#missing")
+    assert "seq2seq evaluate stores it for" in report.inner_text("#missing")
     assert report.locator("#heatmaps figure").count() == 0
 
 

@@ -208,9 +208,9 @@ def test_many_systems_fit_80_columns(tmp_path: Path, count: int) -> None:
 
 def test_too_few_draws_for_so_many_pairs_are_told(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / f"system-{n}", GOOD, model={"dim": n}) for n in range(12)]
-    told = "Of 66 pairs, corrected p by bootstrap cannot be below 0.07"
-    assert any(note.startswith(told) for note in compare(runs).notes)
-    assert not any(note.startswith("Of 55") for note in compare(runs[:2]).notes)
+    note = "With 66 pairs, the corrected bootstrap p cannot be below 0.07"
+    assert any(one.startswith(note) for one in compare(runs).notes)
+    assert not any("bootstrap p cannot" in one for one in compare(runs[:2]).notes)
 
 
 def test_a_run_may_stand_alone(pair: tuple[Path, Path]) -> None:
@@ -244,7 +244,7 @@ def test_the_markdown_says_how_it_was_measured(pair: tuple[Path, Path]) -> None:
         assert f"{side} SHA-256: `{stored['test'][f'{side}_sha256']}`" in text
     assert "test\\_2016\\_flickr, 24 lines, en to de" in text
     assert "seed:12345" in text
-    assert '- Searched with {"beam": 5}.' in text
+    assert '- Search settings: {"beam": 5}.' in text
     assert "corrected by Holm's method" in text
     assert text.count("<details>") == text.count("</details>") > 2
     assert "Line 1: chrF" in text
@@ -432,10 +432,10 @@ def test_the_verdict_names_who_is_ahead_how_surely_and_on_how_much(tmp_path: Pat
     comparison = compare(runs)
     said = " ".join(verdict(comparison))
     (pair,) = comparison.tests[0].quality.pairs["bleu"]
-    assert f"(24 sentences) good beats bad by {-pair.difference:.1f} BLEU" in said
+    assert f"(24 sentences), good beats bad by {-pair.difference:.1f} BLEU" in said
     assert f"(95 % interval {-pair.high:.1f} to {-pair.low:.1f})" in said
     assert f"p = {pair.randomised_corrected:.4f}" in said
-    assert "There is one training of each system: other seeds may give another order." in said
+    assert "Each system has one training run: other seeds may change the ranking." in said
     assert pair.low < pair.difference < pair.high
     assert " ".join(shown(comparison, width=500).split("\n")[0].split()) == said
     assert markdown(comparison).split("\n")[2].startswith("On test")
@@ -444,7 +444,7 @@ def test_the_verdict_names_who_is_ahead_how_surely_and_on_how_much(tmp_path: Pat
 
 def test_a_tie_is_called_a_tie(tmp_path: Path) -> None:
     same = [make_run(tmp_path / name, GOOD, model={"dim": n}) for n, name in enumerate("ab")]
-    assert "a and b have the same BLEU: a tie." in verdict(compare(same))[0]
+    assert "a and b are tied: their BLEU is the same." in verdict(compare(same))[0]
     almost = [GOOD[0], REFERENCES[1], *GOOD[2:-1], BAD[-1]]  # better once, and worse once
     make_run(tmp_path / "c", almost, model={"dim": 5})
     said = verdict(compare([same[0], tmp_path / "c"]))[0]
@@ -463,7 +463,7 @@ def test_the_verdict_says_where_the_order_turns(tmp_path: Path) -> None:
     ]
     said = " ".join(verdict(compare(made)))
     assert "On sources of 1\N{EN DASH}10 words (24 sentences, +" in said
-    assert "second is ahead (not tested by itself)" in said
+    assert "second is ahead (not tested separately)" in said
 
 
 def test_settings_are_shown_by_the_names_they_are_chosen_by(tmp_path: Path) -> None:

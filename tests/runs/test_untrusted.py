@@ -202,7 +202,7 @@ def test_a_foreign_class_is_refused_by_name(run, name):
 
 def test_a_module_path_of_version_0_1_0_chooses_no_foreign_class(run):
     configure(run, "model", name=None, _target_=3)
-    assert "unknown key 'model._target_'" in refused(run) or "not chosen" in refused(run)
+    assert "unknown key 'model._target_'" in refused(run) or "not set" in refused(run)
 
 
 # --- what the environment knows -----------------------------------------------------------------

@@ -1,11 +1,13 @@
-"""A comparison as one self-contained page, report.html, that answers the pointer and the keyboard.
+"""Write a comparison as one self-contained, interactive page, `report.html`.
 
-The page is its template, its style and its scripts, found beside this file, with the data of one
-comparison. It loads nothing: a Content-Security-Policy forbids all requests and every script but
-its own, by hash. What comes from a corpus or a file name is data in it, never markup: JSON that the
-scripts show as text. Plotly draws the curves (MIT licence, as vectors that print and follow the
-page's colours; it is the only library for curves that comes by pip with all that a page needs);
-this is its only door. It is packed, and unpacked once the page is there to be read.
+The page consists of the template, style sheet and scripts in this folder and the data of one
+comparison. It loads nothing: a Content-Security-Policy blocks all requests and all scripts except
+its own, which are allowed by hash. Text from corpora and file names is stored as JSON and shown as
+text, so it is never parsed as markup.
+
+Plotly draws the curves as SVG, which prints well and follows the colors of the page (MIT license;
+it is installed by pip with everything that a page needs). Only this module imports it. Its script
+is compressed in the page and runs after the rest is shown.
 """
 
 import json
@@ -22,20 +24,20 @@ from seq2seq.system.console import track
 from seq2seq.system.files import replacing
 
 SCRIPTS = ("dom.js", "tables.js", "curves.js", "words.js", "heatmap.js", "sentences.js", "page.js")
-CHUNK = 50  # lines whose attention is packed together, and unpacked when one of them is looked at
+CHUNK = 50  # lines per compressed block of attention; a block is unpacked when first needed
 
 
 def write(data: dict[str, Any], path: Path) -> None:
     """Write the page of a comparison.
 
     Args:
-        data: `title`, `source`, `target`, `systems`, `runs`, `tests`, `configuration`, `provenance`
-            and `notes`, as `compare` makes them. Each test's `attention` names the file of each run
-            that may have one; where there is no such file, the page shows no heatmap.
-        path: where to.
+        data: the data of the page, as returned by `seq2seq.compare.report.page.page`. The
+            `attention` of each test set maps runs to attention files; runs without a file have no
+            heatmap.
+        path: the file to write.
 
     Raises:
-        UserError: the attention of a run is damaged, or is not of this test set.
+        UserError: the attention file of a run is damaged or of another test set.
     """
     kept = [
         (t, r, Path(file))
@@ -60,51 +62,51 @@ def write(data: dict[str, Any], path: Path) -> None:
         "data": "\n".join([report, _data("plotly", _pack(plotly)), *attention]),
         "script": script,
     }
-    # In one pass, so that nothing is looked for in what was filled in.
+    # A single pass, so that placeholders inside inserted data are not replaced.
     page = re.sub(r"{{(\w+)}}", lambda match: parts[match[1]], _text("page.html"))
     with replacing(path, "wb") as file:
-        file.write(page.encode(errors="backslashreplace"))  # half a character, as JSON escapes it
+        file.write(page.encode(errors="backslashreplace"))  # escapes lone surrogates as JSON does
 
 
 def _packed(path: Path, lines: int) -> list[str]:
-    """The attention of one run on one test set, in chunks of CHUNK lines."""
-    found = stored_attention.read(path)
-    if len(found) != lines:
+    """Read the attention of one run on one test set and compress it in blocks of CHUNK lines."""
+    attention = stored_attention.read(path)
+    if len(attention) != lines:
         raise UserError(
-            f"{path} is of {len(found)} lines and the test set has {lines}: "
+            f"{path} has {len(attention)} lines but the test set has {lines}: "
             "run `seq2seq evaluate` again"
         )
-    entries = [(line.source, line.target, line.weights.ravel().tolist()) for line in found]
+    entries = [(line.source, line.target, line.weights.ravel().tolist()) for line in attention]
     chunks = (entries[first : first + CHUNK] for first in range(0, lines, CHUNK))
     return [_pack(json.dumps(chunk, separators=(",", ":"))) for chunk in chunks]
 
 
 def _pack(text: str) -> str:
-    """A text as the page's `unpack` takes it."""
+    """Compress a text for `unpack` in dom.js."""
     return b64encode(compress(text.encode())).decode()
 
 
 def _data(name: str, content: Any) -> str:
-    """An element that holds data and cannot be left by anything in it."""
+    """Return a script element with JSON data, escaped so that no data can close the element."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", r"\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>'
 
 
 def _plotly() -> str:
-    """The library's script."""
-    from plotly.offline import get_plotlyjs  # takes a moment, and only a page needs it
+    """Return the script of Plotly."""
+    from plotly.offline import get_plotlyjs  # slow to import, and needed here only
 
     return get_plotlyjs()
 
 
 def _styles(library: str) -> list[str]:
-    """The style sheets that a library's script adds to the page."""
+    """Extract the style sheets that a library's script adds to the page."""
     return re.findall(r"\.textContent='((?:[^'\\]|\\.)*)'", library)
 
 
 def _policy(scripts: list[str], styles: list[str]) -> str:
-    """The Content-Security-Policy that knows these texts by their hashes and forbids all else."""
+    """Return a Content-Security-Policy that allows only these scripts and styles, by hash."""
 
     def hashes(texts: list[str]) -> str:
         digests = (sha256(text.encode()).digest() for text in texts)
@@ -117,5 +119,5 @@ def _policy(scripts: list[str], styles: list[str]) -> str:
 
 
 def _text(name: str) -> str:
-    """A file beside this one."""
+    """Read a file in the folder of this module."""
     return (Path(__file__).parent / name).read_text("utf-8")

@@ -1,8 +1,8 @@
-// Curves, drawn by Plotly once the rest of the page is there to be read.
+// Curves, drawn by Plotly after the rest of the page is shown.
 
 let plotly = null;
 
-/** The library, run once. The page's policy knows this script by its hash. */
+/** Load Plotly once. The Content-Security-Policy allows its script by hash. */
 function library() {
   plotly ??= unpack(stored("plotly")).then((text) => {
     document.head.append(element("style", { id: "plotly.js-style-global" }));
@@ -12,34 +12,34 @@ function library() {
   return plotly;
 }
 
-/** Text for Plotly, which takes some of it for markup. */
+/** Escape text for Plotly, which parses some of it as markup. */
 const plain = (text) =>
   String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 
-/** A curve with its band, which is drawn as two lines without ink and what lies between them. */
-function traces(series, nth, categories) {
-  const colour = COLOURS[place(series.system)];
+/** Create the traces of a curve and of its band, which fills the area between two hidden lines. */
+function traces(series, index, categories) {
+  const color = COLORS[place(series.system)];
   const common = { x: categories ? series.x.map(plain) : series.x, legendgroup: series.name };
-  const unseen = { mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
+  const hidden = { mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
   const band = series.low && series.high ? [
-    { ...common, ...unseen, y: series.low },
-    { ...common, ...unseen, y: series.high, fill: "tonexty", fillcolor: `${colour}2b` },
+    { ...common, ...hidden, y: series.low },
+    { ...common, ...hidden, y: series.high, fill: "tonexty", fillcolor: `${color}2b` },
   ] : [];
   return [...band, {
     ...common,
     y: series.y,
     name: plain(series.name),
     mode: "lines+markers",
-    line: { color: colour, width: 2, dash: DASHES[nth % DASHES.length] },
-    marker: { color: colour, size: 8, symbol: SYMBOLS[place(series.system)] },
+    line: { color, width: 2, dash: DASHES[index % DASHES.length] },
+    marker: { color, size: 8, symbol: SYMBOLS[place(series.system)] },
     hovertemplate: categories ? "%{y:.2f}" : "%{fullData.name}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
   }];
 }
 
 async function plot(box, curve) {
-  const nth = (series) =>
+  const indexOf = (series) =>
     curve.series.filter((other) => other.system === series.system).indexOf(series);
   const font = { family: getComputedStyle(box).fontFamily, size: 13 };
   const axis = (name, type) => ({
@@ -56,13 +56,13 @@ async function plot(box, curve) {
     xaxis: axis(curve.x, curve.categories ? "category" : "linear"),
     yaxis: axis(curve.y, "linear"),
   };
-  const data = curve.series.flatMap((series) => traces(series, nth(series), curve.categories));
-  box.style.height = `${320 + 16 * curve.series.length}px`; // for a long legend too
+  const data = curve.series.flatMap((series) => traces(series, indexOf(series), curve.categories));
+  box.style.height = `${320 + 16 * curve.series.length}px`; // leaves room for the legend
   await (await library()).newPlot(box, data, layout, { displayModeBar: false, responsive: true });
   box.removeAttribute("aria-busy");
 }
 
-/** The numbers of a curve: a row a place, a column a series. */
+/** Create a table of a curve: a row per x value, a column per series. */
 function numbers(curve) {
   const places = [...new Set(curve.series.flatMap((series) => series.x))];
   if (!curve.categories) places.sort((a, b) => a - b);
@@ -76,22 +76,22 @@ function numbers(curve) {
 
 function figure(curve) {
   const box = element("div", {
-    class: "plot", role: "img", "aria-label": `${curve.title}; its numbers follow`,
+    class: "plot", role: "img", "aria-label": `${curve.title}; a table of the values follows`,
     "aria-busy": "true",
   });
-  const folded = element("details", {}, element("summary", {}, "The numbers"));
+  const folded = element("details", {}, element("summary", {}, "Values"));
   folded.addEventListener("toggle", () => folded.append(numbers(curve)), { once: true });
   return element("figure", {}, element("figcaption", {}, curve.title), box, folded);
 }
 
-/** Show the curves of a test set and draw them one by one, so that the page is never still long. */
+/** Draw the curves of a test set one by one, so that the page stays responsive. */
 async function drawCurves(curves) {
   const figures = curves.map(figure);
   $("#curves .figures").replaceChildren(...figures);
   $("#curves").hidden = !figures.length;
-  for (const [nth, one] of figures.entries()) {
+  for (const [index, one] of figures.entries()) {
     await new Promise((resume) => setTimeout(resume));
-    if (!one.isConnected) return; // another test set was chosen
-    await plot(one.querySelector(".plot"), curves[nth]);
+    if (!one.isConnected) return; // another test set was selected
+    await plot(one.querySelector(".plot"), curves[index]);
   }
 }

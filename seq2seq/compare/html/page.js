@@ -1,7 +1,7 @@
-// The page: its head, the choice of a test set, light and dark.
+// The page: header, selection of the test set, light and dark theme.
 
-function drawTest(nth) {
-  const test = report.tests[nth];
+function drawTest(index) {
+  const test = report.tests[index];
   $("#summary .notes").replaceChildren(...test.notes.map((note) => element("li", {}, note)));
   $("#summary .tables").replaceChildren(...test.tables.map(summary));
   $("#matrices .tables").replaceChildren(...test.matrices.map(matrix));
@@ -12,7 +12,7 @@ function drawTest(nth) {
   $("#words").hidden = !test.words.length;
   $('nav a[href="#words"]').hidden = !test.words.length;
   drawCurves(test.curves);
-  drawSentences(nth);
+  drawSentences(index);
 }
 
 function start() {
@@ -22,10 +22,10 @@ function start() {
   const languages = report.source && report.target ? `${report.source} → ${report.target}, ` : "";
   const seeds = report.runs.length > systems.length ? `, ${count(report.runs.length, "run")}` : "";
   $("#subtitle").textContent = `${languages}${count(systems.length, "system")}${seeds}`;
-  $("#tests").append(...report.tests.map((test, nth) => {
-    const radio = element("input", { type: "radio", name: "test", value: nth });
-    radio.checked = nth === 0;
-    radio.addEventListener("input", () => drawTest(nth));
+  $("#tests").append(...report.tests.map((test, index) => {
+    const radio = element("input", { type: "radio", name: "test", value: index });
+    radio.checked = index === 0;
+    radio.addEventListener("input", () => drawTest(index));
     const lines = element("small", {}, count(test.lines, "line"));
     return element("label", {}, radio, element("span", {}, test.name), lines);
   }));
@@ -36,14 +36,14 @@ function start() {
   $("#provenance .notes").replaceChildren(...report.notes.map((note) => element("li", {}, note)));
 
   const { dataset } = document.documentElement;
-  const dark = (yes) => {
-    dataset.theme = yes ? "dark" : "light";
-    $("#theme").setAttribute("aria-pressed", yes);
+  const setDark = (dark) => {
+    dataset.theme = dark ? "dark" : "light";
+    $("#theme").setAttribute("aria-pressed", dark);
   };
   const system = matchMedia("(prefers-color-scheme: dark)");
-  dark(system.matches);
-  system.addEventListener("change", () => dark(system.matches));
-  $("#theme").addEventListener("click", () => dark(dataset.theme === "light"));
+  setDark(system.matches);
+  system.addEventListener("change", () => setDark(system.matches));
+  $("#theme").addEventListener("click", () => setDark(dataset.theme === "light"));
 
   startSentences();
   if (report.tests.length) drawTest(0);

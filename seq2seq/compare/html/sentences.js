@@ -1,9 +1,9 @@
-// The sentences of a test set: a list that is filtered, sorted and walked, and the chosen one.
+// The sentence browser: a list that can be filtered and sorted, and the selected sentence.
 
-const ROW = 52; // pixels a line of the list
+const ROW = 52; // pixels per row of the list
 const field = (id) => document.getElementById(id);
 
-/** What can be compared sentence by sentence: the mean of a system's runs, or a run. */
+/** Choices for comparing sentences: the mean over the runs of a system, or a single run. */
 const choices = [
   ...report.systems.filter(({ runs }) => runs.length > 1)
     .map(({ name, runs }) => ({ name: `${name}, mean of ${runs.length}`, system: name, runs })),
@@ -21,7 +21,7 @@ class Sentences {
     this.filter();
   }
 
-  /** All that can be searched of a line, made when first searched. */
+  /** Return the searchable text of a line; it is built on the first search. */
   text(line) {
     this.texts ??= [];
     const outputs = Object.values(this.outputs).map((output) => output.text);
@@ -34,11 +34,11 @@ class Sentences {
     return this.ours[line] - this.theirs[line];
   }
 
-  /** Keep the lines that fit the filters, in the order asked for, and show them. */
+  /** Apply the filters and the sort order, and show the result. */
   filter() {
     this.ours = this.scores[field("ours").value];
     this.theirs = this.scores[field("theirs").value];
-    const sought = field("search").value.trim().toLowerCase();
+    const query = field("search").value.trim().toLowerCase();
     const shortest = field("shortest").valueAsNumber || 0;
     const longest = field("longest").valueAsNumber || Infinity;
     const outcome = { wins: [1], loses: [-1], ties: [0], any: [1, 0, -1] }[field("outcome").value];
@@ -54,22 +54,22 @@ class Sentences {
     this.lines = [...this.source.keys()].filter((line) =>
       this.words[line] >= shortest && this.words[line] <= longest
       && outcome.includes(Math.sign(this.difference(line)))
-      && (!sought || this.text(line).includes(sought)));
+      && (!query || this.text(line).includes(query)));
     const key = keys[order];
     this.lines.sort((one, other) => key(one) - key(other) || one - other);
     const all = count(this.source.length, "line");
     $("#count").textContent = this.lines.length === this.source.length ? all
       : this.lines.length ? `${this.lines.length.toLocaleString("en")} of ${all}`
-        : `None of ${all} fits these filters.`;
+        : `None of ${all} match the filters.`;
     const list = $("#list");
-    list.replaceChildren(element("div", { class: "room", role: "presentation" }));
+    list.replaceChildren(element("div", { class: "spacer", role: "presentation" }));
     list.firstChild.style.height = `${this.lines.length * ROW}px`;
-    // Whoever sorts wants to see what comes first; whoever filters goes on reading what is left.
+    // After sorting, select the first line; after filtering, keep the selected line if it is left.
     this.choose(order === this.order ? Math.max(0, this.lines.indexOf(this.chosen)) : 0);
     this.order = order;
   }
 
-  /** Put the rows that are in view into the list, and no others: there may be thousands. */
+  /** Add only the visible rows to the list, because there may be thousands. */
   draw() {
     const list = $("#list");
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
@@ -99,7 +99,7 @@ class Sentences {
     return row;
   }
 
-  /** Choose a line by its place in the list, scroll it into view and show it. */
+  /** Select a line by its position in the list, scroll it into view and show it. */
   choose(place) {
     const list = $("#list");
     this.place = Math.min(Math.max(place, 0), this.lines.length - 1);
@@ -127,7 +127,7 @@ class Sentences {
     this.choose(steps[event.key]);
   }
 
-  /** The chosen sentence: its texts, and where each word of the outputs looked. */
+  /** Show the texts of the selected sentence and the attention of the outputs. */
   show() {
     const line = this.chosen;
     $("#sentence h3").textContent = `Line ${line + 1}`;
@@ -150,15 +150,15 @@ class Sentences {
       ...entry(["Reference"], [this.reference[line]], report.target),
       ...outputs,
     );
-    this.look();
+    this.drawAttention();
   }
 
-  /** Draw the heatmaps that are asked for, unless another line has been chosen meanwhile. */
-  async look() {
+  /** Draw the selected heatmaps, unless another line has been selected in the meantime. */
+  async drawAttention() {
     const line = this.chosen;
     const runs = [...document.querySelectorAll("#shown input:checked")].map((box) => box.value);
-    const seen = await Promise.all(runs.map((run) => this.attention.of(run, line)));
-    const entries = seen.map((found, nth) => [report.runs[runs[nth]].name, found]);
+    const weights = await Promise.all(runs.map((run) => this.attention.of(run, line)));
+    const entries = weights.map((found, index) => [report.runs[runs[index]].name, found]);
     if (line !== this.chosen || this !== sentences) return;
     drawHeatmaps(entries.filter(([, { source }]) => source.length));
   }
@@ -167,15 +167,15 @@ class Sentences {
 let sentences = null;
 
 function options(id, entries) {
-  const made = entries.map(([value, label]) => element("option", { value }, label));
-  field(id).replaceChildren(...made);
+  const elements = entries.map(([value, label]) => element("option", { value }, label));
+  field(id).replaceChildren(...elements);
 }
 
 /** Show the sentences of a test set. */
 function drawSentences(test) {
   const kept = report.tests[test].attention;
   const first = report.systems.map((system) => report.runs.findIndex(
-    (run, nth) => run.system === system.name && kept.includes(nth)));
+    (run, index) => run.system === system.name && kept.includes(index)));
   $("#shown").replaceChildren($("#shown legend"), ...kept.map((run) => {
     const box = element("input", { type: "checkbox", value: run });
     box.checked = first.includes(run);
@@ -183,13 +183,13 @@ function drawSentences(test) {
   }));
   const without = report.runs.filter((_, run) => !kept.includes(run)).map((run) => run.name);
   $("#missing").textContent = !without.length ? ""
-    : `There is no attention of ${without.join(", ")}: `
-      + "seq2seq evaluate keeps it, of every run whose model has attention.";
+    : `No attention is stored for ${without.join(", ")}. `
+      + "seq2seq evaluate stores it for models that have attention.";
   sentences = new Sentences(test);
 }
 
 function startSentences() {
-  const names = choices.map(({ name }, nth) => [nth, name]);
+  const names = choices.map(({ name }, index) => [index, name]);
   const other = choices.findIndex(({ system }) => system !== choices[0].system);
   options("ours", names);
   options("theirs", names);
@@ -199,7 +199,7 @@ function startSentences() {
     field(id).addEventListener("input", () => sentences.filter());
   }
   field("against").addEventListener("input", () => sentences.show());
-  $("#shown").addEventListener("input", () => sentences.look());
+  $("#shown").addEventListener("input", () => sentences.drawAttention());
   $("#list").addEventListener("scroll", () => sentences.draw());
   $("#list").addEventListener("keydown", (event) => sentences.key(event));
 }

@@ -1,6 +1,6 @@
-// Tables: summaries, matrices of who beats whom, configuration and provenance.
+// Tables: summaries, matrices of pairwise comparisons, configuration and provenance.
 
-/** A table that scrolls by itself where the page is too narrow for it. */
+/** Create a table that scrolls horizontally if the page is too narrow. */
 function table(title, head, rows, className = "") {
   const body = rows.map(([first, ...cells]) =>
     element(
@@ -18,30 +18,30 @@ function table(title, head, rows, className = "") {
     element("thead", {}, element("tr", {}, ...columns)),
     element("tbody", {}, ...body),
   );
-  const around = { class: "scroll", role: "region", tabindex: "0", "aria-label": title };
-  return element("div", around, drawn);
+  const attributes = { class: "scroll", role: "region", tabindex: "0", "aria-label": title };
+  return element("div", attributes, drawn);
 }
 
 const withSigns = (rows) => rows.map(([name, ...cells]) => [named(name), ...cells]);
 
-/** A table of the report: a name first, then numbers as text. */
+/** Create a summary table: a name in the first column, then numbers as text. */
 function summary({ title, head, rows, note }) {
   const drawn = table(title, head, withSigns(rows), "numbers");
   if (note) drawn.append(element("p", { class: "note" }, note));
   return drawn;
 }
 
-/** The same, folded away until somebody asks. */
-function folded(found) {
-  return element("details", {}, element("summary", {}, found.title), summary(found));
+/** Create a collapsed summary table. */
+function folded(data) {
+  return element("details", {}, element("summary", {}, data.title), summary(data));
 }
 
-const chance = (p) => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`);
+const pValue = (p) => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`);
 const signed = (number) => ["\u2212", "", "+"][Math.sign(number) + 1] + Math.abs(number).toFixed(2);
 
 const SIGNS = { row: ["wins", "▲"], column: ["loses", "▼"] };
 
-/** Every system against every other, the row minus the column. */
+/** Create the matrix of all pairs of systems: the row minus the column. */
 function matrix({ title, names, cells }) {
   const rows = names.map((name, row) => [
     named(name),
@@ -50,27 +50,27 @@ function matrix({ title, names, cells }) {
       const [className, sign] = SIGNS[cell.winner] ?? ["even", "≈"];
       return element(
         "td",
-        { class: className, title: `${chance(cell.p)} uncorrected` },
+        { class: className, title: `${pValue(cell.p)} uncorrected` },
         element("b", {}, signed(cell.difference)),
-        element("small", {}, `${sign} ${chance(cell.corrected)}`),
+        element("small", {}, `${sign} ${pValue(cell.corrected)}`),
       );
     }),
   ]);
   return table(title, ["", ...names.map(named)], rows, "matrix");
 }
 
-/** What is the same in all runs, folded away; what differs, as a table. */
+/** Create a table of the settings that differ, and a collapsed one of those that are the same. */
 function configuration({ same, different }) {
   const shown = [];
   if (different.rows.length) {
-    shown.push(table("Configuration: what differs", different.head, withSigns(different.rows)));
+    shown.push(table("Settings that differ", different.head, withSigns(different.rows)));
   }
   const rows = Object.entries(same).map(([key, value]) =>
     [key, typeof value === "string" ? value : JSON.stringify(value)]);
   if (rows.length) {
-    const what = "What is the same in all runs";
-    const all = table(what, ["setting", "value"], rows);
-    shown.push(element("details", {}, element("summary", {}, what), all));
+    const title = "Same for all runs";
+    const all = table(title, ["setting", "value"], rows);
+    shown.push(element("details", {}, element("summary", {}, title), all));
   }
   return shown;
 }

@@ -1,13 +1,13 @@
-// Words of a text, and which of them differ from another text.
+// Word segmentation, and marking the words that differ between two texts.
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
 
-/** Words, punctuation and the spaces between them, in order. */
+/** Split a text into words, punctuation and spaces, in order. */
 const pieces = (text) => [...segmenter.segment(text)].map((piece) => piece.segment);
 
 const isWord = (piece) => piece.trim() !== "";
 
-/** Which words of one list belong to the longest common subsequence of both. */
+/** Find the words of `ours` in the longest common subsequence, and the words missing from it. */
 function common(ours, theirs) {
   const width = theirs.length + 1;
   const lengths = new Uint32Array((ours.length + 1) * width);
@@ -19,7 +19,7 @@ function common(ours, theirs) {
     }
   }
   const kept = new Set();
-  const missing = new Map(); // place in ours: words of theirs that are not there
+  const missing = new Map(); // position in ours -> words of theirs missing there
   for (let i = 0, j = 0; i < ours.length || j < theirs.length;) {
     if (i < ours.length && j < theirs.length && ours[i] === theirs[j]) {
       kept.add(i++);
@@ -34,17 +34,17 @@ function common(ours, theirs) {
   return { kept, missing };
 }
 
-/** A text, its words that differ from another text marked, and gaps where it has fewer. */
+/** Mark the words of a text that differ from another text, and the gaps where words are missing. */
 function marked(text, other) {
   const all = pieces(text);
   const words = all.filter(isWord);
   const { kept, missing } = common(words, pieces(other).filter(isWord));
   const gap = (place) => {
     const here = missing.get(place);
-    // Where a marked word stands in place of another, its mark says enough.
+    // No gap next to a marked word: it already shows the difference.
     const marks = [place - 1, place].some((near) => words[near] !== undefined && !kept.has(near));
     if (!here || marks) return [];
-    return [element("span", { class: "gap", title: `not here: ${here.join(" ")}` }, "‸")];
+    return [element("span", { class: "gap", title: `missing: ${here.join(" ")}` }, "‸")];
   };
   let place = 0;
   const shown = all.flatMap((piece) => {

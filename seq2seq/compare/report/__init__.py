@@ -1,1 +1,1 @@
-"""A comparison written down: terminal, Markdown, TeX, JSON, CSV and pictures."""
+"""Writers for a comparison: terminal, HTML, Markdown, TeX, JSON, CSV and figures."""

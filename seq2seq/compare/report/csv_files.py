@@ -1,4 +1,4 @@
-"""The tables of a comparison as CSV (RFC 4180, UTF-8), one number a row and in full precision."""
+"""Write the tables of a comparison as CSV (RFC 4180, UTF-8), in full precision."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ Rows = Iterator[tuple[Any, ...]]
 
 
 def write(comparison: Comparison, out: Path) -> Path:
-    """Write every table that has rows into `out`, and return `out`."""
+    """Write every table that has rows into the folder `out`, and return `out`."""
     files = {
         "runs": (("test", "run", "seed", "metric", "score", "low", "high"), runs(comparison)),
         "systems": (
@@ -50,27 +50,27 @@ def write(comparison: Comparison, out: Path) -> Path:
 
 
 def write_one(path: Path, head: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write one table; an older one goes if there are no rows now."""
-    found = list(rows)
-    if not found:
+    """Write one table; if it has no rows, delete an older file instead."""
+    rows = list(rows)
+    if not rows:
         path.unlink(missing_ok=True)
         return
     with replacing(path) as file:
-        writer = csv.writer(file)  # ends lines by CR LF and quotes what must be
+        writer = csv.writer(file)  # lines end with CR LF
         writer.writerow(head)
-        writer.writerows(found)
+        writer.writerows(rows)
 
 
 def runs(comparison: Comparison) -> Rows:
-    """Every run by every metric."""
+    """Yield the score of every run by every metric."""
     for test in comparison.tests:
         for run in comparison.runs:
-            for metric, found in test.quality.runs[run.name].items():
-                yield test.name, run.name, run.seed, metric, *found
+            for metric, interval in test.quality.runs[run.name].items():
+                yield test.name, run.name, run.seed, metric, *interval
 
 
 def systems(comparison: Comparison) -> Rows:
-    """Every system by every metric: over its seeds, and as one."""
+    """Yield the scores of every system by every metric: mean over seeds, and seeds averaged."""
     for test in comparison.tests:
         for system in comparison.systems:
             for metric, one in test.quality.systems[system.name].items():
@@ -80,15 +80,15 @@ def systems(comparison: Comparison) -> Rows:
 
 
 def pairs(comparison: Comparison) -> Rows:
-    """Every pair of systems by every metric."""
+    """Yield the tests of every pair of systems by every metric."""
     for test in comparison.tests:
-        for metric, found in test.quality.pairs.items():
-            for pair in found:
+        for metric, tested in test.quality.pairs.items():
+            for pair in tested:
                 yield test.name, metric, *pair
 
 
 def axes(comparison: Comparison) -> Rows:
-    """Every system at every place of every axis."""
+    """Yield the score of every system in every bin of every axis."""
     for test in comparison.tests:
         for axis in test.axes:
             for name, points in axis.points.items():
@@ -98,7 +98,7 @@ def axes(comparison: Comparison) -> Rows:
 
 
 def measures(comparison: Comparison) -> Rows:
-    """Whole sentences, agreement, perplexity, alignment and cost, as far as they are known."""
+    """Yield exact match, agreement, perplexity, alignment and cost, as far as they are known."""
     for test in comparison.tests:
         columns = columns_of(comparison, test, SINGLE | ALIGNMENT)
         for place, system in enumerate(comparison.systems):
@@ -110,31 +110,31 @@ def measures(comparison: Comparison) -> Rows:
 
 
 def ngrams(comparison: Comparison) -> Rows:
-    """Words and phrases that one system gets right more often than another."""
+    """Yield words and phrases that one system translates correctly more often than another."""
     for test in comparison.tests:
         for better, worse in both_ways(comparison):
             for phrases in (False, True):
-                for found in test.matches.better(better.name, worse.name, phrases=phrases):
-                    yield test.name, better.name, worse.name, *found
+                for ngram in test.matches.better(better.name, worse.name, phrases=phrases):
+                    yield test.name, better.name, worse.name, *ngram
 
 
 def sentences(comparison: Comparison) -> Rows:
-    """Sentences on which one system beats another most."""
+    """Yield sentences on which one system is furthest ahead of another."""
     for test in comparison.tests:
         for better, worse in both_ways(comparison):
-            for found in beaten(better, worse, test.sentences):
-                yield test.name, better.name, worse.name, *found
+            for sentence in beaten(better, worse, test.sentences):
+                yield test.name, better.name, worse.name, *sentence
 
 
 def training(comparison: Comparison) -> Rows:
-    """BLEU of the validations by minutes of training."""
+    """Yield validation BLEU by minutes of training."""
     for course in comparison.courses:
         for minutes, bleu in zip(course.minutes, course.bleu, strict=True):
             yield course.system, course.run, minutes, bleu
 
 
 def both_ways(comparison: Comparison) -> Iterator[tuple[System, System]]:
-    """The pairs to look into, each from both sides."""
+    """Yield the pairs of systems shown in detail, in both orders."""
     for ours, theirs in shown_pairs(comparison.systems):
         yield ours, theirs
         yield theirs, ours

@@ -1,4 +1,4 @@
-"""A comparison as `report.md`, the way GitHub renders it."""
+"""Write a comparison as GitHub-flavored Markdown, `report.md`."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ from seq2seq.text.characters import printable
 
 
 def markdown(comparison: Comparison, drawn: Sequence[Path] = ()) -> str:
-    """The whole report: the tables, how they were measured, and of what.
+    """Return the whole report.
 
     Args:
-        comparison: what is reported.
-        drawn: pictures beside the report, each shown with the test set that its name ends in, or
-            before all tests where it ends in none.
+        comparison: the comparison.
+        drawn: figures in the folder of the report. A figure named `AXIS-TEST.png` is shown with
+            test set TEST, one without a hyphen after all test sets.
     """
     lines = ["# Comparison", "", escape(" ".join(verdict(comparison))), ""]
     pictures = [picture for picture in drawn if picture.suffix == ".png"]
@@ -31,17 +31,22 @@ def markdown(comparison: Comparison, drawn: Sequence[Path] = ()) -> str:
         lines += of_test(comparison, test, own)
     for picture in pictures:
         if "-" not in picture.stem:
-            lines += ["## Course of training", "", f"![{picture.stem}]({picture.name})", ""]
+            lines += ["## Learning curves", "", f"![{picture.stem}]({picture.name})", ""]
     if settings := tables.configuration(comparison):
         lines += ["## Settings", "", *table(settings, settings.title + ":")]
     lines += same(comparison)
-    lines += ["## How to read it", "", *(f"- {escape(note)}" for note in comparison.notes), ""]
+    lines += [
+        "## Notes",
+        "",
+        *(f"- {escape(note)}" for note in comparison.notes),
+        "",
+    ]
     lines += ["## Runs", "", *table(tables.provenance(comparison))]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def of_test(comparison: Comparison, test: TestSet, pictures: Sequence[Path]) -> Iterator[str]:
-    """All that is said of one test set."""
+    """Yield the lines of one test set."""
     yield from table(tables.quality(comparison, test))
     if len(comparison.systems) > 1:
         for metric in test.quality.pairs:
@@ -69,26 +74,26 @@ def of_test(comparison: Comparison, test: TestSet, pictures: Sequence[Path]) -> 
             yield from folded(one.title, table(one))
         for ours, theirs in shown_pairs(comparison.systems):
             for better, worse in ((ours, theirs), (theirs, ours)):
-                said = f"Sentences on which {better.name} beats {worse.name} most"
-                yield from folded(said, sentences(test, better, worse))
+                summary = f"Sentences on which {better.name} is furthest ahead of {worse.name}"
+                yield from folded(summary, sentences(test, better, worse))
     yield "### How it was measured"
     yield ""
     yield from (f"- {escape(note)}" for note in test.notes)
     for side in ("source", "reference"):
         yield f"- {side} SHA-256: {code(test.facts[f'{side}_sha256'])}"
-    for metric, found in test.quality.signatures.items():
-        yield f"- {metric}: {code(found)}"
+    for metric, stored in test.quality.signatures.items():
+        yield f"- {metric}: {code(stored)}"
     bleu = test.quality.signatures["bleu"]
-    yield f"- interval, p by bootstrap: {code(signature(bleu, 'bs', RESAMPLES))}"
-    yield f"- p by approximate randomisation: {code(signature(bleu, 'ar', TRIALS))}"
+    yield f"- intervals and p of the bootstrap: {code(signature(bleu, 'bs', RESAMPLES))}"
+    yield f"- p of approximate randomization: {code(signature(bleu, 'ar', TRIALS))}"
     yield ""
 
 
 def sentences(test: TestSet, better: System, worse: System) -> Iterator[str]:
-    """The sentences on which one system beats another most, both with their scores."""
+    """Yield the sentences on which `better` is furthest ahead, with both outputs and scores."""
     for one in beaten(better, worse, test.sentences):
         row = one.line - 1
-        yield f"Line {one.line}: chrF {one.better:.1f} against {one.worse:.1f}"
+        yield f"Line {one.line}: chrF {one.better:.1f} and {one.worse:.1f}"
         yield ""
         sides = {"source": test.sources[row], "reference": test.references[row]}
         for system in (better, worse):
@@ -101,49 +106,49 @@ def sentences(test: TestSet, better: System, worse: System) -> Iterator[str]:
 
 
 def same(comparison: Comparison) -> Iterator[str]:
-    """What all systems and all runs have alike, said once."""
-    alike = comparison.configuration.same | comparison.provenance.same
-    if alike:
+    """Yield the settings and provenance that are the same for all systems and runs."""
+    shared = comparison.configuration.same | comparison.provenance.same
+    if shared:
         yield from folded(
-            "The same in all",
+            "Same for all runs",
             ["| | |", "|:--|:--|"]
-            + [f"| {escape(key)} | {escape(value)} |" for key, value in alike.items()]
+            + [f"| {escape(key)} | {escape(value)} |" for key, value in shared.items()]
             + [""],
         )
 
 
 def folded(title: str, lines: Iterator[str] | Sequence[str]) -> list[str]:
-    """Lines that open with a click; none if there are none."""
+    """Return lines inside a collapsed section; [] if there are no lines."""
     inside = list(lines)
     head = ["<details>", f"<summary>{html(title)}</summary>", ""]
     return [*head, *inside, "</details>", ""] if inside else []
 
 
-def table(found: Table, heading: str | None = None) -> Iterator[str]:
-    """A table whose first column is text and whose others are numbers."""
+def table(cells: Table, heading: str | None = None) -> Iterator[str]:
+    """Yield a Markdown table; the first column is text, the others are numbers."""
     if heading:
         yield heading
         yield ""
-    ruler = [":--", *("--:" for _ in found.head[1:])]
-    body = [[escape(cell) for cell in row] for row in (found.head, *found.rows)]
-    for cells in (body[0], ruler, *body[1:]):
-        yield f"| {' | '.join(cells)} |"
+    ruler = [":--", *("--:" for _ in cells.head[1:])]
+    body = [[escape(cell) for cell in row] for row in (cells.head, *cells.rows)]
+    for row in (body[0], ruler, *body[1:]):
+        yield f"| {' | '.join(row)} |"
     yield ""
-    if found.note:
-        yield escape(found.note)
+    if cells.note:
+        yield escape(cells.note)
         yield ""
 
 
 def escape(string: str) -> str:
-    """Text that Markdown shows as it is, in a table's cell too."""
+    """Escape text so that Markdown shows it literally, including in table cells."""
     return re.sub(r"([\\`*_\[\]<>|~&$#])", r"\\\1", string)
 
 
 def html(string: str) -> str:
-    """Text inside a tag, whose Markdown is not read."""
+    """Escape text for the inside of an HTML element."""
     return string.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def code(value: object) -> str:
-    """A hash or a signature, to be copied as it is."""
+    """Format a hash or signature as inline code."""
     return f"`{printable(str(value)).replace('`', chr(39))}`"

@@ -1,4 +1,4 @@
-"""A comparison as the one mapping that the interactive page is drawn from: text, numbers, lists."""
+"""Convert a comparison to the JSON data that the interactive page is drawn from."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,14 +11,12 @@ from seq2seq.compare.report.tables import Table
 from seq2seq.compare.runs import Run
 from seq2seq.compare.verdict import verdict
 
-ATTENTION = (
-    "attention.safetensors"  # beside a test set's translations, where `evaluate` has stored it
-)
+ATTENTION = "attention.safetensors"  # written by `evaluate` next to the translations
 
 
 def page(comparison: Comparison) -> dict[str, Any]:
-    """All that the page shows; everything in it is untrusted text."""
-    found = comparison.configuration
+    """Return all data of the page; every string in it is untrusted."""
+    settings = comparison.configuration
     return {
         "verdict": verdict(comparison),
         "title": ", ".join(system.name for system in comparison.systems),
@@ -35,10 +33,10 @@ def page(comparison: Comparison) -> dict[str, Any]:
         ],
         "tests": [of_test(comparison, test) for test in comparison.tests],
         "configuration": {
-            "same": found.same | comparison.provenance.same,
+            "same": settings.same | comparison.provenance.same,
             "different": {
-                "head": ["", *found.names],
-                "rows": [[key, *values] for key, values in found.different.items()],
+                "head": ["", *settings.names],
+                "rows": [[key, *values] for key, values in settings.different.items()],
             },
         },
         "provenance": cells(tables.provenance(comparison)),
@@ -47,7 +45,7 @@ def page(comparison: Comparison) -> dict[str, Any]:
 
 
 def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
-    """All that is shown of one test set."""
+    """Return the data of one test set."""
     names = [system.name for system in comparison.systems]
     return {
         "name": test.name,
@@ -57,13 +55,13 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
         "words": [titled(table) for table in tables.ngrams(comparison, test)],
         "matrices": [
             {
-                "title": f"{NAMES[metric]}, {words}",
+                "title": f"{NAMES[metric]}, {method}",
                 "names": names,
                 "cells": matrix(names, pairs, kind),
             }
             for metric, pairs in test.quality.pairs.items()
-            for kind, words in (
-                ("randomised", "paired approximate randomisation"),
+            for kind, method in (
+                ("randomised", "paired approximate randomization"),
                 ("bootstrap", "paired bootstrap resampling"),
             )
             if pairs
@@ -83,7 +81,7 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
 
 
 def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
-    """The tables in the order in which they are read."""
+    """Yield the tables of the summary, in order."""
     yield tables.quality(comparison, test)
     yield tables.every_run(comparison, test)
     for table in (
@@ -97,17 +95,17 @@ def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
 
 
 def titled(table: Table) -> dict[str, Any]:
-    """Title, head, rows and note."""
+    """Convert a table to JSON data with title and note."""
     return {"title": table.title, **cells(table), "note": table.note}
 
 
 def cells(table: Table) -> dict[str, Any]:
-    """Head and rows."""
+    """Convert the head and rows of a table to JSON data."""
     return {"head": table.head, "rows": table.rows}
 
 
 def matrix(names: list[str], pairs: list[Pair], kind: str) -> list[list[dict[str, Any] | None]]:
-    """What each row's system has over each column's, by one of the two tests."""
+    """Return differences and p-values of the row's system minus the column's, by one test."""
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for pair in pairs:
         ps = {"p": getattr(pair, kind), "corrected": getattr(pair, f"{kind}_corrected")}
@@ -118,7 +116,7 @@ def matrix(names: list[str], pairs: list[Pair], kind: str) -> list[list[dict[str
 
 
 def curve(axis: Axis) -> dict[str, Any]:
-    """Scores along an axis, with their intervals."""
+    """Return the curves of one axis, with intervals."""
     values, bands = curves_of(axis)
     return {
         "title": axis.title,
@@ -140,7 +138,7 @@ def curve(axis: Axis) -> dict[str, Any]:
 
 
 def courses(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """BLEU by minutes of training; nothing where no training was logged."""
+    """Yield the learning curves, if there are any."""
     if comparison.courses:
         series = [
             {
@@ -153,11 +151,11 @@ def courses(comparison: Comparison) -> Iterator[dict[str, Any]]:
             }
             for one in comparison.courses
         ]
-        words = {"title": "BLEU by minutes of training", "x": "minutes of training"}
-        yield {**words, "y": "BLEU of the validation", "categories": False, "series": series}
+        labels = {"title": "Validation BLEU by minutes of training", "x": "minutes of training"}
+        yield {**labels, "y": "validation BLEU", "categories": False, "series": series}
 
 
 def attention(run: Run, test: str) -> str | None:
-    """The file of a run's attention on a test set; None where there is none."""
+    """Return the file with a run's attention on a test set; None if there is none."""
     path = run.output(test).parent / ATTENTION
     return str(path.resolve()) if run.folder and path.is_file() else None

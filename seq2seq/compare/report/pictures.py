@@ -1,4 +1,4 @@
-"""The curves of a comparison as pictures, PNG for looking and SVG for papers."""
+"""Draw the curves of a comparison as PNG and SVG figures."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ ENDINGS = (".png", ".svg")
 
 
 def draw(comparison: Comparison, out: Path) -> list[Path]:
-    """Draw every axis that has a curve, and the course of the trainings; return the paths."""
+    """Draw learning curves and every axis with two points or more; return the paths."""
     drawn = []
     for test in comparison.tests:
         for axis in test.axes:
@@ -26,6 +26,6 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
         lines = [(one.system, one.minutes, one.bleu) for one in comparison.courses]
         for ending in ENDINGS:
             path = out / f"training{ending}"
-            curves.courses(lines, path, x="minutes of training", y="BLEU of the validation")
+            curves.courses(lines, path, x="minutes of training", y="validation BLEU")
             drawn.append(path)
     return drawn

@@ -1,4 +1,4 @@
-"""A comparison as `report.json`, for programs; described by `report.schema.json` in this folder."""
+"""Convert a comparison to the data of `report.json`; the format is in `report.schema.json`."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,11 +11,11 @@ from seq2seq.compare.systems import flat, number, shown
 from seq2seq.compare.verdict import verdict
 from seq2seq.scoring.metrics import bootstrap_seed
 
-SCHEMA = 2  # raised when a reader would have to change
+SCHEMA = 2  # increased when the format changes incompatibly
 
 
 def record(comparison: Comparison) -> dict[str, Any]:
-    """All that was found, as numbers."""
+    """Return the data of the whole comparison."""
     return {
         "schema": SCHEMA,
         "source": comparison.source,
@@ -45,42 +45,42 @@ def record(comparison: Comparison) -> dict[str, Any]:
 
 
 def of_run(run: Run) -> dict[str, Any]:
-    """Where an output comes from."""
+    """Return the origin of a run or outside system."""
     data = section(run.info, "data")
     return {
         "name": run.name,
         "path": shown(str(run.path)),
         "outside": run.folder is None,
         "seed": run.seed,
-        "status": _words(run.info.get("status")),
-        "commit": _words(run.info.get("commit")),
-        "training_sha256": _words(section(data, "train").get("sha256")),
+        "status": _text(run.info.get("status")),
+        "commit": _text(run.info.get("commit")),
+        "training_sha256": _text(section(data, "train").get("sha256")),
         "versions": {key: shown(value) for key, value in section(run.info, "versions").items()},
         "steps": number(run.info.get("steps")),
     }
 
 
 def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
-    """All that was found on one test set."""
-    found = test.quality
+    """Return the results on one test set."""
+    quality = test.quality
     return {
         "lines": len(test.references),
         "source_sha256": shown(test.facts["source_sha256"]),
         "reference_sha256": shown(test.facts["reference_sha256"]),
-        "signatures": found.signatures,
+        "signatures": quality.signatures,
         "runs": {
             name: {metric: one._asdict() for metric, one in metrics.items()}
-            for name, metrics in found.runs.items()
+            for name, metrics in quality.runs.items()
         },
         "systems": {
             name: {
-                metric: {**asdict(found.means[name][metric]), "as_one": one._asdict()}
+                metric: {**asdict(quality.means[name][metric]), "as_one": one._asdict()}
                 for metric, one in metrics.items()
             }
-            for name, metrics in found.systems.items()
+            for name, metrics in quality.systems.items()
         },
         "pairs": {
-            metric: [pair._asdict() for pair in pairs] for metric, pairs in found.pairs.items()
+            metric: [pair._asdict() for pair in pairs] for metric, pairs in quality.pairs.items()
         },
         "axes": {
             axis.key: {
@@ -137,6 +137,6 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
     }
 
 
-def _words(value: object) -> str | None:
-    """Text, where somebody else has written some."""
+def _text(value: object) -> str | None:
+    """Return an untrusted value as printable text; None stays None."""
     return None if value is None else shown(value)

@@ -1,11 +1,11 @@
-"""The tables of a comparison, cell by cell, whichever way they are then written."""
+"""The tables of a comparison as text cells, shared by all report formats."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.cost import reading_rule
-from seq2seq.compare.ngrams import Found
+from seq2seq.compare.ngrams import NgramCounts
 from seq2seq.compare.quality import NAMES
 from seq2seq.compare.report.formats import DASH, count, figures, interval, short
 from seq2seq.compare.runs import section
@@ -15,18 +15,18 @@ from seq2seq.text.characters import printable
 
 UP, DOWN = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}"
 
-MANY = 9  # systems, of which a terminal has no room for more differences
+MANY = 9  # with more systems, the terminal's matrix leaves out the differences
 
 
 @dataclass(frozen=True)
 class Table:
-    """Text cells: the first column names its row, the others are numbers.
+    """A table of text cells; the first column names the row, the others are numbers.
 
     Attributes:
-        title: of the table.
-        head: of its columns.
-        rows: a cell for each column.
-        note: what its heads mean, if they do not say it.
+        title: title of the table.
+        head: column heads.
+        rows: rows of one cell per column.
+        note: explanation of the column heads; None if they need none.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Table:
 
 
 def title(comparison: Comparison, test: TestSet) -> str:
-    """What was translated: the test set, its size, from what to what."""
+    """Return a heading with the test set, its size and the languages."""
     lines = len(test.references)
     return (
         f"{printable(test.name)}, {lines} lines, {printable(comparison.source or DASH)} to "
@@ -45,18 +45,18 @@ def title(comparison: Comparison, test: TestSet) -> str:
 
 
 def quality(comparison: Comparison, test: TestSet) -> Table:
-    """A row for each system: its metrics, and BLEU's interval."""
+    """Build a row per system: all metrics, and the interval of BLEU."""
     metrics = list(test.quality.signatures)
     head = ["system", "seeds", "BLEU", "95 %", *(NAMES[metric] for metric in metrics[1:])]
     rows = []
     for system in comparison.systems:
-        means, whole = test.quality.means[system.name], test.quality.systems[system.name]
+        means, averaged = test.quality.means[system.name], test.quality.systems[system.name]
         rows.append(
             [
                 marked(system),
                 str(len(system.runs)),
                 f"{means['bleu']:.2f}",
-                interval(whole["bleu"].low, whole["bleu"].high),
+                interval(averaged["bleu"].low, averaged["bleu"].high),
                 *(f"{means[metric]:.2f}" for metric in metrics[1:]),
             ]
         )
@@ -64,7 +64,7 @@ def quality(comparison: Comparison, test: TestSet) -> Table:
 
 
 def every_run(comparison: Comparison, test: TestSet) -> Table:
-    """A row for each seed: every metric with its interval."""
+    """Build a row per run: all metrics with their intervals."""
     metrics = list(test.quality.signatures)
     head = ["run", "seed"]
     for metric in metrics:
@@ -72,20 +72,20 @@ def every_run(comparison: Comparison, test: TestSet) -> Table:
     rows = []
     for run in comparison.runs:
         row = [run.name, figures(run.seed, ".0f")]
-        for found in test.quality.runs[run.name].values():
-            row += [f"{found.score:.2f}", interval(found.low, found.high)]
+        for score in test.quality.runs[run.name].values():
+            row += [f"{score.score:.2f}", interval(score.low, score.high)]
         rows.append(row)
     return Table("Every run, with 95 % bootstrap intervals", head, rows)
 
 
 def matrix(comparison: Comparison, test: TestSet, metric: str, *, brief: bool = False) -> Table:
-    """Who beats whom: the row's score minus the column's.
+    """Build the matrix of pairwise comparisons: the row's score minus the column's.
 
     Args:
         comparison: the comparison.
         test: one of its test sets.
-        metric: by which.
-        brief: columns by their numbers, without p, and of MANY systems without the differences.
+        metric: the metric.
+        brief: number the columns, leave out p-values and, above `MANY` systems, differences.
     """
     names = [system.name for system in comparison.systems]
     cells = {(name, name): "" for name in names}
@@ -105,16 +105,16 @@ def matrix(comparison: Comparison, test: TestSet, metric: str, *, brief: bool = 
         for first, row in zip(firsts, names, strict=True)
     ]
     note = (
-        f"{NAMES[metric]} of the row minus that of the column; {UP} the row beats the column, "
-        f"{DOWN} is beaten by it, = neither"
+        f"{NAMES[metric]} of the row minus {NAMES[metric]} of the column. {UP}: the row beats the "
+        f"column, {DOWN}: the column beats the row, =: neither"
     )
     if not brief:
-        note += "; in brackets p by approximate randomisation and by bootstrap, corrected"
+        note += ". In parentheses: corrected p of approximate randomization and of the bootstrap"
     return Table(f"Who beats whom on {NAMES[metric]}", ["", *heads], rows, f"{note}.")
 
 
 def axes(test: TestSet) -> Iterator[Table]:
-    """Scores along each axis; the number of sentences in the heads."""
+    """Yield a table per axis; heads give the number of sentences in each bin."""
     for axis in test.axes:
         places = zip(axis.places, axis.lines, strict=True)
         head = ["system", *(f"{place} ({lines})" for place, lines in places)]
@@ -125,7 +125,7 @@ def axes(test: TestSet) -> Iterator[Table]:
         yield Table(axis.title, head, rows, f"Columns: {axis.x} (number of sentences).")
 
 
-# Columns by where scores.json has them
+# Column -> keys in scores.json
 SINGLE = {
     "exact match %": ("exact_match", "score"),
     "agreement %": ("agreement", "score"),
@@ -142,7 +142,7 @@ ALIGNMENT = {
 def columns_of(
     comparison: Comparison, test: TestSet, wanted: Mapping[str, tuple[str, str]]
 ) -> dict[str, list[Spread | None]]:
-    """A number of every system's scores.json for each column."""
+    """Read the value of every system for each column from scores.json."""
 
     def stored(system: System, kind: str, key: str) -> Spread | None:
         return spread(system, lambda run: section(run.scores[test.name], kind).get(key))
@@ -154,7 +154,7 @@ def columns_of(
 
 
 def further(comparison: Comparison, test: TestSet) -> Table | None:
-    """Whole sentences, agreement and perplexity a piece, as far as they were measured."""
+    """Build the table of exact match, agreement and perplexity; None if none is known."""
     columns = columns_of(comparison, test, SINGLE)
     columns = {name: column for name, column in columns.items() if any(column)}
     if not columns:
@@ -172,7 +172,7 @@ def further(comparison: Comparison, test: TestSet) -> Table | None:
 
 
 def alignment(comparison: Comparison, test: TestSet) -> Table | None:
-    """How well attention finds the gold's links, and how it was read."""
+    """Build the table of alignment scores of the attention; None if there are none."""
     columns = columns_of(comparison, test, ALIGNMENT)
     if not any(columns["AER"]):
         return None
@@ -187,12 +187,12 @@ def alignment(comparison: Comparison, test: TestSet) -> Table | None:
             if rule:
                 rules.setdefault(rule, []).append(system.name if len(own) == 1 else name)
     read = "; ".join(f"{', '.join(names)}: {printable(rule)}" for rule, names in rules.items())
-    note = "AER: alignment error rate, 0 is perfect. Entropy: of a word's attention, in nats."
-    return Table("Alignment", ["system", *columns], rows, f"{note} How it is read: {read}.")
+    note = "AER: alignment error rate, lower is better. Entropy: of a word's attention, in nats."
+    return Table("Alignment", ["system", *columns], rows, f"{note} Attention used: {read}.")
 
 
 def cost(comparison: Comparison, test: TestSet) -> Table | None:
-    """What training and decoding took; None where nothing is known, as of files."""
+    """Build the table of training and decoding cost; None if nothing is known."""
     if not any(value for known in test.costs.values() for value in vars(known).values()):
         return None
     rows = []
@@ -217,16 +217,16 @@ def cost(comparison: Comparison, test: TestSet) -> Table | None:
         )
     head = ["system", "params", "min", "tok/s", "Wh", "GiB", "m-adds", "sent/s"]
     note = (
-        "Means over seeds. min, Wh: of training, validation included; tok/s: target tokens learned "
-        "from; Wh: of the whole machine, where it tells; GiB: peak memory of training; m-adds: "
-        "multiply-adds a target token; sent/s: translated. Speeds are of the machines and loads "
-        "they were measured on."
+        "Means over seeds. min: training time with validation; tok/s: target tokens per second in "
+        "training; Wh: energy of the whole machine during training, where it is reported; GiB: "
+        "peak memory of training; m-adds: multiply-adds per target token; sent/s: sentences "
+        "translated per second. Times depend on the machine and its load."
     )
     return Table("Cost", head, rows, note)
 
 
 def ngrams(comparison: Comparison, test: TestSet) -> Iterator[Table]:
-    """Words and phrases that one system gets right and another does not."""
+    """Yield tables of words and phrases that one system has correct more often than another."""
     for first, second in shown_pairs(comparison.systems):
         for phrases, what in ((False, "Words"), (True, "Phrases")):
             rows = [
@@ -244,25 +244,25 @@ def ngrams(comparison: Comparison, test: TestSet) -> Iterator[Table]:
                     f"{what} that {first.name} or {second.name} gets right more often",
                     head,
                     rows,
-                    "How often the reference has it, and how often a system has it there too.",
+                    "Count in the references, and how many of these each system has in its output.",
                 )
 
 
-def ngram_rows(found: list[Found]) -> list[list[str]]:
-    """Cells of n-grams."""
+def ngram_rows(ngrams: list[NgramCounts]) -> list[list[str]]:
+    """Format n-gram counts as cells."""
     return [
         [printable(one.text), str(one.references), *map(times, (one.first, one.second))]
-        for one in found
+        for one in ngrams
     ]
 
 
 def times(mean: float) -> str:
-    """A mean over seeds; of one seed a whole number."""
+    """Format a mean over seeds with one decimal place, or none if it is a whole number."""
     return f"{mean:.1f}".removesuffix(".0")
 
 
 def provenance(comparison: Comparison) -> Table:
-    """A row for each run: seed, state, place, and what else differs between them."""
+    """Build a row per run: seed, status, path, and the provenance that differs between runs."""
     head = ["run", "seed", "status", *comparison.provenance.different, "from"]
     rows = []
     for place, run in enumerate(comparison.runs):
@@ -281,12 +281,12 @@ def provenance(comparison: Comparison) -> Table:
 
 
 def configuration(comparison: Comparison) -> Table | None:
-    """The settings in which the systems differ; None where there are none."""
-    found = comparison.configuration
-    rows = [[key, *values] for key, values in found.different.items()]
-    return Table("Settings that differ", ["", *found.names], rows) if rows else None
+    """Build the table of settings that differ between systems; None if there are none."""
+    settings = comparison.configuration
+    rows = [[key, *values] for key, values in settings.different.items()]
+    return Table("Settings that differ", ["", *settings.names], rows) if rows else None
 
 
 def marked(system: System) -> str:
-    """A system's name, with a sign if a training of it did not end by itself."""
+    """Return a system's name, with a dagger if training of any of its runs is unfinished."""
     return system.name + ("\N{DAGGER}" if any(run.unfinished for run in system.runs) else "")

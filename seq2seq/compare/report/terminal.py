@@ -1,4 +1,4 @@
-"""A comparison in a terminal: the verdict, and the tables that answer at a glance."""
+"""Render a comparison in the terminal: the verdict and the main tables."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from seq2seq.system.terminal_table import TableView
 
 
 def render(comparison: Comparison) -> RenderableType:
-    """The tables of every test set; only a name or a place of an axis may wrap."""
+    """Render the verdict, the tables of every test set and the notes."""
     parts: list[RenderableType] = [Text(" ".join(verdict(comparison))), Text("")]
     for test in comparison.tests:
         parts.append(Text(tables.title(comparison, test), style="bold"))
@@ -30,7 +30,7 @@ def render(comparison: Comparison) -> RenderableType:
 
 
 def shown(comparison: Comparison, test: TestSet) -> Iterator[Table]:
-    """What is worth a look before the report is opened."""
+    """Yield the tables of a test set that the terminal shows."""
     yield tables.quality(comparison, test)
     if len(comparison.runs) > len(comparison.systems):
         yield tables.every_run(comparison, test)

@@ -1,4 +1,4 @@
-"""A comparison as `table.tex`: one table a test set, for a paper that loads booktabs."""
+"""Write a comparison as `table.tex`: one LaTeX table per test set, using booktabs."""
 
 import re
 
@@ -19,9 +19,9 @@ SPECIAL = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
     "'": r"\textquotesingle{}",
-    "`": r"\textasciigrave{}",  # after ? or ! it would be a Spanish mark
-    "[": "{[}",  # after \\\\ it would begin an option,
-    "*": "{*}",  # and so would this
+    "`": r"\textasciigrave{}",  # ?` and !` are ligatures for inverted punctuation
+    "[": "{[}",  # after \\\\, [ and * are read as its arguments
+    "*": "{*}",
     "\N{EN DASH}": r"\textendash{}",
     "\N{DAGGER}": r"\textdagger{}",
     "\N{NO-BREAK SPACE}": "~",
@@ -31,16 +31,16 @@ SPECIAL = {
 
 
 def tex(comparison: Comparison) -> str:
-    """Tables to be put in by `\\input`."""
+    """Return the tables of all test sets, to be included with `\\input`."""
     return "\n".join(table(comparison, test) for test in comparison.tests)
 
 
 def table(comparison: Comparison, test: TestSet) -> str:
-    """The systems on one test set; bold is what no other system beats, if it beats one itself."""
+    """Return the table of one test set; a score is bold if `unbeaten` holds for it."""
     metrics = list(test.quality.signatures)
     lines = [
         "% needs \\usepackage{booktabs} and, for quotes and accents, \\usepackage[T1]{fontenc};",
-        "% names in other scripts than Latin need LuaLaTeX or XeLaTeX and a font that has them",
+        "% names in non-Latin scripts need LuaLaTeX or XeLaTeX and a font that supports them",
         "\\begin{table}",
         "  \\centering",
         f"  \\begin{{tabular}}{{@{{}}lrr{'r' * len(metrics)}@{{}}}}",
@@ -69,37 +69,37 @@ def table(comparison: Comparison, test: TestSet) -> str:
 
 
 def caption(comparison: Comparison, test: TestSet) -> str:
-    """What was measured, and how."""
-    up = " ".join(
+    """Return the caption: test set, metric signatures and the meaning of bold."""
+    metrics = " ".join(
         f"{NAMES[metric]} ({'lower' if metric in LOWER else 'higher'} is better): "
-        f"\\texttt{{{escape(found)}}}."
-        for metric, found in test.quality.signatures.items()
+        f"\\texttt{{{escape(signature)}}}."
+        for metric, signature in test.quality.signatures.items()
     )
     bold = (
-        " Bold: beats another system and is beaten by none (paired approximate randomisation, "
-        "Holm-corrected $p < 0.05$, every seed ahead)."
+        " Bold: beats another system and is beaten by none (paired approximate randomization, "
+        "Holm-corrected $p < 0.05$, and every seed better than every seed of the other)."
         if len(comparison.systems) > 1
         else ""
     )
-    return f"{escape(title(comparison, test))}. {up}{bold}"
+    return f"{escape(title(comparison, test))}. {metrics}{bold}"
 
 
 def unbeaten(test: TestSet, metric: str, name: str) -> bool:
-    """Whether a system beats one and is beaten by none."""
+    """Whether a system beats another system and is beaten by none."""
     pairs = test.quality.pairs[metric]
-    met = [pair.winner for pair in pairs if name in (pair.first, pair.second) and pair.winner]
-    return bool(met) and all(winner == name for winner in met)
+    winners = [pair.winner for pair in pairs if name in (pair.first, pair.second) and pair.winner]
+    return bool(winners) and all(winner == name for winner in winners)
 
 
 def number(spread: Spread) -> str:
-    """A mean, with a small standard deviation beside it if there is one."""
+    """Format a mean, with its standard deviation if there is one."""
     if spread.deviation is None:
         return f"{spread.mean:.1f}"
     return f"{spread.mean:.1f} {{\\scriptsize$\\pm$ {spread.deviation:.1f}}}"
 
 
 def escape(string: str) -> str:
-    """Text that TeX sets as it is: no command is in it, and no ligature such as -- or ,,."""
+    """Escape text so that TeX prints it literally, without ligatures such as -- or ,,."""
     special = "".join(map(re.escape, SPECIAL))
     return re.sub(
         rf"([-,])(?=\1)|[{special}]",

@@ -1,4 +1,4 @@
-"""A comparison written into a folder: for people, for papers, for programs."""
+"""Write all forms of a comparison into a folder."""
 
 from pathlib import Path
 
@@ -15,16 +15,16 @@ from seq2seq.system.files import replacing, write_json
 
 
 def write(comparison: Comparison, out: Path) -> list[Path]:
-    """Write report.html, report.md, report.json, table.tex, tables/*.csv and the pictures.
+    """Write report.html, report.md, report.json, table.tex, tables/*.csv and the figures.
 
     Returns:
-        Their paths; of the tables that of the folder.
+        Paths of the written files; for the CSV tables, the path of their folder.
 
     Raises:
-        UserError: `out` is a file, or a run's attention is damaged or not of its test set.
+        UserError: `out` is a file, or a run's attention file is damaged or of another test set.
     """
     if out.exists() and not out.is_dir():
-        raise UserError(f"the report cannot go to {str(out)!r}: it is a file, not a folder")
+        raise UserError(f"cannot write the report to {str(out)!r}: it is a file, not a folder")
     drawn = draw(comparison, out)
     for name, text in {
         "report.md": markdown(comparison, drawn),
