@@ -176,7 +176,7 @@ def check(words: list[str]) -> None:
 
 def compose_words(words: list[str]) -> None:
     """Compose the configuration of each run, as `seq2seq train` does."""
-    compose.asked(words, compose.help_text)
+    compose.parse_command(words, compose.help_text)
 
 
 def ids(path: Path) -> str:
