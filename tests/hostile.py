@@ -23,7 +23,8 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 LINES = [
     b"", b"\xff\xfe\n", b"\0\n", b"x\n" * 50, b"\n", b"0-0 99-99\n", b"0-0 x\n", b"1\t2\n",
-    b"\xe2\x80\xa8\n", b"9" * 400 + b"-0\n", b"\xef\xbb\xbfx\n", b"{}\n", b"[1]\n", b"{\n", b"a" * 9000,
+    b"\xe2\x80\xa8\n", b"9" * 400 + b"-0\n", b"\xef\xbb\xbfx\n", b"{}\n", b"[1]\n", b"{\n",
+    b"a" * 9000,
 ]  # fmt: skip
 
 
@@ -135,7 +136,8 @@ def in_tensors(path: Path, change: Change) -> str:
         tensors, facts = read_tensors(path)
     else:
         with safe_open(path, "pt") as file:
-            facts, tensors = file.metadata() or {}, {k: file.get_tensor(k) for k in file.keys()}
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     way = change.how % 5
     names = sorted(tensors)

@@ -248,11 +248,14 @@ def open_zip(path: Path) -> Any:
         UserError: there is none, there are several, or it needs a password.
     """
     with zipfile.ZipFile(path) as archive:
-        # What macOS adds to every archive that it packs is nobody's text
+        # Nobody's text is what macOS adds to every archive that it packs, and the licence beside
+        # the sentence pairs of Tatoeba as manythings.org packs them (fra-eng.zip)
         names = [
             info.filename
             for info in archive.infolist()
-            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+            if not info.is_dir()
+            and not info.filename.startswith("__MACOSX/")
+            and info.filename != "_about.txt"
         ]
         if "[Content_Types].xml" in names:
             raise UserError(f"{path} is an Office file (.xlsx, .docx): save it as CSV or text")

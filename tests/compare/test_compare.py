@@ -583,7 +583,7 @@ def test_markup_in_files_is_noticed_without_a_run(
 
 def test_options_without_a_run_are_named_as_they_were_given(files: dict[str, Path]) -> None:
     given = {"hyps": [f"b={files['b']}"], "source": files["s.en"], "reference": [files["r1"]]}
-    with pytest.raises(UserError, match="^--bleu-tokenizer nonsense is no tokenizer"):
+    with pytest.raises(UserError, match=r"^--bleu-tokenizer nonsense is no tokenizer"):
         compare(**given, bleu_tokenizer="nonsense")
     for path in (files["r1"], files["s.en"], files["b"]):
         path.write_text("你好世界\n" * len(path.read_text("utf-8").splitlines()), "utf-8")
