@@ -246,7 +246,8 @@ def refuse_other_memory(optimizer: Optimizer, memory: Mapping[int, Mapping[str, 
     """
     probe = nn.Parameter(torch.zeros(2, 3))
     probe.grad = torch.zeros(2, 3)
-    one = type(getattr(optimizer, "optimizer", optimizer))([probe])  # Fabric wraps its own
+    kind: Any = type(getattr(optimizer, "optimizer", optimizer))  # Fabric wraps its own
+    one = kind([probe])
     one.step()
     shapes = {
         name: None if value.shape == probe.shape else list(value.shape)
