@@ -16,62 +16,16 @@ from safetensors.torch import save_file
 from seq2seq.runs.weights import read_tensors, save_tensors
 
 VALUES: list[Any] = [
-    None,
-    True,
-    False,
-    0,
-    1,
-    -1,
-    3,
-    2.5,
-    0.0,
-    -0.5,
-    1e308,
-    float("nan"),
-    float("inf"),
-    10**6,
-    10**12,
-    2**63 - 1,
-    2**70,
-    "",
-    "x",
-    "mean",
-    "0",
-    "-1",
-    "é\u202e\0",
-    "x" * 5000,
-    "${oc.env:HOME}",
-    "../../x",
-    "/etc/passwd",
-    "\ud800",
-    "seq2seq.models.rnn.RNN",
-    [],
-    [[]],
-    [None],
-    ["x"],
-    [1, 2],
-    {},
-    {"x": 1},
-    {"": {}},
-    [{"x": 1}] * 3,
-]
+    None, True, False, 0, 1, -1, 3, 2.5, 0.0, -0.5, 1e308, float("nan"), float("inf"), 10**6,
+    10**12, 2**63 - 1, 2**70, "", "x", "mean", "0", "-1", "é\u202e\0", "x" * 5000, "${oc.env:HOME}",
+    "../../x", "/etc/passwd", "\ud800", "seq2seq.models.rnn.RNN", [], [[]], [None], ["x"], [1, 2],
+    {}, {"x": 1}, {"": {}}, [{"x": 1}] * 3,
+]  # fmt: skip
 LINES = [
-    b"",
-    b"\xff\xfe\n",
-    b"\0\n",
-    b"x\n" * 50,
-    b"\n",
-    b"0-0 99-99\n",
-    b"0-0 x\n",
-    b"1\t2\n",
-    b"\xe2\x80\xa8\n",
-    b"9" * 400 + b"-0\n",
-    b"\xef\xbb\xbfx\n",
-    b"{}\n",
-    b"[1]\n",
-    b"{\n",
+    b"", b"\xff\xfe\n", b"\0\n", b"x\n" * 50, b"\n", b"0-0 99-99\n", b"0-0 x\n", b"1\t2\n",
+    b"\xe2\x80\xa8\n", b"9" * 400 + b"-0\n", b"\xef\xbb\xbfx\n", b"{}\n", b"[1]\n", b"{\n",
     b"a" * 9000,
-]
+]  # fmt: skip
 
 
 class Change(NamedTuple):
@@ -182,7 +136,8 @@ def in_tensors(path: Path, change: Change) -> str:
         tensors, facts = read_tensors(path)
     else:
         with safe_open(path, "pt") as file:
-            facts, tensors = file.metadata() or {}, {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     way = change.how % 5
     names = sorted(tensors)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq.training.resume import differences, written_out
+
 FIXTURES = Path(__file__).parent / "data" / "runs-0.1.0"
 FINISHED = ("rnn", "bahdanau", "transformer")
 ATTENTIVE = ("bahdanau", "transformer")
@@ -136,3 +138,22 @@ def test_an_old_interrupted_run_goes_on_by_the_same_command(runs, command):
 
 def test_a_change_to_an_old_interrupted_run_is_refused(runs, command):
     command(*INTERRUPTED.split(), "model.dim=24").must_refuse("model.dim", "16", "24")
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "fields"),
+    [
+        ("tsv", ".tsv", {}),
+        ("jsonl", ".jsonl", {f"{x}_field": f"translation.{x}" for x in ("source", "target")}),
+    ],
+)
+def test_names_that_are_left_out_now_are_those_of_old_runs(name, ending, fields):
+    """Version 0.1.0 stored the default names of files and fields, which null stands for now."""
+    sides = {"name": name, "source": "source", "target": "target"}
+    names = {"train": f"train{ending}", "validation": f"validation{ending}"}
+    names |= {"tests": [f"test{ending}"], **fields}
+    given = {"data": sides | dict.fromkeys(names)}
+    stored = {"data": sides | names}
+    assert differences(written_out(stored), written_out(given)) == {}
+    given["data"]["train"] = "other"
+    assert list(differences(written_out(stored), written_out(given))) == ["data.train"]

@@ -249,11 +249,13 @@ def open_zip(path: Path) -> Any:
         UserError: the archive has no file or several files, or needs a password.
     """
     with zipfile.ZipFile(path) as archive:
-        # __MACOSX/ contains metadata that macOS adds to archives
+        # macOS adds metadata in __MACOSX/; manythings.org adds the license of the sentence pairs
         names = [
             info.filename
             for info in archive.infolist()
-            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+            if not info.is_dir()
+            and not info.filename.startswith("__MACOSX/")
+            and info.filename != "_about.txt"
         ]
         if "[Content_Types].xml" in names:
             raise UserError(f"{path} is an Office file (.xlsx, .docx): save it as CSV or text")

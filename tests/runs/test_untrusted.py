@@ -352,7 +352,7 @@ def test_a_yaml_bomb_does_not_swell(run, little_memory):
         ("a: *b", "alias"),
         ("? [a, b]\n: c", ""),
         ("a: !!binary x", ""),
-        ("a: 2001-99-99", ""),
+        ("a: !!timestamp 2001-99-99", ""),
         ("\x00", ""),
     ],
 )
@@ -393,6 +393,14 @@ def test_hostile_json_is_one_sentence(run, name, content):
     with pytest.raises(UserError) as caught:
         _ = RunFolder.open(run).scores
     assert len(str(caught.value)) < 1000
+
+
+def test_a_date_in_a_configuration_is_text_and_a_set_is_refused(command, run):
+    before = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(f"{before}begun: 2001-01-01\n2001-01-02: x\n")
+    assert command("evaluate", run).status == 0
+    (run / "config.yaml").write_text(f"{before}odd: !!set {{a, b}}\n")
+    assert "tag:yaml.org,2002:set" in refused(run)
 
 
 def test_a_huge_json_is_not_read(run, little_memory):

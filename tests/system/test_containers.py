@@ -177,3 +177,11 @@ def test_a_packed_corpus_is_prepared_like_a_plain_one(tmp_path, monkeypatch, pac
         text = corpus.text("train")
         assert list(text) == pairs
         assert encode(text, Characters(), Characters())[7][0].tolist() == list(map(ord, "a 7"))
+
+
+def test_the_licence_beside_the_pairs_of_tatoeba_is_passed_over(tmp_path):
+    path = tmp_path / "fra-eng.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("_about.txt", "CC-BY 2.0\n")
+        archive.writestr("fra.txt", "Go.\tVa !\n")
+    assert list(read_lines(path)) == ["Go.\tVa !"]
