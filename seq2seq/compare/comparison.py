@@ -195,7 +195,7 @@ def by_options(text: str) -> str:
     keys = {"data.target": "--target-language", "data.bleu_tokenizer": "--bleu-tokenizer"}
     for key, option in keys.items():
         text = text.replace(f"{key}=", f"{option} ").replace(key, option)
-    return text.replace("(now None;", "(not given;")
+    return text.replace("now None", "not given")
 
 
 def test_set(
