@@ -248,7 +248,7 @@ def evaluate(
     from seq2seq.commands.evaluate import evaluate, score_table
 
     print_table(score_table(evaluate(run, test or [], beam=beam, device=device)))
-    wrote(run / "scores.json", run / "hyps")
+    print_written(run / "scores.json", run / "hyps")
 
 
 @app.command(short_help="Draw the attention of sentences as heatmaps.")
@@ -278,7 +278,7 @@ def align(
     """
     from seq2seq.commands.align import align
 
-    wrote(
+    print_written(
         *align(
             run,
             source=source,
@@ -380,7 +380,7 @@ def score_alignment(
         device=device,
     )
     print_table(table)
-    wrote(*written)
+    print_written(*written)
 
 
 @app.command("export-alignment", short_help="Write the word alignments of a whole text.")
@@ -416,7 +416,7 @@ def export_alignment(
         )
     read = extraction_rule(run, rule, layer, head, shift, end, threshold)
     export_text(run, test=test, texts=text, rule=read, out=out, device=device)
-    wrote(out)
+    print_written(out)
 
 
 def extraction_rule(
@@ -466,7 +466,7 @@ def plot(
     """Plot the attention of one sentence: by run, by head, as lines, or by training step."""
     from seq2seq.commands.plot import plot
 
-    wrote(
+    print_written(
         plot(
             kind,
             runs,
@@ -550,7 +550,7 @@ def compare(
     )
     written = write.write(comparison, out)
     print_table(terminal.render(comparison))
-    wrote(*written)
+    print_written(*written)
 
 
 @app.command(short_help="Train three models on the built-in corpus.")
@@ -569,7 +569,7 @@ def demo(
     """Train three models on the built-in corpus, compare them, and plot their attention."""
     from seq2seq.commands.demo import demo
 
-    wrote(*demo(out, words or [], seed=seed, fresh=fresh))
+    print_written(*demo(out, words or [], seed=seed, fresh=fresh))
 
 
 @app.command(short_help="Measure training and translation speed.")
@@ -602,7 +602,7 @@ def bench(
     print_table(bench_table(results))
     if out is not None:
         write_json(out, results)
-        wrote(out)
+        print_written(out)
 
 
 def print_table(table: Any) -> None:
@@ -618,7 +618,7 @@ def print_table(table: Any) -> None:
     Console().print(table)
 
 
-def wrote(*paths: Path) -> None:
+def print_written(*paths: Path) -> None:
     """Print the paths of the files that were written."""
     from seq2seq.system.console import console
 

@@ -25,10 +25,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from seq2seq.config import (
-    GIVEN,
     LONGEST_NAME,
-    PLUGS,
-    SHARED,
+    SECTION_PACKAGES,
+    SHARED_KEYS,
+    SUPPLIED_KEYS,
     Config,
     describe,
     locate,
@@ -395,7 +395,7 @@ def text_keys() -> dict[str, str]:
     keys = {}
     for name, kind in schema(Config).items():
         owners: list[type] = [kind] if isinstance(kind, type) and is_dataclass(kind) else []
-        if name in PLUGS:
+        if name in SECTION_PACKAGES:
             files = (config_folder() / name).glob("*.yaml")
             targets = {str(OmegaConf.select(OmegaConf.load(file), "name")) for file in files}
             owners = [locate(name, target) for target in sorted(targets)]
@@ -406,19 +406,19 @@ def text_keys() -> dict[str, str]:
     return keys
 
 
-def variants() -> list[str]:
+def model_names() -> list[str]:
     """Return the names of all models."""
     return choices_of("model")
 
 
-def variant(name: str) -> dict[str, Any]:
+def model_settings(name: str) -> dict[str, Any]:
     """Load the YAML file of a model.
 
     Raises:
         UserError: there is no such model.
     """
-    if name not in variants():
-        raise UserError(f"there is no model {name!r}; {did_you_mean(name, variants())}")
+    if name not in model_names():
+        raise UserError(f"there is no model {name!r}; {did_you_mean(name, model_names())}")
     plain: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / "model" / f"{name}.yaml"))
     return plain
 
@@ -500,7 +500,7 @@ def help_text(words: list[str]) -> str:
     top = meanings(Config)
     for name, kind in schema(Config).items():
         section = composed[name]
-        if name in PLUGS:
+        if name in SECTION_PACKAGES:
             lines += ["", *plug_keys(name, section)]
         elif isinstance(section, dict):
             lines += ["", f"{name}: {top[name]}"]
@@ -545,8 +545,8 @@ def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
     """Return the help lines of `data`, `model` or `search`: the selected class and its keys."""
     owner = locate(name, section["name"])
     title = f"{name}: {meanings(Config)[name]} ({owner.__name__})"
-    shared = keys(SHARED[name], section, f"{name}.") if name in SHARED else []
-    return [title, *keys(owner, section, f"{name}.", GIVEN.get(name, ())), *shared]
+    shared = keys(SHARED_KEYS[name], section, f"{name}.") if name in SHARED_KEYS else []
+    return [title, *keys(owner, section, f"{name}.", SUPPLIED_KEYS.get(name, ())), *shared]
 
 
 def keys(

@@ -36,7 +36,11 @@ BleuTokenizer = Literal[
     "13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "flores200", "flores101", "none"
 ]
 THREADS = 512  # maximum; with many more, the process is killed without a message
-PLUGS = {"data": "seq2seq.corpora", "model": "seq2seq.models", "search": "seq2seq.search"}
+SECTION_PACKAGES = {
+    "data": "seq2seq.corpora",
+    "model": "seq2seq.models",
+    "search": "seq2seq.search",
+}
 
 
 @dataclass(frozen=True)
@@ -265,7 +269,7 @@ class Config:
         """
         config = cls(**check(cls, values, ""))
         sections: dict[str, Any] = {}
-        for plug in PLUGS:
+        for plug in SECTION_PACKAGES:
             section = getattr(config, plug)
             _, checked = arguments(plug, section)
             sections[plug] = {key: checked.get(key, value) for key, value in section.items()}
@@ -495,14 +499,15 @@ def check_values(settings: Any, section: str) -> None:
         coerce(getattr(settings, key), kind, f"{section}.{key}")
 
 
-SHARED: dict[str, type] = {"data": DataScoring}  # keys of all classes of a section
-GIVEN = {"model": ("source_vocab", "target_vocab", "shared_vocab")}  # known from the tokenizers
+SHARED_KEYS: dict[str, type] = {"data": DataScoring}  # keys of all classes of a section
+# Arguments that no configuration gives: the tokenizers determine them
+SUPPLIED_KEYS = {"model": ("source_vocab", "target_vocab", "shared_vocab")}
 
 
 def upgrade(values: dict[str, Any]) -> dict[str, Any]:
     """Convert a configuration stored by version 0.1.0, which has module paths, not names."""
     return {
-        key: upgrade_section(section) if key in PLUGS else section
+        key: upgrade_section(section) if key in SECTION_PACKAGES else section
         for key, section in values.items()
     }
 
@@ -529,7 +534,7 @@ def locate(plug: str, name: Any) -> type:
     Raises:
         UserError: there is no such class.
     """
-    package = PLUGS[plug]
+    package = SECTION_PACKAGES[plug]
     known = [module.name for module in pkgutil.iter_modules(import_module(package).__path__)]
     if not isinstance(name, str) or name not in known:
         raise UserError(f"there is no {plug} {name!r}; {did_you_mean(str(name), known)}")
@@ -547,9 +552,9 @@ def arguments(plug: str, section: Mapping[str, Any]) -> tuple[type, dict[str, An
         raise UserError(f"{plug} is not set: give {plug}=NAME")
     owner = locate(plug, section["name"])
     own = dict(section)
-    if shared := SHARED.get(plug):
+    if shared := SHARED_KEYS.get(plug):
         check(shared, {key: own.pop(key) for key in schema(shared) if key in own}, plug)
-    return owner, check(owner, own, plug, GIVEN.get(plug, ()))
+    return owner, check(owner, own, plug, SUPPLIED_KEYS.get(plug, ()))
 
 
 def build(plug: str, section: Mapping[str, Any], **given: Any) -> Any:

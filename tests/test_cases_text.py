@@ -160,9 +160,9 @@ def test_text_without_spaces_is_noticed():
     assert unspaced(["你好世界", "再见"]) and unspaced([TARGETS["th"]])
     assert not unspaced(["你 好 世 界"]) and not unspaced(["Run!", "Hi."]) and not unspaced([""])
     assert not unspaced(["Donaudampfschifffahrtsgesellschaft ist ein langes Wort"])
-    said = metrics.remarks(Target("xx"), ["你好世界"] * 3)
+    said = metrics.warnings_about(Target("xx"), ["你好世界"] * 3)
     assert len(said) == 1 and "almost no spaces" in said[0]
-    assert metrics.remarks(Target("cn"), ["你好世界"] * 3) == []
+    assert metrics.warnings_about(Target("cn"), ["你好世界"] * 3) == []
 
 
 def test_the_users_tokenizer_is_in_the_signature_and_old_runs_keep_theirs():

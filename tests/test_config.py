@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from seq2seq import compose
-from seq2seq.compose import choices, config_folder, variants
-from seq2seq.config import GIVEN, PLUGS, Config, build, locate, meanings, schema, upgrade
+from seq2seq.compose import choices, config_folder
+from seq2seq.config import (
+    SECTION_PACKAGES,
+    SUPPLIED_KEYS,
+    Config,
+    build,
+    locate,
+    meanings,
+    schema,
+    upgrade,
+)
 from seq2seq.errors import UserError
 
 GROUPS = ("data", "model", "search", "train")
@@ -192,7 +201,7 @@ def test_every_choice_fits_its_schema(group, name):
     if group != "data" or name == "controlled":  # which knows where it lies
         told = []
     config = read(*told, f"{group}={name}")
-    if group in PLUGS and group != "model":
+    if group in SECTION_PACKAGES and group != "model":
         build(group, getattr(config, group))
 
 
@@ -215,13 +224,13 @@ def plugs() -> list[object]:
     return [
         pytest.param(group, locate(group, compose.compose([f"{group}={name}"])[group]["name"]))
         for group, name in CHOICES
-        if group in PLUGS
+        if group in SECTION_PACKAGES
     ]
 
 
 @pytest.mark.parametrize(("group", "owner"), plugs())
 def test_every_key_of_a_plug_in_has_a_meaning(group, owner):
-    assert schema(owner, GIVEN.get(group, ())).keys() <= meanings(owner).keys()
+    assert schema(owner, SUPPLIED_KEYS.get(group, ())).keys() <= meanings(owner).keys()
 
 
 def test_every_other_key_has_a_meaning():
@@ -242,12 +251,12 @@ def test_help_lists_every_group_choice_and_key(command):
         assert [key for key in keys if f"\n  {prefix}{key}=" not in answer.out] in ([], [name])
 
 
-@pytest.mark.parametrize("name", variants())
+@pytest.mark.parametrize("name", model_names())
 def test_help_shows_the_keys_of_the_chosen_model(command, name):
-    owner = locate("model", compose.variant(name)["name"])
+    owner = locate("model", compose.model_settings(name)["name"])
     out = command("train", f"model={name}", "--help").out
     assert f"model: architecture ({owner.__name__})" in out
-    for key in schema(owner, GIVEN["model"]):
+    for key in schema(owner, SUPPLIED_KEYS["model"]):
         assert f"\n  model.{key}=" in out
 
 

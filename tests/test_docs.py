@@ -170,7 +170,7 @@ def check(words: list[str]) -> None:
             compose_words(["experiment=demo-rnn", *keys])
         elif name == "bench":
             for model in set(given) - set(keys):
-                compose.variant(model)
+                compose.model_settings(model)
             compose_words(keys)
 
 

@@ -341,12 +341,12 @@ def test_any_words_give_a_configuration_or_one_sentence(composed, words):
             assert "\n" not in str(error)
 
 
-SIZES = [key for name in ("rnn", "bahdanau", "transformer") for key in compose.variant(name)]
+SIZES = [key for name in ("rnn", "bahdanau", "transformer") for key in compose.model_settings(name)]
 NUMBERS = st.sampled_from(["0", "-1", "1", "3", "1e9", "1000000000000", "nan", "1.0", "0.999", "2"])
 
 
 @given(
-    name=st.sampled_from(compose.variants()),
+    name=st.sampled_from(compose.model_names()),
     key=st.sampled_from(sorted({*SIZES} - {"name"})),
     to=NUMBERS,
 )

@@ -184,7 +184,7 @@ def test_the_last_word_of_a_sweep_changes_fastest():
 
 def test_choices_and_ranges_give_values():
     assert names("model=glob(*n*)", "seed=range(1,3)")[::2] == [
-        f"files-{name}-1" for name in compose.variants() if "n" in name
+        f"files-{name}-1" for name in compose.model_names() if "n" in name
     ]
 
 

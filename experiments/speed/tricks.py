@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from seq2seq import compose
 from seq2seq.commands import bench
 from seq2seq.config import build
-from seq2seq.layers.attention import AdditiveScore, Attended, MultiHeadAttention
+from seq2seq.layers.attention import AdditiveScore, AttentionOutput, MultiHeadAttention
 from seq2seq.layers.dropout import Dropout
 from seq2seq.models import base
 from seq2seq.system import devices, provenance
@@ -65,7 +65,7 @@ def fused(self: MultiHeadAttention, x: Any, keys: Any, values: Any, mask: Any, w
     p = self.dropout.p if self.training else 0.0
     query = self.split(self.query(x))
     context = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=p)
-    return Attended(self.out(context.transpose(1, 2).flatten(-2)), None)
+    return AttentionOutput(self.out(context.transpose(1, 2).flatten(-2)), None)
 
 
 def papers_score(self: AdditiveScore, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:

@@ -42,7 +42,7 @@ class Links(NamedTuple):
             links[match[2]].add((int(match[1]), int(match[3])))
         return cls(frozenset(links["-"]), frozenset(links["?"] - links["-"]))
 
-    def turned(self) -> "Links":
+    def swapped(self) -> "Links":
         """Return the links with source and target exchanged."""
         return Links(*(frozenset((j, i) for i, j in links) for links in self))
 

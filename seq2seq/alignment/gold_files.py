@@ -211,12 +211,12 @@ def giza(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]
             words = [word for word, _ in cells[1:]]
             if not GIZA.match(header) or not cells:
                 raise ValueError("this is not a block of an A3 file")
-            turned = [words, plain.split()] == [target, source]
-            if not turned and [words, plain.split()] != [source, target]:
+            swapped = [words, plain.split()] == [target, source]
+            if not swapped and [words, plain.split()] != [source, target]:
                 raise ValueError("the tokens of this block differ from the text")
             for i, (_, places) in enumerate(cells[1:], 1):
                 for j in map(int, places.split()):
-                    entries.append(Entry(line, pair, *((j, i) if turned else (i, j)), True))
+                    entries.append(Entry(line, pair, *((j, i) if swapped else (i, j)), True))
     return entries
 
 
@@ -228,14 +228,14 @@ READERS: dict[str, Callable[[Path, Sequence[str], Sequence[Text]], list[Entry]]]
 }
 
 
-def fit(entries: Iterable[Entry], texts: Sequence[Text], base: int, turned: bool = False) -> bool:
-    """Whether all links are inside their pairs, with the sides exchanged if `turned`."""
-    return not any(outside(entry, texts, base, turned) for entry in entries)
+def fit(entries: Iterable[Entry], texts: Sequence[Text], base: int, swapped: bool = False) -> bool:
+    """Whether all links are inside their pairs, with the sides exchanged if `swapped`."""
+    return not any(outside(entry, texts, base, swapped) for entry in entries)
 
 
-def outside(entry: Entry, texts: Sequence[Text], base: int, turned: bool = False) -> bool:
-    """Whether a link is outside its pair, with the sides exchanged if `turned`."""
-    source, target = texts[entry.pair][::-1] if turned else texts[entry.pair]
+def outside(entry: Entry, texts: Sequence[Text], base: int, swapped: bool = False) -> bool:
+    """Whether a link is outside its pair, with the sides exchanged if `swapped`."""
+    source, target = texts[entry.pair][::-1] if swapped else texts[entry.pair]
     return not (base <= entry.i < len(source) + base and base <= entry.j < len(target) + base)
 
 
@@ -251,7 +251,7 @@ def guess_base(
     if zero or not entries:
         return 0
     if not fit(entries, texts, 0):
-        return 1 if fit(entries, texts, 1) or fit(entries, texts, 1, turned=True) else 0
+        return 1 if fit(entries, texts, 1) or fit(entries, texts, 1, swapped=True) else 0
     if kind == "rwth":
         return 1
     if gold:
@@ -313,9 +313,9 @@ def likely(entries: Sequence[Entry], texts: Sequence[Text], base: int) -> str:
     zero = any(min(entry.i, entry.j) == 0 for entry in entries)
     if base == 0 and not zero and fit(entries, texts, 1):
         return "; no link has the number 0: the file probably counts from 1 (pharaoh-1)"
-    if base == 0 and not zero and fit(entries, texts, 1, turned=True):
+    if base == 0 and not zero and fit(entries, texts, 1, swapped=True):
         return "; all links fit if counted from 1 with source and target exchanged"
-    if fit(entries, texts, base, turned=True):
+    if fit(entries, texts, base, swapped=True):
         return "; all links fit with source and target exchanged: is each written target-source?"
     return ""
 

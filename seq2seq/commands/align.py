@@ -15,7 +15,7 @@ from seq2seq.interpret.alignment import Alignment
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.plots import figure, heatmaps
 from seq2seq.runs.folder import RunFolder
-from seq2seq.system.files import read_back, write_json
+from seq2seq.system.files import read_lines_checked, write_json
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
@@ -136,7 +136,9 @@ def from_test(
         option: the command-line option of `lines`, for messages.
     """
     folder = run.test(test)
-    sources, references = (read_back(folder / f"{side}.txt") for side in ("source", "reference"))
+    sources, references = (
+        read_lines_checked(folder / f"{side}.txt") for side in ("source", "reference")
+    )
     if lines is None:
         raise UserError(
             f"give line numbers of {test}, such as --lines 3,17 (it has {len(sources)} lines); for "

@@ -40,7 +40,7 @@ from seq2seq.training.learner import Learner
 
 WINDOWS, SECONDS = 5, 2.0  # number and approximate length of the measurements of a median
 BEAMS = (1, 5)
-SENTENCES, TOGETHER = 128, 64  # sentences to decode, in total and per batch
+SENTENCES, MEASURED_TOGETHER = 128, 64  # sentences to decode, in total and per batch
 FORCED = 16  # pieces in every decoded sentence
 PAIRS = 20_000  # maximum number of pairs in the preparation measurement
 TRAINED = 6  # FLOPs of a training step per multiply-add of the forward pass: 2 forward, 4 backward
@@ -62,7 +62,7 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     Raises:
         UserError: there is no such model, or `seq2seq train` would refuse the arguments.
     """
-    known = compose.variants()
+    known = compose.model_names()
     for name in names:
         if name not in known:
             raise UserError(f"there is no model {name!r}; {did_you_mean(name, known)}")
@@ -243,8 +243,8 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     model, device = learner.raw_model.eval(), learner.fabric.device
     sources = sorted(([*learner.examples.encoded[row][0].tolist(), EOS] for row in rows), key=len)
     batches = [
-        pad(sources[start : start + TOGETHER]).to(device)
-        for start in range(0, len(sources), TOGETHER)
+        pad(sources[start : start + MEASURED_TOGETHER]).to(device)
+        for start in range(0, len(sources), MEASURED_TOGETHER)
     ]
 
     def translated(search: Beam) -> list[list[Hypothesis]]:

@@ -33,7 +33,7 @@ def check(config: Config) -> list[Findings]:
         target = Target.of(config.data)
         losses = by_rules(corpus, config.tokenizer, target)
         references = [pair.target for pair in islice(corpus.read("validation"), SAMPLE)]
-        for remark in [*metrics.remarks(target, references), *sentences(losses.values())]:
+        for remark in [*metrics.warnings_about(target, references), *sentences(losses.values())]:
             console.print(remark, markup=False)
     return findings
 

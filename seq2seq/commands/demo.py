@@ -13,11 +13,11 @@ from seq2seq.compare import compare
 from seq2seq.compare.report import write
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring.details import distances, lengths
-from seq2seq.system.console import console, titled
+from seq2seq.system.console import console, section_heading
 from seq2seq.system.files import replacing
 from seq2seq.training.train import train
 
-VARIANTS = ("rnn", "bahdanau", "transformer")  # experiment=demo-NAME has their sizes
+DEMO_MODELS = ("rnn", "bahdanau", "transformer")  # experiment=demo-NAME has their sizes
 TESTS = ("test", "test_long", "test_agreement")
 DRAWN = 3  # number of sentences whose attention is drawn
 
@@ -42,8 +42,10 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
         fresh: rename earlier runs and start over.
     """
     started, results = time.perf_counter(), []
-    for number, name in enumerate(VARIANTS, 1):
-        with titled(f"{number} of {len(VARIANTS)}: {name}{remaining_time(started, number)}"):
+    for number, name in enumerate(DEMO_MODELS, 1):
+        with section_heading(
+            f"{number} of {len(DEMO_MODELS)}: {name}{remaining_time(started, number)}"
+        ):
             own = [f"experiment=demo-{name}", f"name={name}", f"runs_dir={out}", f"seed={seed}"]
             folder = train(compose.config([*own, f"fresh={str(fresh).lower()}", *words]))
             results.append(Result(RunFolder.open(folder), evaluate(folder, TESTS)))
@@ -65,7 +67,7 @@ def remaining_time(started: float, number: int) -> str:
     """Return the estimated remaining time of the demo; empty before the first model is trained."""
     if number == 1:
         return ""
-    minutes = (time.perf_counter() - started) / 60 / (number - 1) * (len(VARIANTS) - number + 1)
+    minutes = (time.perf_counter() - started) / 60 / (number - 1) * (len(DEMO_MODELS) - number + 1)
     return f" (about {minutes:.0f} min left)"
 
 

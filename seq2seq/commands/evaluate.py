@@ -15,7 +15,7 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
 from seq2seq.scoring.perplexity import mean_loss, perplexity
 from seq2seq.system.console import bar, console, track
-from seq2seq.system.files import alone_in, read_back, sha256, write_json, write_lines
+from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
 from seq2seq.system.provenance import commit, machine, versions
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
@@ -58,16 +58,17 @@ def evaluate(
     for name, folder in folders.items():
         # Another process may evaluate the same run. Lock the test set's folder, and merge the
         # scores into the current content of scores.json.
-        with alone_in(folder, waiting=f"waiting for another process that evaluates {folder}"):
+        with folder_lock(folder, waiting=f"waiting for another process that evaluates {folder}"):
             done[name] = evaluate_one(translator, folder)
-            with alone_in(run.path):
+            with folder_lock(run.path):
                 write_json(run.path / "scores.json", {**run.scores, name: done[name]})
     return done
 
 
 def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, and return its entry in scores.json."""
-    sources, references = read_back(folder / "source.txt"), read_back(folder / "reference.txt")
+    sources = read_lines_checked(folder / "source.txt")
+    references = read_lines_checked(folder / "reference.txt")
     if len(sources) != len(references):
         raise UserError(
             f"{folder / 'source.txt'} has {len(sources)} lines and reference.txt {len(references)}"
@@ -130,7 +131,7 @@ def warn_about_bleu_tokenizer(
     target: Target, references: list[str], info: Mapping[str, Any]
 ) -> None:
     """Print a warning if the BLEU tokenizer does not fit, or differs from that of training."""
-    for remark in metrics.remarks(target, references):
+    for remark in metrics.warnings_about(target, references):
         console.print(remark, markup=False)
     facts = info.get("data")
     before = facts.get("bleu_tokenizer") if isinstance(facts, dict) else None

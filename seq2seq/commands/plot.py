@@ -90,13 +90,13 @@ def plot(
                 panel(t, sentence, sentence.translated(t), title=name)
                 for t, name in zip(translators, names, strict=True)
             ]
-            heatmaps.beside(panels, picture)
+            heatmaps.draw_side_by_side(panels, picture)
         case "lines":
             heatmaps.lines(panel(first, sentence, sentence.translated(first)), picture)
         case "heads":
-            heatmaps.multiples(heads(first, sentence), picture)
+            heatmaps.draw_grid(heads(first, sentence), picture)
         case "steps":
-            heatmaps.multiples(steps(first, sentence), picture)
+            heatmaps.draw_grid(steps(first, sentence), picture)
     return picture
 
 

@@ -243,7 +243,7 @@ def directions(
     """Return the links of a run of the reverse direction, and the symmetrized links."""
     forward = links_of(translator, rule, gold_set)
     back_rule = chosen_rule(back.run)
-    backward = [flip(links) for links in links_of(back, back_rule, gold_set.turned())]
+    backward = [flip(links) for links in links_of(back, back_rule, gold_set.swapped())]
     pairs = list(zip(forward, backward, strict=True))
     return {
         f"{back.run.name}, the other direction": backward,
@@ -267,8 +267,8 @@ def statistical(
     """Return the links of fast_align, trained on a training text and this text."""
     pairs = [(gold.source, gold.target) for gold in gold_set.golds]
     forward = fast_align(pairs, more)
-    turned = fast_align([(t, s) for s, t in pairs], [(t, s) for s, t in more])
-    both = zip(forward, map(flip, turned), strict=True)
+    swapped = fast_align([(t, s) for s, t in pairs], [(t, s) for s, t in more])
+    both = zip(forward, map(flip, swapped), strict=True)
     return {
         "fast_align": forward,
         "fast_align, grow-diag-final-and": [grow_diag_final_and(*pair) for pair in both],

@@ -10,7 +10,7 @@ from typing import Any
 from seq2seq.compare.runs import Run, section
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.scoring.metrics import Statistics
-from seq2seq.system.files import read_back, sha256
+from seq2seq.system.files import read_lines_checked, sha256
 from seq2seq.system.text_lines import read_lines
 from seq2seq.text import markup
 
@@ -110,8 +110,9 @@ def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
     output = run.output(test)
     if not output.is_file():
         raise UserError(f"{output} is missing: {run.again}")
-    sources, references = read_back(folder / "source.txt"), read_back(folder / "reference.txt")
-    hypotheses = read_back(output)
+    sources = read_lines_checked(folder / "source.txt")
+    references = read_lines_checked(folder / "reference.txt")
+    hypotheses = read_lines_checked(output)
     if len(hypotheses) != len(references):
         raise UserError(
             f"{output} has {len(hypotheses)} lines but the reference has {len(references)}: "
@@ -130,7 +131,7 @@ def translations(file: Path, test: str, references: list[str]) -> list[str]:
     lines = list(read_lines(file))
     kind = markup.of_all(lines, share=MARKUP_SHARE)
     if kind is not None and kind != markup.of_all(references, share=MARKUP_SHARE):
-        raise markup.refusal(f"{file}", kind)
+        raise markup.refusal_of_markup(f"{file}", kind)
     if len(lines) != len(references):
         raise UserError(
             f"{file} has {len(lines)} lines but the test set {test!r} has {len(references)}: "

@@ -7,7 +7,7 @@ from typing import Any
 
 from seq2seq.compare import checks, runs
 from seq2seq.compare.axes import Axis, axes
-from seq2seq.compare.cost import Cost, Course, cost, courses
+from seq2seq.compare.cost import Cost, ValidationCurve, cost, validation_curves
 from seq2seq.compare.counting import Counted, Outputs, Texts, count_all
 from seq2seq.compare.files import Files, read_files
 from seq2seq.compare.ngrams import Matches
@@ -72,7 +72,7 @@ class Comparison:
         source: source language code; None if unknown.
         target: target language code; None if unknown.
         tests: the test sets that all runs were scored on.
-        courses: learning curves: validation BLEU by minutes of training.
+        validation_curves: learning curves: validation BLEU by minutes of training.
         configuration: settings that differ between systems, and settings that are the same.
         provenance: the same for data, vocabulary, versions and machine of each run.
         incomparable: names of runs whose target vocabulary, and so perplexity, differs from the
@@ -84,7 +84,7 @@ class Comparison:
     source: str | None
     target: str | None
     tests: list[TestSet]
-    courses: list[Course]
+    validation_curves: list[ValidationCurve]
     configuration: Differences
     provenance: Differences
     incomparable: set[str]
@@ -154,7 +154,9 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
         comet: folder of a COMET model.
     """
     try:
-        remarked = [by_options(remark) for remark in metrics.remarks(words, files.references[0])]
+        remarked = [
+            by_options(remark) for remark in metrics.warnings_about(words, files.references[0])
+        ]
     except UserError as error:
         raise UserError(by_options(str(error))) from error
     systems = [System(run.name, [run]) for run in files.systems]
@@ -182,7 +184,7 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
                 notes=remarked,
             )
         ],
-        courses=[],
+        validation_curves=[],
         configuration=Differences({}, [], {}),
         provenance=Differences({}, [], {}),
         incomparable=set(),
@@ -271,7 +273,7 @@ def compare_runs(
             words=words,
             counts=counts,
             folder=folders[0].output(test).parent,
-            notes=[*search_notes(test, folders), *metrics.remarks(words, texts[test][1])],
+            notes=[*search_notes(test, folders), *metrics.warnings_about(words, texts[test][1])],
         )
         for test, measured in counted.items()
     ]
@@ -282,7 +284,7 @@ def compare_runs(
         source=source,
         target=target,
         tests=compared,
-        courses=courses(systems),
+        validation_curves=validation_curves(systems),
         configuration=configurations(systems),
         provenance=differences({run.name: provenance_of(run) for s in systems for run in s.runs}),
         incomparable=incomparable,

@@ -56,7 +56,7 @@ def cost(system: System, test: str) -> Cost:
 
 
 @dataclass(frozen=True)
-class Course:
+class ValidationCurve:
     """Learning curve of one run: validation BLEU at minutes of training."""
 
     run: str
@@ -65,7 +65,7 @@ class Course:
     bleu: list[float]
 
 
-def courses(systems: Sequence[System]) -> list[Course]:
+def validation_curves(systems: Sequence[System]) -> list[ValidationCurve]:
     """Return the learning curve of every run whose logs have one."""
     curves = []
     for system in systems:
@@ -73,7 +73,7 @@ def courses(systems: Sequence[System]) -> list[Course]:
             points = course(run)
             if points:
                 minutes, bleu = map(list, zip(*points, strict=True))
-                curves.append(Course(run.name, system.name, minutes, bleu))
+                curves.append(ValidationCurve(run.name, system.name, minutes, bleu))
     return curves
 
 

@@ -75,7 +75,7 @@ def lines_like(file: Path, like: tuple[Path, int] | None) -> list[str]:
     """Read a file; raise if its number of lines is not that of `like`, a file and its count."""
     lines = list(read_lines(file))
     if (kind := markup.of_all(lines, share=MARKUP_SHARE)) is not None:
-        raise markup.refusal(f"{file}", kind)
+        raise markup.refusal_of_markup(f"{file}", kind)
     if like is not None and len(lines) != like[1]:
         raise UserError(
             f"{file} has {len(lines)} lines but {like[0]} has {like[1]}: write one line per "

@@ -29,7 +29,7 @@ def by_sentence(measured: Measured) -> dict[str, Float[ndarray, " lines"]]:
     }
 
 
-def beaten(
+def largest_differences(
     better: System, worse: System, scores: Mapping[str, Float[ndarray, " lines"]]
 ) -> list[SentencePair]:
     """Return the sentences on which `better` is furthest ahead of `worse`.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.alignment.gold import Gold
-from seq2seq.corpora.known import Content, remembered
+from seq2seq.corpora.content_cache import Content, cached_content
 from seq2seq.corpora.lines import Place, Report
 from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.errors import UserError, did_you_mean
@@ -120,7 +120,7 @@ class Corpus(ABC):
 
     def content(self, split: str) -> Content:
         """Return hash and number of the current pairs of a split."""
-        return remembered(
+        return cached_content(
             (type(self).__qualname__, *self.origin(split)),
             lambda: content(self.read(split), what=f"checking {split}"),
         )

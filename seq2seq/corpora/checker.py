@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seq2seq.corpora.base import Corpus, refuse_tagged
 from seq2seq.corpora.cache import chunks, counted
 from seq2seq.corpora.lines import Defect, Place
-from seq2seq.corpora.overlap import Hashes, HashSet, Shared, both, same_as_training
+from seq2seq.corpora.overlap import Hashes, HashSet, SharedPairs, same_as_training, side_hashes
 from seq2seq.corpora.shift import ShiftFinder
 from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
@@ -166,7 +166,7 @@ class SplitChecker:
         self.first: list[Pair] = []  # the first pairs, to decide whether the split is plain text
         self.rejected: set[int] = set()  # rows of the current batch that would stop training
         self.hashes: list[HeldOutHashes] = []  # only of a held-out split
-        self.shared: dict[str, Shared] = {}  # by the other split
+        self.shared: dict[str, SharedPairs] = {}  # by the other split
 
     def run(self) -> None:
         """Read to the end, or up to the first error that cannot be skipped."""
@@ -224,7 +224,7 @@ class SplitChecker:
         lengths = np.array([(len(source), len(target)) for source, target in pairs]) + SHORT
         ratios = np.log(lengths[:, 0] / lengths[:, 1])
         odd = np.abs(ratios - np.median(ratios)) > math.log(RATIO)
-        keys = both(pairs)
+        keys = side_hashes(pairs)
         for kind, found in (("length ratio", odd), ("duplicate", self.seen.repeated(keys[0]))):
             for row in rows[found].tolist():
                 self.findings.add(kind, self.place(row))
@@ -273,7 +273,7 @@ class SplitChecker:
         """Start recording which pairs also occur in another split."""
         if len(self.hashes) != 1:
             self.hashes = [HeldOutHashes.joined(self.hashes)]
-        self.shared[other] = Shared(*self.hashes[0][1:])
+        self.shared[other] = SharedPairs(*self.hashes[0][1:])
 
     def report_overlap(self) -> None:
         """Add the pairs and sources that also occur in splits read later."""

@@ -120,7 +120,7 @@ class Controlled(Files):
             yield Gold(
                 left.split(),
                 right.split(),
-                alignment if self.source == "en" else alignment.turned(),
+                alignment if self.source == "en" else alignment.swapped(),
                 parse_agreement(next(agreement_lines)) if agreement_lines else None,
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.corpora.cache import cache_folder, counted
-from seq2seq.corpora.known import note, recall
+from seq2seq.corpora.content_cache import read_cached, write_cached
 from seq2seq.corpora.text import Pair, Text
 from seq2seq.errors import UserError
 
@@ -26,7 +26,7 @@ def hashes(items: Sequence[object]) -> Hashes:
     return np.fromiter(map(hash, items), np.int64, len(items))
 
 
-def both(pairs: Iterable[Pair]) -> tuple[Hashes, Hashes]:
+def side_hashes(pairs: Iterable[Pair]) -> tuple[Hashes, Hashes]:
     """Hash pairs and their sources, without pairs that have an empty side."""
     pairs = [pair for pair in pairs if pair.source and pair.target]
     return hashes(pairs), hashes([pair.source for pair in pairs])
@@ -71,7 +71,7 @@ def member(batch: Hashes, known: Hashes) -> NDArray[np.bool_]:
     return np.asarray(known[positions] == batch)
 
 
-class Shared:
+class SharedPairs:
     """The pairs and sources of a held-out split that also occur in another; 18 bytes per pair.
 
     Args:
@@ -120,17 +120,19 @@ def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
         split: cache_folder() / "overlap" / f"{train.fingerprint}-{text.fingerprint}.json"
         for split, text in heldout.items()
     }
-    counts = {split: known for split, file in files.items() if (known := recall(file))}
-    shared = {split: Shared(*both(heldout[split])) for split in heldout if split not in counts}
+    counts = {split: known for split, file in files.items() if (known := read_cached(file))}
+    shared = {
+        split: SharedPairs(*side_hashes(heldout[split])) for split in heldout if split not in counts
+    }
     if shared:
         sources = {source for split in shared for source in heldout[split].sources()}
         for batch in counted(train.batches(), "looking for overlap", total=len(train)):
-            candidates = both(pair for pair in batch if pair.source in sources)
+            candidates = side_hashes(pair for pair in batch if pair.source in sources)
             for one in shared.values():
                 one.update(*candidates)
     for split, one in shared.items():
         counts[split] = {"pairs": len(one.pairs), "sources": len(one.sources)}
-        note(files[split], counts[split])
+        write_cached(files[split], counts[split])
     found = [Overlap(split, len(heldout[split]), **counts[split]) for split in heldout]
     return [one for one in found if one.pairs or one.sources]
 

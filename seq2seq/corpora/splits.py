@@ -12,8 +12,8 @@ from typing import Any, NotRequired, TypedDict, Unpack
 from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
+from seq2seq.corpora.content_cache import read_cached, state_hash, write_cached
 from seq2seq.corpora.cut import MOST_SPLITS, Cut, Size, cut
-from seq2seq.corpora.known import note, recall, stamp
 from seq2seq.corpora.lines import Defect, Place, Report, refuse
 from seq2seq.errors import UserError
 
@@ -172,9 +172,9 @@ class Splits(Corpus):
         """Describe how the file was divided, for run.json; None if each split has its own file."""
         if not self.sizes:
             return None
-        key = stamp((type(self).__qualname__, "division", *self.origin("train")))
+        key = state_hash((type(self).__qualname__, "division", *self.origin("train")))
         path = cache_folder() / "known" / f"{key}.json" if key else None
-        if path and (known := recall(path)):
+        if path and (known := read_cached(path)):
             return known
         found = self.cut()
         facts = {
@@ -188,7 +188,7 @@ class Splits(Corpus):
             "sha256": found.sha256,
         }
         if path:
-            note(path, facts)
+            write_cached(path, facts)
         return facts
 
     def describe(self) -> list[str]:

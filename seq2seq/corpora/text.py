@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2seq.corpora.cache import cache_folder, chunks, counted
-from seq2seq.corpora.known import Content
+from seq2seq.corpora.content_cache import Content
 from seq2seq.corpora.shards import BATCHES, Rows, Shards
 from seq2seq.errors import UserError
 

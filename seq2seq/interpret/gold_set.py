@@ -8,7 +8,7 @@ from typing import NamedTuple
 from seq2seq.alignment.gold import Gold, read_gold
 from seq2seq.alignment.gold_files import untagged
 from seq2seq.errors import UserError
-from seq2seq.system.files import read_back
+from seq2seq.system.files import read_lines_checked
 from seq2seq.system.text_lines import read_lines
 
 
@@ -34,12 +34,12 @@ class GoldSet(NamedTuple):
             raise UserError(f"{folder} has {len(texts)} pairs, but gold links for {len(golds)}")
         return cls(folder.name, texts, golds)
 
-    def turned(self) -> "GoldSet":
+    def swapped(self) -> "GoldSet":
         """Return the text and links with source and target exchanged."""
         return GoldSet(
             self.name,
             [(target, source) for source, target in self.texts],
-            [Gold(gold.target, gold.source, gold.links.turned()) for gold in self.golds],
+            [Gold(gold.target, gold.source, gold.links.swapped()) for gold in self.golds],
         )
 
 
@@ -73,7 +73,7 @@ def stored_texts(folder: Path) -> list[tuple[str, str]]:
         UserError: its files differ in length.
     """
     paths = folder / "source.txt", folder / "reference.txt"
-    source, target = map(read_back, paths)
+    source, target = map(read_lines_checked, paths)
     if len(source) != len(target):
         raise UserError(f"{paths[0]} has {len(source)} lines, but {paths[1]} has {len(target)}")
     return list(zip(source, target, strict=True))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from seq2seq.layers.dropout import Dropout
 
 
-class Attended(NamedTuple):
+class AttentionOutput(NamedTuple):
     """Context vectors and attention weights; weights is None if a fused kernel was used."""
 
     context: Float[Tensor, "*batch queries width"]
@@ -127,7 +127,7 @@ class MultiHeadAttention(nn.Module):
         values: Float[Tensor, "batch heads keys width"],
         mask: Bool[Tensor, "#batch #queries keys"] | None,
         weights: bool = True,
-    ) -> Attended:
+    ) -> AttentionOutput:
         """Attend from each position of x; `weights=False` allows a fused kernel.
 
         A key is masked out where the mask is False.
@@ -141,4 +141,4 @@ class MultiHeadAttention(nn.Module):
         else:
             p = self.dropout.p if self.training else 0.0
             context = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=p)
-        return Attended(self.out(context.transpose(1, 2).flatten(-2)), attention)
+        return AttentionOutput(self.out(context.transpose(1, 2).flatten(-2)), attention)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers, Share, Width
 from seq2seq.errors import UserError
-from seq2seq.layers.attention import Attended, MultiHeadAttention
+from seq2seq.layers.attention import AttentionOutput, MultiHeadAttention
 from seq2seq.layers.dropout import Dropout
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
@@ -123,7 +123,7 @@ class DecoderLayer(nn.Module):
         source: Cache,
         mask: Bool[Tensor, "batch #queries src"],
         weights: bool,
-    ) -> tuple[Attended, Cache]:
+    ) -> tuple[AttentionOutput, Cache]:
         """Apply the layer to x after the cached positions.
 
         Returns:
@@ -141,7 +141,7 @@ class DecoderLayer(nn.Module):
         if attention is not None:
             attention = attention.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.before(x))
-        return Attended(self.around_feed_forward.after(x, y), attention), past
+        return AttentionOutput(self.around_feed_forward.after(x, y), attention), past
 
 
 class Transformer(Autoregressive):

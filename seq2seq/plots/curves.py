@@ -45,7 +45,7 @@ def curves(
             axes.set_ylim(0, top * 1.02)
 
 
-def courses(
+def validation_curves(
     lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], path: Path, *, x: str, y: str
 ) -> None:
     """Draw lines over numbers; the lines of one system have the same style.

@@ -77,10 +77,10 @@ def heatmap(
         path: the output file; its extension (.png, .svg or .pdf) selects the format.
         gold: links to outline, sure links with a solid line, possible links with a dashed line.
     """
-    beside([Panel(source, target, weights, gold=gold or NO_GOLD)], path)
+    draw_side_by_side([Panel(source, target, weights, gold=gold or NO_GOLD)], path)
 
 
-def beside(panels: Sequence[Panel], path: Path) -> None:
+def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
     """Draw heatmaps side by side, each with its own words and title.
 
     If the figure would be larger than LARGEST, the cells are smaller and only every k-th word has a
@@ -122,7 +122,7 @@ def beside(panels: Sequence[Panel], path: Path) -> None:
             x += slot + GAP
 
 
-def multiples(rows: Sequence[Sequence[Panel]], path: Path) -> None:
+def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
     """Draw small heatmaps of one sentence in a grid, with words at the outer panels only.
 
     Words that would be too small to read are replaced by numbers.

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seq2seq.errors import UserError
-from seq2seq.system.files import read_back, replacing, sha256
+from seq2seq.system.files import read_lines_checked, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
@@ -79,7 +79,7 @@ def read(path: Path) -> list[WordAttention]:
             f"{path} does not belong to the hypothesis.txt in its folder: run `seq2seq evaluate` "
             "again"
         )
-    if (count := len(read_back(path.with_name("hypothesis.txt")))) != len(lines):
+    if (count := len(read_lines_checked(path.with_name("hypothesis.txt")))) != len(lines):
         raise UserError(f"{path} has {len(lines)} lines for {count} hypotheses")
     return lines
 

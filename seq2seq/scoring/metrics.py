@@ -162,7 +162,7 @@ def bleu_tokenizer(target: Target) -> str:
     return str(_bleu(target.language, target.tokenizer).tokenizer.signature())
 
 
-def remarks(target: Target, references: list[str]) -> list[str]:
+def warnings_about(target: Target, references: list[str]) -> list[str]:
     """Return warnings about the BLEU tokenizer: a substitute is used, or the choice is unlikely."""
     used, wanted = bleu_tokenizer(target), TOKENIZERS.get(code(target.language))
     warnings = []

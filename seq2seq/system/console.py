@@ -105,7 +105,7 @@ _title: ContextVar[str] = ContextVar("title", default="")
 
 
 @contextmanager
-def titled(title: str) -> Iterator[None]:
+def section_heading(title: str) -> Iterator[None]:
     """Print a title, and prefix it to every progress bar inside the context.
 
     Args:

@@ -80,7 +80,7 @@ def drop_partial(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path, waiting: str = "") -> Iterator[None]:
+def folder_lock(folder: Path, waiting: str = "") -> Iterator[None]:
     """Hold an exclusive lock on a folder, for a read-modify-write of its files.
 
     Waits while another process holds the lock. It is an flock on the folder itself, which is
@@ -149,7 +149,7 @@ def synced_length(path: Path) -> int:
         return path.stat().st_size
 
 
-def read_back(path: Path) -> list[str]:
+def read_lines_checked(path: Path) -> list[str]:
     r"""Read the lines of a file that `write_lines` wrote, unchanged; only \n ends a line.
 
     User-supplied text is read by `seq2seq.system.text_lines.read_lines`, which drops byte-order

@@ -1,7 +1,7 @@
 r"""Read the lines of user-supplied text: UTF-8, ended by \n only.
 
 All text supplied by the user is read here: corpora, `--hyps`, `--text`, `--gold`, standard input.
-Files written by this program are read unchanged, by `seq2seq.system.files.read_back`.
+Files written by this program are read unchanged, by `seq2seq.system.files.read_lines_checked`.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator

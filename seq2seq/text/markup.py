@@ -126,10 +126,10 @@ def refuse_markup(lines: Iterable[str], what: str) -> None:
         UserError: the text is not plain text; the message names the form and what to do.
     """
     if kind := of_all(islice(lines, SAMPLE)):
-        raise refusal(what, kind)
+        raise refusal_of_markup(what, kind)
 
 
-def refusal(what: str, kind: Markup) -> UserError:
+def refusal_of_markup(what: str, kind: Markup) -> UserError:
     """Return the error for a text of this form."""
     return UserError(f"{what} is not plain text but {_described(kind)}: {kind.advice}")
 

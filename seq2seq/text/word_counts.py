@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seq2seq.errors import UserError
-from seq2seq.system.files import read_back, write_lines
+from seq2seq.system.files import read_lines_checked, write_lines
 
 FILE = "source_words.tsv"
 PUNCTUATION = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»„“”‚‘’‹›…–—¿¡·。、，！？：；「」『』（）"  # noqa: RUF001
@@ -47,7 +47,7 @@ def read_counts(folder: Path) -> dict[str, int] | None:
     if not path.is_file():
         return None
     counts = {}
-    for number, line in enumerate(read_back(path), 1):
+    for number, line in enumerate(read_lines_checked(path), 1):
         word, tab, times = line.partition("\t")
         if not (tab and times.isdecimal() and len(times) < 19):
             raise UserError(f"{path}, line {number}: {line!r} is not a word, a tab and its count")

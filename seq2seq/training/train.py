@@ -21,7 +21,7 @@ from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
 from seq2seq.system import devices, energy, isolation, provenance, threads
 from seq2seq.system.console import console, track, training_bar
-from seq2seq.system.files import drop_partial, read_back
+from seq2seq.system.files import drop_partial, read_lines_checked
 from seq2seq.system.lock import LOCK, exclusive_writer
 from seq2seq.system.memory import PeakMemory
 from seq2seq.system.processes import ended_together
@@ -127,7 +127,7 @@ def train_unrestored(config: Config) -> Path:
 def remarks_on_text(training: "Training", texts: Mapping[str, Text]) -> list[str]:
     """Return notes on the script and the scoring of the held-out references."""
     target = training.validator.target
-    split = (metrics.remarks(target, list(text.targets())) for text in texts.values())
+    split = (metrics.warnings_about(target, list(text.targets())) for text in texts.values())
     return [*dict.fromkeys(chain.from_iterable(split)), *sentences(training.losses.values())]
 
 
@@ -347,7 +347,7 @@ class Training:
         """Write the training-text frequency of every word in the held-out sources."""
         folder, text = self.checkpoints.folder, self.learner.examples.text
         if not (folder / word_counts.FILE).is_file():
-            held_out = (read_back(file) for file in folder.glob("hyps/*/source.txt"))
+            held_out = (read_lines_checked(file) for file in folder.glob("hyps/*/source.txt"))
             training = track(text.sources(), "counting words", total=len(text), unit="lines")
             counts = word_counts.count(training, chain.from_iterable(held_out))
             word_counts.write_counts(folder, counts)

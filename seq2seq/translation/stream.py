@@ -4,7 +4,7 @@ from typing import Any, BinaryIO
 
 from seq2seq.system.console import bar, console
 from seq2seq.system.text_lines import read_stream
-from seq2seq.text.markup import of_all, refusal
+from seq2seq.text.markup import of_all, refusal_of_markup
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
@@ -34,7 +34,7 @@ def filter_lines(translator: Translator, lines: Any, out: BinaryIO, *, n_best: i
         task = progress.add_task("translating", total=None, unit="lines")
         for texts in read_stream(lines, CHUNK):
             if not first and (kind := of_all(texts)):
-                console.print(f"{refusal('standard input', kind)}", markup=False)
+                console.print(f"{refusal_of_markup('standard input', kind)}", markup=False)
             groups = translator.n_best(texts, n_best, done=lambda n: progress.advance(task, n))
             for number, group in enumerate(groups, first):
                 warn(number + 1, group[0], trained)

@@ -18,8 +18,8 @@ LINKS = st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99)))
 def test_links_survive_their_text_and_being_turned_twice(sure, possible) -> None:
     links = Links(sure, possible - sure)
     assert Links.parse(str(links)) == links
-    assert links.turned().turned() == links
-    assert links.turned().sure == {(j, i) for i, j in sure}
+    assert links.swapped().swapped() == links
+    assert links.swapped().sure == {(j, i) for i, j in sure}
 
 
 def test_a_link_that_is_sure_is_not_possible_as_well() -> None:

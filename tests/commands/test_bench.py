@@ -21,7 +21,14 @@ SPEEDS = ("target_tokens_per_second", "share_of_products", "epoch_minutes", "tra
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {"WINDOWS": 2, "SECONDS": 0.01, "SENTENCES": 3, "TOGETHER": 2, "FORCED": 3, "PAIRS": 30}
+    sizes = {
+        "WINDOWS": 2,
+        "SECONDS": 0.01,
+        "SENTENCES": 3,
+        "MEASURED_TOGETHER": 2,
+        "FORCED": 3,
+        "PAIRS": 30,
+    }
     for name, size in sizes.items():
         monkeypatch.setattr(bench, name, size)
     monkeypatch.setitem(bench.SQUARE, "cpu", 64)
@@ -35,7 +42,7 @@ def words(tiny) -> list[str]:
 
 def test_every_variant_is_measured(words):
     found = bench.bench([], ["model.dim=16", *words])
-    assert list(found["models"]) == compose.variants()
+    assert list(found["models"]) == compose.model_names()
     for entry in found["models"].values():
         low, high = entry["spread"]
         assert 0 < low <= entry["target_tokens_per_second"] <= high
@@ -49,7 +56,7 @@ def test_every_variant_is_measured(words):
     console = Console(width=150)
     with console.capture() as printed:
         console.print(bench.bench_table(found))
-    assert all(name in printed.get() for name in compose.variants())
+    assert all(name in printed.get() for name in compose.model_names())
 
 
 def test_the_share_is_of_the_products_of_the_same_window(words, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.commands.demo import VARIANTS, change
+from seq2seq.commands.demo import DEMO_MODELS, change
 from seq2seq.compare import axes, significance
 from seq2seq.corpora import controlled
 
@@ -34,12 +34,12 @@ def test_the_report_has_all_figures_and_scores(small, command) -> None:
     assert len(pictures) == len(set(pictures)) == 2 + 3
     for name in [*pictures, "comparison/report.md", "comparison/report.html"]:
         assert (Path("shown") / name).is_file(), name
-    for name in VARIANTS:
+    for name in DEMO_MODELS:
         stored = json.loads(Path(f"shown/{name}/scores.json").read_text("utf-8"))
         assert f"| {name} |" in page
         assert f"{stored['test']['bleu']['score']:.1f}" in page
         assert ("alignment" in stored["test"]) == (name != "rnn")
-    assert [f"{i} of 3: {name}" in told.err for i, name in enumerate(VARIANTS, 1)] == [True] * 3
+    assert [f"{i} of 3: {name}" in told.err for i, name in enumerate(DEMO_MODELS, 1)] == [True] * 3
     assert "wrote shown/report.md" in told.err
 
 

@@ -63,5 +63,5 @@ def test_where_a_folder_cannot_be_locked_nobody_waits(tmp_path, monkeypatch):
         raise OSError("no locks here")
 
     monkeypatch.setattr("fcntl.flock", none)
-    with files.alone_in(tmp_path), files.alone_in(tmp_path):
+    with files.folder_lock(tmp_path), files.folder_lock(tmp_path):
         pass

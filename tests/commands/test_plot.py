@@ -98,9 +98,9 @@ def test_small_multiples_of_a_long_sentence_have_numbers_for_words(tmp_path):
     sizes = []
     for length in (4, 25, 80):
         path = tmp_path / f"{length}.svg"
-        heatmaps.multiples([[drawn(length)] * 3] * 2, path)
+        heatmaps.draw_grid([[drawn(length)] * 3] * 2, path)
         sizes.append(path.read_text("utf-8").count("<use "))
-        heatmaps.multiples([[drawn(length)] * 3] * 2, tmp_path / f"{length}.png")
+        heatmaps.draw_grid([[drawn(length)] * 3] * 2, tmp_path / f"{length}.png")
     letters = sum(map(len, drawn(25).source))
     assert sizes[1] > letters  # words are written
     assert sizes[2] < sizes[1]  # numbers are
@@ -121,8 +121,8 @@ def test_gold_is_outlined_in_all_kinds(tmp_path):
     gold = Links(frozenset({(0, 0), (1, 1)}), frozenset({(2, 2)}))
     path = tmp_path / "x.svg"
     for draw in (
-        lambda panel: heatmaps.beside([panel], path),
-        lambda panel: heatmaps.multiples([[panel]], path),
+        lambda panel: heatmaps.draw_side_by_side([panel], path),
+        lambda panel: heatmaps.draw_grid([[panel]], path),
         lambda panel: heatmaps.lines(panel, path),
     ):
         counts = []
@@ -189,22 +189,22 @@ def test_no_picture_is_larger_than_a_bound(tmp_path, length):
     """Cells shrink, and fewer words are written; titles and words of any length are shortened."""
     panel = drawn(length)._replace(title="a long name of a run " * 20)
     heatmaps.lines(panel, tmp_path / "lines.png")
-    heatmaps.beside([panel], tmp_path / "beside.png")
+    heatmaps.draw_side_by_side([panel], tmp_path / "beside.png")
     for path in tmp_path.iterdir():
         assert max(size(path)) < 8000, path
 
 
 def test_many_heads_and_long_words_keep_the_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(heatmaps, "LARGEST", 6.0)
-    heatmaps.multiples([[drawn(80)] * 8] * 8, tmp_path / "x.png")
+    heatmaps.draw_grid([[drawn(80)] * 8] * 8, tmp_path / "x.png")
     assert max(size(tmp_path / "x.png")) < 8 * 1.4 * 150 + 8 * 0.2 * 150
     word = Panel(["x" * 5000], ["y" * 3000], np.ones((1, 1)))
-    heatmaps.beside([word], tmp_path / "y.png")
+    heatmaps.draw_side_by_side([word], tmp_path / "y.png")
     assert max(size(tmp_path / "y.png")) < 1000
 
 
 def test_a_sentence_too_long_for_a_picture_is_refused(tmp_path):
-    for draw in (heatmaps.lines, lambda p, path: heatmaps.beside([p], path)):
+    for draw in (heatmaps.lines, lambda p, path: heatmaps.draw_side_by_side([p], path)):
         words = ["w"] * (heatmaps.MOST + 1)
         with pytest.raises(UserError, match="cannot show a sentence of 2,501 words"):
             draw(Panel(words, ["a"], np.zeros((1, len(words)))), tmp_path / "x.png")

@@ -117,10 +117,10 @@ def test_two_texts_of_one_name_do_not_overwrite_each_other(run, tmp_path):  # no
 def test_a_gold_set_turned_twice_is_itself():
     gold = Gold(["a"], ["b", "c"], Links(frozenset({(0, 1)}), frozenset({(0, 0)})))
     gold_set = GoldSet("x", [("a", "b c")], [gold])
-    assert gold_set.turned().texts == [("b c", "a")]
+    assert gold_set.swapped().texts == [("b c", "a")]
     turned = Links(frozenset({(1, 0)}), frozenset({(0, 0)}))
-    assert gold_set.turned().golds == [Gold(["b", "c"], ["a"], turned)]
-    assert gold_set.turned().turned() == gold_set
+    assert gold_set.swapped().golds == [Gold(["b", "c"], ["a"], turned)]
+    assert gold_set.swapped().swapped() == gold_set
 
 
 def test_gold_comes_from_a_file_for_files_or_a_test_set(run, tmp_path):  # noqa: F811

@@ -21,7 +21,7 @@ from seq2seq.compare.report.markdown import markdown
 from seq2seq.compare.report.page import page
 from seq2seq.compare.report.record import record
 from seq2seq.compare.report.tex import escape, tex
-from seq2seq.compare.sentences import beaten
+from seq2seq.compare.sentences import largest_differences
 from seq2seq.compare.verdict import verdict
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
@@ -140,12 +140,12 @@ def test_the_sentences_that_one_system_wins_most_come_first(rich: Comparison) ->
     good, bad, _ = rich.systems
     scores = {"good-1": [10, 50, 90], "good-2": [30, 50, 90], "bad": [0.0, 60, 10]}
     arrays = {name: np.array(of, np.float64) for name, of in scores.items()}
-    assert beaten(good, bad, arrays) == [(3, 90, 10), (1, 20, 0)]
-    assert beaten(bad, good, arrays) == [(2, 60, 50)]
+    assert largest_differences(good, bad, arrays) == [(3, 90, 10), (1, 20, 0)]
+    assert largest_differences(bad, good, arrays) == [(2, 60, 50)]
 
 
 def test_the_course_of_training_is_read_from_both_logs(rich: Comparison) -> None:
-    assert [(one.run, one.minutes, one.bleu) for one in rich.courses] == [
+    assert [(one.run, one.minutes, one.bleu) for one in rich.validation_curves] == [
         (name, [0.5], [20.0]) for name in ("good-1", "good-2", "bad")
     ]
 

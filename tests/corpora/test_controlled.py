@@ -141,7 +141,7 @@ def test_from_french_everything_turns_round(controlled, golds, monkeypatch):
         assert lines(turned, split) == lines(controlled, split)[::-1]
         for one, other in zip(turned.gold(split), golds[split], strict=True):
             assert (one.source, one.target) == (other.target, other.source)
-            assert one.links == other.links.turned()
+            assert one.links == other.links.swapped()
     found = [gold.agreement for gold in turned.gold("test_agreement")]
     assert {agreement.right for agreement in found if agreement} == {"was", "were"}
     assert None in found  # a participle shows no number in English

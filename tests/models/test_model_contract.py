@@ -42,7 +42,7 @@ CHOICES = [
 ]
 
 
-def variants() -> list[Any]:
+def model_names() -> list[Any]:
     found = []
     for path, choice in product(MODELS, CHOICES):
         section = yaml.safe_load(path.read_text())
@@ -64,7 +64,7 @@ def make(section: dict[str, Any], **changes: Any) -> Autoregressive:
     return model
 
 
-@pytest.fixture(params=variants())
+@pytest.fixture(params=model_names())
 def section(request: pytest.FixtureRequest) -> dict[str, Any]:
     return request.param
 

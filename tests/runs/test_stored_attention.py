@@ -16,7 +16,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.runs import stored_attention
 from seq2seq.runs.stored_attention import FILE, MOST, WordAttention
-from seq2seq.system.files import read_back, write_json, write_lines
+from seq2seq.system.files import read_lines_checked, write_json, write_lines
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
@@ -137,7 +137,7 @@ def test_evaluate_keeps_what_each_word_looked_at_by_the_runs_rule(run, tmp_path,
     folder, translator = copy / "hyps" / "test", Translator(copy, device="cpu")
     *lines, empty = stored_attention.read(folder / FILE)
     assert (empty.source, empty.target, empty.weights.shape) == ([], [], (0, 0))
-    hypotheses = read_back(folder / "hypothesis.txt")
+    hypotheses = read_lines_checked(folder / "hypothesis.txt")
     for source, hypothesis, line in zip(ENGLISH, hypotheses, lines, strict=False):
         sentence = Sentence(source, hypothesis)
         drawn = sentence.aligned(translator, sentence.translated(translator), rule)

@@ -41,5 +41,5 @@ def test_curves_are_drawn_in_every_format(tmp_path: Path, ending: str) -> None:
     curves.curves(series, path, x="words", y="BLEU", bands={"b": {"2": (80.0, 95.0)}})
     assert path.stat().st_size > 1000
     lines = [("a", [0.5, 1.0], [3.0, 4.0]), ("a", [0.6], [3.5]), ("<b>", [], [])]
-    curves.courses(lines, path, x="minutes", y="BLEU")
+    curves.validation_curves(lines, path, x="minutes", y="BLEU")
     assert path.stat().st_size > 1000

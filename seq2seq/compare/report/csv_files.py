@@ -9,7 +9,7 @@ from typing import Any
 from seq2seq.compare.comparison import Comparison
 from seq2seq.compare.quality import Pair
 from seq2seq.compare.report.tables import ALIGNMENT, SINGLE, columns_of, configuration, provenance
-from seq2seq.compare.sentences import beaten, shown_pairs
+from seq2seq.compare.sentences import largest_differences, shown_pairs
 from seq2seq.compare.systems import System
 from seq2seq.system.files import replacing
 
@@ -122,13 +122,13 @@ def sentences(comparison: Comparison) -> Rows:
     """Yield sentences on which one system is furthest ahead of another."""
     for test in comparison.tests:
         for better, worse in both_ways(comparison):
-            for sentence in beaten(better, worse, test.sentences):
+            for sentence in largest_differences(better, worse, test.sentences):
                 yield test.name, better.name, worse.name, *sentence
 
 
 def training(comparison: Comparison) -> Rows:
     """Yield validation BLEU by minutes of training."""
-    for course in comparison.courses:
+    for course in comparison.validation_curves:
         for minutes, bleu in zip(course.minutes, course.bleu, strict=True):
             yield course.system, course.run, minutes, bleu
 

@@ -8,7 +8,7 @@ from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.report import tables
 from seq2seq.compare.report.formats import figures
 from seq2seq.compare.report.tables import Table
-from seq2seq.compare.sentences import beaten, shown_pairs
+from seq2seq.compare.sentences import largest_differences, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS, signature
 from seq2seq.compare.systems import System
 from seq2seq.compare.verdict import verdict
@@ -91,7 +91,7 @@ def of_test(comparison: Comparison, test: TestSet, pictures: Sequence[Path]) -> 
 
 def sentences(test: TestSet, better: System, worse: System) -> Iterator[str]:
     """Yield the sentences on which `better` is furthest ahead, with both outputs and scores."""
-    for one in beaten(better, worse, test.sentences):
+    for one in largest_differences(better, worse, test.sentences):
         row = one.line - 1
         yield f"Line {one.line}: chrF {one.better:.1f} and {one.worse:.1f}"
         yield ""

@@ -51,8 +51,8 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
         "name": test.name,
         "lines": len(test.references),
         "notes": [*test.notes, *(f"{NAMES[m]}: {s}" for m, s in test.quality.signatures.items())],
-        "tables": [titled(table) for table in summaries(comparison, test)],
-        "words": [titled(table) for table in tables.ngrams(comparison, test)],
+        "tables": [titled_table(table) for table in summaries(comparison, test)],
+        "words": [titled_table(table) for table in tables.ngrams(comparison, test)],
         "matrices": [
             {
                 "title": f"{NAMES[metric]}, {method}",
@@ -66,7 +66,7 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             )
             if pairs
         ],
-        "curves": [*map(curve, test.axes), *courses(comparison)],
+        "curves": [*map(curve, test.axes), *validation_curves(comparison)],
         "source": test.sources,
         "reference": test.references,
         "outputs": {
@@ -94,7 +94,7 @@ def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     yield from tables.axes(test)
 
 
-def titled(table: Table) -> dict[str, Any]:
+def titled_table(table: Table) -> dict[str, Any]:
     """Convert a table to JSON data with title and note."""
     return {"title": table.title, **cells(table), "note": table.note}
 
@@ -137,9 +137,9 @@ def curve(axis: Axis) -> dict[str, Any]:
     }
 
 
-def courses(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def validation_curves(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """Yield the learning curves, if there are any."""
-    if comparison.courses:
+    if comparison.validation_curves:
         series = [
             {
                 "name": one.run,
@@ -149,7 +149,7 @@ def courses(comparison: Comparison) -> Iterator[dict[str, Any]]:
                 "low": None,
                 "high": None,
             }
-            for one in comparison.courses
+            for one in comparison.validation_curves
         ]
         labels = {"title": "Validation BLEU by minutes of training", "x": "minutes of training"}
         yield {**labels, "y": "validation BLEU", "categories": False, "series": series}

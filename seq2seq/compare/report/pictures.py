@@ -22,10 +22,10 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
                 top = 100.0 if axis.y.endswith("%") else None
                 curves.curves(points, path, x=axis.x, y=axis.y, top=top, bands=bands)
                 drawn.append(path)
-    if comparison.courses:
-        lines = [(one.system, one.minutes, one.bleu) for one in comparison.courses]
+    if comparison.validation_curves:
+        lines = [(one.system, one.minutes, one.bleu) for one in comparison.validation_curves]
         for ending in ENDINGS:
             path = out / f"training{ending}"
-            curves.courses(lines, path, x="minutes of training", y="validation BLEU")
+            curves.validation_curves(lines, path, x="minutes of training", y="validation BLEU")
             drawn.append(path)
     return drawn

@@ -5,7 +5,7 @@ from typing import Any
 
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.runs import Run, section
-from seq2seq.compare.sentences import beaten, shown_pairs
+from seq2seq.compare.sentences import largest_differences, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import flat, number, shown
 from seq2seq.compare.verdict import verdict
@@ -38,7 +38,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
         ],
         "runs": [of_run(run) for run in comparison.runs],
         "tests": {test.name: of_test(comparison, test) for test in comparison.tests},
-        "training": [asdict(course) for course in comparison.courses],
+        "training": [asdict(course) for course in comparison.validation_curves],
         "notes": comparison.notes,
         "verdict": verdict(comparison),
     }
@@ -112,7 +112,9 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             {
                 "better": better.name,
                 "worse": worse.name,
-                "chrf": [one._asdict() for one in beaten(better, worse, test.sentences)],
+                "chrf": [
+                    one._asdict() for one in largest_differences(better, worse, test.sentences)
+                ],
             }
             for ours, theirs in shown_pairs(comparison.systems)
             for better, worse in ((ours, theirs), (theirs, ours))

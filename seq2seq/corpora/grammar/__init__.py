@@ -1,7 +1,7 @@
 """A synchronous grammar that generates English-French sentence pairs with word alignments.
 
 Modules: lexicon (words and their forms), agreement (determiners and verbs), phrase (rules with
-alignment links), chance (random choices), nouns (noun phrases) and sentences.
+alignment links), sampler (random choices), nouns (noun phrases) and sentences.
 """
 
 from seq2seq.corpora.grammar.lexicon import Lexicon, data_folder

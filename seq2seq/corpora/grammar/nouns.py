@@ -15,9 +15,9 @@ from seq2seq.corpora.grammar.agreement import (
     possessive,
     verb_group,
 )
-from seq2seq.corpora.grammar.chance import Sampler
 from seq2seq.corpora.grammar.lexicon import Noun
 from seq2seq.corpora.grammar.phrase import Phrase, rule
+from seq2seq.corpora.grammar.sampler import Sampler
 
 NEAR, NEXT_TO = ("near/1", "près/1 de/1?"), ("next/1 to/1", "à/1 côté/1 de/1?")
 BEHIND, IN_FRONT = ("behind/1", "derrière/1"), ("in/1 front/1 of/1", "devant/1")

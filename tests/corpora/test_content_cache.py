@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from seq2seq.corpora import known
+from seq2seq.corpora import content_cache
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.text import Pair
 from seq2seq.corpora.tsv import Tsv
@@ -111,7 +111,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_relied_on(tmp_path, settled
 def test_a_damaged_memory_is_no_memory(tmp_path, settled, reads):
     write(tmp_path / "train.tsv", "a\tb\n")
     first = tsv(tmp_path).content("train")
-    (memory,) = (known.cache_folder() / "known").iterdir()
+    (memory,) = (content_cache.cache_folder() / "known").iterdir()
     memory.write_bytes(b"{")
     assert tsv(tmp_path).content("train") == first
     assert reads == ["train", "train"]

@@ -25,7 +25,7 @@ class Content(NamedTuple):
     pairs: int
 
 
-def remembered(origin: Sequence[Path | str], read: Callable[[], Content]) -> Content:
+def cached_content(origin: Sequence[Path | str], read: Callable[[], Content]) -> Content:
     """Return the result of `read`, from the cache if the files have not changed.
 
     Args:
@@ -33,17 +33,17 @@ def remembered(origin: Sequence[Path | str], read: Callable[[], Content]) -> Con
             there are no files.
         read: function that reads the files.
     """
-    before = stamp(origin)
+    before = state_hash(origin)
     path = cache_folder() / "known" / f"{before}.json"
-    if before and (known := recall(path)):
+    if before and (known := read_cached(path)):
         return Content(**known)
     found = read()
-    if before and stamp(origin) == before:
-        note(path, found._asdict())
+    if before and state_hash(origin) == before:
+        write_cached(path, found._asdict())
     return found
 
 
-def recall(path: Path) -> dict[str, Any] | None:
+def read_cached(path: Path) -> dict[str, Any] | None:
     """Read the facts in a cache file; None if it is missing or unreadable."""
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
@@ -52,13 +52,13 @@ def recall(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def note(path: Path, facts: Mapping[str, Any]) -> None:
+def write_cached(path: Path, facts: Mapping[str, Any]) -> None:
     """Write facts to a cache file."""
     with replacing(path) as file:
         file.write(json.dumps(facts).encode())
 
 
-def stamp(origin: Sequence[Path | str]) -> str | None:
+def state_hash(origin: Sequence[Path | str]) -> str | None:
     """Hash the state of files, settings, and the code that reads the files.
 
     Returns:
