@@ -148,7 +148,8 @@ def test_records_stay_together_or_one_sentence(tmp_path, records, ascii_only):
     (tmp_path / "train").write_bytes(content)
     fields = {"source_field": "en", "target_field": "de"}
     read = pairs_or_sentence(Jsonl(**USUAL, root=str(tmp_path), **ONE, **fields))
-    texts = [(record["en"], record["de"]) for record in records]
+    nulls = [{side: "" if text is None else text for side, text in one.items()} for one in records]
+    texts = [(record["en"], record["de"]) for record in nulls]
     good = all(isinstance(text, str) and "\ud800" not in text for pair in texts for text in pair)
     if good and records:
         flat = [tuple(t.replace("\r\n", " ").replace("\n", " ") for t in pair) for pair in texts]

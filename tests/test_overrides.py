@@ -13,7 +13,7 @@ from seq2seq.overrides import split, values
 
 PLACES = ["data=files", "data.source=en", "data.target=de", "data.root=here", "name=run"]
 HOSTILE = [
-    "/home/josé/data", "2020_01_02", "1e3", "null", "true", "it's", "a(b)", "a#b", "a,b", "a=b",
+    "/home/josé/data", "2020_01_02", "1e3", "true", "it's", "a(b)", "a#b", "a,b", "a=b",
     "a b", " x ",
     "[x]", "{y}", "$HOME", "${x}", "\\${x}", "\\", "a\\", "'", '"', "''", '"a"', "ünï", "日本",
     "choice(a,b)",

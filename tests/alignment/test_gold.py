@@ -52,7 +52,7 @@ def test_a_test_set_without_gold_has_none(tmp_path: Path) -> None:
         (FILES[2], "0-0\n0-2\n", ["line 2", "the link 0-2 is outside the pair of 2 and 2 tokens"]),
         (FILES[2], "0-0\n0=1\n", ["line 2", "'0=1'"]),
         (FILES[2], "0-0\n", ["2 lines", "1:"]),
-        (AGREEMENT, "1\tvu\n\n", ["line 1", "not a distance, the right form and wrong ones"]),
+        (AGREEMENT, "1\tvu\n\n", ["line 1", "not a distance, the right form and the wrong forms"]),
         (AGREEMENT, "\nx\tvu\tvue\n", ["line 2", "'x\\tvu\\tvue'"]),
     ],
 )

@@ -143,7 +143,7 @@ def test_gold_comes_from_a_file_for_files_or_a_test_set(run, tmp_path):  # noqa:
     [
         ({}, "give --test NAME, or --text SOURCE TARGET with --gold FILE"),
         ({"gold": Path("x")}, "give --test NAME, or --text"),
-        ({"test": "bare"}, "bare has no gold alignment: give one by --gold FILE"),
+        ({"test": "bare"}, "bare has no gold alignment: give one with --gold FILE"),
         ({"test": "tset"}, "did you mean 'test'"),
     ],
 )

@@ -278,7 +278,7 @@ def begun(given, tmp_path) -> Path:
     [
         ("train.learning_rate=0.5", ["train.learning_rate=0.01 (now 0.5)", "resume=force"]),
         ("model.dropout=0.5", ["model.dropout=0.0 (now 0.5)", "fresh=true", "name="]),
-        ("data.validation=heart", ["data.validation=null (now heart)", "resume=force"]),
+        ("data.validation=heart", ["data.validation=validation (now heart)", "resume=force"]),
         ("train.schedule=plateau", ["train.schedule=inverse_sqrt (now plateau)"]),
         ("deterministic=false", ["deterministic=true (now false)"]),
     ],
