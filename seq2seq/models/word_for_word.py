@@ -1,8 +1,8 @@
 """Word-for-word translation with a lexical translation table (IBM Model 1, Brown et al. 1993)."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from itertools import chain
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,12 +14,22 @@ from seq2seq.alignment.ibm_model_1 import IBMModel1
 from seq2seq.config import Within
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive, Hidden, Iteration, Step
-from seq2seq.text.batching import BOS, EOS, PAD, UNK, Batch, Ids
-from seq2seq.text.tokenizer import WORD_START
+from seq2seq.text.batching import EOS, PAD, Batch, Ids
+from seq2seq.text.words import (
+    CONTINUES,
+    SPACE,
+    Word,
+    kinds_of,
+    numbered,
+    spaced_of,
+    spelling,
+    split_symbol,
+    split_words,
+    without_padding,
+)
 
-Word = tuple[int, ...]  # its pieces
-# The kind of a piece: NEUTRAL, LETTERS or SYMBOLS, plus START if a space is before it
-NEUTRAL, LETTERS, SYMBOLS, START = 0, 1, 2, 4
+Translations = list[tuple[Word, float]]  # of one word, with their probabilities
+END: Translations = [((EOS,), 1.0)]
 LONGEST_PIECE = 16  # characters, the limit of SentencePiece
 
 
@@ -35,7 +45,7 @@ class Memory(NamedTuple):
 class WordSoFar(NamedTuple):
     """The last word of the target up to each position."""
 
-    index: Int[Tensor, "batch tgt"]  # number of words before it; -1 at the beginning
+    number: Int[Tensor, "batch tgt"]  # counted from 0; -1 at the beginning
     pieces: Int[Tensor, "batch tgt pieces"]  # padded with PAD
     length: Int[Tensor, "batch tgt"]  # number of pieces
 
@@ -48,8 +58,10 @@ class WordForWord(Autoregressive):
     from the training text by expectation maximization instead of gradients (`fit`).
 
     The model uses the same tokenizers as all others, so that their scores and perplexities compare.
-    A word is a sequence of pieces up to the next space; punctuation is a word of its own. Tensors
-    hold the table as piece ids: `source` has the words, `target` their candidates.
+    A word begins with a piece after a space or with a punctuation mark, so that the words of a
+    text are known from its pieces. In `l'ami`, `'ami` is such a word; it is learned and translated
+    as `'` and `ami`. Tensors hold the table as piece ids: `source` has the words, `target` their
+    candidates.
 
     The i-th target word translates the i-th source word, which gets all the attention. The planned
     word, the most probable candidate, has the probability 1 - `smoothing`, however probable the
@@ -90,11 +102,12 @@ class WordForWord(Autoregressive):
         self.probability = nn.Parameter(torch.zeros(words, candidates), requires_grad=False)
         self.source_kinds, self.target_kinds = table(source_vocab), table(target_vocab)
         with torch.no_grad():  # until `fit` is called, each piece is a word
-            self.source_kinds.fill_(START)
-            self.target_kinds.fill_(START)
+            self.source_kinds.fill_(SPACE)
+            self.target_kinds.fill_(SPACE)
+        self.spaced = table(source_vocab)  # the same piece after a space; PAD if there is none
         if not shared_vocab:
             self.spelling = table(source_vocab, LONGEST_PIECE)  # each piece in target pieces
-        self._lexicon: tuple[int, dict[Word, list[tuple[Word, float]]]] | None = None
+        self._lexicon: tuple[int, dict[Word, Translations]] | None = None
 
     # Training
 
@@ -108,31 +121,35 @@ class WordForWord(Autoregressive):
             source: the pieces of the source vocabulary.
             target: the pieces of the target vocabulary.
         """
-        kinds = [self.kinds_of(vocabulary) for vocabulary in (source, target)]
-        set_table(self.source_kinds, [tuple(kinds[0])])
-        set_table(self.target_kinds, [tuple(kinds[1])])
+        kinds = [(SPACE,) * len(vocabulary) for vocabulary in (source, target)]
+        spaced = [(PAD,) * len(vocabulary) for vocabulary in (source, target)]
+        if self.unit == "word":
+            kinds = [kinds_of(vocabulary) for vocabulary in (source, target)]
+            spaced = [spaced_of(vocabulary) for vocabulary in (source, target)]
+        set_table(self.source_kinds, [kinds[0]])
+        set_table(self.target_kinds, [kinds[1]])
+        set_table(self.spaced, [spaced[0]])
         if not self.shared_vocab:
             set_table(self.spelling, spelling(source, target, LONGEST_PIECE))
+
+        def words(ids: Ids, side: int) -> list[Word]:
+            found = split_words(map(int, ids), kinds[side])
+            parts = (split_symbol(word, kinds[side], spaced[side]) for word in found)
+            return list(chain.from_iterable(parts))
+
         sentences = [
-            tuple(split_words(map(int, side), own) for side, own in zip(pair, kinds, strict=True))
-            for pair in pairs
+            (words(source_ids, 0), words(target_ids, 1)) for source_ids, target_ids in pairs
         ]
         known = [numbered(side) for side in zip(*sentences, strict=True)]
         model = IBMModel1(
-            tuple([ids[word] for word in words] for words, ids in zip(pair, known, strict=True))
-            for pair in sentences
+            ([known[0][word] for word in source_words], [known[1][word] for word in target_words])
+            for source_words, target_words in sentences
         )
         del sentences
         while True:
             likelihood = model.iterate()
             self.set_words(model, *(list(ids) for ids in known))
             yield Iteration(-likelihood, model.tokens)
-
-    def kinds_of(self, vocabulary: Sequence[str]) -> list[int]:
-        """Return the kind of each piece, which decides where words begin."""
-        if self.unit == "piece":
-            return [START] * len(vocabulary)
-        return [NEUTRAL if i <= UNK else kind_of(piece) for i, piece in enumerate(vocabulary)]
 
     def set_words(self, model: IBMModel1, source: list[Word], target: list[Word]) -> None:
         """Store the most probable translations of the most frequent source words.
@@ -164,7 +181,7 @@ class WordForWord(Autoregressive):
         return int((self.probability > 0).sum())
 
     @property
-    def lexicon(self) -> dict[Word, list[tuple[Word, float]]]:
+    def lexicon(self) -> dict[Word, Translations]:
         """The translations of each source word with their probabilities, most probable first.
 
         The probabilities of a word sum to less than 1 if it has more translations than are kept.
@@ -183,35 +200,55 @@ class WordForWord(Autoregressive):
                 ]
                 for word, found, share in zip(source, target, probability, strict=True)
             }
-            for found in lexicon.values():
-                for one, p in found:
-                    if not one or not 0 < p <= 1 or not UNK <= min(one) <= max(one) < self.target_vocab:
-                        raise UserError("the translation table of the model is damaged")
+            self.check(lexicon)
             self._lexicon = version, lexicon
         return self._lexicon[1]
+
+    def check(self, lexicon: dict[Word, Translations]) -> None:
+        """Check a table that may come from an untrusted run.
+
+        Raises:
+            UserError: a piece is not in the target vocabulary, or a probability is not one.
+        """
+        copies = [] if self.shared_vocab else self.spelling.unique().tolist()
+        found = list(chain.from_iterable(lexicon.values()))
+        pieces = {*copies, *chain.from_iterable(word for word, _ in found)}
+        if not (
+            all(word and 0 < p <= 1 for word, p in found)
+            and all(PAD <= piece < self.target_vocab for piece in pieces)
+        ):
+            raise UserError("the translation table of the model is damaged")
 
     # Translation
 
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
         """Look up the translations of all words; a word without any is copied."""
-        kinds, lexicon = self.source_kinds.tolist(), self.lexicon
-        rows, owners = [], []
-        for row in src.tolist():
-            words = split_words((i for i in row if i not in (PAD, EOS)), kinds)
-            rows.append([lexicon.get(word) or [(self.copied(word), 1.0)] for word in words])
-            owners.append(np.repeat(range(len(words) + 1), [*map(len, words), 1]))
-        count = max(map(len, rows)) + 1
-        candidates = max((len(word) for words in rows for word in words), default=1)
-        longest = max((len(one) for words in rows for word in words for one, _ in word), default=1)
+        rows: list[list[Translations]] = []
+        owner = np.full(src.shape, -1)
+        kinds = self.source_kinds.tolist(), self.target_kinds.tolist()
+        spaced = self.spaced.tolist()
+        for i, row in enumerate(src.tolist()):
+            rows.append([])
+            place = 0
+            for word in split_words((piece for piece in row if piece not in (PAD, EOS)), kinds[0]):
+                parts = split_symbol(word, kinds[0], spaced)
+                if parts[-1] not in self.lexicon:
+                    parts = [word]
+                for part in parts:
+                    owner[i, place : place + len(part)] = len(rows[i])
+                    place += len(part)
+                    rows[i] += self.translations(part, kinds[1])
+            owner[i, place] = len(rows[i])
+        every = list(chain.from_iterable(rows))
+        count, candidates = max(map(len, rows)) + 1, max(map(len, every), default=1)
+        longest = max((len(one) for one, _ in chain.from_iterable(every)), default=1)
         pieces = np.full((len(rows), count, candidates, longest), PAD)
         probability = np.zeros((len(rows), count, candidates), np.float32)
-        owner = np.full(src.shape, -1)
         for i, words in enumerate(rows):
-            for j, word in enumerate([*words, [((EOS,), 1.0)]]):
-                for k, (one, p) in enumerate(word):
+            for j, found in enumerate([*words, END]):
+                for k, (one, p) in enumerate(found):
                     pieces[i, j, k, : len(one)] = one
                     probability[i, j, k] = p
-            owner[i, : len(owners[i])] = owners[i]
         probability /= probability.sum(-1, keepdims=True).clip(1e-30)
         return Memory(
             torch.from_numpy(pieces).to(src.device),
@@ -220,17 +257,22 @@ class WordForWord(Autoregressive):
             torch.from_numpy(owner).to(src.device),
         )
 
-    def copied(self, word: Word) -> Word:
-        """Return a source word in target pieces; the text is the same."""
-        if self.shared_vocab:
-            return word
-        return tuple(i for row in self.spelling[list(word)].tolist() for i in without_padding(row))
+    def translations(self, word: Word, kinds: Sequence[int]) -> list[Translations]:
+        """Return the candidates of a source word, or the word itself in target pieces.
+
+        A copied word can be several target words, if the target vocabulary lacks its characters.
+        """
+        if found := self.lexicon.get(word):
+            return [found]
+        if not self.shared_vocab:
+            rows = self.spelling[list(word)].tolist()
+            word = tuple(piece for row in rows for piece in without_padding(row))
+        return [[(part, 1.0)] for part in split_words(word, kinds)]
 
     def words_so_far(self, tgt: Int[Tensor, "batch tgt"], longest: int) -> WordSoFar:
         """Find the last word of the target up to each position, at most `longest` pieces of it."""
         places = torch.arange(tgt.size(1), device=tgt.device)
-        kinds = self.target_kinds[tgt]
-        begins = begins_word(kinds, F.pad(kinds[:, :-1], (1, 0), value=NEUTRAL)) | (places == 1)
+        begins = (self.target_kinds[tgt] != CONTINUES) | (places == 1)
         begins &= places > 0  # the first token is BOS
         first = torch.where(begins, places, 0).cummax(1).values
         length = places - first + (first > 0)
@@ -247,10 +289,10 @@ class WordForWord(Autoregressive):
             Pieces and their probabilities `[batch tgt 2*slots]`, without the uniform share; and the
             index of the source word that the planned piece translates `[batch tgt]`.
         """
-        rows = torch.arange(len(word.index), device=word.index.device).unsqueeze(1)
-        rows = rows // (len(word.index) // len(memory.end))  # a beam shares its sentence
+        rows = torch.arange(len(word.number), device=word.number.device).unsqueeze(1)
+        rows = rows // (len(word.number) // len(memory.end))  # a beam shares its sentence
         end = memory.end[rows]
-        here, following = word.index.clamp(min=0).minimum(end), (word.index + 1).minimum(end)
+        here, following = word.number.clamp(min=0).minimum(end), (word.number + 1).minimum(end)
         candidates, probability = memory.pieces[rows, here], memory.probability[rows, here]
         length, size = word.length.unsqueeze(-1), (candidates != PAD).sum(-1)
         unread = torch.arange(candidates.size(-1), device=length.device) >= length.unsqueeze(-1)
@@ -342,53 +384,3 @@ def set_table(parameter: nn.Parameter, rows: Sequence[Word]) -> None:
         values[i, : len(row)] = row
     with torch.no_grad():
         parameter.copy_(torch.from_numpy(values).view_as(parameter))
-
-
-def kind_of(piece: str) -> int:
-    """Return the kind of a piece."""
-    text = piece.removeprefix(WORD_START)
-    start = START if text != piece else 0
-    return start + (NEUTRAL if not text else LETTERS if text[0].isalnum() else SYMBOLS)
-
-
-def begins_word(kind: Any, before: Any) -> Any:
-    """Whether a piece begins a word: after a space, and between letters and symbols.
-
-    Both kinds are integers, or tensors of them.
-    """
-    own, other = kind % START, before % START
-    return (kind >= START) | ((own != other) & (own != NEUTRAL) & (other != NEUTRAL))
-
-
-def split_words(ids: Iterable[int], kinds: Sequence[int]) -> list[Word]:
-    """Divide the pieces of a sentence into words."""
-    words: list[list[int]] = []
-    before = NEUTRAL
-    for piece in ids:
-        if not words or begins_word(kinds[piece], before):
-            words.append([])
-        words[-1].append(piece)
-        before = kinds[piece]
-    return [tuple(word) for word in words]
-
-
-def numbered(sentences: Iterable[Iterable[Word]]) -> dict[Word, int]:
-    """Number the words from 0, the most frequent first, equally frequent ones as they occur."""
-    counts = Counter(word for words in sentences for word in words)
-    return {word: number for number, (word, _) in enumerate(counts.most_common())}
-
-
-def spelling(source: Sequence[str], target: Sequence[str], longest: int) -> list[Word]:
-    """Return each source piece in target pieces: the same piece if there is one, or characters."""
-    ids = {piece: number for number, piece in enumerate(target)}
-
-    def spell(piece: str) -> Word:
-        whole = ids.get(piece)
-        return (whole,) if whole is not None else tuple(ids.get(c, UNK) for c in piece[:longest])
-
-    return [spell(piece) for piece in source]
-
-
-def without_padding(ids: Sequence[int]) -> Word:
-    """Return ids up to the first PAD."""
-    return tuple(ids[: ids.index(PAD)] if PAD in ids else ids)
