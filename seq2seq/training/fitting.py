@@ -7,21 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seq2seq.config import Config, locate
+from seq2seq.config import Config, fits
 from seq2seq.errors import UserError
 from seq2seq.models.base import Iteration
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.state import Save
 
 
-def fits(config: Config) -> bool:
-    """Whether the configured model learns by `fit` instead of gradients."""
-    return bool(locate("model", config.model.get("name")).fits)  # type: ignore[attr-defined]
-
-
 def learner_class(config: Config) -> type[Learner]:
     """Return the class that trains the configured model."""
-    return FittingLearner if fits(config) else Learner
+    return FittingLearner if fits(config.model) else Learner
 
 
 def settings_in_effect(config: Config) -> Config:
@@ -31,7 +26,7 @@ def settings_in_effect(config: Config) -> Config:
     the limits of the section `train`, and every iteration is logged. Checkpoints are not averaged,
     and no segmentation is sampled. Other models keep their configuration.
     """
-    if not fits(config):
+    if not fits(config.model):
         return config
     train = replace(
         config.train,
