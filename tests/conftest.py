@@ -100,6 +100,7 @@ SMALL = {
         "model.dim=32 model.heads=2 model.encoder_layers=1 model.decoder_layers=2 "
         "model.feed_forward=64 model.dropout=0 model.attention_dropout=0"
     ),
+    "word_for_word": "model.words=100",
 }
 QUICK = (
     "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
