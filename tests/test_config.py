@@ -251,7 +251,7 @@ def test_help_lists_every_group_choice_and_key(command):
         assert [key for key in keys if f"\n  {prefix}{key}=" not in answer.out] in ([], [name])
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", compose.model_names())
 def test_help_shows_the_keys_of_the_chosen_model(command, name):
     owner = locate("model", compose.model_settings(name)["name"])
     out = command("train", f"model={name}", "--help").out
