@@ -53,7 +53,13 @@ SEARCH = {
 
 
 def make_run(
-    folder: Path, model: str, *, normalization: str = "nmt_nfkc", shared: bool = False
+    folder: Path,
+    model: str,
+    *,
+    source: str = "en",
+    target: str = "de",
+    normalization: str = "nmt_nfkc",
+    shared: bool = False,
 ) -> Path:
     """Write a run folder with a tokenizer and a small model with random weights."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +79,7 @@ def make_run(
         for weight in built.parameters():
             weight.add_(torch.randn_like(weight) * 0.3)
     save_weights(built, folder / "model.safetensors")
-    data = {"source": "en", "target": "de", "max_length": 40}
+    data = {"source": source, "target": target, "max_length": 40}
     config = {"model": MODELS[model], "search": SEARCH, "data": data}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "run.json").write_text(json.dumps({"format": 1, "status": "finished"}))

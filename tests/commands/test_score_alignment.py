@@ -69,7 +69,7 @@ def test_the_best_reading_is_picked_and_used_from_then_on(run, tmp_path):
 
 def test_two_directions_are_combined(run, tmp_path):
     """A run turned around stands in for one of the other direction."""
-    back = make_run(tmp_path / "back", "bahdanau")
+    back = make_run(tmp_path / "back", "bahdanau", source="de", target="en")
     for tokenizer, name in (("target", "source"), ("source", "target")):
         shutil.copy(run / f"{tokenizer}.model", back / f"{name}.model")
     _, written = score_alignment(run, test="test", rule=Rule(), back=back, device="cpu")
