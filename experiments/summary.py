@@ -14,9 +14,10 @@ from seq2seq.plots.curves import curves
 from seq2seq.scoring.breakdown import Point, distance_points, length_points
 from seq2seq.system.files import write_json, write_lines
 
+DISTANCE = "words between subject and verb"
 QUESTIONS = {
     "length": ("test_long", length_points, "words of the source sentence", "BLEU"),
-    "agreement": ("test_agreement", distance_points, "words up to the verb", "agreement, %"),
+    "agreement": ("test_agreement", distance_points, DISTANCE, "agreement, %"),
 }
 KEPT = ("bleu", "exact_match", "by_length", "agreement", "alignment", "perplexity", "test")
 KEPT += ("sentences_per_second", "search", "seed", "versions", "commit", "machine", "date")

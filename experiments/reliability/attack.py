@@ -95,7 +95,7 @@ def start(words: list[str], said: Path, *, deadly: int = 0, share: float = 0.0) 
         return opened(path, *args, **kwargs)
 
     if deadly:
-        Path.open = watched  # type: ignore[method-assign]
+        Path.open = watched
     try:
         with said.open("a") as file:
             os.dup2(file.fileno(), 1)
