@@ -38,13 +38,12 @@ from seq2seq.config import (
 )
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.overrides import SWEEPING, Value, options, text_kind, values
+from seq2seq.package_data import data_folder
 
 
 def config_folder() -> Path:
-    """Return the folder of the YAML files: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
+    """Return the folder of the YAML files."""
+    return data_folder("configs")
 
 
 @dataclass(frozen=True)

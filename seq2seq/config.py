@@ -490,13 +490,14 @@ def marked(value: Any, marks: tuple[Any, ...], key: str) -> Any:
 
 
 def check_values(settings: Any, section: str) -> None:
-    """Check the fields of a dataclass that was built in code against their types and ranges.
+    """Check and convert the fields of a dataclass that was built in code, such as 3.0 to 3.
 
     Raises:
         UserError: a value has the wrong type or is out of range.
     """
     for key, kind in schema(type(settings)).items():
-        coerce(getattr(settings, key), kind, f"{section}.{key}")
+        value = coerce(getattr(settings, key), kind, f"{section}.{key}")
+        object.__setattr__(settings, key, value)  # the dataclass is frozen
 
 
 SHARED_KEYS: dict[str, type] = {"data": DataScoring}  # keys of all classes of a section

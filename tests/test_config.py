@@ -2,17 +2,20 @@
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from seq2seq import compose
-from seq2seq.compose import choices, config_folder, model_names
+from seq2seq.compose import choices, config_folder
 from seq2seq.config import (
     SECTION_PACKAGES,
     SUPPLIED_KEYS,
     Config,
+    Natural,
     build,
+    check_values,
     locate,
     meanings,
     schema,
@@ -251,7 +254,7 @@ def test_help_lists_every_group_choice_and_key(command):
         assert [key for key in keys if f"\n  {prefix}{key}=" not in answer.out] in ([], [name])
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", compose.model_names())
 def test_help_shows_the_keys_of_the_chosen_model(command, name):
     owner = locate("model", compose.model_settings(name)["name"])
     out = command("train", f"model={name}", "--help").out
@@ -307,3 +310,16 @@ def test_hydra_leaves_nothing_behind_and_the_working_directory_alone(command, ti
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["files-rnn-1"]
     assert not list(tmp_path.rglob(".hydra"))
+
+
+@dataclass(frozen=True)
+class Limits:
+    count: Natural
+
+
+def test_a_whole_number_in_a_dataclass_may_be_written_as_a_float():
+    limits = Limits(1e2)
+    check_values(limits, "limits")
+    assert limits.count == 100 and isinstance(limits.count, int)
+    with pytest.raises(UserError, match=r"^limits\.count=1\.5 must be a whole number"):
+        check_values(Limits(1.5), "limits")

@@ -92,13 +92,13 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
             torch.set_num_threads(threads.given(config) or most)
             results["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
             results["models"][name]["peak_memory"] = memory.read()
+    environment = provenance.environment()
     return {
         **results,
         "device": fabric.device.type,
         "precision": first.trainer.precision,
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-        "machine": provenance.machine() | {"threads": most},
+        **environment,
+        "machine": environment["machine"] | {"threads": most},
     }
 
 

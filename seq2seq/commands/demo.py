@@ -12,7 +12,7 @@ from seq2seq.commands.plot import plot
 from seq2seq.compare import compare
 from seq2seq.compare.report import write
 from seq2seq.runs.folder import RunFolder
-from seq2seq.scoring.details import distances, lengths
+from seq2seq.scoring.breakdown import distance_points, length_points
 from seq2seq.system.console import console, section_heading
 from seq2seq.system.files import replacing
 from seq2seq.training.train import train
@@ -137,7 +137,7 @@ def of_length(result: Result) -> str:
     """Describe how BLEU changes with length, within the training lengths and beyond them."""
     trained = result.run.config["data"]["max_words"]
     points = [
-        (int(p.place.split("\N{EN DASH}")[1]), p) for p in lengths(result.scores["test_long"])
+        (int(p.place.split("\N{EN DASH}")[1]), p) for p in length_points(result.scores["test_long"])
     ]
     inside = [point for end, point in points if end <= trained]
     beyond = [point for end, point in points if end > trained]
@@ -155,7 +155,7 @@ def of_length(result: Result) -> str:
 
 def of_distance(result: Result) -> str:
     """Describe how agreement changes with the distance between subject and verb."""
-    points = distances(result.scores["test_agreement"])
+    points = distance_points(result.scores["test_agreement"])
     return (
         f"**{result.run.name}**: {points[0].value:.0f} % of verbs agree with a subject directly "
         f"before them, {points[-1].value:.0f} % at a distance of {points[-1].place} words."

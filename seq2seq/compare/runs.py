@@ -8,6 +8,7 @@ from typing import Any
 
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.nested import section
 from seq2seq.runs.untrusted import read_json
 from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
@@ -235,9 +236,3 @@ def named_files(hyps: Sequence[str], taken: Iterable[str]) -> dict[str, Path]:
             raise UserError(f"--hyps {one}: there is no file {file!r}")
         files[name] = Path(file)
     return files
-
-
-def section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the mapping at `key`; empty if it is missing or not a mapping."""
-    section = mapping.get(key)
-    return section if isinstance(section, dict) else {}

@@ -11,7 +11,7 @@ from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, digest, edit_json, m
 from markdown_it import MarkdownIt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from seq2seq.compare import compare, significance
+from seq2seq.compare import compare
 from seq2seq.compare.report import write
 from seq2seq.compare.report.markdown import markdown
 from seq2seq.errors import UserError
@@ -20,16 +20,7 @@ from seq2seq.system.files import write_lines
 OTHER = [line.replace("Wiese", "Weide") for line in GOOD]
 
 
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For speed; test_significance.py proves the thousands."""
-    monkeypatch.setattr(significance, "RESAMPLES", 50)
-    monkeypatch.setattr(significance, "TRIALS", 100)
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    return make_run(tmp_path / "good", GOOD), make_run(tmp_path / "bad", BAD)
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 # what is compared

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, edit_json, make_run, shown
 
-from seq2seq.compare import Comparison, compare, significance
+from seq2seq.compare import Comparison, compare
 from seq2seq.compare.axes import curves_of
 from seq2seq.compare.ngrams import Matches
 from seq2seq.compare.report import write
@@ -33,16 +33,7 @@ SCHEMA = Path(write.__file__).with_name("report.schema.json")
 LONG = [f"{line} " * 2 if n % 2 else line for n, line in enumerate(SOURCES)]
 
 
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For speed; test_significance.py proves the thousands."""
-    monkeypatch.setattr(significance, "RESAMPLES", 50)
-    monkeypatch.setattr(significance, "TRIALS", 100)
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    return make_run(tmp_path / "good", GOOD), make_run(tmp_path / "bad", BAD)
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture
