@@ -9,7 +9,8 @@ import logging
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +67,8 @@ class HubDataset:
 
         if Path(self.path).expanduser().is_file():
             raise UserError(instead_of_file(Path(self.path)))
-        silence()
         try:
-            with bar() as progress:
+            with quiet(), bar() as progress:
                 progress.add_task(f"preparing {self.name}", total=None, unit="files")
                 builder = datasets.load_dataset_builder(
                     self._place,
@@ -102,7 +102,8 @@ class HubDataset:
         if name not in self._fetched:
             named = [str(file) for file in self.builder.config.data_files[name]]
             try:
-                paths = datasets.DownloadManager().download(named)
+                with quiet():
+                    paths = datasets.DownloadManager().download(named)
             except Exception as error:
                 raise self._unloadable(error) from error
             folder = str(Path(self.path).expanduser().absolute())
@@ -157,7 +158,7 @@ class HubDataset:
         """The dataset builder, with the files downloaded and converted to Arrow."""
         builder = self.builder
         try:
-            with bar() as progress:
+            with quiet(), bar() as progress:
                 progress.add_task(f"preparing {self.name}", total=None, unit="files")
                 builder.download_and_prepare()
         except Exception as error:  # anything that the dependencies of `datasets` raise
@@ -186,9 +187,10 @@ class HubDataset:
         import datasets
 
         try:
-            names: list[str] = datasets.get_dataset_config_names(
-                self._place, revision=self.revision
-            )
+            with quiet():
+                names: list[str] = datasets.get_dataset_config_names(
+                    self._place, revision=self.revision
+                )
         except Exception:  # the names only serve to explain another error, which is raised anyway
             return []
         return names
@@ -230,12 +232,26 @@ def folder_cache(folder: Path) -> str | None:
     return str(cache_folder() / "hub" / digest.hexdigest())
 
 
-def silence() -> None:
-    """Disable the progress bars and logs of `datasets`: this package shows its own."""
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Disable the progress bars and logs of `datasets` meanwhile: this package shows its own."""
     import datasets
     import huggingface_hub.utils
 
+    hub: Any = huggingface_hub.utils
+    hub_log, hub_bars = logging.getLogger("huggingface_hub"), not hub.are_progress_bars_disabled()
+    level, verbosity = hub_log.level, datasets.logging.get_verbosity()
+    bars = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)
-    huggingface_hub.utils.disable_progress_bars()  # type: ignore[attr-defined]
-    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+    hub.disable_progress_bars()
+    hub_log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        hub_log.setLevel(level)
+        datasets.logging.set_verbosity(verbosity)
+        if bars:
+            datasets.enable_progress_bars()
+        if hub_bars:
+            hub.enable_progress_bars()
