@@ -325,12 +325,14 @@ def below(settings: Any, section: str, **bounds: int | float) -> None:
 
 
 def meanings(owner: type) -> dict[str, str]:
-    """Return the descriptions under `Args:` in the docstring of a class, by name."""
+    """Return the descriptions under `Args:` in the docstrings of a class and its bases, by name."""
     shared = unpacked(owner)
-    inherited = {} if shared is None else meanings(shared)
-    _, _, arguments = (inspect.getdoc(owner) or "").partition("Args:\n")
-    block, _, _ = arguments.partition("\n\n")
-    return inherited | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    found = {} if shared is None else meanings(shared)
+    for base in reversed(inspect.getmro(owner)):  # those of a class replace those of its bases
+        _, _, arguments = inspect.cleandoc(base.__doc__ or "").partition("Args:\n")
+        block, _, _ = arguments.partition("\n\n")
+        found |= dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    return found
 
 
 def unpacked(owner: type) -> type | None:
