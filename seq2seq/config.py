@@ -377,9 +377,13 @@ def required(kind: Any) -> Any:
 
 def optional(owner: type) -> set[str]:
     """Return the keys with a default, which may be absent because older runs do not have them."""
+    return {*defaults(owner), *getattr(unpacked(owner), "__optional_keys__", ())}
+
+
+def defaults(owner: type) -> dict[str, Any]:
+    """Return the defaults of a constructor: what keys mean that older runs do not have."""
     parameters = inspect.signature(owner).parameters.items()
-    named = {name for name, parameter in parameters if parameter.default is not parameter.empty}
-    return named | set(getattr(unpacked(owner), "__optional_keys__", ()))
+    return {key: one.default for key, one in parameters if one.default is not one.empty}
 
 
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:

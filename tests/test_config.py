@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq import compose
-from seq2seq.compose import choices, config_folder
+from seq2seq.compose import choices, config_folder, model_names
 from seq2seq.config import (
     SECTION_PACKAGES,
     SUPPLIED_KEYS,

@@ -49,7 +49,7 @@ CHOICES = [
 ]
 
 
-def model_names() -> list[Any]:
+def sections() -> list[Any]:
     """Every YAML with every choice that it has; a preset of earlier keys as it is."""
     found, tested = [], {}
     for path, choice in product(MODELS, CHOICES):
@@ -73,7 +73,7 @@ def make(section: dict[str, Any], **changes: Any) -> Autoregressive:
     return model
 
 
-@pytest.fixture(params=model_names())
+@pytest.fixture(params=sections())
 def section(request: pytest.FixtureRequest) -> dict[str, Any]:
     return request.param
 
