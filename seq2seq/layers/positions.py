@@ -55,7 +55,7 @@ class LearnedPositions(nn.Module):
                 f"model.max_positions={self.table.num_embeddings}, the number of positions that "
                 "this model has learned: shorten the text, or train with a larger number"
             )
-        return self.table.weight[start : start + length]
+        return self.table(torch.arange(start, start + length, device=self.table.weight.device))
 
 
 class Rotation(NamedTuple):
