@@ -98,7 +98,8 @@ class LatentAttention(nn.Module):
         key = x[..., :0]
         if self.rotary_key is not None and rotation is not None:
             key = rotate(self.rotary_key(x), rotation)
-        return LatentCache(self.latent_norm(self.latent(x)), key)
+        latent = self.latent(x)
+        return LatentCache(self.latent_norm(latent).to(latent.dtype), key)  # under autocast, too
 
     def queries(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None

@@ -36,6 +36,13 @@ class Memory(NamedTuple):
 State = tuple[Cache, ...]  # the target so far, for each decoder layer
 
 
+class CacheElements(NamedTuple):
+    """Elements that memory and state hold for each token of source and target, in all layers."""
+
+    source: int
+    target: int
+
+
 class TransformerEncoderDecoder(Autoregressive):
     """Transformer encoder-decoder with tied embeddings.
 
@@ -178,6 +185,12 @@ class TransformerEncoderDecoder(Autoregressive):
     def decoder_layers(self) -> list[DecoderLayer]:
         """The decoder layers, with their type."""
         return cast("list[DecoderLayer]", list(self.decoder))
+
+    def cache_elements(self) -> CacheElements:
+        """Return the sizes of the caches by their formulas."""
+        source = sum(layer.to_source.cache_width for layer in self.decoder_layers)
+        target = sum(layer.to_target.cache_width for layer in self.decoder_layers)
+        return CacheElements(self.dim if self.cross_attention_cache == "source" else source, target)
 
     def start(self, memory: Memory) -> State:
         """Return an empty cache for each decoder layer."""
