@@ -588,18 +588,28 @@ def bench(
             help="Model sizes: those compared in experiments/speed, or the defaults of each model."
         ),
     ] = "reference",
+    caches: Annotated[
+        bool,
+        typer.Option(
+            "--caches",
+            help="Measure only the caches of decoding, for every kind of attention of a "
+            "Transformer: bytes per token, and speed at 20, 200 and 2,000 target tokens.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--json", help="JSON file for all measurements.")
     ] = None,
 ) -> None:
     """Measure training and translation speed on this machine, and estimate training time."""
     from seq2seq.commands.bench import bench, bench_table
+    from seq2seq.commands.bench_caches import bench_caches, caches_table
     from seq2seq.system.files import write_json
 
+    measure, table = (bench_caches, caches_table) if caches else (bench, bench_table)
     names = [word for word in words or [] if "=" not in word]
     keys = [word for word in words or [] if "=" in word]
-    results = bench(names, keys, own=sizes == "own")
-    print_table(bench_table(results))
+    results = measure(names, keys, own=sizes == "own")
+    print_table(table(results))
     if out is not None:
         write_json(out, results)
         print_written(out)

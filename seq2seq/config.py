@@ -325,12 +325,14 @@ def below(settings: Any, section: str, **bounds: int | float) -> None:
 
 
 def meanings(owner: type) -> dict[str, str]:
-    """Return the descriptions under `Args:` in the docstring of a class, by name."""
+    """Return the descriptions under `Args:` in the docstrings of a class and its bases, by name."""
     shared = unpacked(owner)
-    inherited = {} if shared is None else meanings(shared)
-    _, _, arguments = (inspect.getdoc(owner) or "").partition("Args:\n")
-    block, _, _ = arguments.partition("\n\n")
-    return inherited | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    found = {} if shared is None else meanings(shared)
+    for base in reversed(inspect.getmro(owner)):  # those of a class replace those of its bases
+        _, _, arguments = inspect.cleandoc(base.__doc__ or "").partition("Args:\n")
+        block, _, _ = arguments.partition("\n\n")
+        found |= dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    return found
 
 
 def unpacked(owner: type) -> type | None:
@@ -375,9 +377,13 @@ def required(kind: Any) -> Any:
 
 def optional(owner: type) -> set[str]:
     """Return the keys with a default, which may be absent because older runs do not have them."""
+    return {*defaults(owner), *getattr(unpacked(owner), "__optional_keys__", ())}
+
+
+def defaults(owner: type) -> dict[str, Any]:
+    """Return the defaults of a constructor: what keys mean that older runs do not have."""
     parameters = inspect.signature(owner).parameters.items()
-    named = {name for name, parameter in parameters if parameter.default is not parameter.empty}
-    return named | set(getattr(unpacked(owner), "__optional_keys__", ()))
+    return {key: one.default for key, one in parameters if one.default is not one.empty}
 
 
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:

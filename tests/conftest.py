@@ -110,6 +110,7 @@ SMALL = {
         "model.feed_forward=64 model.dropout=0 model.attention_dropout=0"
     ),
 }
+SMALL["transformer_modern"] = SMALL["transformer"]
 QUICK = (
     "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
     "train.batch_tokens=200 train.learning_rate=1e-2 train.warmup_steps=20 train.log_every=1 "

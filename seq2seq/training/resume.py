@@ -1,5 +1,6 @@
 """Check that an existing run can be resumed with the current configuration and corpus."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config import Config, locate
+from seq2seq.config import Config, defaults, locate
 from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import read_config
@@ -23,6 +24,7 @@ HARMLESS = {
     "runs_dir": "the location of the folder",
     "fresh": "only read at the start",
     "resume": "only read at the start",
+    "model.cross_attention_cache": "memory and speed of decoding; rounding errors",
     "trainer.threads": "speed; rounding errors of sums, as on another machine",
     "trainer.compile": "speed; rounding errors of sums, as on another machine",
     "train.log_every": "frequency of log lines",
@@ -127,13 +129,16 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def written_out(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with the names that null stands for in its `data`."""
-    data = section(config, "data")
-    try:
+    """A configuration with what absent keys of its `model` and null in its `data` stand for."""
+    config, data = dict(config), section(config, "data")
+    with contextlib.suppress(UserError):
+        model = section(config, "model")
+        config["model"] = defaults(locate("model", model.get("name"))) | model
+    with contextlib.suppress(UserError):
         corpus = locate("data", data.get("name"))
-    except UserError:
-        return config
-    return config | {"data": corpus.written_out(data)} if issubclass(corpus, Splits) else config
+        if issubclass(corpus, Splits):
+            config["data"] = corpus.written_out(data)
+    return config
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:
