@@ -42,7 +42,7 @@ CHOICES = [
 ]
 
 
-def model_names() -> list[Any]:
+def sections() -> list[Any]:
     found = []
     for path, choice in product(MODELS, CHOICES):
         section = yaml.safe_load(path.read_text())
@@ -64,7 +64,7 @@ def make(section: dict[str, Any], **changes: Any) -> Autoregressive:
     return model
 
 
-@pytest.fixture(params=model_names())
+@pytest.fixture(params=sections())
 def section(request: pytest.FixtureRequest) -> dict[str, Any]:
     return request.param
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.compose import variant
+from seq2seq.compose import model_names, model_settings
 from seq2seq.config import build
 from seq2seq.models.base import Seq2Seq
 from seq2seq.training.flops import multiply_adds
@@ -18,7 +18,7 @@ SMALL = {"embedding": E, "dim": D, "align_dim": A, "readout_dim": R, "layers": 1
 
 
 def made(name: str, **sizes: Any) -> Seq2Seq:
-    section = variant(name)
+    section = model_settings(name)
     section |= {key: value for key, value in sizes.items() if key in section}
     return build("model", section, source_vocab=50, target_vocab=V, shared_vocab=False)
 
