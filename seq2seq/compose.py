@@ -8,7 +8,7 @@ import re
 import shutil
 import string
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, is_dataclass
@@ -289,6 +289,23 @@ def composing() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(f"the configuration cannot be composed: {reason}") from error
+
+
+def refuse_keys(words: Sequence[str], reasons: Mapping[str, str], command: str) -> None:
+    """Check that no argument is a key that the command sets itself or has no use for.
+
+    Args:
+        words: arguments KEY=VALUE.
+        reasons: the keys that are refused, and why or what to do instead.
+        command: the command, for the message.
+
+    Raises:
+        UserError: one of them is.
+    """
+    for word in words:
+        key = word.partition("=")[0].lstrip("+~")
+        if key in reasons:
+            raise UserError(f"{word}: {command} does not take {key}: {reasons[key]}")
 
 
 def literal(text: str) -> str:

@@ -257,8 +257,8 @@ class Config:
     def __post_init__(self) -> None:
         if reason := not_a_folder_name(self.name):
             raise UserError(
-                f"name={shown(self.name)!r} must be a plain folder name, {reason} (to change the parent "
-                "folder, set runs_dir=)"
+                f"name={shown(self.name)!r} must be a plain folder name, {reason} (to change the "
+                "parent folder, set runs_dir=)"
             )
 
     @classmethod
