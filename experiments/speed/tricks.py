@@ -131,7 +131,9 @@ def training(learner: Learner, step: int) -> float:
 
 def translating(learner: Learner, step: int) -> float:
     """Sentences a second of processor time, other ones at each step."""
-    rows = learner.examples.usable.rows[step * bench.TOGETHER :][: bench.TOGETHER].tolist()
+    rows = learner.examples.usable.rows[step * bench.MEASURED_TOGETHER :][
+        : bench.MEASURED_TOGETHER
+    ].tolist()
     src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
     search, model = bench.forced(BEAM), learner.raw_model.eval()
     started = time.process_time()
