@@ -461,10 +461,10 @@ def test_a_difference_is_not_rounded_to_nothing(value: float, text: str) -> None
     assert decimals(value, "+") == (text if text.startswith("-") else f"+{text}")
 
 
-def test_a_small_difference_between_failed_systems_is_told_as_such(tmp_path: Path) -> None:
+def test_a_small_difference_between_failed_systems_is_written_out(tmp_path: Path) -> None:
     """No `beats by 0.0 BLEU`: the size is written out, and that both scores are near 0."""
-    nearly = [f"x{n} x x x x x x x x x x x x Wiese 1 ." for n in range(24)]
-    nothing = [f"x{n} x x x x x x x x x x x x x" for n in range(24)]
+    nearly = [f"x{n} {'x ' * 60}Wiese ." for n in range(24)]
+    nothing = [f"x{n} {'x ' * 60}" for n in range(24)]
     made = [make_run(tmp_path / "a", nothing), make_run(tmp_path / "b", nearly, model={"dim": 1})]
     comparison = compare(made)
     (pair,) = comparison.tests[0].quality.pairs["bleu"]
