@@ -8,7 +8,7 @@ import re
 import shutil
 import string
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, is_dataclass
@@ -35,6 +35,7 @@ from seq2seq.config import (
     meanings,
     not_a_folder_name,
     schema,
+    shown,
 )
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.overrides import SWEEPING, Value, options, text_kind, values
@@ -119,15 +120,19 @@ def config(words: list[str]) -> Config:
         UserError: an argument, key or value is wrong; the message names it and the most similar
             valid one.
     """
-    [one] = members(words, sweep=False)
+    [one] = members(words, sweep=None)
     return one.config
 
 
 MOST = 1000  # maximum number of runs in a sweep
 
 
-def members(words: list[str], *, sweep: bool) -> list[Member]:
+def members(words: list[str], *, sweep: bool | None) -> list[Member]:
     """Return the runs of a command; the values of the last argument vary fastest.
+
+    Args:
+        words: the arguments.
+        sweep: whether -m was given; None for a command that has no -m.
 
     Raises:
         UserError: as in `parse_command`.
@@ -155,8 +160,8 @@ def members(words: list[str], *, sweep: bool) -> list[Member]:
     return runs
 
 
-def parts(word: str, *, sweep: bool) -> Iterator[Part]:
-    """Yield the value of one argument, or each value of a sweep.
+def parts(word: str, *, sweep: bool | None) -> Iterator[Part]:
+    """Yield the value of one argument, or each value of a sweep (see `members`).
 
     Raises:
         UserError: it cannot be parsed, names an unknown choice, or is a sweep without -m.
@@ -164,7 +169,7 @@ def parts(word: str, *, sweep: bool) -> Iterator[Part]:
     key, equals, typed = word.partition("=")
     key = key.removeprefix("++")
     if equals and (kind := text_keys().get(key)) and not (sweep and SWEEPING.fullmatch(typed)):
-        for value in values(typed, kind, sweep=sweep):
+        for value in values(typed, kind, sweep=bool(sweep)):
             yield Part(f"{key}={value.typed}", key, value, None)
         return
     [override] = parse([word])
@@ -177,18 +182,16 @@ def parts(word: str, *, sweep: bool) -> Iterator[Part]:
     if override.is_delete():
         raise UserError(f"{key} cannot be deleted; give it a value (null is no limit)")
     if not override.is_sweep_override():
-        check_choice(override, str(override.value()))
+        check_choice(override, shown(override.value()))
         yield Part(word, key, None, override)
         return
     if not sweep:
-        raise UserError(
-            f"{word} has several values: add -m to train one run for each, or write "
-            "key=[a,b] for a list"
-        )
+        one_each = "give one" if sweep is None else "add -m to train one run for each"
+        raise UserError(f"{word} has several values: {one_each}, or write key=[a,b] for a list")
     start = word.partition("=")[0]
     for each in swept_values(override):
         [one] = parse([f"{start}={each}"])
-        check_choice(one, str(one.value()))
+        check_choice(one, shown(one.value()))
         text = Value(str(one.value()), str(one.value())) if key in text_keys() else None
         yield Part(f"{key}={text.typed}" if text else one.input_line or "", key, text, one)
 
@@ -287,6 +290,23 @@ def composing() -> Iterator[None]:
         raise UserError(f"the configuration cannot be composed: {reason}") from error
 
 
+def refuse_keys(words: Sequence[str], reasons: Mapping[str, str], command: str) -> None:
+    """Check that no argument is a key that the command sets itself or has no use for.
+
+    Args:
+        words: arguments KEY=VALUE.
+        reasons: the keys that are refused, and why or what to do instead.
+        command: the command, for the message.
+
+    Raises:
+        UserError: one of them is.
+    """
+    for word in words:
+        key = word.partition("=")[0].lstrip("+~")
+        if key in reasons:
+            raise UserError(f"{word}: {command} does not take {key}: {reasons[key]}")
+
+
 def literal(text: str) -> str:
     """Escape a text for OmegaConf, so that `${` in it is not an interpolation."""
     return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", text)
@@ -345,7 +365,12 @@ def hint(key: str, known: set[str]) -> str:
         for choice in choices_of(group):
             if inner in OmegaConf.load(file_of(group, choice)):
                 return f"it is a key of {group}={choice}"
-    return f"{did_you_mean(key, known)} (seq2seq train --help lists all keys)"
+    # Compare only the part that may be wrong: a long common prefix makes any keys similar.
+    inside = {name.removeprefix(f"{group}.") for name in known if name.startswith(f"{group}.")}
+    near = (
+        did_you_mean(inner, inside, f"{group}.") if inner and inside else did_you_mean(key, known)
+    )
+    return f"{near} (seq2seq train --help lists all keys)"
 
 
 _user_folder: ContextVar[Path | None] = ContextVar("user_folder", default=None)

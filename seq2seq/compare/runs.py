@@ -1,6 +1,7 @@
 """Runs to compare: evaluated run folders, folders of runs such as sweeps, outside systems."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class Run:
     @property
     def again(self) -> str:
         """How to score the run again; ends messages about missing or outdated scores."""
-        return f"run `seq2seq evaluate {self.path}` again"
+        return f"run `seq2seq evaluate {shlex.quote(str(self.path))}` again"
 
     def output(self, test: str) -> Path:
         """Return the file of translations of a test set."""
@@ -163,7 +164,8 @@ def evaluated(path: Path) -> RunFolder:
     folder = RunFolder.open(path)
     if not folder.scores:
         raise UserError(
-            f"{str(folder.path)!r} is not evaluated yet: run `seq2seq evaluate {folder.path}`"
+            f"{str(folder.path)!r} is not evaluated yet: run "
+            f"`seq2seq evaluate {shlex.quote(str(folder.path))}`"
         )
     return folder
 

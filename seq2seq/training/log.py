@@ -5,6 +5,7 @@ measurements go to clock.jsonl, at the same steps.
 """
 
 import json
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -170,4 +171,4 @@ class TrainingLog:
         console.print("  clock.jsonl, tokenizers, checkpoints/, state/, and the test sets in hyps/")
         if info["status"] == "interrupted":
             console.print("run the same command again to resume")
-        console.print(f"next: seq2seq evaluate {self.folder}")
+        console.print(f"next: seq2seq evaluate {shlex.quote(str(self.folder))}")

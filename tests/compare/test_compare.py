@@ -1,6 +1,7 @@
 """Comparison: what is compared with what, every refusal by its sentence, every name unharmed."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -580,3 +581,11 @@ def test_options_without_a_run_are_named_as_they_were_given(files: dict[str, Pat
         path.write_text("你好世界\n" * len(path.read_text("utf-8").splitlines()), "utf-8")
     [note] = compare(**given).tests[0].notes
     assert "--target-language" in note and "not given" in note and "data." not in note
+
+
+def test_the_suggested_command_quotes_the_folder(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "it's (1)", GOOD)
+    (run / "scores.json").unlink()
+    with pytest.raises(UserError) as caught:
+        compare([run])
+    assert shlex.quote(str(run)) in str(caught.value)

@@ -22,7 +22,7 @@ from seq2seq.compare.report.page import page
 from seq2seq.compare.report.record import record
 from seq2seq.compare.report.tex import escape, tex
 from seq2seq.compare.sentences import largest_differences
-from seq2seq.compare.verdict import verdict
+from seq2seq.compare.verdict import decimals, verdict
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import write_json, write_lines
@@ -440,6 +440,30 @@ def test_a_tie_is_called_a_tie(tmp_path: Path) -> None:
     make_run(tmp_path / "c", almost, model={"dim": 5})
     said = verdict(compare([same[0], tmp_path / "c"]))[0]
     assert "a and c are tied: " in said and "not significant" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(12.34, "12.3"), (0.14, "0.1"), (0.04, "0.04"), (-0.004, "-0.004"), (0.0, "0.0"),
+     (-0.0, "0.0"), (1e-9, "0.0000"), (-1e-9, "0.0000")],
+)  # fmt: skip
+def test_a_difference_is_not_rounded_to_nothing(value: float, text: str) -> None:
+    assert decimals(value) == text
+    assert decimals(value, "+") == (text if text.startswith("-") else f"+{text}")
+
+
+def test_a_small_difference_between_failed_systems_is_written_out(tmp_path: Path) -> None:
+    """No `beats by 0.0 BLEU`: the size is written out, and that both scores are near 0."""
+    nearly = [f"x{n} {'x ' * 60}Wiese ." for n in range(24)]
+    nothing = [f"x{n} {'x ' * 60}" for n in range(24)]
+    made = [make_run(tmp_path / "a", nothing), make_run(tmp_path / "b", nearly, model={"dim": 1})]
+    comparison = compare(made)
+    (pair,) = comparison.tests[0].quality.pairs["bleu"]
+    assert 0 < abs(pair.difference) < 1
+    said = " ".join(verdict(comparison))
+    assert " 0.0 BLEU" not in said and "(+0.0)" not in said
+    assert "No BLEU score is above 1: " in said
+    assert "No BLEU score is above 1: " in " ".join(verdict(compare(made[:1])))
 
 
 def test_the_verdict_says_where_the_order_turns(tmp_path: Path) -> None:

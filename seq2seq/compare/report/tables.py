@@ -10,6 +10,7 @@ from seq2seq.compare.quality import NAMES
 from seq2seq.compare.report.formats import DASH, count, figures, interval, short
 from seq2seq.compare.sentences import shown_pairs
 from seq2seq.compare.systems import Spread, System, spread
+from seq2seq.compare.verdict import decimals
 from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
 
@@ -97,7 +98,9 @@ def matrix(comparison: Comparison, test: TestSet, metric: str, *, brief: bool = 
             if not brief:
                 cells[row, column] = f"{mark} {difference:+.2f} ({ps})"
             else:
-                cells[row, column] = mark + (f"{difference:+.1f}" if len(names) <= MANY else "")
+                cells[row, column] = mark + (
+                    decimals(difference, "+") if len(names) <= MANY else ""
+                )
     heads = [str(i) for i in range(1, len(names) + 1)] if brief else names
     firsts = [f"{i} {name}" for i, name in enumerate(names, 1)] if brief else names
     rows = [
