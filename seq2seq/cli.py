@@ -146,9 +146,9 @@ hydra_style: dict[str, Any] = {
 @app.command(short_help="Check a corpus without training.", **hydra_style)
 def check(words: Words = None) -> None:
     """Check a corpus for errors without training (same arguments as train)."""
-    from seq2seq import compose
+    from seq2seq import compose, settings_help
 
-    requested, refused = compose.parse_command(words or [], compose.check_help), False
+    requested, refused = compose.parse_command(words or [], settings_help.check_help), False
     for member in requested.members if requested else []:
         from seq2seq.commands.check import check, findings_table
 
@@ -162,9 +162,9 @@ def check(words: Words = None) -> None:
 @app.command(short_help="Train a model, or several with -m.", **hydra_style)
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
-    from seq2seq import compose
+    from seq2seq import compose, settings_help
 
-    if requested := compose.parse_command(words or [], compose.help_text):
+    if requested := compose.parse_command(words or [], settings_help.help_text):
         from seq2seq.training import sweep
 
         if requested.sweep:
