@@ -13,8 +13,8 @@ class UserError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the hint after "unknown word; ": the most similar known word, or all known words."""
-    choices = sorted(known)
-    if near := get_close_matches(word, choices, n=1, cutoff=0.5):
+    choices = sorted(filter(None, known))
+    if near := get_close_matches(word, choices, n=1, cutoff=0.51):
         return f"did you mean {near[0]!r}?"
     if len(choices) > 12:
         return f"none of the {len(choices)} known names is similar"
