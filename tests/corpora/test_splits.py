@@ -1,8 +1,8 @@
 """One file divided into splits: by source, by seed, exactly, and alike for every form of file."""
 
 import json
-import re
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
