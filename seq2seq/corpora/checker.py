@@ -49,7 +49,7 @@ MEANINGS = {
     "quotes": "a quoted cell is not closed, or has text after its closing quote",
     "no such text": "a configured field is missing or is not text",
     "not plain text": "all lines are an n-best list, the output of a program, or tagged",
-    "training text": "held-out pairs must not be the training pairs",
+    "training text": "a test set must have pairs that are not in the training set",
     "nothing left": "no training pair is left",
     "several references": "only the first reference of each document is read",
     "other languages": "skipped: the unit lacks one of the two languages",
@@ -283,13 +283,13 @@ class SplitChecker:
                     self.findings.add(f"{what} in {other}", self.place(row))
 
     def refuse_training_text(self, trained: int) -> None:
-        """Reject a held-out set that has the same pairs as the training set.
+        """Reject a test set that has the same pairs as the training set.
 
         Args:
             trained: number of training pairs.
         """
         pairs, shared = self.findings.pairs, self.findings.count("pair in train")
-        if self.split != "train" and pairs == trained == shared > 0:
+        if self.split not in ("train", "validation") and pairs == trained == shared > 0:
             self.findings.add("training text", None, same_as_training(self.split))
 
     def note_odd(self, row: int, side: int, text: str) -> None:

@@ -138,7 +138,7 @@ def overlaps(train: Text, heldout: Mapping[str, Text]) -> list[Overlap]:
 
 
 def same_as_training(split: str) -> UserError:
-    """Return the error for a held-out set that is the same as the training set."""
+    """Return the error for a test set that is the same as the training set."""
     return UserError(
         f"{split} has the same pairs as the training set: use data.file to divide one file into "
         "training, validation and test pairs (data.validation=1000 data.tests=[1000])"

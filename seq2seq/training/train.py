@@ -37,7 +37,7 @@ from seq2seq.training.examples import (
     learn_tokenizers,
     print_markup,
     print_overlap,
-    refuse_held_out_on_train,
+    refuse_test_on_train,
 )
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.log import TrainingLog
@@ -102,7 +102,7 @@ def train_unrestored(config: Config) -> Path:
         for line in corpus.describe():
             console.print(line, markup=False, highlight=False)
         texts = held_out_texts(corpus)
-        refuse_held_out_on_train(training.learner.examples.text, texts)
+        refuse_test_on_train(training.learner.examples.text, texts)
         print_overlap(training.learner.examples.text, texts)
         print_markup({"train": training.learner.examples.text, **texts})
         for remark in remarks_on_text(training, texts):

@@ -432,7 +432,7 @@ CLEAN = [
     ("news-en-fr", "en", "fr", {}),
     ("europarl-en-de", "en", "de", {}),
     ("multi30k/raw", "en", "cs", {"validation": "val", "tests": ["test_2016_flickr"]}),
-    ("greek-nt", "grc", "eng", {"train": None, "file": "nt", "validation": None, "tests": []}),
+    ("greek-nt", "grc", "eng", {"train": "nt", "validation": "nt", "tests": []}),
 ]
 
 

@@ -299,16 +299,18 @@ def test_an_unreadable_file_to_divide_names_its_first_bad_line(
     assert "nothing to split" not in said
 
 
-def test_a_validation_set_that_is_the_training_set_is_refused(command, tmp_path):
+def test_a_validation_set_that_is_the_training_set_is_for_overfitting_and_is_reported(
+    command, tmp_path
+):
     lines = [f"{row[0]}\t{row[1]}\n" for row in teaching_file(100)]
     (tmp_path / "train.tsv").write_text("".join(lines))
-    (tmp_path / "copy.tsv").write_text("".join(lines))
     words = ["data=tsv", "data.source=en", "data.target=fr", "data.root=.", "data.tests=[]"]
-    for name in ("train.tsv", "copy.tsv"):
-        answer = command("check", *words, f"data.validation={name}")
-        assert answer.status == 1 and "validation has the same pairs" in answer.out
-        again = command("train", *words, f"data.validation={name}", *SMALL.split())
-        again.must_refuse("validation has the same pairs as the training set: use data.file")
+    answer = command("check", *words, "data.validation=train.tsv")
+    assert answer.status == 0 and "pair in train" in answer.out
+    answer = command("train", *words, "data.validation=train.tsv", *SMALL.split())
+    assert answer.status == 0 and "pairs of validation are also in the training" in answer.err
+    words[-1] = "data.tests=[train.tsv]"
+    command("train", *words, "data.validation=train.tsv").must_refuse("is the training file")
 
 
 def test_a_file_in_place_of_a_folder_names_the_keys_to_use(command, tmp_path):
