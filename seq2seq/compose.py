@@ -352,13 +352,26 @@ def parse(overrides: list[str]) -> list[Override]:
 PLAIN = string.ascii_letters + string.digits + "_+-./"  # characters of numbers and names
 
 
+# What a corpus of files has instead of a key of another corpus
+INSTEAD = {
+    "data.path": "; here data.file=FILE is one file to divide into all splits, and "
+    "data.root=FOLDER the folder of separate files"
+}
+
+
 def hint(key: str, known: set[str]) -> str:
     """Return a hint for an unknown key: the choice that has this key, or a similar key."""
     group, _, inner = key.partition(".")
     if inner and group in groups():
-        for choice in choices_of(group):
-            if inner in OmegaConf.load(file_of(group, choice)):
-                return f"it is a key of {group}={choice}"
+        # A list, because a key without a value (???) is not `in` a configuration
+        having = [
+            choice
+            for choice in choices_of(group)
+            if inner in list(OmegaConf.load(file_of(group, choice)))
+        ]
+        if having:
+            other = INSTEAD.get(key, "") if "data.file" in known else ""
+            return f"it is a key of {group}={', '.join(having)}{other}"
     # Compare only the part that may be wrong: a long common prefix makes any keys similar.
     inside = {name.removeprefix(f"{group}.") for name in known if name.startswith(f"{group}.")}
     near = (

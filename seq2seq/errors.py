@@ -19,8 +19,8 @@ def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
         known: the known words.
         prefix: what to write before each known word.
     """
-    choices = sorted(known)
-    if near := get_close_matches(word, choices, n=1, cutoff=0.5):
+    choices = sorted(filter(None, known))
+    if near := get_close_matches(word, choices, n=1, cutoff=0.51):
         return f"did you mean {prefix + near[0]!r}?"
     if len(choices) > 12:
         return f"none of the {len(choices)} known names is similar"

@@ -73,6 +73,8 @@ def read_links(path: Path, texts: Sequence[Text], form: Form, *, gold: bool = Tr
         else {"pharaoh-1": "pharaoh", "talp": "pharaoh"}.get(form, form)
     )
     entries = READERS[kind](path, lines, texts)
+    if gold and not entries:
+        raise UserError(f"{path} has no links: there is nothing to score against")
     base = BASE.get(form)
     if base is None:
         base = (
@@ -219,6 +221,11 @@ def guess_base(
         UserError: both are possible, and the file has gold links.
     """
     zero = any(min(entry.i, entry.j) == 0 for entry in entries)
+    if zero and not fit(entries, texts, 0):
+        # Counted from 1, with 0 for null links, if all other links fit and some would not from 0
+        linked = [entry for entry in entries if entry.i or entry.j]
+        words = [entry for entry in linked if entry.i and entry.j]
+        return 1 if len(linked) == len(entries) and words and fit(words, texts, 1) else 0
     if zero or not entries:
         return 0
     if not fit(entries, texts, 0):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
-from seq2seq.corpora.delimited import table_pairs
+from seq2seq.corpora.delimited import COLUMN_KEYS, same_for_both, table_pairs
 from seq2seq.corpora.hub_dataset import HubDataset
 from seq2seq.corpora.hub_tables import form_of
 from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
@@ -73,6 +73,8 @@ class Hub(Corpus):
         self.dataset = HubDataset(path, subset, revision)
         self.source_column = source_column
         self.target_column = target_column
+        if self._columns[0] == self._columns[1]:
+            raise same_for_both(f"the column {self._columns[0][-1]!r}", COLUMN_KEYS)
         self._counts: dict[str, int] = {}
         self._places: dict[str, Places] = {}
 
