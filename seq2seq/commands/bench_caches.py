@@ -114,17 +114,20 @@ def measure(fabric: Fabric, section: dict[str, Any], config: Config) -> dict[str
             seconds = [timed(fabric.device, work) for _ in range(repeats)]
             speeds[str(length)] = length / statistics.median(seconds)
     elements = model.cache_elements()
-    element = state[0][0].element_size()
+    bytes_of = {
+        key: tree[0][0].element_size()
+        for key, tree in (("source", memory.source), ("target", state))
+    }
     return {
         **{key: section[key] for key in ("attention", "key_value_heads")},
         "cross_attention_cache": section.get("cross_attention_cache"),
         "parameters": model.parameter_count,
         "bytes_per_source_token": {
-            "formula": element * elements.source,
+            "formula": bytes_of["source"] * elements.source,
             "measured": nbytes(memory.source) / SOURCE,
         },
         "bytes_per_target_token": {
-            "formula": element * elements.target,
+            "formula": bytes_of["target"] * elements.target,
             "measured": nbytes(state) / LENGTHS[0],
         },
         "tokens_per_second": speeds,
