@@ -88,7 +88,7 @@ TANH = (
     (AdditiveScore, "forward", papers_score),
 )
 TRICKS = (
-    Trick("batches of like length", ("transformer",), ((TokenBatches, "_cut", shuffled),)),
+    Trick("batches of similar length", ("transformer",), ((TokenBatches, "_cut", shuffled),)),
     Trick(
         "loss and its gradient in chunks",
         ("transformer", "bahdanau", "rnn"),
@@ -132,9 +132,8 @@ def training(learner: Learner, step: int) -> float:
 
 def translating(learner: Learner, step: int) -> float:
     """Sentences a second of processor time, other ones at each step."""
-    rows = learner.examples.usable.rows[step * bench.MEASURED_TOGETHER :][
-        : bench.MEASURED_TOGETHER
-    ].tolist()
+    first = step * bench.MEASURED_TOGETHER
+    rows = learner.examples.usable.rows[first : first + bench.MEASURED_TOGETHER].tolist()
     src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
     search, model = bench.forced(BEAM), learner.raw_model.eval()
     started = time.process_time()
@@ -175,8 +174,8 @@ def main(out: Path, words: list[str]) -> None:
         measure(trick, name, words)
         for trick, name in track(todo, "tricks", total=len(todo), unit="tricks")
     ]
-    facts = {"commit": provenance.commit(), "machine": provenance.machine(), "words": words}
-    write_json(out / "tricks.json", {"tricks": found, **facts, "versions": provenance.versions()})
+    facts = {"words": words, **provenance.environment()}
+    write_json(out / "tricks.json", {"tricks": found, **facts})
     lines = ["| trick | model | work | without | with | gain | spread |"]
     lines += ["|:--|:--|:--|--:|--:|--:|--:|"]
     for one in found:

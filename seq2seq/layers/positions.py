@@ -49,14 +49,31 @@ class LearnedPositions(nn.Module):
         Raises:
             UserError: a position has no embedding.
         """
-        if start + length > self.table.num_embeddings:
+        self.check(start + length)
+        return self.table(torch.arange(start, start + length, device=self.table.weight.device))
+
+    def at(self, places: Int[Tensor, "*batch len"]) -> Float[Tensor, "*batch len dim"]:
+        """Return the embeddings of given positions, counted from 0.
+
+        Raises:
+            UserError: a position has no embedding.
+        """
+        self.check(int(places.max()) + 1)
+        return self.table(places)
+
+    def check(self, length: int) -> None:
+        """Check that a sequence of `length` tokens has an embedding for each of them.
+
+        Raises:
+            UserError: it has not.
+        """
+        if length > self.table.num_embeddings:
             raise UserError(
-                f"a sequence of {start + length} tokens is longer than "
+                f"a sequence of {length} tokens is longer than "
                 f"model.max_positions={self.table.num_embeddings}, the number of positions that "
                 "this model has learned: shorten the text, lower search.max_length, or train with "
                 "a larger number"
             )
-        return self.table(torch.arange(start, start + length, device=self.table.weight.device))
 
 
 class Rotation(NamedTuple):

@@ -108,7 +108,10 @@ class Seq2Seq(nn.Module, ABC):
         Divide it by batch.num_tokens for the mean. `smoothing` is the probability mass spread
         uniformly over the vocabulary (label smoothing, Szegedy et al. 2016).
         """
-        memory = self.encode(batch.src, batch.src_mask)
+        return self.target_loss(batch, self.encode(batch.src, batch.src_mask), smoothing)
+
+    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+        """Return the loss of `loss` given the encoded source."""
         states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
         # The output layer is the largest matrix product, so padding is removed first. A stable
         # sort selects the real tokens without a device synchronization; a boolean mask needs one.

@@ -27,6 +27,7 @@ from rich.text import Text
 from seq2seq.compose import Member
 from seq2seq.config import Config, build
 from seq2seq.errors import UserError
+from seq2seq.runs.nested import section
 from seq2seq.runs.size_check import UninitializedTensors
 from seq2seq.runs.untrusted import read_json
 from seq2seq.system.console import Stderr, console, print_if_read
@@ -221,8 +222,7 @@ def write_records(entries: Iterable[Entry]) -> None:
 def read_record(path: Path) -> dict[str, Any]:
     """Read the runs of a sweep.json; empty if the file does not exist or is damaged."""
     with contextlib.suppress(OSError, UserError):
-        runs = read_json(path).get("runs")
-        return runs if isinstance(runs, dict) else {}
+        return section(read_json(path), "runs")
     return {}
 
 

@@ -46,6 +46,9 @@ CHOICES = [
     {"positions": "learned", "max_positions": 12, "normalization": "rms"},
     {"positions": "none", "feed_forward_kind": "gelu"},
     {"feed_forward_kind": "swiglu", "cross_attention_cache": "source"},
+    {"source_mask": "causal", "loss_on": "both"},
+    {"target_positions": "continue"},
+    {"target_positions": "continue", "positions": "rope"},
 ]
 
 

@@ -25,6 +25,7 @@ from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import write_config
+from seq2seq.runs.nested import flatten
 from seq2seq.runs.weights import read_tensors, read_weights, save_weights
 from seq2seq.system import files
 from seq2seq.system.exit_status import reporting_user_errors
@@ -310,7 +311,7 @@ def test_what_a_save_was_made_by_cannot_be_forced(given, begun, word, part):
 
 
 def test_every_key_of_a_list_is_a_key(given):
-    known = dict(resume.flat(dataclasses.asdict(given())))
+    known = flatten(dataclasses.asdict(given()))
     assert {*resume.HARMLESS, *resume.ENDS, *resume.FIXED} <= known.keys()
 
 

@@ -60,13 +60,8 @@ def of_test(comparison: Comparison, test: TestSet, pictures: Sequence[Path]) -> 
     for picture in pictures:
         yield f"![{picture.stem}]({picture.name})"
         yield ""
-    for further in (
-        tables.further(comparison, test),
-        tables.alignment(comparison, test),
-        tables.cost(comparison, test),
-    ):
-        if further:
-            yield from table(further, f"### {escape(further.title)}")
+    for one in tables.optional(comparison, test):
+        yield from table(one, f"### {escape(one.title)}")
     if len(comparison.systems) > 1:
         yield "### Where they differ"
         yield ""

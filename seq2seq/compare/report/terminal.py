@@ -37,10 +37,4 @@ def shown(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     if len(comparison.systems) > 1:
         yield tables.matrix(comparison, test, "bleu", brief=True)
     yield from tables.axes(test)
-    for table in (
-        tables.further(comparison, test),
-        tables.alignment(comparison, test),
-        tables.cost(comparison, test),
-    ):
-        if table:
-            yield table
+    yield from tables.optional(comparison, test)
