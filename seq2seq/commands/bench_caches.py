@@ -53,8 +53,11 @@ def bench_caches(
     if len(names) > 1:
         raise UserError(f"bench --caches measures one model, not {len(names)}: {', '.join(names)}")
     name = names[0] if names else "transformer"
-    if "attention" not in compose.model_settings(name):
-        raise UserError(f"bench --caches needs a model with a key model.attention, not {name}")
+    if not {"attention", "cross_attention_cache"} <= compose.model_settings(name).keys():
+        raise UserError(
+            "bench --caches needs a model with keys model.attention and "
+            f"model.cross_attention_cache, such as transformer, not {name}"
+        )
     for word in words:
         if (key := word.lstrip("+~").partition("=")[0]) in MEASURED:
             raise UserError(f"{word} has no effect: bench --caches measures every {key}")
@@ -89,9 +92,6 @@ def sections(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
             own["key_value_heads"] = model["key_value_heads"] or groups
         if kind != "latent":
             own |= dict.fromkeys(LATENT_KEYS)
-        if "cross_attention_cache" not in model:
-            yield model | own
-            continue
         for cache in ("keys", "source") if kind != "latent" else ("keys",):
             yield model | own | {"cross_attention_cache": cache}
 
