@@ -53,8 +53,11 @@ def bench_caches(
     if len(names) > 1:
         raise UserError(f"bench --caches measures one model, not {len(names)}: {', '.join(names)}")
     name = names[0] if names else "transformer"
-    if "attention" not in compose.model_settings(name):
-        raise UserError(f"bench --caches needs a model with a key model.attention, not {name}")
+    if not {"attention", "cross_attention_cache"} <= compose.model_settings(name).keys():
+        raise UserError(
+            "bench --caches needs a model with keys model.attention and "
+            f"model.cross_attention_cache, such as transformer, not {name}"
+        )
     for word in words:
         if (key := word.lstrip("+~").partition("=")[0]) in MEASURED:
             raise UserError(f"{word} has no effect: bench --caches measures every {key}")
@@ -89,9 +92,6 @@ def sections(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
             own["key_value_heads"] = model["key_value_heads"] or groups
         if kind != "latent":
             own |= dict.fromkeys(LATENT_KEYS)
-        if "cross_attention_cache" not in model:
-            yield model | own
-            continue
         for cache in ("keys", "source") if kind != "latent" else ("keys",):
             yield model | own | {"cross_attention_cache": cache}
 
@@ -114,17 +114,20 @@ def measure(fabric: Fabric, section: dict[str, Any], config: Config) -> dict[str
             seconds = [timed(fabric.device, work) for _ in range(repeats)]
             speeds[str(length)] = length / statistics.median(seconds)
     elements = model.cache_elements()
-    element = state[0][0].element_size()
+    bytes_of = {
+        key: tree[0][0].element_size()
+        for key, tree in (("source", memory.source), ("target", state))
+    }
     return {
         **{key: section[key] for key in ("attention", "key_value_heads")},
         "cross_attention_cache": section.get("cross_attention_cache"),
         "parameters": model.parameter_count,
         "bytes_per_source_token": {
-            "formula": element * elements.source,
+            "formula": bytes_of["source"] * elements.source,
             "measured": nbytes(memory.source) / SOURCE,
         },
         "bytes_per_target_token": {
-            "formula": element * elements.target,
+            "formula": bytes_of["target"] * elements.target,
             "measured": nbytes(state) / LENGTHS[0],
         },
         "tokens_per_second": speeds,

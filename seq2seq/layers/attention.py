@@ -30,8 +30,14 @@ class AttentionOutput(NamedTuple):
 def masked_softmax(
     scores: Float[Tensor, "*batch queries keys"],
     mask: Bool[Tensor, "*#batch #queries keys"] | None,
+    bias: Float[Tensor, "*#batch queries keys"] | None = None,
 ) -> Float[Tensor, "*batch queries keys"]:
-    """Return the softmax over the keys; a key is masked out where the mask is False."""
+    """Return the softmax over the keys; a key is masked out where the mask is False.
+
+    The bias is added to the scores.
+    """
+    if bias is not None:
+        scores = scores + bias.to(scores.dtype)
     return (scores if mask is None else scores.masked_fill(~mask, float("-inf"))).softmax(dim=-1)
 
 
@@ -138,7 +144,7 @@ def dot_product_attention(
     if weights or query.device.type == "cpu":  # on a CPU this is faster than the fused kernel
         # Scaling the queries instead of the scores takes far fewer multiplications.
         scores = shared_product(query / math.sqrt(query.size(-1)), keys.transpose(-2, -1))
-        attention = masked_softmax(scores if bias is None else scores + bias, mask)
+        attention = masked_softmax(scores, mask, bias)
         return shared_product(dropout(attention), values), attention
     if bias is not None:
         bias = bias.to(query.dtype)

@@ -28,9 +28,8 @@ from seq2seq.layers.attention import (
 )
 from seq2seq.layers.cache import LatentCache
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.normalization import RMSNorm
 from seq2seq.layers.positions import Rotation, rotate
-
-EPS = 1e-6  # of the RMS norms, as in the published model
 
 
 class LatentAttention(nn.Module):
@@ -71,12 +70,12 @@ class LatentAttention(nn.Module):
         self.compress_query: nn.Module = nn.Identity()
         if query_latent_dim is not None:
             self.compress_query = nn.Sequential(
-                nn.Linear(dim, query_latent_dim, bias=False), nn.RMSNorm(query_latent_dim, EPS)
+                nn.Linear(dim, query_latent_dim, bias=False), RMSNorm(query_latent_dim)
             )
         query_dim = dim if query_latent_dim is None else query_latent_dim
         self.query = nn.Linear(query_dim, dim, bias=False)
         self.latent = nn.Linear(dim, latent_dim, bias=False)
-        self.latent_norm = nn.RMSNorm(latent_dim, EPS)
+        self.latent_norm = RMSNorm(latent_dim)
         self.key = nn.Linear(latent_dim, dim, bias=False)
         self.value = nn.Linear(latent_dim, dim, bias=False)
         self.out = nn.Linear(dim, dim, bias=False)
@@ -95,11 +94,11 @@ class LatentAttention(nn.Module):
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None = None
     ) -> LatentCache:
         """Return the latent vectors and rotary keys of x; `rotation` is that of its positions."""
-        key = x[..., :0]
+        latent = self.latent_norm(self.latent(x))
+        key = latent[..., :0]
         if self.rotary_key is not None and rotation is not None:
             key = rotate(self.rotary_key(x), rotation)
-        latent = self.latent(x)
-        return LatentCache(self.latent_norm(latent).to(latent.dtype), key)  # under autocast, too
+        return LatentCache(latent, key)
 
     def queries(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None
@@ -177,8 +176,6 @@ class LatentAttention(nn.Module):
         scores = shared_product(absorb(query * scale, key), latent.transpose(-2, -1))
         if self.rotary_width:
             scores = scores + shared_product(rotary_query * scale, rotary_key.transpose(-2, -1))
-        attention = masked_softmax(
-            scores if bias is None else scores + bias, None if mask is None else mask.unsqueeze(1)
-        )
+        attention = masked_softmax(scores, None if mask is None else mask.unsqueeze(1), bias)
         context = shared_product(self.dropout(attention), latent)
         return expand(context, value), attention if weights else None

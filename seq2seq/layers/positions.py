@@ -71,7 +71,8 @@ class LearnedPositions(nn.Module):
             raise UserError(
                 f"a sequence of {length} tokens is longer than "
                 f"model.max_positions={self.table.num_embeddings}, the number of positions that "
-                "this model has learned: shorten the text, or train with a larger number"
+                "this model has learned: shorten the text, lower search.max_length, or train with "
+                "a larger number"
             )
 
 

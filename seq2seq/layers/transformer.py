@@ -10,8 +10,10 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import AttentionOutput
 from seq2seq.layers.cache import Cache, SourceCache, grow
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.feed_forward import FeedForward, SwiGLU
 from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
+from seq2seq.layers.normalization import RMSNorm
 from seq2seq.layers.positions import Rotation, alibi, rotation
 
 Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
@@ -20,7 +22,6 @@ Norm = Literal["pre", "post"]
 Normalization = Literal["layer", "rms"]
 FeedForwardKind = Literal["relu", "gelu", "swiglu"]
 AttentionLayer = MultiHeadAttention | LatentAttention
-RMS_EPS = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,7 @@ class Parts:
     def norm_layer(self) -> nn.Module:
         """Build a normalization over the last axis."""
         if self.normalization == "rms":
-            return nn.RMSNorm(self.dim, RMS_EPS)
+            return RMSNorm(self.dim)
         return nn.LayerNorm(self.dim, bias=self.bias)
 
     def residual(self) -> "Residual":
@@ -174,40 +175,6 @@ class Residual(nn.Module):
         """Add the output y of the sublayer to its residual input x."""
         x = x + self.dropout(y)
         return x if self.pre else self.norm(x)
-
-
-class FeedForward(nn.Sequential):
-    """Position-wise feed-forward network: two linear layers with an activation between.
-
-    ReLU is that of Vaswani et al. (2017, section 3.3), GELU that of Hendrycks and Gimpel (2016).
-    """
-
-    def __init__(
-        self, dim: int, hidden: int, dropout: float, activation: nn.Module, *, bias: bool
-    ) -> None:
-        super().__init__(
-            nn.Linear(dim, hidden, bias=bias),
-            activation,
-            Dropout(dropout),
-            nn.Linear(hidden, dim, bias=bias),
-        )
-
-
-class SwiGLU(nn.Module):
-    """Feed-forward network down(swish(gate x) * (up x)) (Shazeer 2020, equation 6).
-
-    It has three matrices: two thirds of the hidden size give as many parameters as two matrices.
-    """
-
-    def __init__(self, dim: int, hidden: int, dropout: float, *, bias: bool) -> None:
-        super().__init__()
-        self.gate, self.up = (nn.Linear(dim, hidden, bias=bias) for _ in range(2))
-        self.dropout = Dropout(dropout)
-        self.down = nn.Linear(hidden, dim, bias=bias)
-
-    def forward(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch len dim"]:
-        """Apply the network at each position."""
-        return self.down(self.dropout(nn.functional.silu(self.gate(x)) * self.up(x)))
 
 
 class SelfAttentionInputs(NamedTuple):

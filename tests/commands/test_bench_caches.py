@@ -104,6 +104,7 @@ def test_a_table_that_fits_by_its_longest_words_is_not_cropped(width):
 
 def test_what_has_no_effect_or_no_kinds_is_refused(command):
     command("bench", "--caches", "rnn").must_refuse("model.attention", "not rnn")
+    command("bench", "--caches", "decoder_only").must_refuse("not decoder_only")
     command("bench", "--caches", "trnasformer").must_refuse("did you mean 'transformer'")
     command("bench", "--caches", "transformer", "rnn").must_refuse("one model, not 2")
     for word in ("model.attention=latent", "model.cross_attention_cache=source"):

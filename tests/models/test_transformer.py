@@ -77,6 +77,24 @@ def test_cached_steps_equal_one_pass(kind, positions, batch):
         assert nbytes(state) == 4 * len(token) * (t + 1) * LAYERS * elements
 
 
+@pytest.mark.parametrize(("kind", "positions"), [*product(KINDS, POSITIONS)])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_half_precision_trains_and_decodes(kind, positions, mixed, batch, recwarn):
+    """In bfloat16 alone, and under autocast, where every cache is in bfloat16."""
+    model = make(**combination(kind, positions), normalization="rms")
+    model = model if mixed else model.bfloat16()
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        model.loss(batch).backward()
+        with torch.no_grad():
+            memory = model.encode(batch.src, batch.src_mask)
+            whole, state = model.decode(batch.tgt_in, memory), model.start(memory)
+            for t, token in enumerate(batch.tgt_in.unbind(1)):
+                logits, _, state = model.step(token, memory, state)
+                torch.testing.assert_close(logits, whole.logits[:, t], atol=0.3, rtol=0.05)
+    assert {part.dtype for cache in (*state, *memory.source) for part in cache} == {torch.bfloat16}
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "latent"])
 def test_one_source_for_all_layers_changes_no_number(kind, batch):
     """With a beam, with padding, and after the search has dropped a sentence."""
