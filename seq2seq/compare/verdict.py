@@ -12,11 +12,13 @@ FAILED = 1.0  # BLEU below which a translation has next to nothing in common wit
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Summarize each test set in a few sentences, then compare test sets and count seeds."""
-    sentences = [sentence for test in comparison.tests for sentence in of_test(comparison, test)]
-    if len(comparison.systems) > 1:
-        sentences += [*across(comparison), seeds(comparison.systems)]
-    return sentences
+    """Summarize the comparison in paragraphs: all test sets and the seeds, then each test set."""
+    each = [" ".join(of_test(comparison, test)) for test in comparison.tests]
+    if len(comparison.systems) == 1:
+        return each
+    if len(each) == 1:
+        return [f"{each[0]} {seeds(comparison.systems)}"]
+    return [" ".join([*across(comparison), seeds(comparison.systems)]), *each]
 
 
 def ranked(comparison: Comparison, test: TestSet) -> list[System]:

@@ -23,7 +23,9 @@ def markdown(comparison: Comparison, drawn: Sequence[Path] = ()) -> str:
         drawn: figures in the folder of the report. A figure named `AXIS-TEST.png` is shown with
             test set TEST, one without a hyphen after all test sets.
     """
-    lines = ["# Comparison", "", escape(" ".join(verdict(comparison))), ""]
+    lines = ["# Comparison", ""]
+    for paragraph in verdict(comparison):
+        lines += [escape(paragraph), ""]
     pictures = [picture for picture in drawn if picture.suffix == ".png"]
     for test in comparison.tests:
         lines += [f"## {escape(tables.title(comparison, test))}", ""]

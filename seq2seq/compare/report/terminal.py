@@ -15,7 +15,7 @@ from seq2seq.system.terminal_table import TableView
 
 def render(comparison: Comparison) -> RenderableType:
     """Render the verdict, the tables of every test set and the notes."""
-    parts: list[RenderableType] = [Text(" ".join(verdict(comparison))), Text("")]
+    parts: list[RenderableType] = [Text("\n\n".join(verdict(comparison))), Text("")]
     for test in comparison.tests:
         parts.append(Text(tables.title(comparison, test), style="bold"))
         for table in shown(comparison, test):
