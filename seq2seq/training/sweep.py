@@ -142,7 +142,12 @@ def refuse_shared_folders(members: Sequence[Member]) -> None:
         # Compare case-insensitively where the file system does.
         path = os.path.normcase(folder_of(member.config).absolute())
         if (other := first.setdefault(path, member)) is not member:
-            differing = [w for w in member.words if w not in other.words] or ["the same arguments"]
+            differing = [word for word in member.words if word not in other.words]
+            if not differing:
+                raise UserError(
+                    f"the sweep has two runs with {' '.join(member.words)}: remove one of the "
+                    "equal values"
+                )
             raise UserError(
                 f"{folder_of(member.config)} would be the folder of two runs of this sweep, the "
                 f"second with {' '.join(differing)}: omit name=, or sweep it as well (name=a,b)"
