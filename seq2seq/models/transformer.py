@@ -207,9 +207,15 @@ class Transformer(Autoregressive):
         encodings = positions(start, ids.size(1), self.dim).to(table.weight)
         return self.dropout(table(ids) * math.sqrt(self.dim) + encodings)
 
-    def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
+        """Return the scaled source embeddings plus position encodings."""
+        return self.embed(self.source, src)
+
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
         """Run the encoder, then compute the keys and values for each decoder layer."""
-        x = self.embed(self.source, src)
+        x = embedded
         for layer in self.encoder:
             x = layer(x, mask.unsqueeze(1))
         if self.norms:
