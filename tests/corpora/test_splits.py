@@ -141,7 +141,7 @@ def test_usual_sizes_and_several_tests(made, tmp_path):
         (["data.validation=-5"], ["data.validation=-5 is not the size"]),
         (["data.validation=nan"], ["is not the size"]),
         (["data.validation=inf"], ["is not the size"]),
-        (['data.validation=1,000'], ["is not the size"]),
+        (["data.validation=1,000"], ["is not the size"]),
         (["data.validation=1_000x"], ["there is no file", "1_000x"]),
         (["data.validation=0.0001"], ["data.validation=0.0001 of 600 pairs is less than one"]),
         (["data.train=fra.txt"], ["data.train=fra.txt has no effect with data.file"]),
