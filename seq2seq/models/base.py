@@ -1,5 +1,6 @@
 """The interface of every translation model.
 
+    embed_source  source            -> vectors  what the first layer of the encoder reads
     encode        source            -> memory   computed once, never modified
     hidden        memory + target   -> states   all positions at once (teacher forcing)
     output_layer  weight and bias, linear, so that the loss need not hold all logits at once
@@ -72,8 +73,22 @@ class Seq2Seq(nn.Module, ABC):
     compilable: ClassVar[bool] = False
 
     @abstractmethod
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src width"]:
+        """Return all that the first layer of the encoder reads, one vector for each source token.
+
+        This includes scaling, positions and dropout. It is apart from `encode`, so that vectors can
+        be replaced, and derivatives with respect to them taken, in any model.
+        """
+
+    @abstractmethod
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src width"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
+        """Encode vectors of `embed_source`; mask is True at tokens and False at padding."""
+
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Encode the source; mask is True at real tokens and False at padding."""
+        """Encode the source; mask is True at tokens and False at padding."""
+        return self.encode_embedded(self.embed_source(src), mask)
 
     @abstractmethod
     def hidden(

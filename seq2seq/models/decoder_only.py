@@ -24,7 +24,7 @@ from seq2seq.layers.transformer import (
     SelfAttentionLayer,
 )
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
-from seq2seq.models.encoder_decoder import initialize
+from seq2seq.models.transformer_encoder_decoder import initialize
 from seq2seq.text.batching import PAD, Batch
 
 
@@ -179,15 +179,11 @@ class DecoderOnly(Autoregressive):
         x = self.embed(self.target, tgt, places)
         return self.dropout(x if self.segment is None else x + self.segment * math.sqrt(self.dim))
 
-    def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Run the source through the stack and keep the cache of each layer."""
-        return self.encode_embedded(self.embed_source(src), mask)
-
     def encode_embedded(
-        self, source: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
+        self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Run the source through the stack and keep the cache of each layer."""
-        return self.read_source(source, mask)[1]
+        return self.read_source(embedded, mask)[1]
 
     def read_source(
         self, source: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]

@@ -1,6 +1,6 @@
 """The Transformer (Vaswani et al. 2017)."""
 
-from seq2seq.models.encoder_decoder import TransformerEncoderDecoder
+from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
 
 
 class Transformer(TransformerEncoderDecoder):

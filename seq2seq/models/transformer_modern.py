@@ -1,6 +1,6 @@
 """The Transformer with the parts of recent language models."""
 
-from seq2seq.models.encoder_decoder import TransformerEncoderDecoder
+from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
 
 
 class TransformerModern(TransformerEncoderDecoder):

@@ -7,8 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from seq2seq.layers.dropout import Dropout
-from seq2seq.layers.recurrent import PARTS, Cell, DeepOutput, Embedding, Recurrence
-from seq2seq.models.rnn import flip
+from seq2seq.layers.recurrent import PARTS, Cell, DeepOutput, Embedding, Recurrence, flip
 
 KINDS = pytest.mark.parametrize("kind", ["gru", "lstm", "tanh"])
 LENGTHS = [2, 5, 1]
@@ -107,7 +106,9 @@ def test_the_tanh_readout_squashes_each_number():
 def test_flip_turns_each_sentence_round_and_leaves_its_padding():
     src = torch.tensor([[4, 5, 2, 0, 0], [6, 7, 8, 9, 2], [2, 0, 0, 0, 0]])
     expected = [[2, 5, 4, 0, 0], [2, 9, 8, 7, 6], [2, 0, 0, 0, 0]]
-    assert flip(src, src != 0).tolist() == expected
+    vectors = torch.stack([src, -src], dim=-1).float()
+    assert flip(vectors, src != 0)[:, :, 0].tolist() == expected
+    assert flip(vectors, src != 0)[:, :, 1].neg().tolist() == expected
 
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 0.9])

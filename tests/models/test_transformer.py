@@ -11,7 +11,7 @@ from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import SourceCache, nbytes
 from seq2seq.models.base import select
-from seq2seq.models.encoder_decoder import TransformerEncoderDecoder
+from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
 from seq2seq.text.batching import PAD, Batch, collate
 
 WIDTH, HEADS, LAYERS, GROUPS, LATENT, ROTARY = 6, 4, 2, 2, 5, 4

@@ -46,6 +46,16 @@ def bahdanau(cell: str = "gru") -> float:
     return (encoder + STATE[cell] ** 2 + keys + T * (looking + moving + readout)) / T
 
 
+def luong(cell: str = "lstm", score: str = "general", feeding: bool = True) -> float:
+    gates = GATES[cell] * D
+    encoder = S * (E + D) * gates
+    once = {"dot": 0, "general": S * D * D, "concat": S * D * D}[score]  # of the keys
+    each = {"dot": S * D, "general": S * D, "concat": D * D + S * D}[score]
+    moving = (E + D * feeding + D) * gates
+    combining = S * D + 2 * D * D  # average, h~
+    return (encoder + once + T * (moving + each + combining + D * V)) / T
+
+
 def transformer(width: int = 16, inside: int = 24, layers: tuple[int, int] = (2, 3)) -> float:
     def attention(queries: int, keys: int) -> int:
         return 2 * (queries + keys) * width**2 + 2 * queries * keys * width
@@ -110,6 +120,10 @@ SIZES = {"dim": 16, "feed_forward": 24, "encoder_layers": 2, "decoder_layers": 3
     [
         ("rnn", SMALL, rnn),
         ("bahdanau", SMALL, bahdanau),
+        ("luong", SMALL, luong),
+        ("elman", SMALL, lambda: rnn("tanh")),
+        ("lstm", SMALL, lambda: rnn("lstm")),
+        ("gru", SMALL, rnn),
         ("transformer", SIZES, transformer),
     ],
 )
@@ -119,14 +133,21 @@ def test_it_is_what_a_hand_counts(
     assert multiply_adds(made(name, **sizes), S, T) == pytest.approx(by_hand())
 
 
-@pytest.mark.parametrize("name", ["rnn", "bahdanau"])
+@pytest.mark.parametrize("name", ["rnn", "bahdanau", "luong"])
 @pytest.mark.parametrize("cell", GATES)
 def test_every_cell_is_counted(name: str, cell: str) -> None:
-    by_hand = {"rnn": rnn, "bahdanau": bahdanau}[name](cell)
+    by_hand = {"rnn": rnn, "bahdanau": bahdanau, "luong": luong}[name](cell)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert multiply_adds(made(name, **SMALL, cell=cell), S, T) == pytest.approx(by_hand)
     assert torch.backends.mkldnn.enabled
+
+
+@pytest.mark.parametrize("score", ["dot", "general", "concat"])
+@pytest.mark.parametrize("feeding", [True, False])
+def test_every_score_of_luong_is_counted(score: str, feeding: bool) -> None:
+    model = made("luong", **SMALL, score=score, input_feeding=feeding)
+    assert multiply_adds(model, S, T) == pytest.approx(luong("lstm", score, feeding))
 
 
 @pytest.mark.parametrize("cell", GATES)

@@ -167,10 +167,16 @@ class TransformerEncoderDecoder(Autoregressive):
             x = x + sinusoidal(torch.arange(start, start + ids.size(1)), self.dim).to(x)
         return self.dropout(x)
 
-    def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
+        """Return the embeddings of the source, with scaling, positions and dropout."""
+        return self.embed(self.source, self.source_positions, src)
+
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
         """Run the encoder, then compute the cache of the source."""
-        x = self.embed(self.source, self.source_positions, src)
-        places = torch.arange(src.size(1), device=src.device).unsqueeze(0)
+        x = embedded
+        places = torch.arange(mask.size(1), device=mask.device).unsqueeze(0)
         width = self.dim // self.parts.heads
         inputs = SelfAttentionInputs.make(self.parts, width, mask.unsqueeze(1), places, places)
         for layer in self.encoder:
