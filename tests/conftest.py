@@ -37,6 +37,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make significance tests fast; test_significance.py tests them with the default numbers."""
+    from seq2seq.compare import significance
+
+    monkeypatch.setattr(significance, "RESAMPLES", 50)
+    monkeypatch.setattr(significance, "TRIALS", 100)
+
+
 @pytest.fixture(scope="session")
 def real_corpora() -> Path:
     folder = Path(__file__).parents[2] / "shared" / "corpora"
@@ -102,6 +111,7 @@ SMALL = {
     ),
     "word_for_word": "model.words=100",
 }
+SMALL["transformer_modern"] = SMALL["transformer"]
 QUICK = (
     "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
     "train.batch_tokens=200 train.learning_rate=1e-2 train.warmup_steps=20 train.log_every=1 "

@@ -45,6 +45,13 @@ FORCED = 16  # pieces in every decoded sentence
 PAIRS = 20_000  # maximum number of pairs in the preparation measurement
 TRAINED = 6  # FLOPs of a training step per multiply-add of the forward pass: 2 forward, 4 backward
 RATE = 1e-7  # learning rate
+# Keys of train without an effect on the measurement, and what to do instead
+NO_EFFECT = dict.fromkeys(
+    ("name", "runs_dir", "fresh", "resume"), "it writes no run folder (--json FILE writes a file)"
+) | {
+    "model": "give the names of models without `model=`",
+    "model.name": "give the names of models without `model=`",
+}
 SQUARE = {"cpu": 1024}  # size of the square matrices
 
 
@@ -62,6 +69,7 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     Raises:
         UserError: there is no such model, or `seq2seq train` would refuse the arguments.
     """
+    compose.refuse_keys(words, NO_EFFECT, "bench")
     known = compose.model_names()
     for name in names:
         if name not in known:
@@ -95,13 +103,13 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
             torch.set_num_threads(threads.given(config) or most)
             results["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
             results["models"][name]["peak_memory"] = memory.read()
+    environment = provenance.environment()
     return {
         **results,
         "device": fabric.device.type,
         "precision": first.trainer.precision,
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-        "machine": provenance.machine() | {"threads": most},
+        **environment,
+        "machine": environment["machine"] | {"threads": most},
     }
 
 

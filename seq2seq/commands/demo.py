@@ -11,9 +11,9 @@ from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
 from seq2seq.compare import compare
 from seq2seq.compare.report import write
-from seq2seq.config import fits
+from seq2seq.config import Config, fits
 from seq2seq.runs.folder import RunFolder
-from seq2seq.scoring.details import distances, lengths
+from seq2seq.scoring.breakdown import distance_points, length_points
 from seq2seq.system.console import console, section_heading
 from seq2seq.system.files import replacing
 from seq2seq.training.train import train
@@ -21,6 +21,18 @@ from seq2seq.training.train import train
 # experiment=demo-NAME has their sizes; the first one takes seconds, the others minutes
 DEMO_MODELS = ("word_for_word", "rnn", "bahdanau", "transformer")
 TESTS = ("test", "test_long", "test_agreement")
+# Keys that the demo sets, and what to do instead
+OWN_KEYS = {
+    "model": "it trains all four models",
+    "model.name": "it trains all four models",
+    "data": "it needs the built-in corpus",
+    "data.name": "it needs the built-in corpus",
+    "experiment": "each model has its own",
+    "name": "the runs are named after their models",
+    "runs_dir": "use --out FOLDER",
+    "seed": "use --seed NUMBER",
+    "fresh": "use --fresh",
+}
 DRAWN = 3  # number of sentences whose attention is drawn
 
 
@@ -43,16 +55,18 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
             models that are trained by gradients.
         seed: the random seed of all runs.
         fresh: rename earlier runs and start over.
+
+    Raises:
+        UserError: an argument is wrong, or is a key that the demo sets.
     """
+    configs = configurations(out, words, seed=seed, fresh=fresh)
     started, results = time.perf_counter(), []
     seconds: list[float] = []
-    for number, name in enumerate(DEMO_MODELS, 1):
+    for number, (name, config) in enumerate(configs.items(), 1):
         began = time.perf_counter()
         title = f"{number} of {len(DEMO_MODELS)}: {name}{remaining_time(seconds[1:], number)}"
         with section_heading(title):
-            own = [f"experiment=demo-{name}", f"name={name}", f"runs_dir={out}", f"seed={seed}"]
-            own += [f"fresh={str(fresh).lower()}", *words_for(name, words)]
-            folder = train(compose.config(own))
+            folder = train(config)
             results.append(Result(RunFolder.open(folder), evaluate(folder, TESTS)))
         seconds.append(time.perf_counter() - began)
     comparison = compare([result.run.path for result in results])
@@ -67,6 +81,17 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
         file.write(report(results, [p for p in written if p.suffix == ".png"], page.parent))
     console.print(f"the demo took {(time.perf_counter() - started) / 60:.1f} minutes")
     return [page, *written]
+
+
+def configurations(out: Path, words: Sequence[str], *, seed: int, fresh: bool) -> dict[str, Config]:
+    """Return the configuration of each model; the arguments are those of `demo`."""
+    compose.refuse_keys(words, OWN_KEYS, "demo")
+    own = [f"runs_dir={out}", f"seed={seed}", f"fresh={str(fresh).lower()}"]
+    return {
+        name: compose.config([f"experiment=demo-{name}", f"name={name}", *own, *given])
+        for name in DEMO_MODELS
+        for given in [words_for(name, words)]
+    }
 
 
 def words_for(name: str, words: Sequence[str]) -> list[str]:
@@ -158,7 +183,7 @@ def of_length(result: Result) -> str:
     """Describe how BLEU changes with length, within the training lengths and beyond them."""
     trained = result.run.config["data"]["max_words"]
     points = [
-        (int(p.place.split("\N{EN DASH}")[1]), p) for p in lengths(result.scores["test_long"])
+        (int(p.place.split("\N{EN DASH}")[1]), p) for p in length_points(result.scores["test_long"])
     ]
     inside = [point for end, point in points if end <= trained]
     beyond = [point for end, point in points if end > trained]
@@ -176,7 +201,7 @@ def of_length(result: Result) -> str:
 
 def of_distance(result: Result) -> str:
     """Describe how agreement changes with the distance between subject and verb."""
-    points = distances(result.scores["test_agreement"])
+    points = distance_points(result.scores["test_agreement"])
     return (
         f"**{result.run.name}**: {points[0].value:.0f} % of verbs agree with a subject directly "
         f"before them, {points[-1].value:.0f} % at a distance of {points[-1].place} words."

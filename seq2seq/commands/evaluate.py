@@ -16,7 +16,7 @@ from seq2seq.scoring import breakdown, metrics
 from seq2seq.scoring.perplexity import mean_loss, perplexity
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
-from seq2seq.system.provenance import commit, machine, versions
+from seq2seq.system.provenance import environment, timestamp
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
@@ -120,10 +120,8 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "config": translator.run.config,
         "data": info.get("data"),
         "seed": info.get("seed"),
-        "versions": versions(),
-        "commit": commit(),
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **environment(),
+        "date": timestamp(),
     }
 
 

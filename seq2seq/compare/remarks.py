@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from seq2seq.compare.axes import MIN_SENTENCES
 from seq2seq.compare.quality import LEVEL
-from seq2seq.compare.runs import Run, section
+from seq2seq.compare.runs import Run
 from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import System
+from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
 
 

@@ -121,6 +121,15 @@ class Cell(nn.Module):
         return torch.cat([output_gate.sigmoid() * cell.tanh(), cell], dim=-1)
 
 
+def flip(
+    x: Float[Tensor, "batch len dim"], mask: Bool[Tensor, "batch len"]
+) -> Float[Tensor, "batch len dim"]:
+    """Reverse each sequence; its padding stays on the right."""
+    indices = torch.arange(x.size(1), device=x.device)
+    indices = torch.where(mask, mask.sum(1, keepdim=True) - 1 - indices, indices)
+    return x.gather(1, indices.unsqueeze(-1).expand_as(x))
+
+
 def init_recurrent(name: str, weight: Tensor) -> None:
     """Initialize a parameter of a recurrent layer (Bahdanau et al. 2014, appendix B.1).
 

@@ -97,9 +97,15 @@ class Bahdanau(Autoregressive):
             readout, dim + embedding + enc, readout_dim, target_vocab, dropout
         )
 
-    def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
+        """Return the source embeddings."""
+        return self.source(src)
+
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
         """Run the bidirectional encoder and project the attention keys once."""
-        states, last = self.encoder.read(self.source(src), mask)
+        states, last = self.encoder.read(embedded, mask)
         return Memory(states, self.score.project(states), mask, last[:, :, 1])
 
     def start(self, memory: Memory) -> State:

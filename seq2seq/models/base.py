@@ -1,5 +1,6 @@
 """The interface of every translation model.
 
+    embed_source  source            -> vectors  what the first layer of the encoder reads
     encode        source            -> memory   computed once, never modified
     hidden        memory + target   -> states   all positions at once (teacher forcing)
     output_layer  weight and bias, linear, so that the loss need not hold all logits at once
@@ -87,8 +88,22 @@ class Seq2Seq(nn.Module, ABC):
     iterations: int
 
     @abstractmethod
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src width"]:
+        """Return all that the first layer of the encoder reads, one vector for each source token.
+
+        This includes scaling, positions and dropout. It is apart from `encode`, so that vectors can
+        be replaced, and derivatives with respect to them taken, in any model.
+        """
+
+    @abstractmethod
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src width"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
+        """Encode vectors of `embed_source`; mask is True at tokens and False at padding."""
+
     def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Encode the source; mask is True at real tokens and False at padding."""
+        """Encode the source; mask is True at tokens and False at padding."""
+        return self.encode_embedded(self.embed_source(src), mask)
 
     @abstractmethod
     def hidden(
@@ -103,7 +118,7 @@ class Seq2Seq(nn.Module, ABC):
     def output_layer(self) -> OutputLayer:
         """Weight and bias of the output layer.
 
-        A model without a linear output layer overrides `project` and `loss` instead.
+        A model without a linear output layer overrides `project` and `target_loss` instead.
         """
         raise NotImplementedError(f"{type(self).__name__} has no linear output layer")
 
@@ -126,7 +141,10 @@ class Seq2Seq(nn.Module, ABC):
         Divide it by batch.num_tokens for the mean. `smoothing` is the probability mass spread
         uniformly over the vocabulary (label smoothing, Szegedy et al. 2016).
         """
-        memory = self.encode(batch.src, batch.src_mask)
+        return self.target_loss(batch, self.encode(batch.src, batch.src_mask), smoothing)
+
+    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+        """Return the loss of `loss` given the encoded source."""
         states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
         # The output layer is the largest matrix product, so padding is removed first. A stable
         # sort selects the real tokens without a device synchronization; a boolean mask needs one.

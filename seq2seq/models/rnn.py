@@ -1,129 +1,19 @@
-"""Encoder-decoder RNN without attention: the source as one vector (Cho et al. 2014, RNNencdec)."""
+"""RNN encoder-decoder without attention: the source as one vector (Cho et al. 2014, RNNencdec)."""
 
-from typing import Literal, NamedTuple
+from typing import Unpack
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
-
-from seq2seq.config import Layers, Share, Width
-from seq2seq.layers.recurrent import PARTS, DeepOutput, Embedding, Kind, Recurrence, linear
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+from seq2seq.layers.recurrent import Kind
+from seq2seq.models.recurrent_encoder_decoder import Keys, RecurrentEncoderDecoder
 
 
-class Memory(NamedTuple):
-    """The encoded source sentence."""
+class RNN(RecurrentEncoderDecoder):
+    """Recurrent encoder-decoder with a choice of cell; see `RecurrentEncoderDecoder`.
 
-    last: Float[Tensor, "batch layers width"]  # final encoder state, with the cells of an LSTM
-    context: Float[Tensor, "batch enc"]  # hidden state of the top layer: the paper's vector c
-
-
-class RNN(Autoregressive):
-    """RNN encoder-decoder whose decoder reads only the final state of the encoder.
-
-    Cho et al. 2014 (arXiv 1406.1078) feed the summary vector c to every decoder step and to the
-    output layer; so does the baseline in Bahdanau et al. 2014. Sutskever et al. 2014 use it only
-    as the initial decoder state and reverse the source. The teacher-forced pass is one fused call.
+    The models `elman`, `lstm` and `gru` are the same model with a fixed cell.
 
     Args:
         cell: gru (Cho et al. 2014), lstm (Sutskever et al. 2014) or tanh (Elman 1990)
-        context: every_step feeds the summary vector at each target token, start only initially
-        embedding: size of the embeddings
-        dim: recurrent units of the decoder and of each direction of the encoder
-        layers: recurrent layers of the encoder and of the decoder
-        bidirectional: use a bidirectional encoder
-        reverse: reverse the source sentence (Sutskever et al. 2014, section 3.3)
-        readout: hidden layer before the output layer, maxout or tanh
-        readout_dim: size of that layer
-        dropout: dropout probability on embeddings, between layers and on the readout
     """
 
-    def __init__(
-        self,
-        *,
-        source_vocab: int,
-        target_vocab: int,
-        shared_vocab: bool,
-        cell: Kind,
-        context: Literal["every_step", "start"],
-        embedding: Width,
-        dim: Width,
-        layers: Layers,
-        bidirectional: bool,
-        reverse: bool,
-        readout: Literal["maxout", "tanh"],
-        readout_dim: Width,
-        dropout: Share,
-    ) -> None:
-        super().__init__()
-        directions = 2 if bidirectional else 1
-        context_dim = directions * dim if context == "every_step" else 0
-        self.every_step, self.reverse = context == "every_step", reverse
-        self.source = Embedding(source_vocab, embedding, dropout)
-        self.encoder = Recurrence(
-            cell, embedding, dim, layers=layers, dropout=dropout, bidirectional=bidirectional
-        )
-        self.bridge = linear(directions * PARTS[cell] * dim, PARTS[cell] * dim)
-        self.target = Embedding(target_vocab, embedding, dropout)
-        self.decoder = Recurrence(
-            cell, embedding + context_dim, dim, layers=layers, dropout=dropout
-        )
-        self.readout = DeepOutput(
-            readout, dim + embedding + context_dim, readout_dim, target_vocab, dropout
-        )
-
-    def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
-        """Encode the source and keep only the final state."""
-        if self.reverse:
-            src = flip(src, mask)
-        _, last = self.encoder.read(self.source(src), mask)
-        dim = self.encoder.network.hidden_size
-        return Memory(last.flatten(2), last[:, -1, :, :dim].flatten(1))
-
-    def start(self, memory: Memory) -> Float[Tensor, "batch layers width"]:
-        """Return the initial state of every layer, s_0 = tanh(V c)."""
-        return self.bridge(memory.last).tanh()
-
-    def run(
-        self,
-        tgt: Int[Tensor, "rows tgt"],
-        memory: Memory,
-        state: Float[Tensor, "rows layers width"],
-    ) -> tuple[Float[Tensor, "rows tgt readout"], Float[Tensor, "rows layers width"]]:
-        """Run the decoder from a state over any number of target tokens."""
-        inputs = [self.target(tgt)]
-        if self.every_step:
-            context = memory.context.repeat_interleave(len(tgt) // len(memory.context), dim=0)
-            inputs.append(context.unsqueeze(1).expand(-1, tgt.size(1), -1))
-        states, state = self.decoder(torch.cat(inputs, dim=-1), state)
-        return self.readout(states, *inputs), state
-
-    def hidden(
-        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
-    ) -> Hidden:
-        """Run all positions in one fused call; attention is None."""
-        return Hidden(self.run(tgt, memory, self.start(memory))[0], None)
-
-    @property
-    def output_layer(self) -> OutputLayer:
-        """Weight and bias of the last layer of the readout."""
-        return OutputLayer(self.readout.words.weight, self.readout.words.bias)
-
-    def step(
-        self,
-        token: Int[Tensor, " rows"],
-        memory: Memory,
-        state: Float[Tensor, "rows layers width"],
-        *,
-        weights: bool = True,
-    ) -> Step:
-        """Read one token and predict the next."""
-        states, state = self.run(token.unsqueeze(1), memory, state)
-        return Step(self.project(states.squeeze(1)), None, state)
-
-
-def flip(src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Tensor:
-    """Reverse each sentence; its padding stays on the right."""
-    lengths = mask.sum(1, keepdim=True)
-    indices = torch.arange(src.size(1), device=src.device).unsqueeze(0)
-    return src.gather(1, torch.where(mask, lengths - 1 - indices, indices))
+    def __init__(self, *, cell: Kind, **keys: Unpack[Keys]) -> None:
+        super().__init__(cell, **keys)

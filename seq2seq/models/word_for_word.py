@@ -14,7 +14,7 @@ from seq2seq.alignment.ibm_model_1 import IBMModel1
 from seq2seq.config import Within
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive, Hidden, Iteration, Step
-from seq2seq.text.batching import EOS, PAD, Batch, Ids
+from seq2seq.text.batching import EOS, PAD, UNK, Batch, Ids
 from seq2seq.text.words import (
     CONTINUES,
     SPACE,
@@ -221,16 +221,23 @@ class WordForWord(Autoregressive):
 
     # Translation
 
-    def encode(self, src: Int[Tensor, "batch src"], mask: Bool[Tensor, "batch src"]) -> Memory:
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src 1"]:
+        """Return the ids themselves, since the model has no vectors."""
+        return src.unsqueeze(-1).float()
+
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src 1"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
         """Look up the translations of all words; a word without any is copied."""
+        src = embedded.squeeze(-1).round().long().clamp(UNK, len(self.source_kinds) - 1)
         rows: list[list[Translations]] = []
         owner = np.full(src.shape, -1)
         kinds = self.source_kinds.tolist(), self.target_kinds.tolist()
         spaced = self.spaced.tolist()
-        for i, row in enumerate(src.tolist()):
+        for i, (row, length) in enumerate(zip(src.tolist(), mask.sum(1).tolist(), strict=True)):
             rows.append([])
             place = 0
-            for word in split_words((piece for piece in row if piece not in (PAD, EOS)), kinds[0]):
+            for word in split_words(row[: length - 1], kinds[0]):  # the last piece is EOS
                 parts = split_symbol(word, kinds[0], spaced)
                 if parts[-1] not in self.lexicon:
                     parts = [word]
@@ -340,9 +347,9 @@ class WordForWord(Autoregressive):
         logits = states.new_full((*states.shape[:-1], self.target_vocab), uniform)
         return logits.scatter_(-1, pieces.long(), mass + uniform).log()
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
-        """Return the cross-entropy in nats, summed over all target tokens that are not padding."""
-        logits = self(batch).logits.flatten(0, 1)
+    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+        """Return the loss of `loss` given the encoded source."""
+        logits = self.decode(batch.tgt_in, memory).logits.flatten(0, 1)
         return F.cross_entropy(
             logits,
             batch.tgt_out.flatten(),

@@ -16,6 +16,23 @@ QUICK = (
 )
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["model=rnn", "data=tsv", "name=x", "runs_dir=x", "seed=3", "++fresh=true", "experiment=speed"],
+)
+def test_what_the_demo_sets_itself_is_refused(command, given) -> None:
+    key = given.strip("+").partition("=")[0]
+    command("demo", given).must_refuse(given, f"demo does not take {key}: ")
+    assert not Path("runs").exists()
+
+
+def test_every_configuration_is_checked_before_the_first_model_is_trained(command) -> None:
+    command("demo", "model.heads=2").must_refuse("model.heads")
+    command("demo", "model.readout_dim=3").must_refuse("model.readout_dim")
+    command("demo", "train.max_steps=0").must_refuse("train.max_steps")
+    assert not Path("runs").exists()
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controlled, "HELD_OUT", 8)

@@ -39,19 +39,35 @@ CHOICES = [
     {},
     {"cell": "lstm"},
     {"cell": "tanh"},
-    {"context": "start", "reverse": True},
-    {"bidirectional": True},
-    {"readout": "tanh"},
+    # With a cell, so that elman, lstm and gru are tested once each: they are rnn with its cells.
+    {"cell": "gru", "context": "start", "reverse": True},
+    {"cell": "gru", "bidirectional": True},
+    {"cell": "gru", "readout": "tanh"},
     {"encoder_dim": 10},
+    {"score": "dot", "reverse": True},
+    {"score": "concat", "input_feeding": False},
+    {"cell": "lstm", "bidirectional": True, "input_feeding": False},
     {"norm": "post"},
+    {"attention": "multi_query", "positions": "alibi", "bias": False},
+    {"attention": "grouped_query", "key_value_heads": 2, "heads": 4, "positions": "rope"},
+    {"attention": "latent", "positions": "sinusoidal"},
+    {"attention": "latent", "positions": "rope", "query_latent_dim": 6, "norm": "post"},
+    {"positions": "learned", "max_positions": 12, "normalization": "rms"},
+    {"positions": "none", "feed_forward_kind": "gelu"},
+    {"feed_forward_kind": "swiglu", "cross_attention_cache": "source"},
+    {"source_mask": "causal", "loss_on": "both"},
+    {"target_positions": "continue"},
+    {"target_positions": "continue", "positions": "rope"},
 ]
 
 
-def model_names() -> list[Any]:
-    found = []
+def sections() -> list[Any]:
+    """Every YAML with every choice that it has; a preset of earlier keys as it is."""
+    found, tested = [], {}
     for path, choice in product(MODELS, CHOICES):
         section = yaml.safe_load(path.read_text())
-        if choice.keys() <= section.keys():
+        first = tested.setdefault(frozenset(section), path)
+        if choice.keys() <= section.keys() and (path == first or not choice):
             section |= {key: value for key, value in SMALL.items() if key in section} | choice
             name = "-".join([path.stem, *map(str, choice.values())])
             found.append(pytest.param(section, id=name))
@@ -77,7 +93,7 @@ def needs_gradients(section: dict[str, Any]) -> None:
         pytest.skip("this variant fits itself")
 
 
-@pytest.fixture(params=model_names())
+@pytest.fixture(params=sections())
 def section(request: pytest.FixtureRequest) -> dict[str, Any]:
     return request.param
 
@@ -97,6 +113,23 @@ def attention_of(model: Autoregressive, batch: Batch) -> torch.Tensor:
     if weights is None:
         pytest.skip("this variant has no attention")
     return weights
+
+
+def test_encode_is_embedding_then_encoding(model, batch):
+    embedded = model.embed_source(batch.src)
+    assert embedded.shape[:2] == batch.src.shape
+    memory = model.encode_embedded(embedded, batch.src_mask)
+    torch.testing.assert_close(
+        model.decode(batch.tgt_in, memory).logits, model(batch).logits, rtol=0, atol=0
+    )
+
+
+def test_source_vectors_are_in_the_order_of_the_source(model, batch):
+    """A changed token changes its own vector and no other."""
+    changed = batch.src.clone()
+    changed[0, 1] = 12
+    moved = model.embed_source(changed) != model.embed_source(batch.src)
+    assert moved.any(-1).nonzero().tolist() == [[0, 1]]
 
 
 def test_step_by_step_equals_all_at_once(model, batch):
@@ -180,8 +213,6 @@ def test_attention_is_a_distribution_over_real_source_tokens(model, batch):
 
 
 def test_attention_is_taken_before_dropout(section, batch):
-    if not {"attention_dropout", "align_dim"} & section.keys():
-        pytest.skip("this variant has no attention")
     rates = {key: 0.5 for key in ("dropout", "attention_dropout") if key in section}
     model = make(section, **rates).train()
     weights = attention_of(model, batch)
@@ -258,6 +289,7 @@ def test_it_learns_to_reverse(section):
     torch.manual_seed(1)
     sizes = {"source_vocab": VOCAB, "target_vocab": VOCAB, "shared_vocab": True}
     wide = {"dim": 32, "embedding": 24, "layers": 1, "readout_dim": 24, "align_dim": 16}
+    wide |= {"encoder_layers": 1, "decoder_layers": 1}
     model = build("model", section | {k: v for k, v in wide.items() if k in section}, **sizes)
     pairs = [([a, b, c], [c, b, a]) for a, b, c in ((4, 5, 6), (7, 8, 9), (10, 11, 12), (6, 4, 12))]
     batch, optimizer = collate(pairs), torch.optim.Adam(model.parameters(), lr=1e-2)

@@ -385,9 +385,16 @@ finally:
     )
 
 
-def test_a_compiled_model_learns_the_same(fit, tiny, tmp_path):
+@pytest.mark.parametrize(
+    "parts",
+    [
+        "model.norm=pre",
+        "model.attention=latent model.positions=rope model.normalization=rms",
+    ],
+)
+def test_a_compiled_model_learns_the_same(fit, tiny, tmp_path, parts):
     # Without torch's later stages, which take minutes and a C++ compiler.
-    given = ["model.dropout=0.1", "train.max_steps=3", "trainer.threads=1"]
+    given = [*parts.split(), "model.dropout=0.1", "train.max_steps=3", "trainer.threads=1"]
     told = compiled(tiny("transformer", *given), "as_it_is", tmp_path)
     assert told.returncode == 0, told.stderr
     assert int(told.stdout.split("graphs:")[1]) > 0

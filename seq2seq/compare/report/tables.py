@@ -8,9 +8,10 @@ from seq2seq.compare.cost import reading_rule
 from seq2seq.compare.ngrams import NgramCounts
 from seq2seq.compare.quality import NAMES
 from seq2seq.compare.report.formats import DASH, count, figures, interval, short
-from seq2seq.compare.runs import section
 from seq2seq.compare.sentences import shown_pairs
 from seq2seq.compare.systems import Spread, System, spread
+from seq2seq.compare.verdict import decimals
+from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
 
 UP, DOWN = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}"
@@ -97,7 +98,9 @@ def matrix(comparison: Comparison, test: TestSet, metric: str, *, brief: bool = 
             if not brief:
                 cells[row, column] = f"{mark} {difference:+.2f} ({ps})"
             else:
-                cells[row, column] = mark + (f"{difference:+.1f}" if len(names) <= MANY else "")
+                cells[row, column] = mark + (
+                    decimals(difference, "+") if len(names) <= MANY else ""
+                )
     heads = [str(i) for i in range(1, len(names) + 1)] if brief else names
     firsts = [f"{i} {name}" for i, name in enumerate(names, 1)] if brief else names
     rows = [
@@ -151,6 +154,13 @@ def columns_of(
         name: [stored(system, *place) for system in comparison.systems]
         for name, place in wanted.items()
     }
+
+
+def optional(comparison: Comparison, test: TestSet) -> Iterator[Table]:
+    """Yield the tables of the measures that only some runs have, in order."""
+    for build in (further, alignment, cost):
+        if table := build(comparison, test):
+            yield table
 
 
 def further(comparison: Comparison, test: TestSet) -> Table | None:

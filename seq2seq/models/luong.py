@@ -1,0 +1,185 @@
+"""RNN encoder-decoder with global attention after the recurrent step (Luong et al. 2015)."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seq2seq.config import Layers, Share, Width
+from seq2seq.errors import UserError
+from seq2seq.layers.attention import AdditiveScore, attend
+from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
+from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence, flip
+from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+
+INITIAL = 0.1  # parameters are initialized uniformly in [-0.1, 0.1] (section 4.1)
+
+
+class Memory(NamedTuple):
+    """The encoder states of a source sentence, and the tensors computed from them once."""
+
+    states: Float[Tensor, "batch src enc"]  # top-layer states h_s, in the order of the source
+    keys: Float[Tensor, "batch src key"]  # what the score compares with the decoder state
+    mask: Bool[Tensor, "batch src"]
+    last: Float[Tensor, "batch layers width"]  # initial state of the decoder
+
+
+class State(NamedTuple):
+    """The decoder state after a target token."""
+
+    recurrent: Float[Tensor, "rows layers width"]
+    attentional: Float[Tensor, "rows dim"]  # h~_t, the input feeding; zero before the first token
+
+
+class DecoderOutput(NamedTuple):
+    """Attentional states and attention weights of consecutive target tokens."""
+
+    states: Float[Tensor, "rows tgt dim"]
+    weights: Float[Tensor, "rows tgt src"]
+
+
+class Luong(Autoregressive):
+    """RNN encoder-decoder with global attention, computed from the state after the recurrent step.
+
+    Sections 3.1 and 3.3 of the paper (arXiv 1508.04025): a_t = softmax(score(h_t, h_s)), c_t is the
+    average of the h_s weighted by a_t, h~_t = tanh(W_c [c_t; h_t]), and the logits are W_s h~_t.
+    The scores (equation 8) are h_t . h_s (dot), h_t . W_a h_s (general) and
+    v_a . tanh(W_a [h_t; h_s]) (concat). With input feeding, h~_(t-1) is a further input of the
+    recurrent step t, so that target tokens are computed in a loop; without, all at once.
+
+    The decoder starts from the final states of the encoder; where their sizes differ from its own,
+    a linear layer maps them. All parameters are initialized uniformly in [-0.1, 0.1] (section 4.1).
+    Two choices are not from the paper: h~_t is fed after dropout, and a bidirectional encoder is
+    possible.
+
+    Args:
+        cell: lstm (as in the paper), gru or tanh
+        score: dot (of equal sizes), general or concat
+        input_feeding: feed the previous attentional state to the recurrent step (section 3.3)
+        embedding: size of the embeddings
+        dim: recurrent units of the decoder, and size of the attentional state
+        encoder_dim: recurrent units of each direction of the encoder; null means the same as dim
+        layers: recurrent layers of the encoder and of the decoder
+        bidirectional: use a bidirectional encoder; that of the paper is unidirectional
+        reverse: a unidirectional encoder reads the source from its end (section 4.1)
+        dropout: dropout probability on embeddings, between layers and on the attentional state
+    """
+
+    def __init__(
+        self,
+        *,
+        source_vocab: int,
+        target_vocab: int,
+        shared_vocab: bool,
+        cell: Kind,
+        score: Literal["dot", "general", "concat"],
+        input_feeding: bool,
+        embedding: Width,
+        dim: Width,
+        encoder_dim: Width | None,
+        layers: Layers,
+        bidirectional: bool,
+        reverse: bool,
+        dropout: Share,
+    ) -> None:
+        super().__init__()
+        units = dim if encoder_dim is None else encoder_dim
+        enc = 2 * units if bidirectional else units
+        if bidirectional and reverse:
+            raise UserError("model.reverse=true has no effect with model.bidirectional=true")
+        if score == "dot" and enc != dim:
+            raise UserError(
+                f"model.score=dot needs encoder and decoder states of the same size, but they have "
+                f"{enc} and {dim} units: use model.score=general, or set model.encoder_dim"
+            )
+        self.dim, self.input_feeding, self.reverse = dim, input_feeding, reverse
+        self.parts = PARTS[cell]
+        self.source = Embedding(source_vocab, embedding, dropout)
+        self.encoder = Recurrence(
+            cell, embedding, units, layers=layers, dropout=dropout, bidirectional=bidirectional
+        )
+        self.bridge = nn.Identity() if enc == dim else nn.Linear(self.parts * enc, self.parts * dim)
+        self.target = Embedding(target_vocab, embedding, dropout)
+        fed = dim if input_feeding else 0
+        self.decoder = Recurrence(cell, embedding + fed, dim, layers=layers, dropout=dropout)
+        self.score: DotScore | AdditiveScore
+        match score:
+            case "dot":
+                self.score = DotScore()
+            case "general":
+                self.score = GeneralScore(dim, enc)
+            case "concat":
+                self.score = AdditiveScore(dim, enc, dim)
+        self.combine = nn.Linear(enc + dim, dim, bias=False)  # W_c
+        self.dropout = Dropout(dropout)
+        self.words = nn.Linear(dim, target_vocab)  # W_s, and a bias
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -INITIAL, INITIAL)
+
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
+        """Return the source embeddings, in the order of the source."""
+        return self.source(src)
+
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
+        """Run the encoder, and compute the attention keys and the initial decoder state once."""
+        if self.reverse:
+            embedded = flip(embedded, mask)
+        states, last = self.encoder.read(embedded, mask)
+        if self.reverse:
+            states = flip(states, mask)
+        # [layers directions parts*units] to [layers parts*directions*units], as the decoder has it
+        joined = last.unflatten(-1, (self.parts, -1)).transpose(2, 3).flatten(2)
+        return Memory(states, self.score.project(states), mask, self.bridge(joined))
+
+    def start(self, memory: Memory) -> State:
+        """Return the final encoder states, and zeros as the previous attentional state."""
+        return State(memory.last, memory.last.new_zeros(len(memory.last), self.dim))
+
+    def advance(
+        self, embedded: Float[Tensor, "rows tgt embedding"], memory: Memory, state: State
+    ) -> tuple[DecoderOutput, State]:
+        """Run the decoder over consecutive tokens: any number, or one with input feeding."""
+        if self.input_feeding:
+            embedded = torch.cat([embedded, state.attentional.unsqueeze(1)], dim=-1)
+        hidden, recurrent = self.decoder(embedded, state.recurrent)
+        # The hypotheses of one beam are further queries to the same source sentence.
+        queries = hidden.reshape(len(memory.mask), -1, self.dim)
+        scores = self.score(queries, memory.keys)
+        contexts, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
+        states = self.dropout(self.combine(torch.cat([contexts, queries], dim=-1)).tanh())
+        output = DecoderOutput(
+            states.view_as(hidden), weights.reshape(*hidden.shape[:2], weights.size(-1))
+        )
+        return output, State(recurrent, output.states[:, -1])
+
+    def hidden(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+    ) -> Hidden:
+        """Compute all positions at once, or in a loop with input feeding."""
+        embedded, state = self.target(tgt), self.start(memory)
+        if self.input_feeding:
+            steps = []
+            for token in embedded.split(1, dim=1):
+                step, state = self.advance(token, memory, state)
+                steps.append(step)
+            output = DecoderOutput(*(torch.cat(parts, dim=1) for parts in zip(*steps, strict=True)))
+        else:
+            output, _ = self.advance(embedded, memory, state)
+        return Hidden(output.states, output.weights[:, None, None] if weights else None)
+
+    @property
+    def output_layer(self) -> OutputLayer:
+        """Weight and bias of the output layer."""
+        return OutputLayer(self.words.weight, self.words.bias)
+
+    def step(
+        self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
+    ) -> Step:
+        """Read one token and predict the next."""
+        output, state = self.advance(self.target(token.unsqueeze(1)), memory, state)
+        logits = self.project(output.states.squeeze(1))
+        return Step(logits, output.weights[:, None], state)
