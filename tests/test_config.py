@@ -50,7 +50,7 @@ def refused(*words: str) -> str:
         ("data=multi30", ["no data 'multi30'", "did you mean 'multi30k'?"]),
         ("search=bem", ["no search 'bem'", "did you mean 'beam'?"]),
         ("train=adma", ["no train 'adma'", "did you mean 'adam'?"]),
-        ("model=zzz", ["no model 'zzz'", "bahdanau, rnn, transformer"]),
+        ("model=zzz", ["no model 'zzz'", *compose.model_names()]),
         ("mdoel=rnn", ["'mdoel'", "did you mean 'model'?"]),
         ("model.heads=2", ["'model.heads'", "model=transformer"]),
         ("+new.key=1", ["'new.key'"]),

@@ -23,7 +23,7 @@ from seq2seq.translation.translator import Translator
 MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
 
 
-@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+@pytest.fixture(scope="module", params=["bahdanau", "luong", "transformer"])
 def run(request, tmp_path_factory) -> Path:
     folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
     test = folder / "hyps" / "test"

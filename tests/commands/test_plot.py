@@ -23,7 +23,7 @@ from seq2seq.translation.translator import Translator
 WORDS = ["the", "committee", "of", "independent", "experts", "on", "reform"]
 
 
-@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+@pytest.fixture(scope="module", params=["bahdanau", "luong", "transformer"])
 def run(request, tmp_path_factory) -> Path:
     folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
     write_lines(folder / "hyps" / "test" / "source.txt", ENGLISH)
