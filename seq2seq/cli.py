@@ -590,24 +590,24 @@ def compare(
     print_written(*written)
 
 
-@app.command(short_help="Train three models on the built-in corpus.")
+@app.command(short_help="Train four models on the built-in corpus.")
 def demo(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Training keys for all three models."),
+        typer.Argument(
+            metavar="KEY=VALUE", help="Training keys for all models; model.* only for networks."
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", help="Output folder.", callback=writable(folder=True))
     ] = Path("runs/demo"),
-    seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST, help="Random seed of all three runs.")
-    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="Random seed of all runs.")] = 1,
     fresh: Annotated[
         bool,
         typer.Option("--fresh", help="Rename an earlier demo and start over instead of resuming."),
     ] = False,
 ) -> None:
-    """Train three models on the built-in corpus, compare them, and plot their attention."""
+    """Train four models on the built-in corpus, compare them, and plot their attention."""
     from seq2seq.commands.demo import demo
 
     print_written(*demo(out, words or [], seed=seed, fresh=fresh))

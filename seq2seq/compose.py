@@ -24,8 +24,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seq2seq.config import (
     LONGEST_NAME,
+    NOT_FOR_FITTING,
     SECTION_PACKAGES,
     Config,
+    fits,
     locate,
     not_a_folder_name,
     schema,
@@ -98,6 +100,8 @@ def parse_command(words: list[str], help: Callable[[list[str]], str]) -> Command
             print(help(given.words))
             return None
         command = Command(members(given.words, sweep=given.sweep), given.sweep)
+        if not given.sweep:
+            refuse_without_effect(given.words, command.members[0].config)
     if given.print:
         print_configurations(command.members, given.package)
         return None
@@ -105,6 +109,24 @@ def parse_command(words: list[str], help: Callable[[list[str]], str]) -> Command
         for member in command.members:
             member.words.extend(["--config-dir", str(given.folder.absolute())])
     return command
+
+
+def refuse_without_effect(words: list[str], config: Config) -> None:
+    """Refuse arguments that have no effect on a model that fits itself.
+
+    A sweep may have them, for its other models.
+
+    Raises:
+        UserError: there is such an argument.
+    """
+    if fits(config.model):
+        for key in (word.partition("=")[0].removeprefix("++") for word in words):
+            if key in NOT_FOR_FITTING or key == "train":
+                raise UserError(
+                    f"{key} has no effect on model={config.model['name']}, which is not trained by "
+                    f"gradients: remove it (model.iterations={config.model['iterations']} is the "
+                    "length of its training)"
+                )
 
 
 def config(words: list[str]) -> Config:

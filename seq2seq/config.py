@@ -525,6 +525,18 @@ def check_values(settings: Any, section: str) -> None:
         object.__setattr__(settings, key, value)  # the dataclass is frozen
 
 
+# Keys without an effect on a model that fits itself (`Seq2Seq.fits`)
+NOT_FOR_FITTING = {
+    *(f"train.{key}" for key in schema(TrainConfig)),
+    *("tokenizer.sampling", "trainer.devices", "trainer.precision", "trainer.compile"),
+} - {"train.validate_every", "train.validate_by", "train.save_every", "train.tensorboard"}
+
+
+def fits(model: Mapping[str, Any]) -> bool:
+    """Whether the model of a section learns by `fit` instead of gradients."""
+    return bool(getattr(locate("model", model.get("name")), "fits", False))
+
+
 SHARED_KEYS: dict[str, type] = {"data": DataScoring}  # keys of all classes of a section
 # Arguments that no configuration gives: the tokenizers determine them
 SUPPLIED_KEYS = {"model": ("source_vocab", "target_vocab", "shared_vocab")}

@@ -111,8 +111,8 @@ SMALL = {  # of any model that has the key
     "feed_forward": 64,
     "dropout": 0,
     "attention_dropout": 0,
+    "words": 100,
 }
-SMALL["transformer_modern"] = SMALL["transformer"]
 QUICK = (
     "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
     "train.batch_tokens=200 train.learning_rate=1e-2 train.warmup_steps=20 train.log_every=1 "

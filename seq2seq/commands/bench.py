@@ -22,7 +22,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from seq2seq import compose
-from seq2seq.config import Config, build
+from seq2seq.config import Config, build, fits
 from seq2seq.corpora import Corpus, encode
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError, did_you_mean
@@ -59,7 +59,7 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     """Measure matrix products, preparation, and training and decoding of each model.
 
     Args:
-        names: the models; all if empty.
+        names: the models; if empty, all that are trained by gradients.
         words: arguments KEY=VALUE of `seq2seq train`.
         own: use the default sizes of each model, not the sizes compared in experiments/speed.
 
@@ -74,6 +74,9 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     for name in names:
         if name not in known:
             raise UserError(f"there is no model {name!r}; {did_you_mean(name, known)}")
+        if fits(compose.model_settings(name)):
+            raise UserError(f"bench measures updates by gradients, which {name} does not have")
+    known = [name for name in known if not fits(compose.model_settings(name))]
     configs = {
         name: compose.config([f"name=bench-{name}", *sizes(name, own), *words])
         for name in names or known

@@ -14,6 +14,7 @@ encoded sentence.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.text.batching import PAD, Batch
+from seq2seq.text.batching import PAD, Batch, Ids
 
 Memory = Any
 State = Any
@@ -59,6 +60,16 @@ class Step(NamedTuple):
     state: State
 
 
+class Iteration(NamedTuple):
+    """Result of one iteration of `fit`: the loss in nats, summed over target tokens, their number.
+
+    What a token is depends on the model, for example a word.
+    """
+
+    loss: float
+    tokens: int
+
+
 class Seq2Seq(nn.Module, ABC):
     """Abstract model that scores a target sentence given a source sentence.
 
@@ -68,9 +79,13 @@ class Seq2Seq(nn.Module, ABC):
     Attributes:
         compilable: whether torch.compile can use one compiled graph for all sentence lengths. A
             model with a Python loop over target tokens cannot.
+        fits: whether the model learns by `fit`, not by gradients of `loss`. The trainer then does
+            `iterations` iterations, an attribute of the model.
     """
 
     compilable: ClassVar[bool] = False
+    fits: ClassVar[bool] = False
+    iterations: int
 
     @abstractmethod
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src width"]:
@@ -100,9 +115,12 @@ class Seq2Seq(nn.Module, ABC):
         """
 
     @property
-    @abstractmethod
     def output_layer(self) -> OutputLayer:
-        """Weight and bias of the output layer."""
+        """Weight and bias of the output layer.
+
+        A model without a linear output layer overrides `project` and `target_loss` instead.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no linear output layer")
 
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
         """Apply the output layer: return the logits of the next token."""
@@ -135,6 +153,21 @@ class Seq2Seq(nn.Module, ABC):
         return cross_entropy(
             states.index_select(0, real), *self.output_layer, targets[real], smoothing
         )
+
+    def fit(
+        self, pairs: Iterable[tuple[Ids, Ids]], source: Sequence[str], target: Sequence[str]
+    ) -> Iterator[Iteration]:
+        """Learn from all training pairs at once, if `fits` is True; yield after each iteration.
+
+        The model can be used after each iteration. The same pairs give the same weights, so that a
+        training is resumed by repeating its iterations.
+
+        Args:
+            pairs: the training pairs as ids, without BOS and EOS.
+            source: the pieces of the source vocabulary.
+            target: the pieces of the target vocabulary.
+        """
+        raise NotImplementedError(f"{type(self).__name__} learns by gradients")
 
     @property
     def parameter_count(self) -> int:

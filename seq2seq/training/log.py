@@ -115,7 +115,9 @@ class TrainingLog:
         where = self.fabric.device.type
         if self.fabric.world_size > 1:
             where += f", {self.fabric.world_size} processes"
-        self.print(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")
+        parameters = self.info["parameters"]
+        count = f"{parameters:,} parameters, " if parameters else ""  # 0 before fitting
+        self.print(f"model: {model['kind']}, {count}on {where}")
         if self.clocked:
             cosine = self.clocked == "cosine"
             depends = "last step and the cosine schedule depend" if cosine else "last step depends"

@@ -34,6 +34,7 @@ from seq2seq.system.console import Stderr, console, print_if_read
 from seq2seq.system.devices import first_process
 from seq2seq.system.files import write_json
 from seq2seq.training import resume
+from seq2seq.training.fitting import settings_in_effect
 from seq2seq.training.train import train
 
 RECORD = "sweep.json"
@@ -162,7 +163,8 @@ def plan(member: Member) -> Entry:
     """
     try:
         dry_run(member.config)
-        earlier = resume.find_earlier(folder_of(member.config), member.config)
+        config = settings_in_effect(member.config)
+        earlier = resume.find_earlier(folder_of(config), config)
     except UserError as error:
         raise UserError(f"{member.config.name} cannot be trained: {error}") from error
     return Entry(member, before=bool(earlier and earlier.complete))
