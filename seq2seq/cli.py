@@ -20,7 +20,7 @@ from seq2seq.version import __version__
 if TYPE_CHECKING:
     from seq2seq.alignment.rule import Rule
 
-Kind = Literal["runs", "heads", "lines", "steps"]
+Kind = Literal["runs", "heads", "lines", "steps", "gradients"]
 
 app = typer.Typer(
     name="seq2seq",
@@ -455,14 +455,15 @@ def extraction_rule(
     return changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
 
 
-@app.command(short_help="Draw one sentence by run, head or checkpoint.")
+@app.command(short_help="Draw one sentence by run, head or checkpoint, or gradients.")
 def plot(
     kind: Annotated[
         Kind,
         typer.Argument(
             metavar="KIND",
             help="runs: heatmaps of several runs side by side. heads: all layers and heads of one "
-            "run. lines: links drawn as lines between words. steps: checkpoints during training.",
+            "run. lines: links drawn as lines between words. steps: checkpoints during training. "
+            "gradients: gradient at the source by distance, for several runs and a whole test set.",
         ),
     ],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders (runs/NAME).")],
@@ -480,7 +481,22 @@ def plot(
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Plot the attention of one sentence: by run, by head, as lines, or by training step."""
+    """Plot the attention of one sentence: by run, by head, as lines, or by training step.
+
+    plot gradients needs no attention: it draws the norm of the gradient of the last target word's
+    log-probability at each source token, by distance, before and after training.
+    """
+    if kind == "gradients":
+        from seq2seq.commands.plot_gradients import plot_gradients
+
+        given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
+        for option, value in given.items():
+            if value is not None and value is not False:
+                raise UserError(
+                    f"{option} has no effect on plot gradients: it reads the references of --test"
+                )
+        print_written(*plot_gradients(runs, test=test, line=line, out=out, device=device))
+        return
     from seq2seq.commands.plot import plot
 
     print_written(

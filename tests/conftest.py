@@ -100,18 +100,19 @@ SLOTS = [
     {"trees": "Bäume", "cars": "Autos", "songs": "Lieder"},
     {"": "", "today": "heute"},
 ]
-SMALL = {
-    "rnn": "model.dim=32 model.embedding=32 model.readout_dim=32 model.dropout=0",
-    "bahdanau": (
-        "model.dim=32 model.embedding=32 model.align_dim=32 model.readout_dim=32 model.dropout=0"
-    ),
-    "transformer": (
-        "model.dim=32 model.heads=2 model.encoder_layers=1 model.decoder_layers=2 "
-        "model.feed_forward=64 model.dropout=0 model.attention_dropout=0"
-    ),
-    "word_for_word": "model.words=100",
+SMALL = {  # of any model that has the key
+    "dim": 32,
+    "embedding": 32,
+    "align_dim": 32,
+    "readout_dim": 32,
+    "heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "feed_forward": 64,
+    "dropout": 0,
+    "attention_dropout": 0,
+    "words": 100,
 }
-SMALL["transformer_modern"] = SMALL["transformer"]
 QUICK = (
     "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
     "train.batch_tokens=200 train.learning_rate=1e-2 train.warmup_steps=20 train.log_every=1 "
@@ -157,10 +158,13 @@ def phrases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(phrases: Path) -> Callable[..., list[str]]:
     """The words after `seq2seq train` for a tiny run of a model, with more words at the end."""
+    from seq2seq.compose import model_settings
 
     def words(model: str, *more: str) -> list[str]:
         corpus = ["data=files", f"data.root={phrases}", "data.source=en", "data.target=de"]
-        return [*corpus, f"model={model}", *SMALL[model].split(), *QUICK.split(), *more]
+        known = model_settings(model)
+        sizes = [f"model.{key}={value}" for key, value in SMALL.items() if key in known]
+        return [*corpus, f"model={model}", *sizes, *QUICK.split(), *more]
 
     return words
 

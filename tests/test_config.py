@@ -53,7 +53,7 @@ def refused(*words: str) -> str:
         ("data=multi30", ["no data 'multi30'", "did you mean 'multi30k'?"]),
         ("search=bem", ["no search 'bem'", "did you mean 'beam'?"]),
         ("train=adma", ["no train 'adma'", "did you mean 'adam'?"]),
-        ("model=zzz", ["no model 'zzz'", "bahdanau, ", ", rnn, ", ", transformer"]),
+        ("model=zzz", ["no model 'zzz'", *compose.model_names()]),
         ("mdoel=rnn", ["'mdoel'", "did you mean 'model'?"]),
         ("model.heads=2", ["'model.heads'", "it is a key of model=", "transformer"]),
         ("train.foo=2", ["'train.foo'", "none of the 24 known names is similar"]),

@@ -245,7 +245,7 @@ def test_known_characters_come_back_as_they_were(tokenizers, words):
         assert tokenizer.decode(row) == " ".join(words)
 
 
-@pytest.fixture(scope="module", params=["rnn", "bahdanau", "transformer"])
+@pytest.fixture(scope="module", params=["rnn", "bahdanau", "luong", "transformer"])
 def translator(request, tmp_path_factory) -> Translator:
     folder = tmp_path_factory.mktemp("fuzz") / "run"
     return Translator(make_run(folder, request.param), device="cpu")
@@ -342,7 +342,7 @@ def test_any_words_give_a_configuration_or_one_sentence(composed, words):
             assert "\n" not in str(error)
 
 
-SIZES = [key for name in ("rnn", "bahdanau", "transformer") for key in compose.model_settings(name)]
+SIZES = [key for name in compose.model_names() for key in compose.model_settings(name)]
 NUMBERS = st.sampled_from(["0", "-1", "1", "3", "1e9", "1000000000000", "nan", "1.0", "0.999", "2"])
 
 

@@ -30,6 +30,23 @@ MODELS = {
         **RECURRENT,
         **READOUT,
     },
+    "elman": {
+        "name": "elman",
+        "context": "start",
+        "bidirectional": False,
+        "reverse": True,
+        **{key: value for key, value in RECURRENT.items() if key != "cell"},
+        **READOUT,
+    },
+    "luong": {
+        "name": "luong",
+        "score": "general",
+        "input_feeding": True,
+        "encoder_dim": None,
+        "bidirectional": False,
+        "reverse": False,
+        **RECURRENT,
+    },
     "transformer": {
         "name": "transformer",
         "dim": 8,

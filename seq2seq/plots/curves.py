@@ -64,6 +64,29 @@ def validation_curves(
         axes.set_xlim(left=0)
 
 
+def gradients(panels: Mapping[str, Mapping[str, Mapping[int, float]]], path: Path) -> None:
+    """Draw gradient norms by distance on a logarithmic axis, a panel for each state of the weights.
+
+    Args:
+        panels: norms by state of the weights (title of the panel), system and distance.
+        path: the output file; its extension selects the format.
+    """
+    with paper(path) as figure:
+        figure.set_size_inches(9, 3.6)
+        row = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, series) in zip(row, panels.items(), strict=True):
+            for (name, values), style in zip(series.items(), styles(), strict=False):
+                norms = list(values.values())
+                axes.plot(list(values), norms, label=short(name), markersize=3, **style)
+            axes.set_yscale("log")
+            axes.set_title(title)
+            axes.set_xlabel("tokens between source token and last target word")
+            axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+            axes.spines[["top", "right"]].set_visible(False)
+        row[0].set_ylabel("norm of the gradient")
+        row[-1].legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+
+
 @contextmanager
 def chart(path: Path, x: str, y: str) -> Iterator[Any]:
     """Context manager that yields axes, and adds labels and a legend at the end."""

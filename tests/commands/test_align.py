@@ -22,7 +22,7 @@ from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
 
-@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+@pytest.fixture(scope="module", params=["bahdanau", "luong", "transformer"])
 def run(request, tmp_path_factory) -> Path:
     run = make_run(tmp_path_factory.mktemp(request.param), request.param)
     return write_test_set(run, [*ENGLISH, ""], [*GERMAN, ""])

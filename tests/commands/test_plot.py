@@ -23,7 +23,7 @@ from seq2seq.translation.translator import Translator
 WORDS = ["the", "committee", "of", "independent", "experts", "on", "reform"]
 
 
-@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+@pytest.fixture(scope="module", params=["bahdanau", "luong", "transformer"])
 def run(request, tmp_path_factory) -> Path:
     folder = make_run_with_gold(tmp_path_factory.mktemp(request.param), request.param)
     model = Translator(folder, device="cpu").model

@@ -30,7 +30,7 @@ class NoDouble(TorchDispatchMode):
         return found
 
 
-@pytest.mark.parametrize("model", ["rnn", "bahdanau", "transformer"])
+@pytest.mark.parametrize("model", compose.model_names())
 @pytest.mark.parametrize("search", ["beam", "sample"])
 def test_nothing_needs_double_precision(fit, model, search):
     words = ["train.max_steps=2", "train.accumulate=2", "model.dropout=0.1", f"search={search}"]

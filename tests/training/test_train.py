@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seq2seq.compose import model_names
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import average, read_weights
 from seq2seq.system import threads
@@ -45,7 +46,7 @@ def steps_kept(run: Path) -> list[int]:
 # --- learning -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["rnn", "bahdanau", "transformer"])
+@pytest.mark.parametrize("model", model_names())
 def test_every_variant_learns_six_sentences_by_heart(fit, phrases, model):
     recipe = ["train.schedule=constant", "train.max_steps=400", "train.validate_every=40"]
     run = fit(model, *HEART, *recipe, "train.log_every=40")
@@ -197,10 +198,11 @@ def test_two_half_batches_make_the_update_of_a_whole_one(fit):
     [
         ("rnn", ["model.dropout=0.3"]),
         ("bahdanau", ["model.dropout=0.3"]),
+        ("luong", ["model.dropout=0.3"]),
         ("transformer", ["model.dropout=0.3", "model.attention_dropout=0.1"]),
         ("rnn", ["tokenizer.sampling=0.3"]),
     ],
-    ids=["rnn", "bahdanau", "transformer", "sampling"],
+    ids=["rnn", "bahdanau", "luong", "transformer", "sampling"],
 )
 def test_a_seed_repeats_everything_and_another_one_nothing(fit, model, words):
     words = [*words, "train.max_steps=16"]

@@ -1,0 +1,72 @@
+"""Every model of configs/model through the commands: train, evaluate, align, plot, compare."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seq2seq import compose
+from seq2seq.commands.align import align
+from seq2seq.commands.evaluate import evaluate
+from seq2seq.errors import UserError
+from seq2seq.training.train import train
+from seq2seq.translation.translator import Translator
+
+NAMES = compose.model_names()
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory) -> Callable[[str], Path]:
+    """Train and evaluate a model by name; each once."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    @cache
+    def run(name: str) -> Path:
+        words = tiny(name, f"runs_dir={folder}", "search=greedy", "search.max_length=12")
+        path = train(compose.read(compose.compose(words)))
+        evaluate(path, ["test"], device="cpu")
+        return path
+
+    return run
+
+
+@pytest.fixture(params=NAMES)
+def run(request, trained) -> Path:
+    return trained(request.param)
+
+
+def name_of(run: Path) -> str:
+    return yaml.safe_load((run / "config.yaml").read_text("utf-8"))["model"]["name"]
+
+
+def test_a_run_is_stored_under_the_name_of_its_model(run):
+    assert run.name == f"files-{name_of(run)}-1"
+    section = yaml.safe_load((run / "config.yaml").read_text("utf-8"))["model"]
+    assert section.keys() == compose.model_settings(name_of(run)).keys()
+
+
+def test_a_model_with_attention_is_aligned_and_one_without_is_refused(run, tmp_path):
+    (forced,) = Translator(run, device="cpu").force([("two cats see trees", "zwei Katzen sehen")])
+    asked = {"test": "test", "lines": "1", "reference": True, "device": "cpu"}
+    out = tmp_path / "x.png"
+    if forced.attention is None:
+        with pytest.raises(UserError, match="has no attention"):
+            align(run, **asked, out=out)
+    else:
+        assert align(run, **asked, out=out) == [out, out.with_suffix(".json")]
+
+
+def test_its_keys_are_described(run):
+    text = compose.help_text([f"model={name_of(run)}"])
+    for key in compose.model_settings(name_of(run)).keys() - {"name"}:
+        assert f"model.{key}" in text
+
+
+def test_all_are_compared_under_their_names(trained, command, tmp_path):
+    runs = [trained(name) for name in NAMES]
+    answer = command("compare", *runs, "--out", tmp_path / "comparison")
+    assert answer.status == 0, answer
+    table = (tmp_path / "comparison" / "report.md").read_text("utf-8")
+    assert [name for name in NAMES if f"| {name} |" not in table] == []
