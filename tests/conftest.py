@@ -100,6 +100,10 @@ SMALL = {
         "model.dim=32 model.heads=2 model.encoder_layers=1 model.decoder_layers=2 "
         "model.feed_forward=64 model.dropout=0 model.attention_dropout=0"
     ),
+    "encoder_only": (
+        "model.dim=32 model.heads=2 model.layers=1 model.feed_forward=64 model.dropout=0 "
+        "model.attention_dropout=0 model.largest_offset=5 search.rounds=4 search.lengths=1"
+    ),
 }
 SMALL["transformer_modern"] = SMALL["transformer"]
 QUICK = (

@@ -102,10 +102,10 @@ class EncoderOnly(MaskedLM):
         bias: bool,
     ) -> None:
         super().__init__()
-        if positions == "none" and target_positions == "continue":
+        if positions == "none":
             raise UserError(
-                "model.target_positions=continue has no effect with model.positions=none: set "
-                "model.target_positions=restart"
+                "model.positions=none cannot be used with model=encoder_only: without positions "
+                "the masked tokens of a sentence are all the same, and so are their predictions"
             )
         self.parts = Parts(
             dim=dim,

@@ -45,9 +45,10 @@ def steps_kept(run: Path) -> list[int]:
 # --- learning -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", ["rnn", "bahdanau", "transformer"])
+@pytest.mark.parametrize("model", ["rnn", "bahdanau", "transformer", "encoder_only"])
 def test_every_variant_learns_six_sentences_by_heart(fit, phrases, model):
     recipe = ["train.schedule=constant", "train.max_steps=400", "train.validate_every=40"]
+    recipe += ["train.learning_rate=5e-3"] if model == "encoder_only" else []
     run = fit(model, *HEART, *recipe, "train.log_every=40")
     sources, targets = read_pairs(phrases, "heart")
     assert [found.text for found in Translator(run)(sources)] == targets
@@ -198,9 +199,10 @@ def test_two_half_batches_make_the_update_of_a_whole_one(fit):
         ("rnn", ["model.dropout=0.3"]),
         ("bahdanau", ["model.dropout=0.3"]),
         ("transformer", ["model.dropout=0.3", "model.attention_dropout=0.1"]),
+        ("encoder_only", []),
         ("rnn", ["tokenizer.sampling=0.3"]),
     ],
-    ids=["rnn", "bahdanau", "transformer", "sampling"],
+    ids=["rnn", "bahdanau", "transformer", "encoder_only", "sampling"],
 )
 def test_a_seed_repeats_everything_and_another_one_nothing(fit, model, words):
     words = [*words, "train.max_steps=16"]
