@@ -476,6 +476,12 @@ def model_settings(name: str) -> dict[str, Any]:
     return plain
 
 
+def search_settings(name: str) -> dict[str, Any]:
+    """Load the YAML file of a search."""
+    plain: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / "search" / f"{name}.yaml"))
+    return plain
+
+
 def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
     """Yield the dotted names of the keys of a nested mapping."""
     for key in tree:
@@ -487,6 +493,47 @@ def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
 
 def compose(overrides: list[str]) -> DictConfig:
     """Compose the configuration for command-line arguments.
+
+    Without `search=`, the search is the natural one of the model, unless an experiment chose
+    another than the default.
+
+    Raises:
+        UserError: Hydra rejects an argument.
+    """
+    if not any(word.startswith("search=") for word in overrides):
+        chosen = tuple(word for word in overrides if word.partition("=")[0] in groups())
+        overrides = [*natural_search(chosen, _user_folder.get()), *overrides]
+    return compose_exactly(overrides)
+
+
+@functools.lru_cache
+def natural_search(chosen: tuple[str, ...], own: Path | None) -> list[str]:
+    """Return the argument `search=` that fits the model better than the default; [] if none does.
+
+    Args:
+        chosen: the arguments GROUP=CHOICE; none is `search=`.
+        own: the user's folder of choices; part of the cache key.
+    """
+    composed = compose_exactly(list(chosen))
+    if HydraConfig.get().runtime.choices["search"] != default_search():
+        return []  # chosen by an experiment
+    try:
+        model: Any = locate("model", composed.model.get("name"))
+    except UserError:
+        return []  # reported when the configuration is checked
+    natural = model.natural_search
+    return [] if natural == default_search() else [f"search={natural}"]
+
+
+@functools.lru_cache
+def default_search() -> str:
+    """Return the choice of `search` in train.yaml."""
+    defaults = OmegaConf.load(config_folder() / "train.yaml").defaults
+    return next(str(one["search"]) for one in defaults if "search" in one)
+
+
+def compose_exactly(overrides: list[str]) -> DictConfig:
+    """Compose the configuration for these arguments alone.
 
     Raises:
         UserError: Hydra rejects an argument.

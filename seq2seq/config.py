@@ -275,6 +275,8 @@ class Config:
             section = getattr(config, plug)
             _, checked = arguments(plug, section)
             sections[plug] = {key: checked.get(key, value) for key, value in section.items()}
+        search: Any = locate("search", config.search["name"])
+        search.check_model(locate("model", config.model["name"]))
         return dataclasses.replace(config, **sections)
 
 
@@ -556,8 +558,13 @@ def upgrade_section(section: Any) -> Any:
     if not known or not isinstance(section.get("_target_"), str):
         return section
     class_name = section["_target_"].rpartition(".")[2]
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
-    return {"name": name, **{key: value for key, value in section.items() if key != "_target_"}}
+    rest = {key: value for key, value in section.items() if key != "_target_"}
+    return {"name": snake_case(class_name), **rest}
+
+
+def snake_case(class_name: str) -> str:
+    """Return the name of a class in the form of a choice: `MaskPredict` is `mask_predict`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 def locate(plug: str, name: Any) -> type:

@@ -135,7 +135,8 @@ def translating(learner: Learner, step: int) -> float:
     first = step * bench.MEASURED_TOGETHER
     rows = learner.examples.usable.rows[first : first + bench.MEASURED_TOGETHER].tolist()
     src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
-    search, model = bench.forced(BEAM), learner.raw_model.eval()
+    model = learner.raw_model.eval()
+    search = bench.forced(model, BEAM)
     started = time.process_time()
     search(model, src, src != PAD)
     return len(rows) / (time.process_time() - started)

@@ -26,8 +26,8 @@ from seq2seq.config import Config, build, fits
 from seq2seq.corpora import Corpus, encode
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.search.base import Hypothesis
-from seq2seq.search.beam import Beam
+from seq2seq.models.base import Seq2Seq
+from seq2seq.search.base import Hypothesis, Search
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
 from seq2seq.system.files import write_lines
@@ -249,6 +249,7 @@ def whole(config: Config, epoch: float, batches: int) -> float:
 def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     """Measure decoded sentences and target tokens per second, by beam size.
 
+    With mask-predict, the number of lengths side by side takes the place of the beam size.
     Sentences of similar length share a batch, as in `seq2seq translate`.
     """
     model, device = learner.raw_model.eval(), learner.fabric.device
@@ -258,12 +259,12 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
         for start in range(0, len(sources), MEASURED_TOGETHER)
     ]
 
-    def translated(search: Beam) -> list[list[Hypothesis]]:
+    def translated(search: Search) -> list[list[Hypothesis]]:
         return [one for src in batches for one in search(model, src, src != PAD)]
 
     speeds = {}
     for beam in BEAMS:
-        work = functools.partial(translated, forced(beam))
+        work = functools.partial(translated, forced(model, beam))
         tokens = sum(len(best.tokens) for best, *_ in work())
         rates = [len(rows) / timed(device, work) for _ in range(WINDOWS)]
         speeds[str(beam)] = {
@@ -274,14 +275,18 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     return speeds
 
 
-def forced(beam: int) -> Beam:
-    """Return a beam search with a maximum of FORCED pieces.
+def forced(model: Seq2Seq, width: int) -> Search:
+    """Return the natural search of a model with a maximum of FORCED pieces.
 
-    An untrained model rarely predicts the end of a sentence, so all translations reach it.
+    An untrained model rarely predicts the end of a sentence, so all translations of beam search
+    reach it. Mask-predict predicts lengths up to it.
     """
-    return Beam(
-        beam=beam, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
-    )
+    section: dict[str, Any] = compose.search_settings(model.natural_search)
+    sizes = {"beam": width, "length_penalty": 0.0, "lengths": width}
+    section |= {key: value for key, value in sizes.items() if key in section}
+    section |= {"max_length": FORCED, "length_ratio": 0.0, "length_extra": FORCED}
+    search: Search = build("search", section)
+    return search
 
 
 def bench_table(results: dict[str, Any]) -> RenderableType:

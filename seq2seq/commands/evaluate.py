@@ -93,6 +93,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     aligned = alignment.measure(translator, folder)
+    name = "pseudo_perplexity" if translator.model.pseudo_likelihood else "perplexity"
     return {
         **metrics.score(
             hypotheses,
@@ -104,10 +105,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "by_length": breakdown.by_length(sources, hypotheses, references, **target._asdict()),
         **({"agreement": agreeing} if agreeing else {}),
         **({"alignment": aligned} if aligned else {}),
-        "perplexity": {
-            "score": perplexity(mean_loss(translator.model, list(ids))),
-            "unit": "piece",
-        },
+        name: {"score": perplexity(mean_loss(translator.model, list(ids))), "unit": "piece"},
         "seconds": seconds,
         "sentences_per_second": len(sources) / seconds,
         "search": {"kind": type(translator.search).__name__, **vars(translator.search)},
@@ -171,7 +169,7 @@ def score_table(done: dict[str, Any]) -> TableView:
     """Return a table of scores with a row per test set."""
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
-    columns |= {"agreement": "agree"}
+    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
     rows = []
     for name, entry in done.items():

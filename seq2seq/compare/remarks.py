@@ -70,6 +70,11 @@ def remarks(
             "* Perplexity cannot be compared with that of "
             f"{folders[0].name}: the target vocabulary is different or unknown."
         )
+    if any("pseudo_perplexity" in run.scores[test] for run in folders for test in chosen):
+        notes.append(
+            "Pseudo-perplexity: every piece is predicted from all other pieces (Salazar et al. "
+            "2020), so it cannot be compared with a perplexity, which is left out for these runs."
+        )
     if not rarity:
         notes.append(
             "No scores by the rarest word: these runs do not record the word frequencies of their "

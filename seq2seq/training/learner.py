@@ -86,7 +86,7 @@ class Learner:
         self.model.mark_forward_method("loss")
 
     def compile(self) -> None:
-        """Compile `encode` and `hidden`; the loss has a custom backward pass and is not compiled.
+        """Compile what the loss calls; the loss has a custom backward pass and is not compiled.
 
         Raises:
             UserError: this model cannot be compiled.
@@ -96,7 +96,7 @@ class Learner:
                 f"trainer.compile=true is not supported for {type(self.raw_model).__name__}: its "
                 "loop over time steps would be recompiled for every length; remove the option"
             )
-        for name in ("encode", "hidden"):
+        for name in self.raw_model.compiled:
             setattr(
                 self.raw_model, name, torch.compile(getattr(self.raw_model, name), dynamic=True)
             )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seq2seq.config import Within, build, coerce
 from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
-from seq2seq.models.base import Autoregressive
+from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
@@ -27,7 +27,7 @@ FORCED = 128  # pairs force-decoded together; their attention is in memory
 
 
 def translate(
-    model: Autoregressive,
+    model: Seq2Seq,
     tokenizers: Tokenizers,
     search: Search,
     texts: Sequence[str],
@@ -94,8 +94,8 @@ class Translator:
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises:
-        UserError: the path is not a run folder, the run is unfinished or damaged, or a value is out
-            of range.
+        UserError: the path is not a run folder, the run is unfinished or damaged, a value is out of
+            range, or the search cannot decode this model.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class Translator:
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
         self.search = search or run_search(self.run, beam=beam)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
+        self.search.check_model(type(self.model))
 
     def __call__(self, texts: Sequence[str], *, attention: bool = False) -> list[Translation]:
         """Return the best translation of each text, in order."""

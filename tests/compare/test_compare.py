@@ -163,6 +163,21 @@ def test_perplexity_over_other_pieces_is_marked(tmp_path: Path) -> None:
     assert any(note.startswith("* Perplexity") for note in comparison.notes)
 
 
+def test_a_pseudo_perplexity_has_a_column_of_its_own(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "rnn", GOOD), make_run(tmp_path / "encoder", BAD)]
+    edit_json(runs[1] / "scores.json", TEST, "perplexity", value=None)
+    edit_json(runs[1] / "scores.json", TEST, "pseudo_perplexity", value={"score": 4.5678})
+    comparison = compare(runs)
+    table = shown(comparison)
+    assert "pseudo-perplexity" in table
+    assert table.count("12.35") == 1
+    assert table.count("4.57") == 1
+    assert "4.57*" not in table
+    assert any(note.startswith("Pseudo-perplexity") for note in comparison.notes)
+    alone = compare([runs[0]])
+    assert "seudo-perplexity" not in shown(alone)
+
+
 def test_two_unknown_vocabularies_are_not_taken_for_equal(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / name, GOOD, tokenizer=None) for name in ("a", "b")]
     assert compare(runs).incomparable == {"b"}

@@ -65,6 +65,15 @@ def transformer(width: int = 16, inside: int = 24, layers: tuple[int, int] = (2,
     return (layers[0] * encoder + layers[1] * decoder + T * width * V) / T
 
 
+def encoder_only(width: int = 16, inside: int = 24, layers: int = 2) -> float:
+    def stack(length: int) -> int:
+        attention = 4 * length * width**2 + 2 * length**2 * width
+        return layers * (attention + length * 2 * width * inside)
+
+    # The source alone for the length (7 classes), then both sides; half of the words are masked.
+    return (stack(S) + width * 7 + stack(S + T) + T // 2 * width * V) / T
+
+
 def decoder(kind: str, positions: str = "none", queries: int | None = None) -> float:
     """A Transformer of one layer each, whose decoder has another kind of attention."""
     width, heads, inside, head = 16, 4, 24, 4
@@ -125,6 +134,7 @@ SIZES = {"dim": 16, "feed_forward": 24, "encoder_layers": 2, "decoder_layers": 3
         ("lstm", SMALL, lambda: rnn("lstm")),
         ("gru", SMALL, rnn),
         ("transformer", SIZES, transformer),
+        ("encoder_only", SIZES | {"layers": 2, "largest_offset": 3}, encoder_only),
     ],
 )
 def test_it_is_what_a_hand_counts(

@@ -133,7 +133,9 @@ SINGLE = {
     "exact match %": ("exact_match", "score"),
     "agreement %": ("agreement", "score"),
     "perplexity": ("perplexity", "score"),
+    "pseudo-perplexity": ("pseudo_perplexity", "score"),
 }
+PERPLEXITIES = {"perplexity", "pseudo-perplexity"}
 ALIGNMENT = {
     "AER": ("alignment", "aer"),
     "precision": ("alignment", "precision"),
@@ -171,12 +173,14 @@ def further(comparison: Comparison, test: TestSet) -> Table | None:
         return None
     rows = []
     for place, system in enumerate(comparison.systems):
-        cells = [
-            short(column[place]) if name == "perplexity" else figures(column[place], ".1f")
-            for name, column in columns.items()
-        ]
-        if {run.name for run in system.runs} & comparison.incomparable and "perplexity" in columns:
-            cells[list(columns).index("perplexity")] += "*"
+        starred = bool({run.name for run in system.runs} & comparison.incomparable)
+        cells = []
+        for name, column in columns.items():
+            if name not in PERPLEXITIES:
+                cells.append(figures(column[place], ".1f"))
+            else:
+                star = "*" if starred and column[place] else ""
+                cells.append(short(column[place]) + star)
         rows.append([system.name, *cells])
     return Table("Further measures", ["system", *columns], rows)
 
