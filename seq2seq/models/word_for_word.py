@@ -25,6 +25,7 @@ from seq2seq.text.words import (
     spelling,
     split_symbol,
     split_words,
+    usual_ends,
     without_padding,
 )
 
@@ -48,6 +49,7 @@ class WordSoFar(NamedTuple):
     number: Int[Tensor, "batch tgt"]  # counted from 0; -1 at the beginning
     pieces: Int[Tensor, "batch tgt pieces"]  # padded with PAD
     length: Int[Tensor, "batch tgt"]  # number of pieces
+    ends: Bool[Tensor, "batch tgt"]  # the last piece is usually the last of its word
 
 
 class WordForWord(Autoregressive):
@@ -67,8 +69,9 @@ class WordForWord(Autoregressive):
     word, the most probable candidate, has the probability 1 - `smoothing`, however probable the
     table says it is. With the probabilities of the table instead, beam search would leave out
     improbable words at the end of a sentence. Half of `smoothing` goes to all candidates, as the
-    table says, and the other half to all pieces equally, so that every text has a finite score. A
-    target word that is no candidate ends with the piece just read.
+    table says, and the other half to all pieces equally, so that every text has a finite score.
+    After pieces that begin no candidate, all pieces are equally likely, unless the last of them
+    usually ends a word.
 
     Args:
         iterations: iterations of expectation maximization; each reads the training text once
@@ -101,9 +104,10 @@ class WordForWord(Autoregressive):
         self.target = table(words, candidates, pieces)
         self.probability = nn.Parameter(torch.zeros(words, candidates), requires_grad=False)
         self.source_kinds, self.target_kinds = table(source_vocab), table(target_vocab)
+        self.target_ends = table(target_vocab)  # 1 if a piece is usually the last of its word
         with torch.no_grad():  # until `fit` is called, each piece is a word
-            self.source_kinds.fill_(SPACE)
-            self.target_kinds.fill_(SPACE)
+            for kinds in (self.source_kinds, self.target_kinds, self.target_ends):
+                kinds.fill_(1)
         self.spaced = table(source_vocab)  # the same piece after a space; PAD if there is none
         if not shared_vocab:
             self.spelling = table(source_vocab, LONGEST_PIECE)  # each piece in target pieces
@@ -140,6 +144,7 @@ class WordForWord(Autoregressive):
         sentences = [
             (words(source_ids, 0), words(target_ids, 1)) for source_ids, target_ids in pairs
         ]
+        set_table(self.target_ends, [usual_ends((words for _, words in sentences), len(target))])
         known = [numbered(side) for side in zip(*sentences, strict=True)]
         model = IBMModel1(
             ([known[0][word] for word in source_words], [known[1][word] for word in target_words])
@@ -287,14 +292,15 @@ class WordForWord(Autoregressive):
         indices = (first.unsqueeze(-1) + offsets).clamp(max=tgt.size(1) - 1).flatten(1)
         pieces = tgt.gather(1, indices).unflatten(1, (-1, longest))
         pieces = pieces.where(offsets < length.unsqueeze(-1), PAD)
-        return WordSoFar(begins.cumsum(1) - 1, pieces, length)
+        return WordSoFar(begins.cumsum(1) - 1, pieces, length, self.target_ends[tgt] > 0)
 
     def predict(self, word: WordSoFar, memory: Memory) -> tuple[Tensor, Tensor]:
         """Predict the piece after each position.
 
         Returns:
-            Pieces and their probabilities `[batch tgt 2*slots]`, without the uniform share; and the
-            index of the source word that the planned piece translates `[batch tgt]`.
+            Pieces, their probabilities and the probability of all other pieces `[batch tgt
+            2*slots+1]`; and the index of the source word that the predicted piece translates
+            `[batch tgt]`.
         """
         rows = torch.arange(len(word.number), device=word.number.device).unsqueeze(1)
         rows = rows // (len(word.number) // len(memory.end))  # a beam shares its sentence
@@ -322,8 +328,11 @@ class WordForWord(Autoregressive):
         mass = mass.scatter_add(-1, planned, torch.full_like(left, 1 - self.smoothing))
         same = pieces.unsqueeze(-1) == pieces.unsqueeze(-2)
         mass = (same * mass.unsqueeze(-2)).sum(-1)  # slots with the same piece have the same sum
-        word_of = torch.where(inside.squeeze(-1), here, following)
-        return torch.cat([pieces.to(mass), mass], dim=-1), word_of
+        lost = ~agrees.any(-1, keepdim=True) & ~word.ends.unsqueeze(-1)
+        uniform = torch.where(lost, 1.0, self.smoothing / 2) / self.target_vocab
+        mass = mass.masked_fill(lost, 0) + uniform
+        word_of = torch.where((inside | lost).squeeze(-1), here, following)
+        return torch.cat([pieces.to(mass), mass, uniform], dim=-1), word_of
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
@@ -342,10 +351,9 @@ class WordForWord(Autoregressive):
 
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
         """Return the log-probabilities of all pieces."""
-        pieces, mass = states.chunk(2, dim=-1)
-        uniform = self.smoothing / 2 / self.target_vocab
-        logits = states.new_full((*states.shape[:-1], self.target_vocab), uniform)
-        return logits.scatter_(-1, pieces.long(), mass + uniform).log()
+        pieces, mass = states[..., :-1].chunk(2, dim=-1)
+        probability = states[..., -1:].repeat_interleave(self.target_vocab, dim=-1)
+        return probability.scatter_(-1, pieces.long(), mass).log()
 
     def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the encoded source."""

@@ -55,6 +55,17 @@ def numbered(sentences: Iterable[Iterable[Word]]) -> dict[Word, int]:
     return {word: number for number, (word, _) in enumerate(counts.most_common())}
 
 
+def usual_ends(sentences: Iterable[Iterable[Word]], size: int) -> Word:
+    """Return, for each piece, 1 if at least half of the words with it end with it, else 0."""
+    ends, inside = [0] * size, [0] * size
+    for words in sentences:
+        for word in words:
+            ends[word[-1]] += 1
+            for piece in word[:-1]:
+                inside[piece] += 1
+    return tuple(int(end >= other) for end, other in zip(ends, inside, strict=True))
+
+
 def spelling(source: Sequence[str], target: Sequence[str], longest: int) -> list[Word]:
     """Return each source piece in target pieces: the same piece if there is one, or characters."""
     ids = {piece: number for number, piece in enumerate(target)}

@@ -136,6 +136,15 @@ def test_words_attend_to_the_source_word_in_their_place() -> None:
         torch.testing.assert_close(weights[starts], expected)
 
 
+def test_a_word_that_is_no_candidate_attends_to_one_source_word_with_all_its_pieces() -> None:
+    # In the training text ▁cat is followed by s, so that the word is expected to go on.
+    model = fitted()
+    weights = model(collate([(ids("▁dog ▁dog"), ids("▁cat s ▁cat s"))])).attention[0, 0, 0]
+    assert weights.argmax(-1).tolist() == [0, 0, 1, 1, 2]
+    output = model(collate([(ids("▁dog ▁dog"), ids("▁cat s"))]))
+    torch.testing.assert_close(output.logits[0, 1].exp(), torch.full((len(PIECES),), 1 / 18))
+
+
 def test_every_target_has_a_finite_loss() -> None:
     model = fitted()
     for target in ("", "▁ami", "s s s s s", "▁ ▁ ▁ c a t ' ' '", " ".join(["▁il"] * 300)):
