@@ -274,7 +274,8 @@ class DecoderOnly(Autoregressive):
             return Hidden(states, None), tuple(caches)
         attention = torch.stack(attentions, dim=1)[..., : memory.mask.size(1)]
         attention = attention.unflatten(3, (beam, length)).movedim(3, 1).flatten(0, 1)
-        return Hidden(states, attention / attention.sum(-1, keepdim=True)), tuple(caches)
+        mass = attention.sum(-1, keepdim=True).clamp_min(torch.finfo(attention.dtype).tiny)
+        return Hidden(states, attention / mass), tuple(caches)
 
     def target_mask(
         self, source: Bool[Tensor, "batch src"], beam: int, past: int, length: int
