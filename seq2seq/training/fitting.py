@@ -92,13 +92,13 @@ class FittingLearner(Learner):
 
     def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
         """Do one iteration; return its loss in nats and the number of target tokens."""
-        loss, tokens = next(self.rest)
+        self.last = next(self.rest)
         self.done += 1
-        return torch.tensor(loss, dtype=torch.float64), tokens
+        return torch.tensor(self.last.loss), self.last.tokens
 
     def update(self, loss: Tensor) -> tuple[float, float | None]:
         """Return the loss; the iteration has changed the weights, and there is no gradient."""
-        return float(loss), 0.0
+        return self.last.loss, 0.0
 
     def log_fields(self, rate: float, norm: float | None) -> dict[str, float | None]:
         """No fields: there is neither a learning rate nor a gradient."""
