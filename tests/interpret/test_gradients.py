@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_align import MAGIC
+from figure_files import FIRST_BYTES
 
 from seq2seq.commands.plot_gradients import plot_gradients
 from seq2seq.compose import model_names, model_settings
@@ -178,7 +178,7 @@ def test_one_command_draws_runs_before_and_after_training(command, runs, tmp_pat
     out = tmp_path / f"x{ending}"
     answer = command("plot", "gradients", *runs, "--test", "test", "--out", out, "--device", "cpu")
     assert answer.status == 0, answer
-    assert out.read_bytes().startswith(MAGIC[ending])
+    assert out.read_bytes().startswith(FIRST_BYTES[ending])
     assert f"wrote {out}" in answer.err and "x.csv" in answer.err
     with out.with_suffix(".csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
