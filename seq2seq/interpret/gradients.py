@@ -31,9 +31,10 @@ from seq2seq.translation.translation import BATCH_TOKENS
 class Gradients(NamedTuple):
     """Gradient norms of the source tokens of several pairs, one entry for each token.
 
-    The distance is the number of tokens from the source token to the first piece of the predicted
-    word in `source </s> target`. That is the number of recurrent steps between them in a recurrent
-    encoder-decoder that reads the source from left to right.
+    The distance is the number of source tokens after the token, 0 for `</s>`: the number of steps
+    that a left-to-right recurrent encoder makes between the token and its final state. A decoder
+    that reads this state only at its start (`context=start`) makes a further step for each target
+    token.
     """
 
     distances: Int[ndarray, " tokens"]
@@ -107,7 +108,7 @@ def source_gradients(
             for i, row in enumerate(rows.tolist()):
                 length = len(ids[row][0]) + 1
                 norms.append(found[i, :length].double().numpy())
-                distances.append(length + words[row].start - np.arange(length))
+                distances.append(np.arange(length)[::-1])
     return Gradients(np.concatenate(distances), np.concatenate(norms))
 
 
