@@ -28,7 +28,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $@
 
-demo: $(READY)  ## train three variants on the built-in corpus, compare them, draw their attention
+demo: $(READY)  ## train four models on the built-in corpus, compare them, draw their attention
 	$(BIN)/seq2seq demo
 
 test: $(READY)  ## run the tests; prints why each skipped test was skipped

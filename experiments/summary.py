@@ -10,12 +10,14 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
-from seq2seq.scoring.details import Point, distances, lengths
+from seq2seq.plots.curves import curves
+from seq2seq.scoring.breakdown import Point, distance_points, length_points
 from seq2seq.system.files import write_json, write_lines
 
+DISTANCE = "words between subject and verb"
 QUESTIONS = {
-    "length": ("test_long", lengths, "words of the source sentence", "BLEU"),
-    "agreement": ("test_agreement", distances, "words between subject and verb", "agreement, %"),
+    "length": ("test_long", length_points, "words of the source sentence", "BLEU"),
+    "agreement": ("test_agreement", distance_points, DISTANCE, "agreement, %"),
 }
 KEPT = ("bleu", "exact_match", "by_length", "agreement", "alignment", "perplexity", "test")
 KEPT += ("sentences_per_second", "search", "seed", "versions", "commit", "machine", "date")
@@ -42,19 +44,19 @@ def main(folder: Path, out: Path) -> None:
         }
     lines = []
     for longest in sorted({words for words, _ in runs}):
-        curves = {}
+        systems = {}
         for (words, model), group in sorted(runs.items()):
             if words == longest:
                 points: dict[str, list[Point]] = defaultdict(list)
                 for scores in group:
                     for point in read(scores[test]):
                         points[point.place].append(point)
-                curves[model] = {place: [p.value for p in of] for place, of in points.items()}
-        places = list(next(iter(curves.values())))
+                systems[model] = {place: [p.value for p in of] for place, of in points.items()}
+        places = list(next(iter(systems.values())))
         lines += [f"Trained on at most {longest} words:", ""]
         lines += [f"| {' | '.join(['model', 'seeds', 'BLEU, test', 'AER, test', *places])} |"]
         lines += ["|:--" + "|--:" * (3 + len(places)) + "|"]
-        for model, values in curves.items():
+        for model, values in systems.items():
             group = runs[longest, model]
             aers = [g["test"]["alignment"]["aer"] for g in group if "alignment" in g["test"]]
             cells = [model, str(len(group)), spread([g["test"]["bleu"]["score"] for g in group])]
@@ -62,8 +64,8 @@ def main(folder: Path, out: Path) -> None:
             cells += [spread(values[place]) for place in places]
             lines += [f"| {' | '.join(cells)} |"]
         lines.append("")
-        means = {m: {p: mean(v) for p, v in of.items()} for m, of in curves.items()}
-        curves.curves(means, out / f"{out.name}-{longest}.png", x=x, y=y)
+        means = {m: {p: mean(v) for p, v in of.items()} for m, of in systems.items()}
+        curves(means, out / f"{out.name}-{longest}.png", x=x, y=y)
     write_lines(out / "table.md", lines)
     write_json(out / "scores.json", kept)
     print("\n".join(lines))

@@ -13,6 +13,7 @@ from seq2seq.errors import UserError
 from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.exit_status import reporting_user_errors
+from seq2seq.system.files import refuse_output
 from seq2seq.system.memory import keep_freed_memory
 from seq2seq.version import __version__
 
@@ -49,6 +50,17 @@ def options(
     """Train translation models, plot their attention, and compare them."""
 
 
+def writable(option: str = "--out", *, folder: bool = False) -> Callable[[Any], Any]:
+    """Return a callback that checks the path of an output file or folder before the work."""
+
+    def check(value: Path | None) -> Path | None:
+        if value is not None:
+            refuse_output(value, option, folder=folder)
+        return value
+
+    return check
+
+
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder (runs/NAME).")]
 BeamOption = Annotated[
     int | None,
@@ -63,7 +75,8 @@ ReferenceOption = Annotated[
     bool, typer.Option("--reference", help="With --test: force-decode the references.")
 ]
 PictureOption = Annotated[
-    Path | None, typer.Option("--out", help="Output figure: .png, .svg or .pdf.")
+    Path | None,
+    typer.Option("--out", help="Output figure: .png, .svg or .pdf.", callback=writable()),
 ]
 TextOption = Annotated[
     tuple[Path, Path] | None,
@@ -133,9 +146,9 @@ hydra_style: dict[str, Any] = {
 @app.command(short_help="Check a corpus without training.", **hydra_style)
 def check(words: Words = None) -> None:
     """Check a corpus for errors without training (same arguments as train)."""
-    from seq2seq import compose
+    from seq2seq import compose, settings_help
 
-    requested, refused = compose.parse_command(words or [], compose.check_help), False
+    requested, refused = compose.parse_command(words or [], settings_help.check_help), False
     for member in requested.members if requested else []:
         from seq2seq.commands.check import check, findings_table
 
@@ -149,9 +162,9 @@ def check(words: Words = None) -> None:
 @app.command(short_help="Train a model, or several with -m.", **hydra_style)
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
-    from seq2seq import compose
+    from seq2seq import compose, settings_help
 
-    if requested := compose.parse_command(words or [], compose.help_text):
+    if requested := compose.parse_command(words or [], settings_help.help_text):
         from seq2seq.training import sweep
 
         if requested.sweep:
@@ -345,7 +358,10 @@ def score_alignment(
     shift: ShiftOption = None,
     end: EndOption = None,
     threshold: ThresholdOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="JSON file for all scores.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="JSON file for all scores.", callback=writable()),
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Score alignments against gold links.
@@ -390,6 +406,7 @@ def export_alignment(
         Path,
         typer.Option(
             "--out",
+            callback=writable(),
             help="Output file. .align: links in Pharaoh format; .jsonl: links and weights; "
             ".npz: weights.",
         ),
@@ -541,7 +558,11 @@ def compare(
     ] = None,
     out: Annotated[
         Path,
-        typer.Option("--out", help="Output folder of the report: Markdown, JSON, TeX, figures."),
+        typer.Option(
+            "--out",
+            help="Output folder of the report: Markdown, JSON, TeX, figures.",
+            callback=writable(folder=True),
+        ),
     ] = Path("comparison"),
 ) -> None:
     """Compare systems: scores, confidence intervals, significance tests, differences and cost.
@@ -569,20 +590,24 @@ def compare(
     print_written(*written)
 
 
-@app.command(short_help="Train three models on the built-in corpus.")
+@app.command(short_help="Train four models on the built-in corpus.")
 def demo(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE", help="Training keys for all three models."),
+        typer.Argument(
+            metavar="KEY=VALUE", help="Training keys for all models; model.* only for networks."
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Output folder.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of all three runs.")] = 1,
+    out: Annotated[
+        Path, typer.Option("--out", help="Output folder.", callback=writable(folder=True))
+    ] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="Random seed of all runs.")] = 1,
     fresh: Annotated[
         bool,
         typer.Option("--fresh", help="Rename an earlier demo and start over instead of resuming."),
     ] = False,
 ) -> None:
-    """Train three models on the built-in corpus, compare them, and plot their attention."""
+    """Train four models on the built-in corpus, compare them, and plot their attention."""
     from seq2seq.commands.demo import demo
 
     print_written(*demo(out, words or [], seed=seed, fresh=fresh))
@@ -604,18 +629,29 @@ def bench(
             help="Model sizes: those compared in experiments/speed, or the defaults of each model."
         ),
     ] = "reference",
+    caches: Annotated[
+        bool,
+        typer.Option(
+            "--caches",
+            help="Measure only the caches of decoding, for every kind of attention of a "
+            "Transformer: bytes per token, and speed at 20, 200 and 2,000 target tokens.",
+        ),
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option("--json", help="JSON file for all measurements.")
+        Path | None,
+        typer.Option("--json", help="JSON file for all measurements.", callback=writable("--json")),
     ] = None,
 ) -> None:
     """Measure training and translation speed on this machine, and estimate training time."""
     from seq2seq.commands.bench import bench, bench_table
+    from seq2seq.commands.bench_caches import bench_caches, caches_table
     from seq2seq.system.files import write_json
 
+    measure, table = (bench_caches, caches_table) if caches else (bench, bench_table)
     names = [word for word in words or [] if "=" not in word]
     keys = [word for word in words or [] if "=" in word]
-    results = bench(names, keys, own=sizes == "own")
-    print_table(bench_table(results))
+    results = measure(names, keys, own=sizes == "own")
+    print_table(table(results))
     if out is not None:
         write_json(out, results)
         print_written(out)

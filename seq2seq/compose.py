@@ -1,14 +1,12 @@
-"""Compose the configurations of `seq2seq train` and `check` with Hydra; error messages and help."""
+"""Compose the configurations of `seq2seq train` and `check` with Hydra, with error messages."""
 
 import dataclasses
 import functools
 import itertools
 import math
 import re
-import shutil
 import string
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, is_dataclass
@@ -26,25 +24,23 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seq2seq.config import (
     LONGEST_NAME,
+    NOT_FOR_FITTING,
     SECTION_PACKAGES,
-    SHARED_KEYS,
-    SUPPLIED_KEYS,
     Config,
-    describe,
+    fits,
     locate,
-    meanings,
     not_a_folder_name,
     schema,
+    shown,
 )
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.overrides import SWEEPING, Value, options, text_kind, values
+from seq2seq.package_data import data_folder
 
 
 def config_folder() -> Path:
-    """Return the folder of the YAML files: in the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "configs"
-    return installed if installed.is_dir() else package.parent / "configs"
+    """Return the folder of the YAML files."""
+    return data_folder("configs")
 
 
 @dataclass(frozen=True)
@@ -104,6 +100,8 @@ def parse_command(words: list[str], help: Callable[[list[str]], str]) -> Command
             print(help(given.words))
             return None
         command = Command(members(given.words, sweep=given.sweep), given.sweep)
+        if not given.sweep:
+            refuse_without_effect(given.words, command.members[0].config)
     if given.print:
         print_configurations(command.members, given.package)
         return None
@@ -113,6 +111,24 @@ def parse_command(words: list[str], help: Callable[[list[str]], str]) -> Command
     return command
 
 
+def refuse_without_effect(words: list[str], config: Config) -> None:
+    """Refuse arguments that have no effect on a model that fits itself.
+
+    A sweep may have them, for its other models.
+
+    Raises:
+        UserError: there is such an argument.
+    """
+    if fits(config.model):
+        for key in (word.partition("=")[0].removeprefix("++") for word in words):
+            if key in NOT_FOR_FITTING or key == "train":
+                raise UserError(
+                    f"{key} has no effect on model={config.model['name']}, which is not trained by "
+                    f"gradients: remove it (model.iterations={config.model['iterations']} is the "
+                    "length of its training)"
+                )
+
+
 def config(words: list[str]) -> Config:
     """Return the configuration of a single run from command-line arguments.
 
@@ -120,15 +136,19 @@ def config(words: list[str]) -> Config:
         UserError: an argument, key or value is wrong; the message names it and the most similar
             valid one.
     """
-    [one] = members(words, sweep=False)
+    [one] = members(words, sweep=None)
     return one.config
 
 
 MOST = 1000  # maximum number of runs in a sweep
 
 
-def members(words: list[str], *, sweep: bool) -> list[Member]:
+def members(words: list[str], *, sweep: bool | None) -> list[Member]:
     """Return the runs of a command; the values of the last argument vary fastest.
+
+    Args:
+        words: the arguments.
+        sweep: whether -m was given; None for a command that has no -m.
 
     Raises:
         UserError: as in `parse_command`.
@@ -156,8 +176,8 @@ def members(words: list[str], *, sweep: bool) -> list[Member]:
     return runs
 
 
-def parts(word: str, *, sweep: bool) -> Iterator[Part]:
-    """Yield the value of one argument, or each value of a sweep.
+def parts(word: str, *, sweep: bool | None) -> Iterator[Part]:
+    """Yield the value of one argument, or each value of a sweep (see `members`).
 
     Raises:
         UserError: it cannot be parsed, names an unknown choice, or is a sweep without -m.
@@ -165,7 +185,7 @@ def parts(word: str, *, sweep: bool) -> Iterator[Part]:
     key, equals, typed = word.partition("=")
     key = key.removeprefix("++")
     if equals and (kind := text_keys().get(key)) and not (sweep and SWEEPING.fullmatch(typed)):
-        for value in values(typed, kind, sweep=sweep):
+        for value in values(typed, kind, sweep=bool(sweep)):
             yield Part(f"{key}={value.typed}", key, value, None)
         return
     [override] = parse([word])
@@ -178,18 +198,16 @@ def parts(word: str, *, sweep: bool) -> Iterator[Part]:
     if override.is_delete():
         raise UserError(f"{key} cannot be deleted; give it a value (null is no limit)")
     if not override.is_sweep_override():
-        check_choice(override, str(override.value()))
+        check_choice(override, shown(override.value()))
         yield Part(word, key, None, override)
         return
     if not sweep:
-        raise UserError(
-            f"{word} has several values: add -m to train one run for each, or write "
-            "key=[a,b] for a list"
-        )
+        one_each = "give one" if sweep is None else "add -m to train one run for each"
+        raise UserError(f"{word} has several values: {one_each}, or write key=[a,b] for a list")
     start = word.partition("=")[0]
     for each in swept_values(override):
         [one] = parse([f"{start}={each}"])
-        check_choice(one, str(one.value()))
+        check_choice(one, shown(one.value()))
         text = Value(str(one.value()), str(one.value())) if key in text_keys() else None
         yield Part(f"{key}={text.typed}" if text else one.input_line or "", key, text, one)
 
@@ -288,6 +306,23 @@ def composing() -> Iterator[None]:
         raise UserError(f"the configuration cannot be composed: {reason}") from error
 
 
+def refuse_keys(words: Sequence[str], reasons: Mapping[str, str], command: str) -> None:
+    """Check that no argument is a key that the command sets itself or has no use for.
+
+    Args:
+        words: arguments KEY=VALUE.
+        reasons: the keys that are refused, and why or what to do instead.
+        command: the command, for the message.
+
+    Raises:
+        UserError: one of them is.
+    """
+    for word in words:
+        key = word.partition("=")[0].lstrip("+~")
+        if key in reasons:
+            raise UserError(f"{word}: {command} does not take {key}: {reasons[key]}")
+
+
 def literal(text: str) -> str:
     """Escape a text for OmegaConf, so that `${` in it is not an interpolation."""
     return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", text)
@@ -339,14 +374,32 @@ def parse(overrides: list[str]) -> list[Override]:
 PLAIN = string.ascii_letters + string.digits + "_+-./"  # characters of numbers and names
 
 
+# What a corpus of files has instead of a key of another corpus
+INSTEAD = {
+    "data.path": "; here data.file=FILE is one file to divide into all splits, and "
+    "data.root=FOLDER the folder of separate files"
+}
+
+
 def hint(key: str, known: set[str]) -> str:
     """Return a hint for an unknown key: the choice that has this key, or a similar key."""
     group, _, inner = key.partition(".")
     if inner and group in groups():
-        for choice in choices_of(group):
-            if inner in OmegaConf.load(file_of(group, choice)):
-                return f"it is a key of {group}={choice}"
-    return f"{did_you_mean(key, known)} (seq2seq train --help lists all keys)"
+        # A list, because a key without a value (???) is not `in` a configuration
+        having = [
+            choice
+            for choice in choices_of(group)
+            if inner in list(OmegaConf.load(file_of(group, choice)))
+        ]
+        if having:
+            other = INSTEAD.get(key, "") if "data.file" in known else ""
+            return f"it is a key of {group}={', '.join(having)}{other}"
+    # Compare only the part that may be wrong: a long common prefix makes any keys similar.
+    inside = {name.removeprefix(f"{group}.") for name in known if name.startswith(f"{group}.")}
+    near = (
+        did_you_mean(inner, inside, f"{group}.") if inner and inside else did_you_mean(key, known)
+    )
+    return f"{near} (seq2seq train --help lists all keys)"
 
 
 _user_folder: ContextVar[Path | None] = ContextVar("user_folder", default=None)
@@ -423,6 +476,12 @@ def model_settings(name: str) -> dict[str, Any]:
     return plain
 
 
+def search_settings(name: str) -> dict[str, Any]:
+    """Load the YAML file of a search."""
+    plain: Any = OmegaConf.to_container(OmegaConf.load(config_folder() / "search" / f"{name}.yaml"))
+    return plain
+
+
 def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
     """Yield the dotted names of the keys of a nested mapping."""
     for key in tree:
@@ -434,6 +493,47 @@ def dotted(tree: Any, prefix: str = "") -> Iterator[str]:
 
 def compose(overrides: list[str]) -> DictConfig:
     """Compose the configuration for command-line arguments.
+
+    Without `search=`, the search is the natural one of the model, unless an experiment chose
+    another than the default.
+
+    Raises:
+        UserError: Hydra rejects an argument.
+    """
+    if not any(word.startswith("search=") for word in overrides):
+        chosen = tuple(word for word in overrides if word.partition("=")[0] in groups())
+        overrides = [*natural_search(chosen, _user_folder.get()), *overrides]
+    return compose_exactly(overrides)
+
+
+@functools.lru_cache
+def natural_search(chosen: tuple[str, ...], own: Path | None) -> list[str]:
+    """Return the argument `search=` that fits the model better than the default; [] if none does.
+
+    Args:
+        chosen: the arguments GROUP=CHOICE; none is `search=`.
+        own: the user's folder of choices; part of the cache key.
+    """
+    composed = compose_exactly(list(chosen))
+    if HydraConfig.get().runtime.choices["search"] != default_search():
+        return []  # chosen by an experiment
+    try:
+        model: Any = locate("model", composed.model.get("name"))
+    except UserError:
+        return []  # reported when the configuration is checked
+    natural = model.natural_search
+    return [] if natural == default_search() else [f"search={natural}"]
+
+
+@functools.lru_cache
+def default_search() -> str:
+    """Return the choice of `search` in train.yaml."""
+    defaults = OmegaConf.load(config_folder() / "train.yaml").defaults
+    return next(str(one["search"]) for one in defaults if "search" in one)
+
+
+def compose_exactly(overrides: list[str]) -> DictConfig:
+    """Compose the configuration for these arguments alone.
 
     Raises:
         UserError: Hydra rejects an argument.
@@ -470,104 +570,12 @@ def folder_name(wanted: str) -> str:
     return f"{short}-{sha256(wanted.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
-OPTION_LINES = [
-    "Options:",
-    "  -m, --multirun            one run per combination of comma-separated values",
-    "  -cd, --config-dir FOLDER  search this folder for choices, too",
-    "  -c, --cfg job             print the configuration and exit",
-    "  -p, --package SECTION     with --cfg job: print only this section",
-    "  -h, --help                print this message and exit",
-]
-
-
-def help_text(words: list[str]) -> str:
-    """Return the help of `seq2seq train`: groups and choices; keys, values, descriptions, types."""
-    composed = composed_for_help(words)
-    composed["name"] = "DATA-MODEL-SEED"
-    lines = [
-        "Usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
-        "",
-        "Train a model and write the run folder runs/NAME. With -m, train one run for each",
-        "combination of comma-separated values:",
-        "  seq2seq train -m model=rnn,bahdanau,transformer seed=1,2,3",
-        "",
-        *OPTION_LINES,
-        "",
-        "Groups:",
-    ]
-    lines += [f"  {group + '=':<12} {' | '.join(choices_of(group))}" for group in groups()]
-    lines += ["", "Keys (data, model and search have the keys of the selected choice):"]
-    top = meanings(Config)
-    for name, kind in schema(Config).items():
-        section = composed[name]
-        if name in SECTION_PACKAGES:
-            lines += ["", *plug_keys(name, section)]
-        elif isinstance(section, dict):
-            lines += ["", f"{name}: {top[name]}"]
-            lines += keys(kind, section, f"{name}.")
-        else:
-            lines.append(entry(name, section, kind, top[name]))
-    lines += ["", "seq2seq train GROUP=CHOICE --help shows the keys of another choice."]
-    return "\n".join(lines)
-
-
-def check_help(words: list[str]) -> str:
-    """Return the help of `seq2seq check`, with the keys of the selected corpus."""
-    lines = [
-        "Usage: seq2seq check data=CHOICE [KEY=VALUE ...]",
-        "",
-        "Read a whole corpus without training, and report problems, how often they",
-        "occur and the first lines that have them. The arguments are those of seq2seq",
-        "train; keys that do not concern the data have no effect. Exit status: 0 if there",
-        "are only warnings, 1 if training would refuse the corpus. Checks that need the",
-        "vocabulary, such as the length in pieces, are done when training starts.",
-        "",
-        *OPTION_LINES,
-        "",
-        f"  data=  {' | '.join(choices_of('data'))}",
-        "",
-        *plug_keys("data", composed_for_help(words)["data"]),
-        "",
-        "seq2seq check data=CHOICE --help shows the keys of another choice.",
-    ]
-    return "\n".join(lines)
-
-
 def composed_for_help(words: list[str]) -> dict[str, Any]:
     """Compose the configuration to show in the help, without resolving interpolations."""
     row = [next(parts(word, sweep=True)) for word in words]
     check_keys([row])
     composed: Any = OmegaConf.to_container(compose_parts(row), resolve=False)
     return composed
-
-
-def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
-    """Return the help lines of `data`, `model` or `search`: the selected class and its keys."""
-    owner = locate(name, section["name"])
-    title = f"{name}: {meanings(Config)[name]} ({owner.__name__})"
-    shared = keys(SHARED_KEYS[name], section, f"{name}.") if name in SHARED_KEYS else []
-    return [title, *keys(owner, section, f"{name}.", SUPPLIED_KEYS.get(name, ())), *shared]
-
-
-def keys(
-    owner: type, section: dict[str, Any], prefix: str, given: tuple[str, ...] = ()
-) -> list[str]:
-    """Return the help entry of every key of a section."""
-    texts = meanings(owner)
-    return [
-        entry(prefix + key, section.get(key), kind, texts.get(key, ""))
-        for key, kind in schema(owner, given).items()
-    ]
-
-
-def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
-    """Return the help entry of a key: name, value, description and type, wrapped."""
-    words = {None: "null", True: "true", False: "false", "???": "(must be given)"}
-    shown = words.get(value, value) if isinstance(value, str | bool | None) else value
-    column = f"  {f'{key}={shown}':<38}"
-    first = column if len(column) <= 40 else f"{column}\n{' ' * 40}"
-    width = max(shutil.get_terminal_size((100, 0)).columns, 80)
-    return first + f"\n{' ' * 40}".join(textwrap.wrap(f"{meaning} [{describe(kind)}]", width - 40))
 
 
 def clear_hydra() -> None:

@@ -8,6 +8,7 @@ schema. The description of a key is its line under `Args:` in the docstring of t
 
 import dataclasses
 import inspect
+import math
 import pkgutil
 import re
 import types
@@ -186,6 +187,7 @@ class TrainConfig:
         at_least(self, "train", average=1, log_every=1, warmup_steps=0, clip_norm=0, weight_decay=0)
         at_least(self, "train", max_steps=1, max_epochs=1, label_smoothing=0, learning_rate=0)
         at_least(self, "train", save_every=0, max_skipped=1)
+        at_most(self, "train", accumulate=10_000)  # one update must end
         above(self, "train", max_minutes=0, eps=0, plateau_factor=0)
         below(self, "train", label_smoothing=1, plateau_factor=1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -255,8 +257,8 @@ class Config:
     def __post_init__(self) -> None:
         if reason := not_a_folder_name(self.name):
             raise UserError(
-                f"name={self.name!r} must be a plain folder name, {reason} (to change the parent "
-                "folder, set runs_dir=)"
+                f"name={shown(self.name)!r} must be a plain folder name, {reason} (to change the "
+                "parent folder, set runs_dir=)"
             )
 
     @classmethod
@@ -273,6 +275,8 @@ class Config:
             section = getattr(config, plug)
             _, checked = arguments(plug, section)
             sections[plug] = {key: checked.get(key, value) for key, value in section.items()}
+        search: Any = locate("search", config.search["name"])
+        search.check_model(locate("model", config.model["name"]))
         return dataclasses.replace(config, **sections)
 
 
@@ -325,12 +329,14 @@ def below(settings: Any, section: str, **bounds: int | float) -> None:
 
 
 def meanings(owner: type) -> dict[str, str]:
-    """Return the descriptions under `Args:` in the docstring of a class, by name."""
+    """Return the descriptions under `Args:` in the docstrings of a class and its bases, by name."""
     shared = unpacked(owner)
-    inherited = {} if shared is None else meanings(shared)
-    _, _, arguments = (inspect.getdoc(owner) or "").partition("Args:\n")
-    block, _, _ = arguments.partition("\n\n")
-    return inherited | dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    found = {} if shared is None else meanings(shared)
+    for base in reversed(inspect.getmro(owner)):  # those of a class replace those of its bases
+        _, _, arguments = inspect.cleandoc(base.__doc__ or "").partition("Args:\n")
+        block, _, _ = arguments.partition("\n\n")
+        found |= dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))
+    return found
 
 
 def unpacked(owner: type) -> type | None:
@@ -375,9 +381,13 @@ def required(kind: Any) -> Any:
 
 def optional(owner: type) -> set[str]:
     """Return the keys with a default, which may be absent because older runs do not have them."""
+    return {*defaults(owner), *getattr(unpacked(owner), "__optional_keys__", ())}
+
+
+def defaults(owner: type) -> dict[str, Any]:
+    """Return the defaults of a constructor: what keys mean that older runs do not have."""
     parameters = inspect.signature(owner).parameters.items()
-    named = {name for name, parameter in parameters if parameter.default is not parameter.empty}
-    return named | set(getattr(unpacked(owner), "__optional_keys__", ()))
+    return {key: one.default for key, one in parameters if one.default is not one.empty}
 
 
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -396,7 +406,9 @@ def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> 
         UserError: a key is unknown or missing, or a value has the wrong type.
     """
     if not isinstance(values, Mapping):
-        raise UserError(f"{where or 'the configuration'} must be a group of keys, not {values!r}")
+        raise UserError(
+            f"{where or 'the configuration'} must be a group of keys, not {shown(values)}"
+        )
     expected, texts, younger = schema(owner, given), meanings(owner), optional(owner)
     prefix = f"{where}." if where else ""
     for key in values:
@@ -448,7 +460,9 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
     if origin is Literal:
         if value in options:
             return value
-        raise UserError(f"{key}={value} is unknown; {did_you_mean(str(value), map(str, options))}")
+        raise UserError(
+            f"{key}={shown(value)} is unknown; {did_you_mean(shown(value), map(str, options))}"
+        )
     if origin in (Union, types.UnionType):
         if value is None:
             if type(None) in options:
@@ -468,11 +482,24 @@ def coerce(value: Any, kind: Any, key: str) -> Any:
             raise UserError(f"{key}={value!a} must be text in UTF-8, without {not_text!a}")
         return str(value)
     elif kind in (int, float) and isinstance(value, int | float) and not isinstance(value, bool):
-        if not abs(value) < (1 << 63 if kind is int else 1e300):  # also rejects NaN and infinity
-            raise UserError(f"{key}={value} must be {describe(kind)}, finite and of 64 bits")
+        if not abs(value) < math.inf:  # NaN or infinity
+            raise UserError(f"{key}={shown(value)} must be {describe(kind)}, and finite")
+        if abs(value) >= (1 << 63 if kind is int else 1e300):
+            limit = "2^63" if kind is int else "1e300"
+            raise UserError(f"{key}={shown(value)} must be below {limit} in absolute value")
         if kind is float or value == int(value):  # 1e5 is an integer, too
             return kind(value)
-    raise UserError(f"{key}={value} must be {describe(kind)}")
+    raise UserError(f"{key}={shown(value)} must be {describe(kind)}")
+
+
+LONGEST_SHOWN = 200  # characters of a value in a message
+
+
+def shown(value: Any) -> str:
+    """Format a value for a message as it is written in YAML, without the end if it is long."""
+    names = {None: "null", True: "true", False: "false"}
+    text = names[value] if value is None or isinstance(value, bool) else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def marked(value: Any, marks: tuple[Any, ...], key: str) -> Any:
@@ -490,13 +517,26 @@ def marked(value: Any, marks: tuple[Any, ...], key: str) -> Any:
 
 
 def check_values(settings: Any, section: str) -> None:
-    """Check the fields of a dataclass that was built in code against their types and ranges.
+    """Check and convert the fields of a dataclass that was built in code, such as 3.0 to 3.
 
     Raises:
         UserError: a value has the wrong type or is out of range.
     """
     for key, kind in schema(type(settings)).items():
-        coerce(getattr(settings, key), kind, f"{section}.{key}")
+        value = coerce(getattr(settings, key), kind, f"{section}.{key}")
+        object.__setattr__(settings, key, value)  # the dataclass is frozen
+
+
+# Keys without an effect on a model that fits itself (`Seq2Seq.fits`)
+NOT_FOR_FITTING = {
+    *(f"train.{key}" for key in schema(TrainConfig)),
+    *("tokenizer.sampling", "trainer.devices", "trainer.precision", "trainer.compile"),
+} - {"train.validate_every", "train.validate_by", "train.save_every", "train.tensorboard"}
+
+
+def fits(model: Mapping[str, Any]) -> bool:
+    """Whether the model of a section learns by `fit` instead of gradients."""
+    return bool(getattr(locate("model", model.get("name")), "fits", False))
 
 
 SHARED_KEYS: dict[str, type] = {"data": DataScoring}  # keys of all classes of a section
@@ -518,8 +558,13 @@ def upgrade_section(section: Any) -> Any:
     if not known or not isinstance(section.get("_target_"), str):
         return section
     class_name = section["_target_"].rpartition(".")[2]
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
-    return {"name": name, **{key: value for key, value in section.items() if key != "_target_"}}
+    rest = {key: value for key, value in section.items() if key != "_target_"}
+    return {"name": snake_case(class_name), **rest}
+
+
+def snake_case(class_name: str) -> str:
+    """Return the name of a class in the form of a choice: `MaskPredict` is `mask_predict`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", class_name).lower()
 
 
 def locate(plug: str, name: Any) -> type:

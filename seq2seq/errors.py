@@ -11,11 +11,21 @@ class UserError(Exception):
     """
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return the hint after "unknown word; ": the most similar known word, or all known words."""
-    choices = sorted(known)
-    if near := get_close_matches(word, choices, n=1, cutoff=0.5):
-        return f"did you mean {near[0]!r}?"
+def did_you_mean(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return the hint after "unknown word; ": the most similar known word, or all known words.
+
+    Args:
+        word: the unknown word.
+        known: the known words.
+        prefix: what to write before each known word.
+    """
+    choices = sorted(filter(None, known))
+    if near := get_close_matches(word, choices, n=1, cutoff=0.51):
+        return f"did you mean {prefix + near[0]!r}?"
     if len(choices) > 12:
         return f"none of the {len(choices)} known names is similar"
-    return f"choose from {', '.join(choices)}" if choices else "there are none"
+    return (
+        f"choose from {', '.join(prefix + choice for choice in choices)}"
+        if choices
+        else "there are none"
+    )

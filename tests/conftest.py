@@ -37,6 +37,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make significance tests fast; test_significance.py tests them with the default numbers."""
+    from seq2seq.compare import significance
+
+    monkeypatch.setattr(significance, "RESAMPLES", 50)
+    monkeypatch.setattr(significance, "TRIALS", 100)
+
+
 @pytest.fixture(scope="session")
 def real_corpora() -> Path:
     folder = Path(__file__).parents[2] / "shared" / "corpora"
@@ -97,11 +106,14 @@ SMALL = {  # of any model that has the key
     "align_dim": 32,
     "readout_dim": 32,
     "heads": 2,
+    "layers": 1,
     "encoder_layers": 1,
     "decoder_layers": 2,
     "feed_forward": 64,
     "dropout": 0,
     "attention_dropout": 0,
+    "words": 100,
+    "largest_offset": 5,
 }
 QUICK = (
     "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
@@ -154,6 +166,8 @@ def tiny(phrases: Path) -> Callable[..., list[str]]:
         corpus = ["data=files", f"data.root={phrases}", "data.source=en", "data.target=de"]
         known = model_settings(model)
         sizes = [f"model.{key}={value}" for key, value in SMALL.items() if key in known]
+        if model == "encoder_only":
+            sizes += ["search.rounds=4", "search.lengths=1"]
         return [*corpus, f"model={model}", *sizes, *QUICK.split(), *more]
 
     return words

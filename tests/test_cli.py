@@ -752,3 +752,27 @@ def test_the_table_of_scores_is_whole_at_any_width(width):
     text = file.getvalue()
     assert "…" not in text and all(len(line.rstrip()) <= width for line in text.splitlines())
     assert "[bold]" in text and text.count("123.46") == 2 * len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        (["align", "RUN", "--source", "two", "--out", "PLACE"], False),
+        (["plot", "heads", "RUN", "--source", "two", "--out", "PLACE"], False),
+        (["score-alignment", "RUN", "--test", "test", "--out", "PLACE"], False),
+        (["export-alignment", "RUN", "--test", "test", "--out", "PLACE"], False),
+        (["bench", "--json", "PLACE"], False),
+        (["compare", "RUN", "--out", "PLACE"], True),
+        (["demo", "--out", "PLACE"], True),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(command, run, words, folder):
+    Path("folder").mkdir()
+    Path("file").touch()
+    option = words[-2]
+    for place in ("file/x.json", "file/x/y.json", "file" if folder else "folder"):
+        given = [
+            place if word == "PLACE" else str(run) if word == "RUN" else word for word in words
+        ]
+        command(*given).must_refuse(f"{option} {place}", "is a f")
+    assert sorted(path.name for path in Path().iterdir()) == ["file", "folder"]

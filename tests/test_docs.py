@@ -36,7 +36,7 @@ import yaml
 
 import seq2seq.corpora
 import seq2seq.models
-from seq2seq import cli, compose
+from seq2seq import cli, compose, settings_help
 from seq2seq.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -159,7 +159,7 @@ def check(words: list[str]) -> None:
     assert name in group.commands, f"there is no command {name}"
     if name in ("train", "check"):
         if {"-h", "--help"} & set(words):  # of choices whose keys need not all be given
-            compose.help_text([word for word in words if word not in ("-h", "--help")])
+            settings_help.help_text([word for word in words if word not in ("-h", "--help")])
         else:
             compose_words(words)
     elif not {"--help"} & set(words):
@@ -176,7 +176,7 @@ def check(words: list[str]) -> None:
 
 def compose_words(words: list[str]) -> None:
     """Compose the configuration of each run, as `seq2seq train` does."""
-    compose.parse_command(words, compose.help_text)
+    compose.parse_command(words, settings_help.help_text)
 
 
 def ids(path: Path) -> str:

@@ -19,7 +19,7 @@ import pytest
 from hostile import CHANGES, apply
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from test_untrusted import make_run
+from untrained_runs import make_run
 
 from seq2seq import compose
 from seq2seq.alignment.gold import FILES, Gold, Links, read_gold, write_gold

@@ -9,8 +9,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
+from seq2seq.compose import model_settings
+from seq2seq.config import upgrade
+from seq2seq.layers.cache import nbytes
+from seq2seq.text.batching import EOS, PAD, pad
 from seq2seq.training.resume import differences, written_out
+from seq2seq.translation.translator import Translator, run_search
 
 FIXTURES = Path(__file__).parent / "data" / "runs-0.1.0"
 FINISHED = ("rnn", "bahdanau", "transformer")
@@ -157,3 +164,46 @@ def test_names_that_are_left_out_now_are_those_of_old_runs(name, ending, fields)
     assert differences(written_out(stored), written_out(given)) == {}
     given["data"]["train"] = "other"
     assert list(differences(written_out(stored), written_out(given))) == ["data.train"]
+
+
+def test_a_model_key_that_an_old_run_lacks_has_its_old_value(runs):
+    """Neither the key as it is now nor another cache is a change; another architecture is one."""
+    stored = upgrade(yaml.safe_load(read(runs / "transformer" / "config.yaml")))
+    assert "positions" not in stored["model"]
+    now = model_settings("transformer") | stored["model"]
+
+    def changes(**model):
+        return list(differences(written_out(stored), written_out(stored | {"model": now | model})))
+
+    assert changes() == changes(cross_attention_cache="source") == []
+    assert changes(positions="rope") == ["model.positions"]
+
+
+def test_the_cache_of_the_source_changes_no_number_of_an_old_run(runs):
+    """The weights of a trained run, with keys and values of each layer cached and without."""
+    translator = Translator(runs / "transformer", device="cpu")
+    model, tokenizers = translator.model, translator.tokenizers
+    lines = read(FIXTURES / "transformer" / "hyps" / "examples" / "source.txt").splitlines()[:8]
+    src = pad([[*row, EOS] for row in tokenizers.source.encode(lines)])
+    search = run_search(translator.run)
+    found, sizes, steps = [], [], []
+    for kind in ("keys", "source"):
+        model.cross_attention_cache = kind
+        memory = model.encode(src, src != PAD)
+        state, logits = model.start(memory), []
+        for token in torch.randint(
+            4, 100, (6, len(lines)), generator=torch.Generator().manual_seed(1)
+        ):
+            step = model.step(token, memory, state)
+            state = step.state
+            logits.append(step.logits)
+        steps.append(torch.stack(logits))
+        sizes.append(nbytes(memory.source))
+        found.append(search(model, src, src != PAD, attention=True))
+    torch.testing.assert_close(*steps, atol=1e-4, rtol=1e-4)
+    layers = len(model.decoder)
+    assert sizes == [2 * layers * src.numel() * model.dim * 4, src.numel() * model.dim * 4]
+    for keys, source in zip(*found, strict=True):
+        assert [one.tokens for one in keys] == [one.tokens for one in source]
+        assert [one.score for one in keys] == pytest.approx([one.score for one in source], abs=1e-4)
+        torch.testing.assert_close(keys[0].attention, source[0].attention, atol=1e-4, rtol=1e-3)

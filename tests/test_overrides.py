@@ -202,6 +202,8 @@ def test_a_key_that_one_choice_lacks_is_named_with_the_choice(command):
     [
         (["name=foo", "seed=1,2"], "two runs"),
         (["name=foo", "seed=1,2", "fresh=true"], "two runs"),
+        (["seed=1,1"], "remove one of the equal values"),
+        (["name=a,b,a"], "remove one of the equal values"),
         (["name=a,b/c"], "'/'"),
         (["model.heads=2,3"], "model.dim=32 must be a multiple of model.heads=3"),
         (["model.heads=2,0"], "model.heads=0 must be at least 1"),

@@ -3,7 +3,8 @@
     seq2seq align RUN --test examples --lines 1 --reference --out area.png  # and area.json
     python experiments/length/story.py area.json RUN/hyps/examples/gold.links.txt 1
 
-The curves come from scores.json in this folder; RUN is one of its runs.
+The curves come from scores.json in this folder; RUN is a run with attention on the built-in corpus,
+here runs/demo/bahdanau of `make demo`.
 """
 
 import json
@@ -50,7 +51,8 @@ def draw_curves(axes: Axes) -> None:
         low, high = zip(*((m - s, m + s) for m, s in zip(means, spread, strict=True)), strict=True)
         axes.fill_between(ends, low, high, color=color, alpha=0.2, linewidth=0)
     axes.axvline(LONGEST, color="gray", linestyle="--", linewidth=1)
-    axes.text(LONGEST + 0.7, 3, "longer than any\ntraining sentence", color="gray", fontsize=8)
+    words = "longest in training"
+    axes.text(LONGEST + 0.6, 38, words, color="gray", fontsize=8, rotation=90)
     axes.set(xlabel="source length, words (up to)", ylabel="BLEU", ylim=(0, 100))
     axes.legend(frameon=False, loc="upper right")
     axes.spines[["top", "right"]].set_visible(False)
@@ -74,7 +76,7 @@ def draw_alignment(axes: Axes, alignment: dict[str, Any], gold: Links) -> None:
 def main(alignment: Path, links: Path, line: int) -> None:
     """Write story.png beside this file."""
     figure = Figure(figsize=(10, 4), dpi=160)
-    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1], gridspec_kw={"wspace": 0.35})
     draw_curves(left)
     gold = Links.parse(links.read_text("utf-8").split("\n")[line - 1])
     draw_alignment(right, json.loads(alignment.read_text("utf-8")), gold)

@@ -20,7 +20,7 @@ import seq2seq.training.train  # noqa: F401  imported here, so that no copy of t
 from seq2seq.cli import main
 from seq2seq.runs.weights import read_tensors
 from seq2seq.system.files import write_json
-from seq2seq.system.provenance import commit, machine, versions
+from seq2seq.system.provenance import environment
 
 HERE = Path(__file__).parent
 KILL, WRITE, TERM = "SIGKILL at a random time", "SIGKILL during a write", "SIGTERM at a random time"
@@ -95,7 +95,7 @@ def start(words: list[str], said: Path, *, deadly: int = 0, share: float = 0.0) 
         return opened(path, *args, **kwargs)
 
     if deadly:
-        Path.open = watched  # type: ignore[method-assign]
+        Path.open = watched
     try:
         with said.open("a") as file:
             os.dup2(file.fileno(), 1)
@@ -274,8 +274,8 @@ def mounted(disk: Path) -> bool:
 
 def report(counts: dict[str, Counter[str]], seed: int, minutes: float) -> None:
     """Write counts.json, and the table into README.md."""
-    facts = {"seed": seed, "minutes": minutes, "commit": commit(), "machine": machine()}
-    write_json(HERE / "counts.json", {**counts, **facts, "versions": versions()})
+    facts = {"seed": seed, "minutes": minutes, **environment()}
+    write_json(HERE / "counts.json", {**counts, **facts})
     rows = [(f, *(counts[name][f] for name in counts)) for f in FAULTS if counts["injected"][f]]
     rows.append(("**all**", *(counts[name].total() for name in counts)))
     lines = ["| fault | injected | survived | lost |", "|---|--:|--:|--:|"]

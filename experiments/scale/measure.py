@@ -18,7 +18,7 @@ from seq2seq.config import build
 from seq2seq.runs.untrusted import read_json
 from seq2seq.system import devices, provenance
 from seq2seq.system.files import write_json
-from seq2seq.training.examples import heldout, learn_tokenizers, print_overlap
+from seq2seq.training.examples import held_out_texts, learn_tokenizers, print_overlap
 from seq2seq.training.learner import Learner
 
 FOUND = {"stages": {}}
@@ -59,7 +59,7 @@ with stage("tokens, order, model"):
 with stage("facts"):
     learner.facts()
 with stage("overlap"):
-    print_overlap(text, heldout(corpus))
+    print_overlap(text, held_out_texts(corpus))
 learner.set_up()
 with stage("first batch"):
     learner.draw(0.0, 0)
@@ -68,11 +68,6 @@ FOUND["lines_per_second"] = 2 * len(text) / FOUND["seconds"]
 with stage("1,000 batches"):
     for step in range(1, 1001):
         learner.draw(0.0, step)
-facts = {
-    "versions": provenance.versions(),
-    "commit": provenance.commit(),
-    "machine": provenance.machine(),
-}
 FOUND["load"] = os.getloadavg()[0]
 known = read_json(out) if out.exists() else {}
-write_json(out, {**known, name: {**FOUND, **facts}})
+write_json(out, {**known, name: {**FOUND, **provenance.environment()}})

@@ -22,8 +22,9 @@ import torch.nn.functional as F
 from seq2seq import compose
 from seq2seq.commands import bench
 from seq2seq.config import build
-from seq2seq.layers.attention import AdditiveScore, AttentionOutput, MultiHeadAttention
+from seq2seq.layers.attention import AdditiveScore, AttentionOutput
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.models import base
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import track
@@ -57,13 +58,13 @@ def bernoulli(self: Dropout, x: torch.Tensor) -> torch.Tensor:
 WRITTEN_OUT = MultiHeadAttention.forward
 
 
-def fused(self: MultiHeadAttention, x: Any, keys: Any, values: Any, mask: Any, weights: Any) -> Any:
+def fused(self: MultiHeadAttention, x: Any, cache: Any, mask: Any, **options: Any) -> Any:
     """Torch's kernel for the whole of attention."""
-    if weights:  # it gives none
-        return WRITTEN_OUT(self, x, keys, values, mask, weights)
+    if options["weights"]:  # it gives none
+        return WRITTEN_OUT(self, x, cache, mask, **options)
     mask = None if mask is None else mask.unsqueeze(1)
     p = self.dropout.p if self.training else 0.0
-    query = self.split(self.query(x))
+    query, keys, values = (part.transpose(1, 2) for part in (self.split(self.query(x)), *cache))
     context = F.scaled_dot_product_attention(query, keys, values, mask, dropout_p=p)
     return AttentionOutput(self.out(context.transpose(1, 2).flatten(-2)), None)
 
@@ -87,7 +88,7 @@ TANH = (
     (AdditiveScore, "forward", papers_score),
 )
 TRICKS = (
-    Trick("batches of like length", ("transformer",), ((TokenBatches, "_cut", shuffled),)),
+    Trick("batches of similar length", ("transformer",), ((TokenBatches, "_cut", shuffled),)),
     Trick(
         "loss and its gradient in chunks",
         ("transformer", "bahdanau", "rnn"),
@@ -131,9 +132,11 @@ def training(learner: Learner, step: int) -> float:
 
 def translating(learner: Learner, step: int) -> float:
     """Sentences a second of processor time, other ones at each step."""
-    rows = learner.examples.usable.rows[step * bench.TOGETHER :][: bench.TOGETHER].tolist()
+    first = step * bench.MEASURED_TOGETHER
+    rows = learner.examples.usable.rows[first : first + bench.MEASURED_TOGETHER].tolist()
     src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
-    search, model = bench.forced(BEAM), learner.raw_model.eval()
+    model = learner.raw_model.eval()
+    search = bench.forced(model, BEAM)
     started = time.process_time()
     search(model, src, src != PAD)
     return len(rows) / (time.process_time() - started)
@@ -172,8 +175,8 @@ def main(out: Path, words: list[str]) -> None:
         measure(trick, name, words)
         for trick, name in track(todo, "tricks", total=len(todo), unit="tricks")
     ]
-    facts = {"commit": provenance.commit(), "machine": provenance.machine(), "words": words}
-    write_json(out / "tricks.json", {"tricks": found, **facts, "versions": provenance.versions()})
+    facts = {"words": words, **provenance.environment()}
+    write_json(out / "tricks.json", {"tricks": found, **facts})
     lines = ["| trick | model | work | without | with | gain | spread |"]
     lines += ["|:--|:--|:--|--:|--:|--:|--:|"]
     for one in found:

@@ -20,7 +20,6 @@ SENTENCE = re.compile(r"SENT:\s*(\d+)\s*", re.ASCII)
 RWTH = re.compile(r"\s*([SP])\s+(\d+)\s+(\d+)\s*", re.ASCII)
 GIZA = re.compile(r"# Sentence pair \((\d+)\)")
 CELL = re.compile(r"(\S+) \(\{([\d ]*)\}\)", re.ASCII)
-TAGGED = re.compile(r"\s*<(s|seg)(?:\s[^<>]*)?>\s*(.*?)\s*</\1>\s*", re.IGNORECASE)
 NAMES = {
     "pharaoh": "Pharaoh links (i-j sure, i?j or ipj possible)",
     "naacl": "NAACL lines (pair source target S|P)",
@@ -74,6 +73,8 @@ def read_links(path: Path, texts: Sequence[Text], form: Form, *, gold: bool = Tr
         else {"pharaoh-1": "pharaoh", "talp": "pharaoh"}.get(form, form)
     )
     entries = READERS[kind](path, lines, texts)
+    if gold and not entries:
+        raise UserError(f"{path} has no links: there is nothing to score against")
     base = BASE.get(form)
     if base is None:
         base = (
@@ -84,34 +85,6 @@ def read_links(path: Path, texts: Sequence[Text], form: Form, *, gold: bool = Tr
     if form == "auto":
         console.print(f"{path}: read as {NAMES[kind]}, tokens counted from {base}")
     return settle(path, entries, texts, base, lenient=kind in ("naacl", "giza"))
-
-
-def untagged(path: Path, lines: Iterable[str]) -> Iterator[str]:
-    """Remove the tags `<s snum=1> ... </s>` that some corpora have around each line.
-
-    Raises:
-        UserError: only some lines have such tags.
-    """
-    tagged = None
-    for number, line in enumerate(lines, 1):
-        match = TAGGED.fullmatch(line)
-        if tagged is None:
-            tagged = match is not None
-            if tagged:
-                console.print(
-                    f"{path}: the tags around each line, as in {line[:30]!r}, are removed"
-                )
-        if tagged != (match is not None) and (tagged or match):
-            raise UserError(
-                f"{path}, line {number}: "
-                + (
-                    "this line has no tags <s ...> ... </s>, but line 1 has"
-                    if tagged
-                    else "this line has tags <s ...> ... </s>, but line 1 has none"
-                )
-                + ": remove the markup from the file"
-            )
-        yield match[2] if match else line
 
 
 def detect(lines: Sequence[str]) -> str:
@@ -248,6 +221,11 @@ def guess_base(
         UserError: both are possible, and the file has gold links.
     """
     zero = any(min(entry.i, entry.j) == 0 for entry in entries)
+    if zero and not fit(entries, texts, 0):
+        # Counted from 1, with 0 for null links, if all other links fit and some would not from 0
+        linked = [entry for entry in entries if entry.i or entry.j]
+        words = [entry for entry in linked if entry.i and entry.j]
+        return 1 if len(linked) == len(entries) and words and fit(words, texts, 1) else 0
     if zero or not entries:
         return 0
     if not fit(entries, texts, 0):

@@ -22,12 +22,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from seq2seq import compose
-from seq2seq.config import Config, build
+from seq2seq.config import Config, build, fits
 from seq2seq.corpora import Corpus, encode
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.search.base import Hypothesis
-from seq2seq.search.beam import Beam
+from seq2seq.models.base import Seq2Seq
+from seq2seq.search.base import Hypothesis, Search
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
 from seq2seq.system.files import write_lines
@@ -45,6 +45,13 @@ FORCED = 16  # pieces in every decoded sentence
 PAIRS = 20_000  # maximum number of pairs in the preparation measurement
 TRAINED = 6  # FLOPs of a training step per multiply-add of the forward pass: 2 forward, 4 backward
 RATE = 1e-7  # learning rate
+# Keys of train without an effect on the measurement, and what to do instead
+NO_EFFECT = dict.fromkeys(
+    ("name", "runs_dir", "fresh", "resume"), "it writes no run folder (--json FILE writes a file)"
+) | {
+    "model": "give the names of models without `model=`",
+    "model.name": "give the names of models without `model=`",
+}
 SQUARE = {"cpu": 1024}  # size of the square matrices
 
 
@@ -52,7 +59,7 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     """Measure matrix products, preparation, and training and decoding of each model.
 
     Args:
-        names: the models; all if empty.
+        names: the models; if empty, all that are trained by gradients.
         words: arguments KEY=VALUE of `seq2seq train`.
         own: use the default sizes of each model, not the sizes compared in experiments/speed.
 
@@ -62,10 +69,14 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     Raises:
         UserError: there is no such model, or `seq2seq train` would refuse the arguments.
     """
+    compose.refuse_keys(words, NO_EFFECT, "bench")
     known = compose.model_names()
     for name in names:
         if name not in known:
             raise UserError(f"there is no model {name!r}; {did_you_mean(name, known)}")
+        if fits(compose.model_settings(name)):
+            raise UserError(f"bench measures updates by gradients, which {name} does not have")
+    known = [name for name in known if not fits(compose.model_settings(name))]
     configs = {
         name: compose.config([f"name=bench-{name}", *sizes(name, own), *words])
         for name in names or known
@@ -92,13 +103,13 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
             torch.set_num_threads(threads.given(config) or most)
             results["models"][name] = measure(Learner(fabric, config, corpus, tokenizers), config)
             results["models"][name]["peak_memory"] = memory.read()
+    environment = provenance.environment()
     return {
         **results,
         "device": fabric.device.type,
         "precision": first.trainer.precision,
-        "versions": provenance.versions(),
-        "commit": provenance.commit(),
-        "machine": provenance.machine() | {"threads": most},
+        **environment,
+        "machine": environment["machine"] | {"threads": most},
     }
 
 
@@ -238,6 +249,7 @@ def whole(config: Config, epoch: float, batches: int) -> float:
 def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     """Measure decoded sentences and target tokens per second, by beam size.
 
+    With mask-predict, the number of lengths side by side takes the place of the beam size.
     Sentences of similar length share a batch, as in `seq2seq translate`.
     """
     model, device = learner.raw_model.eval(), learner.fabric.device
@@ -247,12 +259,12 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
         for start in range(0, len(sources), MEASURED_TOGETHER)
     ]
 
-    def translated(search: Beam) -> list[list[Hypothesis]]:
+    def translated(search: Search) -> list[list[Hypothesis]]:
         return [one for src in batches for one in search(model, src, src != PAD)]
 
     speeds = {}
     for beam in BEAMS:
-        work = functools.partial(translated, forced(beam))
+        work = functools.partial(translated, forced(model, beam))
         tokens = sum(len(best.tokens) for best, *_ in work())
         rates = [len(rows) / timed(device, work) for _ in range(WINDOWS)]
         speeds[str(beam)] = {
@@ -263,14 +275,18 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     return speeds
 
 
-def forced(beam: int) -> Beam:
-    """Return a beam search with a maximum of FORCED pieces.
+def forced(model: Seq2Seq, width: int) -> Search:
+    """Return the natural search of a model with a maximum of FORCED pieces.
 
-    An untrained model rarely predicts the end of a sentence, so all translations reach it.
+    An untrained model rarely predicts the end of a sentence, so all translations of beam search
+    reach it. Mask-predict predicts lengths up to it.
     """
-    return Beam(
-        beam=beam, length_penalty=0.0, max_length=FORCED, length_ratio=0.0, length_extra=FORCED
-    )
+    section: dict[str, Any] = compose.search_settings(model.natural_search)
+    sizes = {"beam": width, "length_penalty": 0.0, "lengths": width}
+    section |= {key: value for key, value in sizes.items() if key in section}
+    section |= {"max_length": FORCED, "length_ratio": 0.0, "length_extra": FORCED}
+    search: Search = build("search", section)
+    return search
 
 
 def bench_table(results: dict[str, Any]) -> RenderableType:

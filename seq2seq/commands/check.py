@@ -69,7 +69,7 @@ def findings_table(splits: Sequence[Findings]) -> RenderableType:
     parts: list[RenderableType] = [table, Text()]
     if refusals:
         parts.append(Text("! Training would refuse this corpus:", style="bold"))
-        parts += [Text(f"  {refusal}") for refusal in refusals]
+        parts += [Text(f"  {reason}") for reason in dict.fromkeys(map(str, refusals))]
     else:
         parts.append(Text("Training would accept this corpus."))
     kinds = {meaning_key(finding.kind) for split in splits for finding in split.kinds.values()}

@@ -1,4 +1,4 @@
-"""`seq2seq demo`: train three models on the built-in corpus and report their differences."""
+"""`seq2seq demo`: train four models on the built-in corpus and report their differences."""
 
 import time
 from collections.abc import Sequence
@@ -11,14 +11,28 @@ from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
 from seq2seq.compare import compare
 from seq2seq.compare.report import write
+from seq2seq.config import Config, fits
 from seq2seq.runs.folder import RunFolder
-from seq2seq.scoring.details import distances, lengths
+from seq2seq.scoring.breakdown import distance_points, length_points
 from seq2seq.system.console import console, section_heading
 from seq2seq.system.files import replacing
 from seq2seq.training.train import train
 
-DEMO_MODELS = ("rnn", "bahdanau", "transformer")  # experiment=demo-NAME has their sizes
+# experiment=demo-NAME has their sizes; the first one takes seconds, the others minutes
+DEMO_MODELS = ("word_for_word", "rnn", "bahdanau", "transformer")
 TESTS = ("test", "test_long", "test_agreement")
+# Keys that the demo sets, and what to do instead
+OWN_KEYS = {
+    "model": "it trains all four models",
+    "model.name": "it trains all four models",
+    "data": "it needs the built-in corpus",
+    "data.name": "it needs the built-in corpus",
+    "experiment": "each model has its own",
+    "name": "the runs are named after their models",
+    "runs_dir": "use --out FOLDER",
+    "seed": "use --seed NUMBER",
+    "fresh": "use --fresh",
+}
 DRAWN = 3  # number of sentences whose attention is drawn
 
 
@@ -31,24 +45,30 @@ class Result:
 
 
 def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> list[Path]:
-    """Train, score, compare and plot three models; return the paths of the report and figures.
+    """Train, score, compare and plot four models; return the paths of the report and figures.
 
     A second call resumes an interrupted demo.
 
     Args:
         out: the output folder.
-        words: training arguments KEY=VALUE for all three models.
-        seed: the random seed of all three runs.
+        words: training arguments KEY=VALUE for all models; those of the section `model` are for the
+            models that are trained by gradients.
+        seed: the random seed of all runs.
         fresh: rename earlier runs and start over.
+
+    Raises:
+        UserError: an argument is wrong, or is a key that the demo sets.
     """
+    configs = configurations(out, words, seed=seed, fresh=fresh)
     started, results = time.perf_counter(), []
-    for number, name in enumerate(DEMO_MODELS, 1):
-        with section_heading(
-            f"{number} of {len(DEMO_MODELS)}: {name}{remaining_time(started, number)}"
-        ):
-            own = [f"experiment=demo-{name}", f"name={name}", f"runs_dir={out}", f"seed={seed}"]
-            folder = train(compose.config([*own, f"fresh={str(fresh).lower()}", *words]))
+    seconds: list[float] = []
+    for number, (name, config) in enumerate(configs.items(), 1):
+        began = time.perf_counter()
+        title = f"{number} of {len(DEMO_MODELS)}: {name}{remaining_time(seconds[1:], number)}"
+        with section_heading(title):
+            folder = train(config)
             results.append(Result(RunFolder.open(folder), evaluate(folder, TESTS)))
+        seconds.append(time.perf_counter() - began)
     comparison = compare([result.run.path for result in results])
     written = write.write(comparison, out / "comparison")
     attentive = [result.run.path for result in results if "alignment" in result.scores["test"]]
@@ -63,11 +83,34 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
     return [page, *written]
 
 
-def remaining_time(started: float, number: int) -> str:
-    """Return the estimated remaining time of the demo; empty before the first model is trained."""
-    if number == 1:
+def configurations(out: Path, words: Sequence[str], *, seed: int, fresh: bool) -> dict[str, Config]:
+    """Return the configuration of each model; the arguments are those of `demo`."""
+    compose.refuse_keys(words, OWN_KEYS, "demo")
+    own = [f"runs_dir={out}", f"seed={seed}", f"fresh={str(fresh).lower()}"]
+    return {
+        name: compose.config([f"experiment=demo-{name}", f"name={name}", *own, *given])
+        for name in DEMO_MODELS
+        for given in [words_for(name, words)]
+    }
+
+
+def words_for(name: str, words: Sequence[str]) -> list[str]:
+    """Return the arguments for a model: without sizes of layers if it has no layers."""
+    if not fits(compose.model_settings(name)):
+        return list(words)
+    return [word for word in words if not word.removeprefix("++").startswith("model.")]
+
+
+def remaining_time(seconds: Sequence[float], number: int) -> str:
+    """Return the estimated remaining time of the demo; empty if there is nothing to go by.
+
+    Args:
+        seconds: the time that each model but the first has taken.
+        number: the number of the next model, from 1.
+    """
+    if not seconds:
         return ""
-    minutes = (time.perf_counter() - started) / 60 / (number - 1) * (len(DEMO_MODELS) - number + 1)
+    minutes = sum(seconds) / 60 / len(seconds) * (len(DEMO_MODELS) - number + 1)
     return f" (about {minutes:.0f} min left)"
 
 
@@ -82,7 +125,7 @@ def report(results: list[Result], figures: list[Path], folder: Path) -> str:
     lines = ["# Results of the demo", ""]
     data = results[0].run.config["data"]
     lines += [
-        f"Three models, trained on the same {data['pairs']:,} pairs of at most "
+        f"Four models, trained on the same {data['pairs']:,} pairs of at most "
         f"{data['max_words']} words, translate {data['source']} to {data['target']}. The sentences "
         "are generated by a grammar, so their alignment and subject-verb agreement are known. Each "
         "model has one seed; `experiments/length` and `experiments/agreement` use three.",
@@ -93,7 +136,10 @@ def report(results: list[Result], figures: list[Path], folder: Path) -> str:
         "",
         "BLEU and exact match (in %) are measured on `test`, whose sentences are as long as those "
         "of the training data; agreement (in %) on `test_agreement`; the alignment error rate "
-        "(AER) of the attention on `test` (0 is perfect; the plain RNN has no attention).",
+        "(AER) of the attention on `test` (0 is perfect; the plain RNN has no attention). "
+        "`word_for_word` replaces each word by its most probable translation and has no context; "
+        "its attention links the words with the same position. Its parameters are the "
+        "probabilities in its table.",
         "",
         "## Length",
         "",
@@ -137,7 +183,7 @@ def of_length(result: Result) -> str:
     """Describe how BLEU changes with length, within the training lengths and beyond them."""
     trained = result.run.config["data"]["max_words"]
     points = [
-        (int(p.place.split("\N{EN DASH}")[1]), p) for p in lengths(result.scores["test_long"])
+        (int(p.place.split("\N{EN DASH}")[1]), p) for p in length_points(result.scores["test_long"])
     ]
     inside = [point for end, point in points if end <= trained]
     beyond = [point for end, point in points if end > trained]
@@ -155,7 +201,7 @@ def of_length(result: Result) -> str:
 
 def of_distance(result: Result) -> str:
     """Describe how agreement changes with the distance between subject and verb."""
-    points = distances(result.scores["test_agreement"])
+    points = distance_points(result.scores["test_agreement"])
     return (
         f"**{result.run.name}**: {points[0].value:.0f} % of verbs agree with a subject directly "
         f"before them, {points[-1].value:.0f} % at a distance of {points[-1].place} words."

@@ -16,7 +16,7 @@ from seq2seq.scoring import breakdown, metrics
 from seq2seq.scoring.perplexity import mean_loss, perplexity
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
-from seq2seq.system.provenance import commit, machine, versions
+from seq2seq.system.provenance import environment, timestamp
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
@@ -93,6 +93,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     aligned = alignment.measure(translator, folder)
+    name = "pseudo_perplexity" if translator.model.pseudo_likelihood else "perplexity"
     return {
         **metrics.score(
             hypotheses,
@@ -104,10 +105,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "by_length": breakdown.by_length(sources, hypotheses, references, **target._asdict()),
         **({"agreement": agreeing} if agreeing else {}),
         **({"alignment": aligned} if aligned else {}),
-        "perplexity": {
-            "score": perplexity(mean_loss(translator.model, list(ids))),
-            "unit": "piece",
-        },
+        name: {"score": perplexity(mean_loss(translator.model, list(ids))), "unit": "piece"},
         "seconds": seconds,
         "sentences_per_second": len(sources) / seconds,
         "search": {"kind": type(translator.search).__name__, **vars(translator.search)},
@@ -120,10 +118,8 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "config": translator.run.config,
         "data": info.get("data"),
         "seed": info.get("seed"),
-        "versions": versions(),
-        "commit": commit(),
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        **environment(),
+        "date": timestamp(),
     }
 
 
@@ -173,7 +169,7 @@ def score_table(done: dict[str, Any]) -> TableView:
     """Return a table of scores with a row per test set."""
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
-    columns |= {"agreement": "agree"}
+    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
     rows = []
     for name, entry in done.items():

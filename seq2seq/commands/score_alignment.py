@@ -1,7 +1,6 @@
 """`seq2seq score-alignment`: score word alignments against gold links."""
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -26,7 +25,7 @@ from seq2seq.interpret.heads import AllScores, score_all_rules
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import console
 from seq2seq.system.files import write_json
-from seq2seq.system.provenance import commit, machine, versions
+from seq2seq.system.provenance import environment, timestamp
 from seq2seq.translation.translator import Translator
 
 ROWS = {False: "at the row that predicts a token", True: "at the row whose input is the token"}
@@ -176,10 +175,8 @@ def score_alignment(
                 "possible": sum(len(g.links.possible) for g in gold_set.golds),
                 **facts,
                 "rows": rows,
-                "versions": versions(),
-                "commit": commit(),
-                "machine": machine(),
-                "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                **environment(),
+                "date": timestamp(),
             },
         )
     if run is not None and pick:

@@ -16,8 +16,7 @@ from seq2seq.compare.quality import Measured, as_one
 from seq2seq.compare.significance import Resampling, interval_ends
 from seq2seq.compare.systems import Spread, System
 from seq2seq.errors import UserError
-from seq2seq.scoring.breakdown import BUCKET, agreement_of
-from seq2seq.scoring.details import span
+from seq2seq.scoring.breakdown import BUCKET, agreement_of, distance_label
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.text.agreement import Agreement, read_agreements
 from seq2seq.text.word_counts import rarest
@@ -103,7 +102,7 @@ def axes(
                 f"{folder} has {len(sources)} sources and {len(agreements)} lines of agreements"
             )
         distances = [-1 if known is None else known.distance for known in agreements]
-        names = {distance: span(distance) for distance in sorted({*distances} - {-1})}
+        names = {distance: distance_label(distance) for distance in sorted({*distances} - {-1})}
         title, x = "Agreement by distance", "words between subject and verb"
         labels = ("agreement", title, x, "verbs that agree, %")
         correct = {name: agreeing(lines, agreements) for name, lines in outputs.items()}

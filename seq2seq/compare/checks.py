@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.compare.runs import Run, section
+from seq2seq.compare.runs import Run
 from seq2seq.errors import UserError, did_you_mean
+from seq2seq.runs.nested import section
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.system.files import read_lines_checked, sha256
 from seq2seq.system.text_lines import read_lines

@@ -24,6 +24,7 @@ from seq2seq.compare.systems import (
     provenance_of,
 )
 from seq2seq.errors import UserError
+from seq2seq.runs.nested import section
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.text.languages import Target
@@ -255,7 +256,7 @@ def compare_runs(
         outputs[run.name] = lines
         outsiders.append(run)
     systems = grouped([*folders, *outsiders], chosen)
-    words = Target.of(runs.section(folders[0].config, "data"))
+    words = Target.of(section(folders[0].config, "data"))
     counted = count_all(texts, words)
     known = (read_counts(run.path) for run in folders)
     counts = next((frequencies for frequencies in known if frequencies is not None), None)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seq2seq.compare.runs import Run, section
+from seq2seq.compare.runs import Run
 from seq2seq.compare.systems import Spread, System, number, spread
+from seq2seq.runs.nested import section
 from seq2seq.runs.untrusted import read_json_lines
 
 # Attributes of Cost -> keys of run.json

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from seq2seq.compare.axes import MIN_SENTENCES
 from seq2seq.compare.quality import LEVEL
-from seq2seq.compare.runs import Run, section
+from seq2seq.compare.runs import Run
 from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import System
+from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
 
 
@@ -68,6 +69,11 @@ def remarks(
         notes.append(
             "* Perplexity cannot be compared with that of "
             f"{folders[0].name}: the target vocabulary is different or unknown."
+        )
+    if any("pseudo_perplexity" in run.scores[test] for run in folders for test in chosen):
+        notes.append(
+            "Pseudo-perplexity: every piece is predicted from all other pieces (Salazar et al. "
+            "2020), so it cannot be compared with a perplexity, which is left out for these runs."
         )
     if not rarity:
         notes.append(

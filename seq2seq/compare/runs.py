@@ -1,6 +1,7 @@
 """Runs to compare: evaluated run folders, folders of runs such as sweeps, outside systems."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.nested import section
 from seq2seq.runs.untrusted import read_json
 from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
@@ -52,7 +54,7 @@ class Run:
     @property
     def again(self) -> str:
         """How to score the run again; ends messages about missing or outdated scores."""
-        return f"run `seq2seq evaluate {self.path}` again"
+        return f"run `seq2seq evaluate {shlex.quote(str(self.path))}` again"
 
     def output(self, test: str) -> Path:
         """Return the file of translations of a test set."""
@@ -162,7 +164,8 @@ def evaluated(path: Path) -> RunFolder:
     folder = RunFolder.open(path)
     if not folder.scores:
         raise UserError(
-            f"{str(folder.path)!r} is not evaluated yet: run `seq2seq evaluate {folder.path}`"
+            f"{str(folder.path)!r} is not evaluated yet: run "
+            f"`seq2seq evaluate {shlex.quote(str(folder.path))}`"
         )
     return folder
 
@@ -235,9 +238,3 @@ def named_files(hyps: Sequence[str], taken: Iterable[str]) -> dict[str, Path]:
             raise UserError(f"--hyps {one}: there is no file {file!r}")
         files[name] = Path(file)
     return files
-
-
-def section(mapping: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the mapping at `key`; empty if it is missing or not a mapping."""
-    section = mapping.get(key)
-    return section if isinstance(section, dict) else {}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
-from seq2seq.compare.runs import Run, section
+from seq2seq.compare.runs import Run
+from seq2seq.runs.nested import flatten, section
 from seq2seq.text.characters import printable
 
 # Configuration keys that do not affect the model: names, paths and how the run was started.
@@ -59,7 +60,7 @@ def identity(run: Run, tests: Sequence[str]) -> str:
         return f"outside {run.path.resolve()}"
     text = section(section(run.info, "data"), "train").get("sha256")
     searches = [run.scores[test].get("search") for test in tests]
-    config = {key: value for key, value in flat(run.config).items() if key != "seed"}
+    config = {key: value for key, value in settings_of(run).items() if key != "seed"}
     return json.dumps([config, text, searches, run.seed is None], sort_keys=True, default=str)
 
 
@@ -74,15 +75,9 @@ def common_name(runs: Sequence[Run]) -> str:
     return stripped if stripped and not names else f"{runs[0].name} and {len(runs) - 1} more"
 
 
-def flat(mapping: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Flatten nested settings to dotted keys, without the keys in `PLACES`."""
-    settings: dict[str, Any] = {}
-    for key, value in mapping.items():
-        name = f"{above}{key}"
-        if name in PLACES:
-            continue
-        settings |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return settings
+def settings_of(run: Run) -> dict[str, Any]:
+    """Return the settings of a run by dotted key, without those in `PLACES`."""
+    return {key: value for key, value in flatten(run.config).items() if key not in PLACES}
 
 
 @dataclass(frozen=True)
@@ -117,7 +112,7 @@ def configurations(systems: Sequence[System]) -> Differences:
     """Split the settings of the systems; the setting `seed` lists all seeds of a system."""
     facts = {}
     for system in systems:
-        settings = dict(map(choice, flat(system.runs[0].config).items()))
+        settings = dict(map(choice, settings_of(system.runs[0]).items()))
         seeds = ", ".join(shown(run.seed) for run in system.runs)
         facts[system.name] = settings | ({"seed": seeds} if settings else {})
     return differences(facts)

@@ -8,13 +8,17 @@ from seq2seq.compare.quality import LEVEL, LOWER, NAMES, Pair
 from seq2seq.compare.systems import System
 from seq2seq.text.characters import printable
 
+FAILED = 1.0  # BLEU below which a translation has next to nothing in common with the reference
+
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Summarize each test set in a few sentences, then compare test sets and count seeds."""
-    sentences = [sentence for test in comparison.tests for sentence in of_test(comparison, test)]
-    if len(comparison.systems) > 1:
-        sentences += [*across(comparison), seeds(comparison.systems)]
-    return sentences
+    """Summarize the comparison in paragraphs: all test sets and the seeds, then each test set."""
+    each = [" ".join(of_test(comparison, test)) for test in comparison.tests]
+    if len(comparison.systems) == 1:
+        return each
+    if len(each) == 1:
+        return [f"{each[0]} {seeds(comparison.systems)}"]
+    return [" ".join([*across(comparison), seeds(comparison.systems)]), *each]
 
 
 def ranked(comparison: Comparison, test: TestSet) -> list[System]:
@@ -33,11 +37,34 @@ def of_test(comparison: Comparison, test: TestSet) -> Iterator[str]:
             f"{where}, {best.name} has BLEU {bleu.score:.1f} "
             f"(95 % interval {bleu.low:.1f} to {bleu.high:.1f})."
         )
+        yield from failed(test, best)
         return
     yield f"{where}, {gap(oriented(test, best.name, others[0].name), best, others[0])}"
     if len(others) > 1:
         yield rest(test, best, others[1:])
     yield from turned(test, best.name, others[0].name)
+    yield from failed(test, best)
+
+
+def failed(test: TestSet, best: System) -> Iterator[str]:
+    """State that no system translates, if even the best BLEU is near 0."""
+    if test.quality.means[best.name]["bleu"].mean < FAILED:
+        yield (
+            f"No BLEU score is above {FAILED:g}: these translations have next to nothing in common "
+            "with the references, so differences between them mean little."
+        )
+
+
+def decimals(value: float, sign: str = "") -> str:
+    """Format a difference with one decimal, or as many, up to four, as it needs not to be 0.0.
+
+    Args:
+        value: the difference.
+        sign: "+" writes the sign of a positive number.
+    """
+    digits = next((n for n in (1, 2, 3) if round(value, n)), 4 if value else 1)
+    shown = value if round(value, digits) else 0.0  # not -0.0
+    return f"{shown:{sign}.{digits}f}"
 
 
 def oriented(test: TestSet, first: str, second: str, metric: str = "bleu") -> Pair:
@@ -61,7 +88,8 @@ def gap(pair: Pair, best: System, second: System) -> str:
     """State the difference between the two best systems and whether it is significant."""
     if not pair.difference and pair.randomised == 1:
         return f"{best.name} and {second.name} are tied: their BLEU is the same."
-    size = f"{pair.difference:.1f} BLEU (95 % interval {pair.low:.1f} to {pair.high:.1f})"
+    ends = f"{decimals(pair.low)} to {decimals(pair.high)}"
+    size = f"{decimals(pair.difference)} BLEU (95 % interval {ends})"
     p = f"p = {pair.randomised_corrected:.4f} by approximate randomization, Holm-corrected"
     several = len(best.runs) > 1 or len(second.runs) > 1
     if pair.winner == best.name:
@@ -86,7 +114,7 @@ def rest(test: TestSet, best: System, others: list[System]) -> str:
     parts = []
     for won, words in ((True, "beats"), (False, "is tied with")):
         names = [
-            f"{pair.second} ({pair.difference:+.1f})"
+            f"{pair.second} ({decimals(pair.difference, '+')})"
             for pair in pairs
             if (pair.winner == best.name) is won
         ]
@@ -110,7 +138,8 @@ def turned(test: TestSet, best: str, second: str) -> Iterator[str]:
         if axis.key != "length":
             continue
         places = [
-            f"{place} words ({lines} sentences, {theirs.value.mean - ours.value.mean:+.1f} BLEU)"
+            f"{place} words ({lines} sentences, "
+            f"{decimals(theirs.value.mean - ours.value.mean, '+')} BLEU)"
             for place, lines, ours, theirs in zip(
                 axis.places, axis.lines, axis.points[best], axis.points[second], strict=True
             )

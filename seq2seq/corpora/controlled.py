@@ -18,7 +18,16 @@ from seq2seq.alignment.gold import Gold, Links
 from seq2seq.config import Natural, Positive, Within
 from seq2seq.corpora.cache import cache_folder, unwritable
 from seq2seq.corpora.files import Files
-from seq2seq.corpora.grammar import Grammar, Lexicon, Phrase, data_folder, french, gold, rule, text
+from seq2seq.corpora.grammar import (
+    Grammar,
+    Lexicon,
+    Phrase,
+    french,
+    gold,
+    lexicon_folder,
+    rule,
+    text,
+)
 from seq2seq.corpora.lines import read_lines
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.console import track
@@ -130,7 +139,7 @@ class Controlled(Files):
         options = (self.pairs, self.max_words, self.max_distance, self.grammar_seed)
         digest.update(repr(options).encode())
         code = [Path(__file__), *sorted(Path(__file__).with_name("grammar").glob("*.py"))]
-        for file in [*code, *sorted(data_folder().glob("*.tsv"))]:
+        for file in [*code, *sorted(lexicon_folder().glob("*.tsv"))]:
             digest.update(file.read_bytes())
         return digest.hexdigest()[:16]
 
@@ -159,7 +168,7 @@ class Controlled(Files):
 
         Test sets come first, so that they do not depend on the training options.
         """
-        lexicon = Lexicon(data_folder())
+        lexicon = Lexicon(lexicon_folder())
         seen: set[str] = set()
 
         def draw(number: int) -> Grammar:

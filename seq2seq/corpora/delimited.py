@@ -20,6 +20,9 @@ LINES = 1_000  # maximum lines in one cell; more means that a quote is not close
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 DOUBLED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')  # a cell quoted as in CSV
 
+COLUMN_KEYS = ("data.source_column", "data.target_column")
+EXCEL = re.compile(r"sep=.?")  # a first line that tells Excel the delimiter
+
 Record = tuple[int, list[str]]  # the number of its first line, and its cells
 
 
@@ -66,9 +69,17 @@ def table_pairs(
     """
     with closing(records(path, form, report)) as read:
         names = next(read, (1, [""]))[1] if form.header else []
-        source, target = (column_number(path, form, choices, names) for choices in columns)
+        source, target = (
+            column_number(path, form, choices, names, key)
+            for choices, key in zip(columns, COLUMN_KEYS, strict=True)
+        )
+        if source == target:
+            raise same_for_both(f"column {source} (counted from 0) of {path}", COLUMN_KEYS)
         width = len(names)
         for line, cells in read:
+            if not cells:  # invalid quotes, reported before
+                yield line, Pair("", "")
+                continue
             width = width or len(cells)
             if len(cells) <= max(source, target):
                 sentence = (
@@ -99,8 +110,8 @@ def records(path: Path, form: Form, report: Report) -> Generator[Record, None, N
 def quoted_records(path: Path, delimiter: str, report: Report) -> Iterator[Record]:
     """Stream the records of a CSV file; a quoted cell may span lines, and `""` in it is a quote.
 
-    A record with invalid quotes is reported and read as one empty cell; reading continues at the
-    next line. Blank lines are skipped.
+    A record with invalid quotes is reported and read as no cells; reading continues at the next
+    line. Blank lines are skipped.
     """
     with closing(read_lines(path, report)) as read:
         lines: Iterator[tuple[int, str]] = enumerate(read, start=1)
@@ -119,7 +130,7 @@ def quoted_records(path: Path, delimiter: str, report: Report) -> Iterator[Recor
                 sentence = f"line {number} of {path} {error}"
                 report(Defect("quotes", Place(path.name, number), UserError(sentence)))
                 lines = chain(spanned, lines)
-                cells = [""]
+                cells = []
             else:
                 if spanned:
                     report(Defect("line end in a cell", Place(path.name, number)))
@@ -176,8 +187,15 @@ def _quoted_cells(
         at += 1
 
 
-def column_number(path: Path, form: Form, choices: list[str], names: list[str]) -> int:
+def column_number(path: Path, form: Form, choices: list[str], names: list[str], key: str) -> int:
     """Return the number of a column, given its possible names or its number.
+
+    Args:
+        path: the file.
+        form: its dialect.
+        choices: possible names, or the number from 0.
+        names: the header; empty if there is none.
+        key: the key that configures the column, for messages.
 
     Raises:
         UserError: there is no such column, or more than one.
@@ -185,24 +203,42 @@ def column_number(path: Path, form: Form, choices: list[str], names: list[str]) 
     found = [number for number, name in enumerate(names) if name in choices]
     if len(found) > 1:
         same = " and ".join(f"{names[number]!r} ({number})" for number in found)
-        raise UserError(f"{path} has several matching columns: {same}; give a number")
+        raise UserError(f"{path} has several matching columns: {same}; give a number as {key}")
     if found:
         return found[0]
-    if names == [""]:
-        raise UserError(f"{path} has no header: its first line is empty or missing")
+    if form.header and names in ([], [""]):
+        raise UserError(f"{path} has no header: its first line is empty, unreadable or missing")
     wanted = choices[-1]
     if wanted.isdecimal() and len(wanted) < 10:
         return int(wanted)
     if not form.header:
-        raise UserError(f"{path} has no column {wanted!r}; without a header, give its number")
+        raise UserError(
+            f"{path} has no column {wanted!r}; without a header, give its number from 0 as {key}"
+        )
+    raise UserError(f"{path} has no column {wanted!r}; {_reason(form, wanted, names, key)}")
+
+
+def _reason(form: Form, wanted: str, names: list[str], key: str) -> str:
+    """Return the likely reason why the header has no such column, as the end of a sentence."""
+    if EXCEL.fullmatch(form.delimiter.join(names)):
+        return f"its first line, {form.delimiter.join(names)!r}, is a setting of Excel: remove it"
+    if "\r" in "".join(names):
+        return (
+            "its lines end with a carriage return alone, as old Mac programs write them: convert "
+            "it with `tr '\\r' '\\n'`"
+        )
     others = [name for name in DELIMITERS if DELIMITERS[name] != form.delimiter]
     cut = [name for name in others if len(names) == 1 and DELIMITERS[name] in names[0]]
-    reason = (
-        f"its first line, {names[0][:60]!r}, is one column: is the delimiter a {cut[0]}?"
-        if cut
-        else did_you_mean(wanted, names)
+    if cut:
+        return f"its first line, {names[0][:60]!r}, is one column: is the delimiter a {cut[0]}?"
+    return (
+        f"{did_you_mean(wanted, names)} (set {key}, or data.header=false if the first line is text)"
     )
-    raise UserError(f"{path} has no column {wanted!r}; {reason}")
+
+
+def same_for_both(what: str, keys: tuple[str, str]) -> UserError:
+    """Return the error for a column or field that is configured for both sides."""
+    return UserError(f"both sides are {what}: set {keys[0]} and {keys[1]} to different ones")
 
 
 def _other_columns(path: Path, form: Form, line: int, count: int, width: int) -> Defect:

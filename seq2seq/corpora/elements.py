@@ -91,6 +91,8 @@ def xml_events(path: Path, report: Report) -> Iterator[Event]:
             yield from events
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
+        if reason in ("not well-formed (invalid token)", "undefined entity"):
+            reason += "; a literal & is written &amp;, a literal < is written &lt;"
         raise UserError(
             f"line {error.lineno} of {path} is not well-formed XML: {reason}"
         ) from error

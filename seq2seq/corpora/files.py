@@ -49,7 +49,13 @@ class Files(Splits):
         """Stream line (or segment) i of both sides, up to the end of the shorter side."""
         paths = self.paths(split)
         self._lines.pop(self.part(split), None)
-        if form_of(paths[0]) == form_of(paths[1]) == "plain":
+        plain = form_of(paths[0]) == form_of(paths[1]) == "plain"
+        if plain and paths[0] == paths[1]:
+            raise UserError(
+                f"both sides are {paths[0]}: name two files as SOURCE:TARGET, or set data.source "
+                "and data.target to the suffixes of two files"
+            )
+        if plain:
             yield from read_pairs(*paths, report)
             return
         numbers = self._lines[self.part(split)] = LineNumbers(), LineNumbers()

@@ -65,8 +65,9 @@ def instead_of_file(path: Path) -> str:
     kinds = {".csv": "csv", ".tsv": "tsv", ".json": "jsonl", ".jsonl": "jsonl"}
     kind = next((kinds[suffix] for suffix in path.suffixes if suffix in kinds), None)
     how = (
-        f"use data={kind} data.root={path.parent} data.train={path.name}, with separate files for "
-        "data.validation and data.tests"
+        f"use data={kind} data.file={path} to divide it into all splits, or data={kind} "
+        f"data.root={path.parent} data.train={path.name} with separate files for data.validation "
+        "and data.tests"
         if kind
         else "put the files of the dataset into a separate folder, or see data/README.md for the "
         "supported formats"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from seq2seq.corpora.base import Pair
+from seq2seq.corpora.delimited import same_for_both
 from seq2seq.corpora.lines import Report
 from seq2seq.corpora.objects import fields_of, object_pairs
 from seq2seq.corpora.splits import Keys
@@ -36,6 +37,10 @@ class Jsonl(Table):
             fields_of(source_field, keys["source"]),
             fields_of(target_field, keys["target"]),
         )
+        if self.fields[0] == self.fields[1]:
+            raise same_for_both(
+                f"the field {self.fields[0][-1]!r}", ("data.source_field", "data.target_field")
+            )
 
     @classmethod
     def written_out(cls, data: dict[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def json_values(path: Path, report: Report) -> Iterator[tuple[int, Any]]:
 
     JSON lines are streamed. The text of an array that is the whole file is held in memory.
     """
-    decoder = json.JSONDecoder(object_pairs_hook=_unique)
+    # Numbers are only named in messages: float has no largest number of digits, unlike int
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_int=float)
     with closing(read_lines(path, report)) as read:
         lines = enumerate(read, start=1)
         for number, line in lines:
@@ -112,7 +113,7 @@ def _elements(
             try:
                 value, at = decoder.raw_decode(text, at)
             except NoTextError as error:
-                value, at = error, json.JSONDecoder().raw_decode(text, at)[1]
+                value, at = error, json.JSONDecoder(parse_int=float).raw_decode(text, at)[1]
             yield number, value
             at = _skip(text, at)
             closed = text[at : at + 1] == "]"

@@ -65,7 +65,10 @@ class Splits(Corpus):
         given = {"data.train": keys["train"], "data.split_seed": keys.get("split_seed")}
         if file is None:
             if keys["root"] is None:
-                raise UserError("data.root must be given: the folder of the files")
+                raise UserError(
+                    "data.root must be given: the folder of the files (data.root=. is the working "
+                    "directory); data.file names one file to divide into all splits"
+                )
             if given["data.split_seed"] is not None:
                 raise UserError(
                     "data.split_seed has no effect without data.file, the file to divide"
@@ -92,6 +95,7 @@ class Splits(Corpus):
             tokenized=keys["tokenized"],
         )
         self._cut: tuple[object, Cut] | None = None
+        self._refuse_root_file(train)
         self._refuse_test_on_train(train, tests)
 
     # Methods for subclasses to implement
@@ -164,8 +168,14 @@ class Splits(Corpus):
         paths = [part for part in self.reads("train") if isinstance(part, Path)]
         state = [(s.st_ino, s.st_size, s.st_mtime_ns) for s in map(_stat, paths) if s]
         if self._cut is None or self._cut[0] != state:
-            pairs = self.stream("train", lambda defect: None)
-            self._cut = state, cut(pairs, self.sizes, self.split_seed, self.where("train"))
+            refusals: list[UserError] = []
+            pairs = self.stream("train", lambda defect: _keep_first(refusals, defect.refusal))
+            try:
+                self._cut = state, cut(pairs, self.sizes, self.split_seed, self.where("train"))
+            except UserError:
+                if refusals:  # unreadable records are the reason why too few pairs are left
+                    raise refusals[0] from None
+                raise
         return self._cut[1]
 
     def division(self) -> dict[str, Any] | None:
@@ -280,6 +290,16 @@ class Splits(Corpus):
             for defect in pending:  # defects at the end of the file
                 report(defect)
 
+    def _refuse_root_file(self, train: str) -> None:
+        """Reject a file given as the folder of the files."""
+        if (path := Path(self.root).expanduser()).is_file():
+            raise UserError(
+                f"there is no file {path / train}: data.root={self.root} is a file, not a folder "
+                f"of files: use data.file={self.root} to divide it into all splits, or "
+                f"data.root={path.parent} data.train={path.name} with separate files for "
+                "data.validation and data.tests"
+            )
+
     def _refuse_test_on_train(self, train: str, tests: dict[str, str]) -> None:
         """Reject a test set that is the training file, also under another path."""
         own = Path(self.root).expanduser()
@@ -295,6 +315,12 @@ class Splits(Corpus):
 def short(facts: dict[str, Any], name: str) -> bool:
     """Whether a split has fewer pairs than requested."""
     return bool(facts["splits"][name] < facts["asked"].get(name, 0))
+
+
+def _keep_first(refusals: list[UserError], refusal: UserError | None) -> None:
+    """Store the first error of a file; the others have the same cause or are reported later."""
+    if refusal and not refusals:
+        refusals.append(refusal)
 
 
 def _stat(path: Path) -> os.stat_result | None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.alignment.gold import Gold, read_gold
-from seq2seq.alignment.gold_files import untagged
 from seq2seq.errors import UserError
 from seq2seq.system.files import read_lines_checked
 from seq2seq.system.text_lines import read_lines
+from seq2seq.text.markup import remove_line_tags
 
 
 class GoldSet(NamedTuple):
@@ -49,7 +49,7 @@ def given_pairs(source: Path, target: Path) -> Iterator[tuple[str, str]]:
     Raises:
         UserError: the files differ in length, cannot be read, or only some lines have tags.
     """
-    sides = (untagged(path, read_lines(path)) for path in (source, target))
+    sides = (remove_line_tags(read_lines(path), path) for path in (source, target))
     missing = object()
     for number, (left, right) in enumerate(zip_longest(*sides, fillvalue=missing), 1):
         if not isinstance(left, str) or not isinstance(right, str):

@@ -14,6 +14,7 @@ encoded sentence.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.text.batching import PAD, Batch
+from seq2seq.text.batching import PAD, Batch, Ids
 
 Memory = Any
 State = Any
@@ -59,6 +60,16 @@ class Step(NamedTuple):
     state: State
 
 
+class Iteration(NamedTuple):
+    """Result of one iteration of `fit`: the loss in nats, summed over target tokens, their number.
+
+    What a token is depends on the model, for example a word.
+    """
+
+    loss: float
+    tokens: int
+
+
 class Seq2Seq(nn.Module, ABC):
     """Abstract model that scores a target sentence given a source sentence.
 
@@ -66,11 +77,24 @@ class Seq2Seq(nn.Module, ABC):
     `shared_vocab` come from the tokenizers; every other keyword is a key of the model's YAML file.
 
     Attributes:
+        kind: the kind of model, in the words of an error message.
+        natural_search: the choice of `search=` that training uses if the user chooses none.
+        pseudo_likelihood: whether the loss in evaluation mode is not that of a probability
+            distribution over targets, so that its perplexity is not comparable with others.
         compilable: whether torch.compile can use one compiled graph for all sentence lengths. A
             model with a Python loop over target tokens cannot.
+        fits: whether the model learns by `fit`, not by gradients of `loss`. The trainer then does
+            `iterations` iterations, an attribute of the model.
+        compiled: the methods to compile.
     """
 
+    kind: ClassVar[str] = "a model of its own kind"
+    natural_search: ClassVar[str] = "beam"
+    pseudo_likelihood: ClassVar[bool] = False
     compilable: ClassVar[bool] = False
+    fits: ClassVar[bool] = False
+    compiled: ClassVar[tuple[str, ...]] = ("encode", "hidden")
+    iterations: int
 
     @abstractmethod
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src width"]:
@@ -100,9 +124,12 @@ class Seq2Seq(nn.Module, ABC):
         """
 
     @property
-    @abstractmethod
     def output_layer(self) -> OutputLayer:
-        """Weight and bias of the output layer."""
+        """Weight and bias of the output layer.
+
+        A model without a linear output layer overrides `project` and `target_loss` instead.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no linear output layer")
 
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
         """Apply the output layer: return the logits of the next token."""
@@ -123,7 +150,10 @@ class Seq2Seq(nn.Module, ABC):
         Divide it by batch.num_tokens for the mean. `smoothing` is the probability mass spread
         uniformly over the vocabulary (label smoothing, Szegedy et al. 2016).
         """
-        memory = self.encode(batch.src, batch.src_mask)
+        return self.target_loss(batch, self.encode(batch.src, batch.src_mask), smoothing)
+
+    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+        """Return the loss of `loss` given the encoded source."""
         states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
         # The output layer is the largest matrix product, so padding is removed first. A stable
         # sort selects the real tokens without a device synchronization; a boolean mask needs one.
@@ -133,6 +163,32 @@ class Seq2Seq(nn.Module, ABC):
             states.index_select(0, real), *self.output_layer, targets[real], smoothing
         )
 
+    def fit(
+        self, pairs: Iterable[tuple[Ids, Ids]], source: Sequence[str], target: Sequence[str]
+    ) -> Iterator[Iteration]:
+        """Learn from all training pairs at once, if `fits` is True; yield after each iteration.
+
+        The model can be used after each iteration. The same pairs give the same weights, so that a
+        training is resumed by repeating its iterations.
+
+        Args:
+            pairs: the training pairs as ids, without BOS and EOS.
+            source: the pieces of the source vocabulary.
+            target: the pieces of the target vocabulary.
+        """
+        raise NotImplementedError(f"{type(self).__name__} learns by gradients")
+
+    def log_probability(
+        self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
+    ) -> Float[Tensor, " batch"]:
+        """Return the log-probability of each target in nats, from the result of `hidden`."""
+        logits = self.project(states)
+        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none").sum(1)
+
+    def training_pass(self, batch: Batch) -> Float[Tensor, "*positions vocab"]:
+        """Run one forward pass as in training, to count its arithmetic; return the logits."""
+        return self(batch).logits
+
     @property
     def parameter_count(self) -> int:
         """Number of parameters; tied parameters are counted once."""
@@ -141,6 +197,8 @@ class Seq2Seq(nn.Module, ABC):
 
 class Autoregressive(Seq2Seq):
     """Abstract model that can also decode one target token at a time."""
+
+    kind = "an autoregressive model"
 
     @abstractmethod
     def start(self, memory: Memory) -> State:
@@ -155,6 +213,46 @@ class Autoregressive(Seq2Seq):
         With `weights=False` the model may omit the attention weights. The number of rows is a
         multiple of the number of sentences in memory: each sentence has the same number of
         consecutive rows, for example the hypotheses of its beam.
+        """
+
+
+class MaskedLM(Seq2Seq):
+    """Abstract model that predicts masked target tokens from the source and the other tokens.
+
+    `hidden` returns the states that predict each token when that token alone is masked. Their
+    log-probabilities add up to the pseudo-log-likelihood of the target (Salazar et al. 2020).
+    """
+
+    kind = "a masked language model"
+    natural_search = "mask_predict"
+    pseudo_likelihood = True
+    compiled = ("encode", "fill")
+
+    @property
+    @abstractmethod
+    def mask_id(self) -> int:
+        """The id of the mask token, which is an input only and is never predicted."""
+
+    @abstractmethod
+    def length_log_p(
+        self, memory: Memory, caps: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch lengths"]:
+        """Return the log-probability of each target length from 0 to the largest cap, without EOS.
+
+        The probability of lengths above the cap of a sentence is added to that of its cap.
+        """
+
+    @abstractmethod
+    def fill(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+    ) -> Hidden:
+        """Compute the states that predict the masked tokens of a target, all at once.
+
+        Args:
+            tgt: tokens + EOS, padded, in which any tokens are replaced by `mask_id`. The length is
+                known to the model, so EOS is never masked.
+            memory: the encoded source, with a row for each row of tgt.
+            weights: return the attention weights.
         """
 
 

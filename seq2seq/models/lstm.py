@@ -2,7 +2,7 @@
 
 from typing import Unpack
 
-from seq2seq.models.encoder_decoder import Keys, RecurrentEncoderDecoder
+from seq2seq.models.recurrent_encoder_decoder import Keys, RecurrentEncoderDecoder
 
 
 class LSTM(RecurrentEncoderDecoder):

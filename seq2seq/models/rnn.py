@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from seq2seq.layers.recurrent import Kind
-from seq2seq.models.encoder_decoder import Keys, RecurrentEncoderDecoder
+from seq2seq.models.recurrent_encoder_decoder import Keys, RecurrentEncoderDecoder
 
 
 class RNN(RecurrentEncoderDecoder):

@@ -53,7 +53,13 @@ READ_OF_DATA = {
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A trained run on disk; use `RunFolder.open` to read and check one."""
+    """A trained run on disk; use `RunFolder.open` to read and check one.
+
+    Attributes:
+        path: the folder.
+        config: content of config.yaml.
+        info: content of run.json.
+    """
 
     path: Path
     config: dict[str, Any]

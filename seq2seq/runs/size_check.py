@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from seq2seq.errors import UserError
 
 FLOATS = ("F16", "BF16", "F32", "F64")  # safetensors' names of floating-point types
+INTEGERS = ("I32",)  # of tables of ids
 SPARE = 16  # temporary parameters that a model may create during construction
 
 
@@ -43,8 +44,9 @@ def check_sizes(build: Callable[[], nn.Module], path: Path) -> None:
             raise UserError(
                 f"{path} does not fit the model: {name} is {shape}, not {list(parameter.shape)}"
             )
-        if kind not in FLOATS:
-            raise UserError(f"{path} cannot be used: {name} is {kind}, not {', '.join(FLOATS)}")
+        kinds = FLOATS if parameter.is_floating_point() else INTEGERS
+        if kind not in kinds:
+            raise UserError(f"{path} cannot be used: {name} is {kind}, not {', '.join(kinds)}")
 
 
 class UninitializedTensors(TorchFunctionMode):

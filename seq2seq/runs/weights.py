@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seq2seq.config import build
 from seq2seq.errors import UserError
-from seq2seq.models.base import Autoregressive
+from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.size_check import check_sizes
 from seq2seq.system.files import replacing
@@ -122,7 +122,7 @@ def average(paths: Sequence[Path]) -> dict[str, Tensor]:
     return {name: tensor / len(paths) for name, tensor in total.items()}
 
 
-def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregressive:
+def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Seq2Seq:
     """Construct a randomly initialized model with the vocabulary sizes of the tokenizers.
 
     Args:
@@ -133,7 +133,7 @@ def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregre
         UserError: a value is invalid, or the model does not fit into memory.
     """
     try:
-        model: Autoregressive = build(
+        model: Seq2Seq = build(
             "model",
             section,
             source_vocab=len(tokenizers.source),
@@ -146,9 +146,7 @@ def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Autoregre
     return model
 
 
-def load_model(
-    run: RunFolder, device: torch.device | None = None
-) -> tuple[Autoregressive, Tokenizers]:
+def load_model(run: RunFolder, device: torch.device | None = None) -> tuple[Seq2Seq, Tokenizers]:
     """Load the trained model of a run, in evaluation mode, and its tokenizers.
 
     Raises:

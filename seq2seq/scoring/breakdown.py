@@ -1,14 +1,15 @@
-"""Exact match, BLEU by source length, and agreement by distance."""
+"""Exact match, BLEU by source length, agreement by distance, and their points on an axis."""
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from seq2seq.scoring import metrics
 from seq2seq.text.agreement import Agreement
 
 BUCKET = 10  # source words, as in figure 2 of Bahdanau et al. 2014
+GROUP = 5  # number of distances per point, above 1
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> metrics.Score:
@@ -93,3 +94,37 @@ def agreement_of(hypothesis: str, known: Agreement) -> Literal["right", "wrong",
     words = re.findall(r"\w+", hypothesis.lower())
     forms = {word for word in words if word in (known.right, *known.wrong)}
     return "missing" if not forms else "right" if forms == {known.right} else "wrong"
+
+
+class Point(NamedTuple):
+    """A value at a position of the axis, and the number of lines or verbs it is measured on."""
+
+    place: str
+    value: float
+    lines: int
+
+
+def length_points(scores: dict[str, Any]) -> list[Point]:
+    """Return BLEU by source length from the scores of a test set; empty if they have none."""
+    return [
+        Point(f"{bucket['from']}\N{EN DASH}{bucket['to']}", bucket["bleu"], bucket["lines"])
+        for bucket in scores.get("by_length", [])
+    ]
+
+
+def distance_points(scores: dict[str, Any]) -> list[Point]:
+    """Return agreement in percent at distances of 0, 1, 2-5, 6-10 and so on, from stored scores."""
+    spans: dict[str, list[int]] = {}
+    for entry in scores.get("agreement", {}).get("by_distance", []):
+        counts = spans.setdefault(distance_label(entry["distance"]), [0, 0])
+        counts[0] += entry["right"]
+        counts[1] += entry["right"] + entry["wrong"] + entry["missing"]
+    return [Point(name, 100 * right / total, total) for name, (right, total) in spans.items()]
+
+
+def distance_label(distance: int) -> str:
+    """Return the label of the group of a distance, such as 6-10."""
+    if distance < 2:
+        return str(distance)
+    last = -(-distance // GROUP) * GROUP
+    return f"{max(2, last - GROUP + 1)}\N{EN DASH}{last}"

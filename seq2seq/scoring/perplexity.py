@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2seq.models.base import Autoregressive
+from seq2seq.models.base import Seq2Seq
 from seq2seq.text.batching import Ids, collate, halve_on_out_of_memory, pack
 
 
@@ -20,8 +20,10 @@ class Pairs(Protocol):
 
 
 @torch.inference_mode()
-def mean_loss(model: Autoregressive, pairs: Pairs, *, batch_tokens: int = 4096) -> float:
+def mean_loss(model: Seq2Seq, pairs: Pairs, *, batch_tokens: int = 4096) -> float:
     """Compute the cross-entropy of all pairs, in nats per target token, including EOS.
+
+    If the model has a pseudo-likelihood (`model.pseudo_likelihood`), it is that.
 
     Args:
         model: the model.

@@ -7,15 +7,16 @@ does not depend on the other sentences of the batch.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.config import Within, check_values
+from seq2seq.config import Within, check_values, snake_case
+from seq2seq.errors import UserError
 from seq2seq.limits import LONGEST
-from seq2seq.models.base import Autoregressive
+from seq2seq.models.base import Autoregressive, Seq2Seq
 from seq2seq.text.batching import BOS, EOS, PAD
 
 FORBIDDEN = [PAD, BOS]  # never part of a translation
@@ -81,7 +82,12 @@ class Search(ABC):
 
     A translation has at most length_ratio * source length + length_extra tokens, and at most
     max_length, not counting EOS. At the limit EOS is forced, and its log-probability counts.
+
+    Attributes:
+        needs: the class of models that it can decode.
     """
+
+    needs: ClassVar[Any] = Autoregressive  # Any, because mypy allows no abstract class here
 
     max_length: Annotated[int, Within(1, LONGEST)]
     length_ratio: Annotated[float, Within(0, 1000)]
@@ -89,6 +95,20 @@ class Search(ABC):
 
     def __post_init__(self) -> None:
         check_values(self, "search")
+
+    @classmethod
+    def check_model(cls, model: type[Seq2Seq]) -> None:
+        """Check that the search can decode a class of models.
+
+        Raises:
+            UserError: it cannot; the message names the search that can.
+        """
+        if not issubclass(model, cls.needs):
+            name = snake_case(model.__name__)
+            raise UserError(
+                f"search={snake_case(cls.__name__)} needs {cls.needs.kind}, but model={name} is "
+                f"{model.kind}: use search={model.natural_search}"
+            )
 
     def caps(self, mask: Bool[Tensor, "batch src"]) -> Int[Tensor, " batch"]:
         """Return the maximum number of tokens in the translation of each sentence."""
@@ -118,7 +138,7 @@ class Search(ABC):
     @abstractmethod
     def __call__(
         self,
-        model: Autoregressive,
+        model: Any,  # of the class `needs`, which a subclass states
         src: Int[Tensor, "batch src"],
         mask: Bool[Tensor, "batch src"],
         *,

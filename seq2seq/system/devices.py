@@ -60,7 +60,7 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
             precision=settings.precision,
             loggers=None if tensorboard is None else [event_logger(tensorboard)],
         )
-    except (RuntimeError, ValueError, TypeError) as error:
+    except (RuntimeError, ValueError, TypeError, ImportError) as error:  # ImportError: torch_xla
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "

@@ -23,12 +23,15 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     Until then it has a unique name, so that two processes never write to the same file.
 
     Raises:
-        UserError: the disk is full; an existing file at `path` is unchanged.
+        UserError: the disk is full, and an existing file at `path` is unchanged; or `path` is a
+            folder.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder, so no file can be written there")
     partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     try:
-        with disk_full_message(path):
+        with disk_full_message(path, partial):
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open(mode, **text) as file:  # type: ignore[call-overload]
                 yield file
@@ -42,10 +45,10 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 @contextlib.contextmanager
-def disk_full_message(path: Path) -> Iterator[None]:
+def disk_full_message(path: Path, partial: Path | None = None) -> Iterator[None]:
     """Convert the error of a full disk while writing `path` to a UserError.
 
-    Other OSErrors without a file name get the name of this file.
+    Other OSErrors without a file name, or with that of the partial file, get the name of this file.
 
     Raises:
         UserError: the disk is full.
@@ -54,13 +57,31 @@ def disk_full_message(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno not in FULL:
-            if error.filename is None:  # e.g. "File too large" from write()
+            if error.filename in (None, str(partial)):  # None: e.g. "File too large" from write()
                 raise OSError(error.errno, error.strerror, str(path)) from error
             raise
         raise UserError(
             f"no space is left on the disk for {path}: free some space and run the same command "
             "again (files written earlier are intact)"
         ) from error
+
+
+def refuse_output(path: Path, option: str, *, folder: bool = False) -> None:
+    """Check early that a file or folder can be written, before the work whose result it holds.
+
+    Args:
+        path: the output path.
+        option: the command-line option of the path, for the message.
+        folder: whether the output is a folder.
+
+    Raises:
+        UserError: the path, or a folder that it is in, is of the other kind.
+    """
+    if not folder and path.is_dir():
+        raise UserError(f"{option} {path} is a folder: give the name of a file in it")
+    for place in (path, *path.parents) if folder else path.parents:
+        if place.exists() and not place.is_dir():
+            raise UserError(f"{option} {path}: {place} is a file, not a folder")
 
 
 def sync_folder(path: Path) -> None:

@@ -5,7 +5,6 @@ import importlib
 import json
 import os
 import socket
-import time
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from seq2seq.errors import UserError
 from seq2seq.system.console import console
 from seq2seq.system.files import disk_full_message
+from seq2seq.system.provenance import timestamp
 
 LOCK = "train.lock"
 BYTE = 1 << 30  # byte to lock on Windows: beyond the text, which stays readable
@@ -41,7 +41,7 @@ def exclusive_writer(folder: Path) -> Iterator[None]:
         elif owner or free is False:
             raise UserError(in_use_message(path, owner, certain=free is False))
         file.truncate(0)
-        since = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        since = timestamp()
         with disk_full_message(path):
             file.write(json.dumps({"host": here, "pid": os.getpid(), "since": since}).encode())
         try:

@@ -1,9 +1,10 @@
-"""Provenance of results: library versions, commit, machine."""
+"""Provenance of results: library versions, commit, machine, time."""
 
 import importlib.metadata
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,16 @@ LIBRARIES = (
     "hydra-core",
     "safetensors",
 )
+
+
+def environment() -> dict[str, Any]:
+    """The software and hardware in use, as stored with each result: versions, commit, machine."""
+    return {"versions": versions(), "commit": commit(), "machine": machine()}
+
+
+def timestamp() -> str:
+    """The local time in seconds with its offset from UTC, in ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def versions() -> dict[str, str]:

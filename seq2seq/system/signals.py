@@ -51,9 +51,10 @@ class StopSignals:
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Record the first signal and restore the previous handlers for the next ones."""
         self.number = number
-        self.__exit__()
-        if SIGHUP is not None:
+        if SIGHUP is not None:  # first, because a second one may arrive at any moment
             signal.signal(SIGHUP, signal.SIG_IGN)  # until the training has saved and stopped
+            self.previous.pop(SIGHUP, None)
+        self.__exit__()
         if self.interrupting:
             raise Interrupted
 

@@ -31,16 +31,28 @@ class TableView:
         widths = [longest_word(column) for column in zip(self.head, *self.rows, strict=True)]
         widths[0] = min(NAME, max(cell_len(row[0]) for row in (self.head, *self.rows)))
         if sum(widths) + len(widths) - 1 <= options.max_width:
-            yield self.columns(widths)
+            yield self.columns(self.widened(widths, options.max_width))
         else:
             yield from self.paragraphs()
+
+    def widened(self, widths: Sequence[int], available: int) -> list[int]:
+        """Give columns the width of their longest cell, from left to right, while it fits.
+
+        Rich would narrow the widest columns instead, to less than their longest word.
+        """
+        spare, wider = available - sum(widths) - len(widths) + 1, []
+        for width, column in zip(widths, zip(self.head, *self.rows, strict=True), strict=True):
+            wanted = max(cell_len(cell) for cell in column) - width
+            wider.append(width + min(wanted, spare))
+            spare -= min(wanted, spare)
+        return wider
 
     def columns(self, widths: Sequence[int]) -> Table:
         """Render as a table; cells may wrap between words."""
         table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-        table.add_column(Text(self.head[0]), overflow="fold", min_width=widths[0])
+        table.add_column(Text(self.head[0]), overflow="fold", width=widths[0])
         for head, width in zip(self.head[1:], widths[1:], strict=True):
-            table.add_column(Text(head), justify="right", overflow="fold", min_width=width)
+            table.add_column(Text(head), justify="right", overflow="fold", width=width)
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table

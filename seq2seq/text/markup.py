@@ -9,9 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from seq2seq.errors import UserError
+from seq2seq.system.console import console
 
 SAMPLE = 1_000  # lines of a corpus that are checked before training
 
@@ -87,6 +89,7 @@ KINDS = (
     ),
 )
 NAMES = {kind.name: kind for kind in KINDS}
+TAGGED_LINE = re.compile(r"\s*<(s|seg)(?:\s[^<>]*)?>\s*(.*?)\s*</\1>\s*", re.IGNORECASE)
 # A quick test: almost no plain text matches
 HINT = re.compile(r"\|\|\||[<\t&\u2581]|@@| --> ")
 
@@ -144,6 +147,36 @@ def remark(lines: Iterable[str], what: str) -> str | None:
         f"{what}: {count:,} of the first {SAMPLE:,} lines look like {_described(NAMES[name])} "
         "(`seq2seq check` lists the lines)"
     )
+
+
+def remove_line_tags(lines: Iterable[str], path: Path) -> Iterator[str]:
+    """Remove the tags around each line, `<s snum=1> ... </s>` or `<seg id="1"> ... </seg>`.
+
+    Word alignment corpora have them.
+
+    Args:
+        lines: the lines of a file; without tags they are unchanged.
+        path: the file, for messages.
+
+    Raises:
+        UserError: only some lines have tags.
+    """
+    tagged = None
+    for number, line in enumerate(lines, 1):
+        match = TAGGED_LINE.fullmatch(line)
+        if tagged is None:
+            tagged = match is not None
+            if tagged:
+                console.print(
+                    f"{path}: the tags around each line, as in {line[:30]!r}, are removed"
+                )
+        if tagged != (match is not None):
+            this, first = ("no tags", "has") if tagged else ("tags", "has none")
+            raise UserError(
+                f"{path}, line {number}: this line has {this} <s ...> ... </s>, but line 1 {first}"
+                ": remove the markup from the file"
+            )
+        yield match[2] if match else line
 
 
 def _described(kind: Markup) -> str:

@@ -43,7 +43,7 @@ def multiply_adds(model: Seq2Seq, source_length: int, target_length: int) -> flo
             torch.backends.cudnn.flags(enabled=False),
             counter,
         ):
-            model.eval()(batch)
+            model.eval().training_pass(batch)
     finally:
         model.train(training)
     return counter.get_total_flops() / 2 / target_length

@@ -51,22 +51,31 @@ class Learner:
         self.examples = Examples.prepare(
             corpus, tokenizers, sampling=config.tokenizer.sampling, seed=config.seed
         )
-        self.batches = TokenBatches(
-            self.examples.usable.rows,
-            *self.examples.lengths(self.settings.batch_tokens),
-            budget=self.settings.batch_tokens,
-            seed=config.seed,
-            ranks=config.trainer.devices,
-        )
-        self.stream = iter(self.batches)
         devices.seed_generators(config.seed)  # the same initial weights in every process
         self.raw_model = build_model(config.model, tokenizers)
         # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
-        self.scaler = devices.gradient_scaler(fabric)
+        self.prepare_updates()
+
+    def prepare_updates(self) -> None:
+        """Create the batches and the optimizer."""
+        self.batches = TokenBatches(
+            self.examples.usable.rows,
+            *self.examples.lengths(self.settings.batch_tokens),
+            budget=self.settings.batch_tokens,
+            seed=self.config.seed,
+            ranks=self.config.trainer.devices,
+        )
+        self.stream = iter(self.batches)
+        self.scaler = devices.gradient_scaler(self.fabric)
         self.optimizer = make_optimizer(
             self.raw_model.parameters(), self.settings, fused=self.scaler is None
         )
+
+    @property
+    def epochs(self) -> float:
+        """Number of passes over the training text so far, including the fraction of this one."""
+        return self.batches.epochs
 
     def set_up(self) -> None:
         """Set the rank, compile if configured, and move model and optimizer to the device."""
@@ -77,7 +86,7 @@ class Learner:
         self.model.mark_forward_method("loss")
 
     def compile(self) -> None:
-        """Compile `encode` and `hidden`; the loss has a custom backward pass and is not compiled.
+        """Compile what the loss calls; the loss has a custom backward pass and is not compiled.
 
         Raises:
             UserError: this model cannot be compiled.
@@ -87,7 +96,7 @@ class Learner:
                 f"trainer.compile=true is not supported for {type(self.raw_model).__name__}: its "
                 "loop over time steps would be recompiled for every length; remove the option"
             )
-        for name in ("encode", "hidden"):
+        for name in self.raw_model.compiled:
             setattr(
                 self.raw_model, name, torch.compile(getattr(self.raw_model, name), dynamic=True)
             )
@@ -184,6 +193,10 @@ class Learner:
         self.optimizer.zero_grad()
         return loss_value, norm_value if finite else None
 
+    def log_fields(self, rate: float, norm: float | None) -> dict[str, float | None]:
+        """The fields of a line of log.jsonl that describe the last update."""
+        return {"learning_rate": rate, "gradient_norm": norm}
+
     def pairs(self, drawn: Sequence[DrawnBatch]) -> list[int]:
         """The 1-based line numbers of the pairs in an update, over all processes."""
         rows = np.concatenate([rows for rows, _ in drawn]).tolist()
@@ -229,10 +242,10 @@ class Learner:
                 "source": self.corpus.source,
                 "target": self.corpus.target,
                 **({"split": division} if (division := self.corpus.division()) else {}),
-                "train": {
-                    **self.examples.facts(),
-                    "batches": len(self.batches),
-                    "padding": self.batches.padding,
-                },
+                "train": {**self.examples.facts(), **self.batch_facts()},
             },
         }
+
+    def batch_facts(self) -> dict[str, Any]:
+        """The fields of run.json that describe the batches of an epoch."""
+        return {"batches": len(self.batches), "padding": self.batches.padding}

@@ -5,7 +5,7 @@ measurements go to clock.jsonl, at the same steps.
 """
 
 import json
-import time
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ from seq2seq.runs.folder import FORMAT
 from seq2seq.scoring.perplexity import perplexity
 from seq2seq.system.console import console
 from seq2seq.system.files import append_line, synced_length, truncate, write_json
-from seq2seq.system.provenance import commit, machine, versions
+from seq2seq.system.provenance import commit, environment, timestamp
 from seq2seq.training.resume import EarlierRun, describe_changes
 from seq2seq.training.validation import Validation
 
 LOGS = ("log.jsonl", "clock.jsonl")
-STAMP = "%Y-%m-%dT%H:%M:%S%z"
 
 
 class TrainingLog:
@@ -46,11 +45,9 @@ class TrainingLog:
             "name": config.name,
             "status": "running",
             "seed": config.seed,
-            "started": time.strftime(STAMP),
+            "started": timestamp(),
             **facts,
-            "versions": versions(),
-            "commit": commit(),
-            "machine": machine(),
+            **environment(),
             "devices": fabric.world_size,
         }
 
@@ -77,7 +74,7 @@ class TrainingLog:
         changes = {key: list(values) for key, values in earlier.changes.items()}
         entry = {
             "step": progress["steps"],
-            "at": time.strftime(STAMP),
+            "at": timestamp(),
             "commit": commit(),
             "changes": changes,
         }
@@ -118,7 +115,9 @@ class TrainingLog:
         where = self.fabric.device.type
         if self.fabric.world_size > 1:
             where += f", {self.fabric.world_size} processes"
-        self.print(f"model: {model['kind']}, {self.info['parameters']:,} parameters, on {where}")
+        parameters = self.info["parameters"]
+        count = f"{parameters:,} parameters, " if parameters else ""  # 0 before fitting
+        self.print(f"model: {model['kind']}, {count}on {where}")
         if self.clocked:
             cosine = self.clocked == "cosine"
             depends = "last step and the cosine schedule depend" if cosine else "last step depends"
@@ -174,4 +173,4 @@ class TrainingLog:
         console.print("  clock.jsonl, tokenizers, checkpoints/, state/, and the test sets in hyps/")
         if info["status"] == "interrupted":
             console.print("run the same command again to resume")
-        console.print(f"next: seq2seq evaluate {self.folder}")
+        console.print(f"next: seq2seq evaluate {shlex.quote(str(self.folder))}")

@@ -1,16 +1,18 @@
 """Check that an existing run can be resumed with the current configuration and corpus."""
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config import Config, locate
+from seq2seq.config import Config, defaults, locate
 from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import read_config
+from seq2seq.runs.nested import flatten, section
 from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
 from seq2seq.system.lock import LOCK
@@ -22,6 +24,7 @@ HARMLESS = {
     "runs_dir": "the location of the folder",
     "fresh": "only read at the start",
     "resume": "only read at the start",
+    "model.cross_attention_cache": "memory and speed of decoding; rounding errors",
     "trainer.threads": "speed; rounding errors of sums, as on another machine",
     "trainer.compile": "speed; rounding errors of sums, as on another machine",
     "train.log_every": "frequency of log lines",
@@ -125,36 +128,24 @@ def read_info(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def section(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A part of a stored mapping; empty where it is missing or something else."""
-    part = values.get(key)
-    return part if isinstance(part, dict) else {}
-
-
 def written_out(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with the names that null stands for in its `data`."""
-    data = section(config, "data")
-    try:
+    """A configuration with what absent keys of its `model` and null in its `data` stand for."""
+    config, data = dict(config), section(config, "data")
+    with contextlib.suppress(UserError):
+        model = section(config, "model")
+        config["model"] = defaults(locate("model", model.get("name"))) | model
+    with contextlib.suppress(UserError):
         corpus = locate("data", data.get("name"))
-    except UserError:
-        return config
-    return config | {"data": corpus.written_out(data)} if issubclass(corpus, Splits) else config
+        if issubclass(corpus, Splits):
+            config["data"] = corpus.written_out(data)
+    return config
 
 
-def differences(stored: Any, given: Any) -> Changes:
+def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:
     """The keys of a stored configuration whose values have changed, without the harmless ones."""
-    then, now = dict(flat(stored)), dict(flat(given))
+    then, now = flatten(stored), flatten(given)
     keys = [key for key in then if key not in HARMLESS and then[key] != now.get(key)]
     return {key: (then[key], now.get(key)) for key in keys}
-
-
-def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten a nested mapping into dotted keys and their values."""
-    for key, value in tree.items() if isinstance(tree, dict) else ():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def refuse(folder: Path, changes: Changes, config: Config) -> None:

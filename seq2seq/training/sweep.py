@@ -27,12 +27,14 @@ from rich.text import Text
 from seq2seq.compose import Member
 from seq2seq.config import Config, build
 from seq2seq.errors import UserError
+from seq2seq.runs.nested import section
 from seq2seq.runs.size_check import UninitializedTensors
 from seq2seq.runs.untrusted import read_json
 from seq2seq.system.console import Stderr, console, print_if_read
 from seq2seq.system.devices import first_process
 from seq2seq.system.files import write_json
 from seq2seq.training import resume
+from seq2seq.training.fitting import settings_in_effect
 from seq2seq.training.train import train
 
 RECORD = "sweep.json"
@@ -141,7 +143,12 @@ def refuse_shared_folders(members: Sequence[Member]) -> None:
         # Compare case-insensitively where the file system does.
         path = os.path.normcase(folder_of(member.config).absolute())
         if (other := first.setdefault(path, member)) is not member:
-            differing = [w for w in member.words if w not in other.words] or ["the same arguments"]
+            differing = [word for word in member.words if word not in other.words]
+            if not differing:
+                raise UserError(
+                    f"the sweep has two runs with {' '.join(member.words)}: remove one of the "
+                    "equal values"
+                )
             raise UserError(
                 f"{folder_of(member.config)} would be the folder of two runs of this sweep, the "
                 f"second with {' '.join(differing)}: omit name=, or sweep it as well (name=a,b)"
@@ -156,7 +163,8 @@ def plan(member: Member) -> Entry:
     """
     try:
         dry_run(member.config)
-        earlier = resume.find_earlier(folder_of(member.config), member.config)
+        config = settings_in_effect(member.config)
+        earlier = resume.find_earlier(folder_of(config), config)
     except UserError as error:
         raise UserError(f"{member.config.name} cannot be trained: {error}") from error
     return Entry(member, before=bool(earlier and earlier.complete))
@@ -221,8 +229,7 @@ def write_records(entries: Iterable[Entry]) -> None:
 def read_record(path: Path) -> dict[str, Any]:
     """Read the runs of a sweep.json; empty if the file does not exist or is damaged."""
     with contextlib.suppress(OSError, UserError):
-        runs = read_json(path).get("runs")
-        return runs if isinstance(runs, dict) else {}
+        return section(read_json(path), "runs")
     return {}
 
 

@@ -39,6 +39,7 @@ from seq2seq.training.examples import (
     print_overlap,
     refuse_test_on_train,
 )
+from seq2seq.training.fitting import learner_class, settings_in_effect
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
@@ -63,7 +64,7 @@ def train(config: Config) -> Path:
         SystemExit: SIGTERM or SIGHUP stopped the training; the same command resumes it.
     """
     with isolation.restored(compiled=config.trainer.compile):
-        return train_unrestored(config)
+        return train_unrestored(settings_in_effect(config))
 
 
 def train_unrestored(config: Config) -> Path:
@@ -165,7 +166,7 @@ class Training:
         self.fabric, self.config, self.settings = fabric, config, config.train
         self.memory = memory
         self.validator = Validator(corpus, tokenizers, search, Target.of(config.data))
-        self.learner = Learner(fabric, config, corpus, tokenizers)
+        self.learner: Learner = learner_class(config)(fabric, config, corpus, tokenizers)
         self.schedule = Schedule(self.settings)
         self.budget = Budget(
             self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
@@ -306,10 +307,9 @@ class Training:
             now.tokens_since_log / (seconds - now.seconds_at_log),
         )
         entry = {
-            "epoch": self.learner.batches.epochs,
+            "epoch": self.learner.epochs,
             "loss": None if math.isnan(loss) else loss,
-            "learning_rate": rate,
-            "gradient_norm": now.norm,
+            **self.learner.log_fields(rate, now.norm),
             "skipped": now.skipped,
         }
         self.log.write(now.step, entry, {"minutes": self.minutes, "tokens_per_second": speed})
@@ -340,7 +340,8 @@ class Training:
                     save_weights(model, kept.model)
             if status == "finished":
                 self.count_words()
-            self.log.update(status=status, **self.progress_so_far())
+            parameters = model.parameter_count  # fitting changes it
+            self.log.update(status=status, parameters=parameters, **self.progress_so_far())
         self.fabric.barrier()
 
     def count_words(self) -> None:
@@ -433,7 +434,7 @@ class Training:
 
     def share(self) -> float:
         """The spent share of the budget, from 0 to 1."""
-        return self.budget.spent(self.now.step, self.learner.batches.epochs, self.minutes)
+        return self.budget.spent(self.now.step, self.learner.epochs, self.minutes)
 
     def measure(self) -> None:
         """Read the energy and memory counters."""
@@ -446,7 +447,7 @@ class Training:
         self.measure()
         return {
             "steps": self.now.step,
-            "epochs": self.learner.batches.epochs,
+            "epochs": self.learner.epochs,
             "minutes": self.minutes,
             "target_tokens": self.now.target_tokens,
             "target_tokens_per_second": self.now.target_tokens / learning,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from seq2seq.corpora import Corpus, encode
 from seq2seq.errors import UserError
-from seq2seq.models.base import Autoregressive
+from seq2seq.models.base import Seq2Seq
 from seq2seq.scoring import metrics
 from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.base import Search
@@ -52,7 +52,7 @@ class Validator:
         self.encoded = encode(self.text, tokenizers.source, tokenizers.target)
         self.greedy = search.greedy()
 
-    def validate(self, model: Autoregressive, step: int) -> Validation:
+    def validate(self, model: Seq2Seq, step: int) -> Validation:
         """Compute loss and greedy BLEU; the model is left in training mode.
 
         Raises:

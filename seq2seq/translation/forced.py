@@ -8,23 +8,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from seq2seq.models.base import Autoregressive
-from seq2seq.text.batching import PAD, collate, halve_on_out_of_memory, pack
+from seq2seq.models.base import Seq2Seq
+from seq2seq.text.batching import collate, halve_on_out_of_memory, pack
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation
 
 
 @torch.inference_mode()
 def force(
-    model: Autoregressive,
+    model: Seq2Seq,
     tokenizers: Tokenizers,
     pairs: Sequence[tuple[str, str]],
     *,
     scored: bool = True,
 ) -> list[Translation]:
     """Force-decode the given targets, with attention; pairs of similar length share a batch.
+
+    The log-probability of a masked language model is a pseudo-log-likelihood: each token is
+    predicted from all others (Salazar et al. 2020), and the length from the source.
 
     Args:
         model: the model.
@@ -47,9 +49,7 @@ def force(
         states, attention = model.hidden(batch.tgt_in, memory)
         if not scored:
             return torch.full((len(rows),), math.nan), attention
-        logits = model.project(states)
-        losses = cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none")
-        return losses.sum(1).neg(), attention
+        return model.log_probability(states, batch, memory), attention
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
         for rows, (totals, attention) in halve_on_out_of_memory(batch, decode):

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.config import build
+from seq2seq.config import Within, build, coerce
 from seq2seq.errors import UserError
-from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST, real, whole
-from seq2seq.models.base import Autoregressive
+from seq2seq.limits import WIDEST
+from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
@@ -27,7 +27,7 @@ FORCED = 128  # pairs force-decoded together; their attention is in memory
 
 
 def translate(
-    model: Autoregressive,
+    model: Seq2Seq,
     tokenizers: Tokenizers,
     search: Search,
     texts: Sequence[str],
@@ -52,7 +52,8 @@ def translate(
     Raises:
         UserError: n_best is out of range, or all scores of the model are NaN or infinite.
     """
-    search = search.for_n_best(whole("n_best", n_best, 1, WIDEST))
+    n_best = coerce(n_best, Annotated[int, Within(1, WIDEST)], "n_best")
+    search = search.for_n_best(n_best)
     device = next(model.parameters()).device
     ids = tokenizers.source.encode(texts)
     translations: list[list[Translation]] = [
@@ -93,8 +94,8 @@ class Translator:
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises:
-        UserError: the path is not a run folder, the run is unfinished or damaged, or a value is out
-            of range.
+        UserError: the path is not a run folder, the run is unfinished or damaged, a value is out of
+            range, or the search cannot decode this model.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Translator:
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
         self.search = search or run_search(self.run, beam=beam)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
+        self.search.check_model(type(self.model))
 
     def __call__(self, texts: Sequence[str], *, attention: bool = False) -> list[Translation]:
         """Return the best translation of each text, in order."""
@@ -170,10 +172,8 @@ def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | Non
     """
     search: Search = build("search", run.config.get("search", {}))
     if beam is not None:
-        search = search.with_beam(whole("beam", beam, 1, WIDEST))
-    if max_length is None:
-        return search
-    return replace(search, max_length=whole("max_length", max_length, 1, LONGEST))
+        search = search.with_beam(beam)
+    return search if max_length is None else replace(search, max_length=max_length)
 
 
 def sampling(
@@ -205,10 +205,6 @@ def sampling(
             length_extra=search.length_extra,
         )
     )
-    if temperature is not None:
-        own = replace(own, temperature=real("temperature", temperature, COLDEST, HOTTEST))
-    if top_k is not None:
-        own = replace(own, top_k=whole("top_k", top_k, 0, LARGEST))
-    if top_p is not None:
-        own = replace(own, top_p=real("top_p", top_p, 0.0, 1.0, above=True))
-    return own if seed is None else replace(own, seed=whole("seed", seed, 0, LARGEST))
+    given: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    given["seed"] = seed
+    return replace(own, **{key: value for key, value in given.items() if value is not None})

@@ -97,3 +97,19 @@ def test_tags_around_lines_are_removed_and_that_is_said(tmp_path, capsys):
     (tmp_path / "a").write_text("<s snum=1> a b </s>\nc\n")
     with pytest.raises(UserError, match="line 2: this line has no tags"):
         read_texts(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1-1 2?2 3-2 0-1\n2-3 1-0\n", "SENT: 1\nS 1 1\nP 2 2\nS 3 2\nS 0 1\nSENT: 2\nS 2 3\n"],
+)
+def test_null_links_counted_from_1_are_recognized_by_a_last_token(tmp_path, text):
+    (tmp_path / "gold").write_text(text)
+    assert [gold.links for gold in read_links(tmp_path / "gold", TEXTS, "auto")] == LINKS
+
+
+def test_gold_without_any_link_is_an_error_but_an_aligner_may_have_none(tmp_path):
+    (tmp_path / "gold").write_text("\n\n")
+    with pytest.raises(UserError, match="has no links"):
+        read_links(tmp_path / "gold", TEXTS, "auto")
+    assert read_links(tmp_path / "gold", TEXTS, "auto", gold=False)[0].links == Links(frozenset())

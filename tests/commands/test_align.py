@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from figure_files import FIRST_BYTES
 from matplotlib import font_manager
-from test_translator import ENGLISH, GERMAN, make_run
+from untrained_runs import ENGLISH, GERMAN, make_run, write_test_set
 
 from seq2seq.alignment.gold import Gold, Links, write_gold
 from seq2seq.alignment.rule import Rule
@@ -20,17 +21,11 @@ from seq2seq.system.files import write_json
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
-MAGIC = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<?xml", ".pdf": b"%PDF-"}
-
 
 @pytest.fixture(scope="module", params=["bahdanau", "luong", "transformer"])
 def run(request, tmp_path_factory) -> Path:
-    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
-    test = folder / "hyps" / "test"
-    test.mkdir(parents=True)
-    (test / "source.txt").write_text("".join(line + "\n" for line in [*ENGLISH, ""]))
-    (test / "reference.txt").write_text("".join(line + "\n" for line in [*GERMAN, ""]))
-    return folder
+    run = make_run(tmp_path_factory.mktemp(request.param), request.param)
+    return write_test_set(run, [*ENGLISH, ""], [*GERMAN, ""])
 
 
 @pytest.mark.parametrize(
@@ -76,7 +71,7 @@ def test_a_sentence_has_a_plain_file_name(text, name):
 def test_a_found_translation_is_drawn_and_written_down(run):
     picture, matrix = align(run, source=ENGLISH[0], device="cpu")
     assert (picture.parent, picture.suffix) == (run / "align", ".png")
-    assert picture.read_bytes().startswith(MAGIC[".png"])
+    assert picture.read_bytes().startswith(FIRST_BYTES[".png"])
     found = json.loads(matrix.read_text("utf-8"))
     best = Translator(run, device="cpu")(ENGLISH[:1])[0]
     assert (found["run"], found["source"], found["target"]) == (run.name, ENGLISH[0], best.text)
@@ -180,12 +175,12 @@ def drawn(path: Path, source: list[str], target: list[str]) -> bytes:
     ids=["plain", "one word", "odd words", "80 words"],
 )
 def test_a_heatmap_is_a_file_of_its_kind(tmp_path, kind, source, target):
-    assert drawn(tmp_path / f"picture{kind}", source, target).startswith(MAGIC[kind])
+    assert drawn(tmp_path / f"picture{kind}", source, target).startswith(FIRST_BYTES[kind])
     assert [path.name for path in tmp_path.iterdir()] == [f"picture{kind}"]
 
 
 def test_the_ending_may_be_in_capitals(tmp_path):
-    assert drawn(tmp_path / "picture.PNG", ["a"], ["b"]).startswith(MAGIC[".png"])
+    assert drawn(tmp_path / "picture.PNG", ["a"], ["b"]).startswith(FIRST_BYTES[".png"])
 
 
 def test_a_dollar_is_a_dollar(tmp_path):

@@ -140,6 +140,22 @@ def test_what_cannot_be_measured_is_refused(command, words):
         bench.bench(["rnn"], [*words, "trainer.devices=2"])
 
 
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        ("model=rnn", ["model=rnn", "without `model=`"]),
+        ("name=mine", ["name=mine", "no run folder"]),
+        ("resume=force", ["resume=force", "no run folder"]),
+        ("++fresh=true", ["++fresh=true", "no run folder"]),
+        ("seed=1,2", ["seed=1,2 has several values: give one"]),
+    ],
+)
+def test_a_key_without_effect_on_the_measurement_is_refused(command, given, parts):
+    answer = command("bench", "rnn", given)
+    answer.must_refuse(*parts)
+    assert "-m" not in answer.err.split()  # bench has no -m
+
+
 def test_every_trick_is_measured_against_its_plain_form(words, tmp_path, monkeypatch):
     place = Path(__file__).parents[2] / "experiments" / "speed" / "tricks.py"
     tricks = runpy.run_path(str(place))

@@ -16,6 +16,23 @@ QUICK = (
 )
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["model=rnn", "data=tsv", "name=x", "runs_dir=x", "seed=3", "++fresh=true", "experiment=speed"],
+)
+def test_what_the_demo_sets_itself_is_refused(command, given) -> None:
+    key = given.strip("+").partition("=")[0]
+    command("demo", given).must_refuse(given, f"demo does not take {key}: ")
+    assert not Path("runs").exists()
+
+
+def test_every_configuration_is_checked_before_the_first_model_is_trained(command) -> None:
+    command("demo", "model.heads=2").must_refuse("model.heads")
+    command("demo", "model.readout_dim=3").must_refuse("model.readout_dim")
+    command("demo", "train.max_steps=0").must_refuse("train.max_steps")
+    assert not Path("runs").exists()
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controlled, "HELD_OUT", 8)
@@ -39,7 +56,9 @@ def test_the_report_has_all_figures_and_scores(small, command) -> None:
         assert f"| {name} |" in page
         assert f"{stored['test']['bleu']['score']:.1f}" in page
         assert ("alignment" in stored["test"]) == (name != "rnn")
-    assert [f"{i} of 3: {name}" in told.err for i, name in enumerate(DEMO_MODELS, 1)] == [True] * 3
+    assert [f"{i} of 4: {name}" in told.err for i, name in enumerate(DEMO_MODELS, 1)] == [True] * 4
+    for line in told.err.splitlines():  # the first model says nothing about the time of the others
+        assert ("min left" in line) == any(f"{i} of 4: " in line for i in (3, 4)), line
     assert "wrote shown/report.md" in told.err
 
 

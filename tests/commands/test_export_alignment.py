@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_translator import ENGLISH, GERMAN, make_run
+from untrained_runs import ENGLISH, GERMAN, make_run, write_test_set
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule
@@ -21,10 +21,8 @@ PAIRS = [*zip(ENGLISH, GERMAN, strict=True), ("", "ein"), ("a man", "")]
 
 @pytest.fixture(scope="module", params=["bahdanau", "transformer"])
 def run(request, tmp_path_factory) -> Path:
-    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
-    for side, lines in zip(("source", "reference"), zip(*PAIRS, strict=True), strict=True):
-        write_lines(folder / "hyps" / "test" / f"{side}.txt", lines)
-    return folder
+    run = make_run(tmp_path_factory.mktemp(request.param), request.param)
+    return write_test_set(run, *map(list, zip(*PAIRS, strict=True)))
 
 
 @pytest.mark.parametrize("rule", [Rule(), Rule(shift=True, threshold=0.2, end="keep")])

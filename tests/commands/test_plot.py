@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_align import MAGIC
-from test_translator import ENGLISH, GERMAN, make_run
+from figure_files import FIRST_BYTES
+from untrained_runs import ENGLISH, GERMAN, make_run, make_run_with_gold
 
-from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.alignment.gold import Links
 from seq2seq.commands.align import Sentence
 from seq2seq.commands.plot import heads, plot, steps
 from seq2seq.errors import UserError
@@ -17,7 +17,7 @@ from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.weights import save_weights
-from seq2seq.system.files import write_json, write_lines
+from seq2seq.system.files import write_json
 from seq2seq.translation.translator import Translator
 
 WORDS = ["the", "committee", "of", "independent", "experts", "on", "reform"]
@@ -25,14 +25,7 @@ WORDS = ["the", "committee", "of", "independent", "experts", "on", "reform"]
 
 @pytest.fixture(scope="module", params=["bahdanau", "luong", "transformer"])
 def run(request, tmp_path_factory) -> Path:
-    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
-    write_lines(folder / "hyps" / "test" / "source.txt", ENGLISH)
-    write_lines(folder / "hyps" / "test" / "reference.txt", GERMAN)
-    links = Links(frozenset({(0, 0), (1, 1)}), frozenset({(2, 2)}))
-    write_gold(
-        folder / "hyps" / "test",
-        [Gold(s.split(), t.split(), links) for s, t in zip(ENGLISH, GERMAN, strict=True)],
-    )
+    folder = make_run_with_gold(tmp_path_factory.mktemp(request.param), request.param)
     model = Translator(folder, device="cpu").model
     for step in (5, 10, 20):
         with torch.no_grad():
@@ -59,7 +52,7 @@ def test_every_kind_is_drawn_in_every_form(run, tmp_path, kind, ending):
     runs = [run, run] if kind == "runs" else [run]
     asked = {"test": "test", "line": 2, "reference": True, "out": out, "device": "cpu"}
     assert plot(kind, runs, **asked) == out
-    assert out.read_bytes().startswith(MAGIC[ending])
+    assert out.read_bytes().startswith(FIRST_BYTES[ending])
 
 
 def test_a_searched_sentence_is_drawn_into_the_run(run, tmp_path):
@@ -86,12 +79,12 @@ def test_all_heads_stand_in_a_grid_and_the_one_that_is_read_is_framed(run, tmp_p
         assert [p.title for row in rows for p in row if p.framed] == ["layer 1, head 2"]
 
 
-def test_a_film_strip_shows_one_translation_by_every_checkpoint(run):
-    (strip,) = steps(Translator(run, device="cpu"), Sentence(ENGLISH[0]))
+def test_steps_draws_one_translation_by_every_checkpoint(run):
+    (panels,) = steps(Translator(run, device="cpu"), Sentence(ENGLISH[0]))
     best = Translator(run, device="cpu")([ENGLISH[0]])[0].text
-    assert [panel.title for panel in strip] == ["step 5", "step 10", "step 20"]
-    assert {tuple(panel.target[:-1]) for panel in strip} == {tuple(best.split())}
-    assert not np.allclose(strip[0].weights, strip[2].weights, atol=1e-4)
+    assert [panel.title for panel in panels] == ["step 5", "step 10", "step 20"]
+    assert {tuple(panel.target[:-1]) for panel in panels} == {tuple(best.split())}
+    assert not np.allclose(panels[0].weights, panels[2].weights, atol=1e-4)
 
 
 def test_small_multiples_of_a_long_sentence_have_numbers_for_words(tmp_path):
@@ -173,7 +166,7 @@ def test_a_choice_that_does_not_fit_is_refused(run, kind, asked, message):
         plot(kind, runs, **asked, device="cpu")
 
 
-def test_too_few_checkpoints_are_no_film_strip(tmp_path):
+def test_steps_refuses_too_few_checkpoints(tmp_path):
     with pytest.raises(UserError, match="has kept 0 checkpoints, but plot steps needs at least 2"):
         plot("steps", [make_run(tmp_path, "bahdanau")], source="a man", device="cpu")
 

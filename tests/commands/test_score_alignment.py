@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_alignment import golden, run  # noqa: F401
-from test_translator import ENGLISH, GERMAN, make_run
+from untrained_runs import ENGLISH, GERMAN, gold_alignments, make_run, make_run_with_gold
 
 from seq2seq.alignment.baselines import diagonal, fast_align
-from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.links import flip
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.score_alignment import score_alignment
@@ -25,7 +24,12 @@ from seq2seq.system.files import write_lines
 from seq2seq.translation.translator import Translator
 
 
-def test_the_survey_is_what_each_rule_measures_alone(run):  # noqa: F811
+@pytest.fixture(scope="module", params=["bahdanau", "transformer"])
+def run(request, tmp_path_factory) -> Path:
+    return make_run_with_gold(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def test_the_survey_is_what_each_rule_measures_alone(run):
     translator, test = Translator(run, device="cpu"), run / "hyps" / "test"
     found = score_all_rules(translator, GoldSet.of_test(test), Rule(end="keep"))
     matrices = {1: 1, 3: 4 * 3}[max(r.rule.layer for r in found.readings if r.rule.layer != "mean")]
@@ -50,7 +54,7 @@ def test_what_a_matrix_is_like_by_hand():
     np.testing.assert_allclose(found, [3, 2, 2, 0.5, entropy, 3, 1, 2], rtol=1e-6)
 
 
-def test_the_best_reading_is_picked_and_used_from_then_on(run, tmp_path):  # noqa: F811
+def test_the_best_reading_is_picked_and_used_from_then_on(run, tmp_path):
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     _, written = score_alignment(copy, test="test", rule=Rule(), pick=True, device="cpu")
     assert written == [copy / "align" / "test.readings.json", copy / RULE]
@@ -63,9 +67,9 @@ def test_the_best_reading_is_picked_and_used_from_then_on(run, tmp_path):  # noq
     assert measure(translator, copy / "hyps" / "test")["aer"] == stored["aer"]
 
 
-def test_two_directions_are_combined(run, tmp_path):  # noqa: F811
+def test_two_directions_are_combined(run, tmp_path):
     """A run turned around stands in for one of the other direction."""
-    back = make_run(tmp_path / "back", "bahdanau")
+    back = make_run(tmp_path / "back", "bahdanau", source="de", target="en")
     for tokenizer, name in (("target", "source"), ("source", "target")):
         shutil.copy(run / f"{tokenizer}.model", back / f"{name}.model")
     _, written = score_alignment(run, test="test", rule=Rule(), back=back, device="cpu")
@@ -77,15 +81,17 @@ def test_two_directions_are_combined(run, tmp_path):  # noqa: F811
     assert crossed <= links["both, grow-diag-final-and"] <= links["both, union"]
 
 
-def test_a_run_of_the_same_direction_is_refused(run):  # noqa: F811
+def test_a_run_of_the_same_direction_is_refused(run):
     with pytest.raises(UserError, match="give a run of the reverse direction"):
         score_alignment(run, test="test", back=run, device="cpu")
 
 
-def test_other_alignments_are_scored_with_and_without_a_run(run, tmp_path):  # noqa: F811
+def test_other_alignments_are_scored_with_and_without_a_run(run, tmp_path):
     gold, links = tmp_path / "gold.txt", tmp_path / "links.txt"
-    write_lines(gold, [str(one.links) for one in golden(3)])
-    write_lines(links, [" ".join(f"{i}-{j}" for i, j in one.links.sure) for one in golden(3)])
+    write_lines(gold, [str(one.links) for one in gold_alignments()])
+    write_lines(
+        links, [" ".join(f"{i}-{j}" for i, j in one.links.sure) for one in gold_alignments()]
+    )
     write_lines(tmp_path / "a.en", ENGLISH)
     write_lines(tmp_path / "a.de", GERMAN)
     texts = {"texts": (tmp_path / "a.en", tmp_path / "a.de"), "gold": gold}
@@ -103,12 +109,12 @@ def test_other_alignments_are_scored_with_and_without_a_run(run, tmp_path):  # n
             score_alignment(**texts, links=[bad])
 
 
-def test_two_texts_of_one_name_do_not_overwrite_each_other(run, tmp_path):  # noqa: F811
+def test_two_texts_of_one_name_do_not_overwrite_each_other(run, tmp_path):
     written = []
     for name, lines in (("a", 3), ("b", 2)):
         write_lines(tmp_path / name / "x.en", ENGLISH[:lines])
         write_lines(tmp_path / name / "x.de", GERMAN[:lines])
-        write_lines(tmp_path / name / "gold", [str(one.links) for one in golden(lines)])
+        write_lines(tmp_path / name / "gold", [str(one.links) for one in gold_alignments(lines)])
         texts = (tmp_path / name / "x.en", tmp_path / name / "x.de")
         written += score_alignment(run, texts=texts, gold=tmp_path / name / "gold", device="cpu")[1]
     assert len(set(written)) == 2
@@ -123,9 +129,9 @@ def test_a_gold_set_turned_twice_is_itself():
     assert gold_set.swapped().swapped() == gold_set
 
 
-def test_gold_comes_from_a_file_for_files_or_a_test_set(run, tmp_path):  # noqa: F811
+def test_gold_comes_from_a_file_for_files_or_a_test_set(run, tmp_path):
     gold = tmp_path / "links.txt"
-    write_lines(gold, [str(one.links) for one in golden(3)])
+    write_lines(gold, [str(one.links) for one in gold_alignments()])
     write_lines(tmp_path / "a.en", ENGLISH)
     write_lines(tmp_path / "a.de", GERMAN)
     texts = (tmp_path / "a.en", tmp_path / "a.de")
@@ -147,7 +153,7 @@ def test_gold_comes_from_a_file_for_files_or_a_test_set(run, tmp_path):  # noqa:
         ({"test": "tset"}, "did you mean 'test'"),
     ],
 )
-def test_what_is_missing_is_said(run, tmp_path, asked, message):  # noqa: F811
+def test_what_is_missing_is_said(run, tmp_path, asked, message):
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     for side in ("source", "reference"):
         write_lines(copy / "hyps" / "bare" / f"{side}.txt", ["a"])
@@ -155,7 +161,7 @@ def test_what_is_missing_is_said(run, tmp_path, asked, message):  # noqa: F811
         score_alignment(copy, rule=Rule(), device="cpu", **asked)
 
 
-def test_files_that_are_no_pairs_are_refused(run, tmp_path):  # noqa: F811
+def test_files_that_are_no_pairs_are_refused(run, tmp_path):
     write_lines(tmp_path / "a.en", ENGLISH)
     write_lines(tmp_path / "a.de", GERMAN[:1])
     with pytest.raises(UserError, match=r"a\.de ends after 1 lines, before .*a\.en"):
@@ -165,15 +171,12 @@ def test_files_that_are_no_pairs_are_refused(run, tmp_path):  # noqa: F811
 
 
 def test_a_run_without_attention_is_refused(tmp_path):
-    plain = make_run(tmp_path / "plain", "rnn")
-    for side, lines in (("source", ENGLISH), ("reference", GERMAN)):
-        write_lines(plain / "hyps" / "test" / f"{side}.txt", lines)
-    write_gold(plain / "hyps" / "test", golden(3))
+    plain = make_run_with_gold(tmp_path / "plain", "rnn")
     with pytest.raises(UserError, match="plain has no attention, so it has no alignment"):
         score_alignment(plain, test="test", rule=Rule(), device="cpu")
 
 
-def test_without_a_statistical_aligner_its_row_is_missing(run, monkeypatch, capsys):  # noqa: F811
+def test_without_a_statistical_aligner_its_row_is_missing(run, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "thot", None)
     monkeypatch.setitem(sys.modules, "thot.alignment", None)
     _, written = score_alignment(run, test="test", rule=Rule(), device="cpu")

@@ -1,6 +1,7 @@
 """Comparison: what is compared with what, every refusal by its sentence, every name unharmed."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, digest, edit_json, m
 from markdown_it import MarkdownIt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
-from seq2seq.compare import compare, significance
+from seq2seq.compare import compare
 from seq2seq.compare.report import write
 from seq2seq.compare.report.markdown import markdown
 from seq2seq.errors import UserError
@@ -20,16 +21,7 @@ from seq2seq.system.files import write_lines
 OTHER = [line.replace("Wiese", "Weide") for line in GOOD]
 
 
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For speed; test_significance.py proves the thousands."""
-    monkeypatch.setattr(significance, "RESAMPLES", 50)
-    monkeypatch.setattr(significance, "TRIALS", 100)
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    return make_run(tmp_path / "good", GOOD), make_run(tmp_path / "bad", BAD)
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 # what is compared
@@ -169,6 +161,21 @@ def test_perplexity_over_other_pieces_is_marked(tmp_path: Path) -> None:
     assert shown(comparison).count("12.35*") == 2
     assert markdown(comparison).count("12.35\\*") == 2
     assert any(note.startswith("* Perplexity") for note in comparison.notes)
+
+
+def test_a_pseudo_perplexity_has_a_column_of_its_own(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "rnn", GOOD), make_run(tmp_path / "encoder", BAD)]
+    edit_json(runs[1] / "scores.json", TEST, "perplexity", value=None)
+    edit_json(runs[1] / "scores.json", TEST, "pseudo_perplexity", value={"score": 4.5678})
+    comparison = compare(runs)
+    table = shown(comparison)
+    assert "pseudo-perplexity" in table
+    assert table.count("12.35") == 1
+    assert table.count("4.57") == 1
+    assert "4.57*" not in table
+    assert any(note.startswith("Pseudo-perplexity") for note in comparison.notes)
+    alone = compare([runs[0]])
+    assert "seudo-perplexity" not in shown(alone)
 
 
 def test_two_unknown_vocabularies_are_not_taken_for_equal(tmp_path: Path) -> None:
@@ -589,3 +596,11 @@ def test_options_without_a_run_are_named_as_they_were_given(files: dict[str, Pat
         path.write_text("你好世界\n" * len(path.read_text("utf-8").splitlines()), "utf-8")
     [note] = compare(**given).tests[0].notes
     assert "--target-language" in note and "not given" in note and "data." not in note
+
+
+def test_the_suggested_command_quotes_the_folder(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "it's (1)", GOOD)
+    (run / "scores.json").unlink()
+    with pytest.raises(UserError) as caught:
+        compare([run])
+    assert shlex.quote(str(run)) in str(caught.value)

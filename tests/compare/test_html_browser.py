@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_html import HOSTILE, LINES, large, made
+from report_data import HOSTILE, LINES, large_report_data, report_data
 
 from seq2seq.compare import html
 
@@ -63,7 +63,7 @@ def show(browser, tmp_path) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def report(show, tmp_path) -> Any:
-    data = made(tmp_path)
+    data = report_data(tmp_path)
     data["tests"][0]["curves"] = []  # they take a second, and have a test of their own
     shown = show(data)
     shown.wait_for_selector("#heatmaps canvas")
@@ -113,7 +113,7 @@ def test_words_are_folded_away_until_asked_for(report):
 
 
 def test_curves_have_bands_and_answer_the_pointer(show, tmp_path):
-    report = show(made(tmp_path))
+    report = show(report_data(tmp_path))
     plots = report.locator(".plot")
     assert plots.nth(0).locator(".fills path").count() == 1
     assert plots.nth(0).locator(".legendtext").all_text_contents() == ["plain", "looks"]
@@ -282,7 +282,7 @@ def test_the_ink_of_a_cell_is_its_weight(report):
 
 
 def test_heatmaps_stand_side_by_side_and_share_their_columns(show, tmp_path):
-    data = made(tmp_path)
+    data = report_data(tmp_path)
     data["tests"][0]["attention"]["looks 2"] = data["tests"][0]["attention"]["looks 1"]
     report = show(data)
     report.wait_for_selector("#heatmaps canvas")
@@ -298,7 +298,7 @@ def test_heatmaps_stand_side_by_side_and_share_their_columns(show, tmp_path):
 
 def test_what_comes_from_a_corpus_or_a_name_stays_text(show, tmp_path):
     names = {name: f"{name} {HOSTILE}" for name in ("plain", "looks", "test", "title")}
-    report = show(made(tmp_path, **names))
+    report = show(report_data(tmp_path, **names))
     report.wait_for_selector("#heatmaps canvas")
     report.locator("#list .line").nth(2).click()
     assert report.locator("#texts dd").all_text_contents() == [*LINES[2], LINES[2][-1]]
@@ -310,7 +310,7 @@ def test_what_comes_from_a_corpus_or_a_name_stays_text(show, tmp_path):
 
 
 def test_light_and_dark(show, tmp_path):
-    report = show(made(tmp_path), color_scheme="dark")
+    report = show(report_data(tmp_path), color_scheme="dark")
     paper = "getComputedStyle(document.body).backgroundColor"
     dark = report.evaluate(paper)
     assert report.get_attribute("#theme", "aria-pressed") == "true"
@@ -327,7 +327,7 @@ def test_light_and_dark(show, tmp_path):
 
 
 def test_on_paper_there_is_the_chosen_sentence_and_nothing_to_press(show, tmp_path):
-    report = show(made(tmp_path), color_scheme="dark")
+    report = show(report_data(tmp_path), color_scheme="dark")
     report.wait_for_selector("#heatmaps canvas")
     report.emulate_media(media="print")
     assert report.evaluate("getComputedStyle(document.body).backgroundColor") == (
@@ -342,7 +342,7 @@ def test_on_paper_there_is_the_chosen_sentence_and_nothing_to_press(show, tmp_pa
 
 @pytest.mark.parametrize("width", [320, 390, 1400])
 def test_the_page_is_never_wider_than_the_screen(show, tmp_path, width):
-    data = large(tmp_path, runs=5, lines=30)
+    data = large_report_data(tmp_path, runs=5, lines=30)
     longest = max(len(source.split()) for source in data["tests"][0]["source"])
     report = show(data, viewport={"width": width, "height": 844})
     report.wait_for_selector("#heatmaps canvas")
@@ -353,7 +353,7 @@ def test_the_page_is_never_wider_than_the_screen(show, tmp_path, width):
 
 
 def test_ten_runs_by_three_thousand_lines_are_drawn_only_where_they_are_looked_at(show, tmp_path):
-    report = show(large(tmp_path, runs=10, lines=3000))
+    report = show(large_report_data(tmp_path, runs=10, lines=3000))
     report.wait_for_selector("#heatmaps canvas >> nth=9")
     assert report.inner_text("#count") == "3,000 lines"
     unpacked = "[...sentences.attention.chunks.values()].flat().filter(c => typeof c !== 'string')"
@@ -367,7 +367,7 @@ def test_ten_runs_by_three_thousand_lines_are_drawn_only_where_they_are_looked_a
 
 
 def test_without_any_attention_there_is_no_heatmap(show, tmp_path):
-    data = made(tmp_path)
+    data = report_data(tmp_path)
     data["tests"] = data["tests"][1:]
     report = show(data)
     assert "seq2seq evaluate stores it for" in report.inner_text("#missing")
@@ -376,7 +376,7 @@ def test_without_any_attention_there_is_no_heatmap(show, tmp_path):
 
 def test_the_driver_finds_noise(browser, tmp_path: Path):
     """The check at the end of every test can fail: a page without a policy's leave is heard."""
-    html.write(made(tmp_path), tmp_path / "report.html")
+    html.write(report_data(tmp_path), tmp_path / "report.html")
     document = (tmp_path / "report.html").read_text()
     (tmp_path / "report.html").write_text(
         document.replace("</body>", '<img src="https://example.org/x"><script>1</script></body>')

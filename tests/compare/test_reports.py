@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, edit_json, make_run, shown
 
-from seq2seq.compare import Comparison, compare, significance
+from seq2seq.compare import Comparison, compare
 from seq2seq.compare.axes import curves_of
 from seq2seq.compare.ngrams import Matches
 from seq2seq.compare.report import write
@@ -22,7 +22,7 @@ from seq2seq.compare.report.page import page
 from seq2seq.compare.report.record import record
 from seq2seq.compare.report.tex import escape, tex
 from seq2seq.compare.sentences import largest_differences
-from seq2seq.compare.verdict import verdict
+from seq2seq.compare.verdict import decimals, verdict
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import write_json, write_lines
@@ -33,16 +33,7 @@ SCHEMA = Path(write.__file__).with_name("report.schema.json")
 LONG = [f"{line} " * 2 if n % 2 else line for n, line in enumerate(SOURCES)]
 
 
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For speed; test_significance.py proves the thousands."""
-    monkeypatch.setattr(significance, "RESAMPLES", 50)
-    monkeypatch.setattr(significance, "TRIALS", 100)
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    return make_run(tmp_path / "good", GOOD), make_run(tmp_path / "bad", BAD)
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 @pytest.fixture
@@ -449,6 +440,30 @@ def test_a_tie_is_called_a_tie(tmp_path: Path) -> None:
     make_run(tmp_path / "c", almost, model={"dim": 5})
     said = verdict(compare([same[0], tmp_path / "c"]))[0]
     assert "a and c are tied: " in said and "not significant" in said
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(12.34, "12.3"), (0.14, "0.1"), (0.04, "0.04"), (-0.004, "-0.004"), (0.0, "0.0"),
+     (-0.0, "0.0"), (1e-9, "0.0000"), (-1e-9, "0.0000")],
+)  # fmt: skip
+def test_a_difference_is_not_rounded_to_nothing(value: float, text: str) -> None:
+    assert decimals(value) == text
+    assert decimals(value, "+") == (text if text.startswith("-") else f"+{text}")
+
+
+def test_a_small_difference_between_failed_systems_is_written_out(tmp_path: Path) -> None:
+    """No `beats by 0.0 BLEU`: the size is written out, and that both scores are near 0."""
+    nearly = [f"x{n} {'x ' * 60}Wiese ." for n in range(24)]
+    nothing = [f"x{n} {'x ' * 60}" for n in range(24)]
+    made = [make_run(tmp_path / "a", nothing), make_run(tmp_path / "b", nearly, model={"dim": 1})]
+    comparison = compare(made)
+    (pair,) = comparison.tests[0].quality.pairs["bleu"]
+    assert 0 < abs(pair.difference) < 1
+    said = " ".join(verdict(comparison))
+    assert " 0.0 BLEU" not in said and "(+0.0)" not in said
+    assert "No BLEU score is above 1: " in said
+    assert "No BLEU score is above 1: " in " ".join(verdict(compare(made[:1])))
 
 
 def test_the_verdict_says_where_the_order_turns(tmp_path: Path) -> None:

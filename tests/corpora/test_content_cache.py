@@ -16,7 +16,7 @@ COMMON = {"source": "en", "target": "de", "max_length": 100, "tokenized": False}
 @pytest.fixture
 def settled(monkeypatch):
     """Files are relied on as soon as they are written."""
-    monkeypatch.setattr(known, "SETTLED", -1.0)
+    monkeypatch.setattr(content_cache, "SETTLED", -1.0)
 
 
 @pytest.fixture

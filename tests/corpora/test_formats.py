@@ -271,3 +271,12 @@ def test_tmx_of_one_file_is_split(tmp_path):
 def test_a_file_shows_what_it_is(tmp_path, text, form):
     (tmp_path / "x").write_text(text, "utf-8")
     assert form_of(tmp_path / "x") == form
+
+
+@pytest.mark.parametrize("text", ["a & b", "a &eacute; b", "a < b"])
+def test_an_unescaped_character_in_xml_is_explained(tmp_path, text):
+    from seq2seq.corpora.elements import xml_events
+
+    (tmp_path / "a.xml").write_text(f"<doc>\n<seg>{text}</seg>\n</doc>\n")
+    with pytest.raises(UserError, match=r"line 2 of .*a literal & is written &amp;"):
+        list(xml_events(tmp_path / "a.xml", lambda defect: None))

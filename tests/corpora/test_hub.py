@@ -1,6 +1,8 @@
 """Datasets of the hub, tried on local folders, which go through the same code."""
 
+import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -152,3 +154,20 @@ def test_hub_unreachable_is_one_sentence(monkeypatch):
 def test_datasets_is_not_imported_before_it_is_needed():
     code = "import sys, seq2seq.corpora.hub; sys.exit('datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("file", ["train.jsonl", "train.xml"])
+def test_the_bars_and_logs_of_datasets_are_as_they_were(folder, file):
+    import datasets
+    import huggingface_hub.utils as hub
+
+    def settings():
+        log = logging.getLogger("huggingface_hub")
+        bars = datasets.is_progress_bar_enabled(), hub.are_progress_bars_disabled()
+        return *bars, datasets.logging.get_verbosity(), log.level
+
+    before = settings()
+    as_json(RECORDS, folder / file)
+    with contextlib.suppress(UserError):
+        list(made(folder).text("train"))
+    assert settings() == before

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -272,3 +273,67 @@ def test_sources_that_are_one(one, other):
 )
 def test_sources_that_are_not(one, other):
     assert comparable(one) != comparable(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words", "reason"),
+    [
+        ("a.jsonl", '{"english": "a", "german": "b"}\n' * 30, [], "line 1 of .*no field"),
+        ("a.jsonl", '["a", "b"]\n' * 30, [], "line 1 of .*an object with both texts"),
+        ("a.json", '{"data": [{"en": "a"}]}', [], "a list of 1 objects in its field 'data'"),
+        ("a.json", '{\n"en": "a",\n"fr": "b"\n}\n', [], "line 1 of .*is not JSON"),
+        ("a.tsv", "en,fr\na,b\n", [], "line 1 of .* has 1 columns, but column 1"),
+        ("a.csv", "en,fr\na,b\n", ["data.target_column=9"], "line 2 of .* has 2 columns"),
+        ("a.csv", 'en,fr\n"a,b\n', [], "line 2 of .* quoted cell that is not closed"),
+    ],
+)
+def test_an_unreadable_file_to_divide_names_its_first_bad_line(
+    command, tmp_path, name, text, words, reason
+):
+    (tmp_path / name).write_text(text)
+    kind = {"json": "jsonl"}.get(name[2:], name[2:])
+    words = [f"data={kind}", f"data.file={name}", "data.source=en", "data.target=fr", *words]
+    answer = command("check", *words)
+    said = " ".join(answer.out.split())
+    assert answer.status == 1 and len(re.findall(reason, said)) == 1, said
+    assert "nothing to split" not in said
+
+
+def test_a_validation_set_that_is_the_training_set_is_for_overfitting_and_is_reported(
+    command, tmp_path
+):
+    lines = [f"{row[0]}\t{row[1]}\n" for row in teaching_file(100)]
+    (tmp_path / "train.tsv").write_text("".join(lines))
+    words = ["data=tsv", "data.source=en", "data.target=fr", "data.root=.", "data.tests=[]"]
+    answer = command("check", *words, "data.validation=train.tsv")
+    assert answer.status == 0 and "pair in train" in answer.out
+    answer = command("train", *words, "data.validation=train.tsv", *SMALL.split())
+    assert answer.status == 0 and "pairs of validation are also in the training" in answer.err
+    words[-1] = "data.tests=[train.tsv]"
+    command("train", *words, "data.validation=train.tsv").must_refuse("is the training file")
+
+
+def test_a_file_in_place_of_a_folder_names_the_keys_to_use(command, tmp_path):
+    (tmp_path / "a.csv").write_text("en,fr\n" + "a b,c d\n" * 3)
+    words = ["data=csv", "data.source=en", "data.target=fr"]
+    command("check", *words, "data.root=a.csv").must_refuse("use data.file=a.csv")
+    command("check", *words, "data.path=a.csv").must_refuse("a key of data=hub; here data.file=")
+    command("check", *words, "data.train=a.csv").must_refuse("data.root=. is the working")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data=csv", "data.file=a.csv", "data.source_column=en", "data.target_column=0"],
+        ["data=csv", "data.file=a.csv", "data.source=en", "data.target=en"],
+        ["data=jsonl", "data.file=a.jsonl", "data.source_field=en", "data.target_field=en"],
+        ["data=files", "data.file=a.en:a.en"],
+        ["data=hub", "data.path=.", "data.source_column=en", "data.target_column=en"],
+    ],
+)
+def test_one_text_for_both_sides_is_refused(command, tmp_path, words):
+    (tmp_path / "a.csv").write_text("en,fr\n" + "a b,c d\n" * 30)
+    (tmp_path / "a.jsonl").write_text('{"en": "a", "fr": "b"}\n' * 30)
+    (tmp_path / "a.en").write_text("a\n" * 30)
+    answer = command("check", "data.source=en", "data.target=fr", *words)
+    assert answer.status == 1 and "both sides are " in answer.out + answer.err

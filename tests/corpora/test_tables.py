@@ -302,3 +302,31 @@ def test_hub_reports_nulls_and_two_columns_of_one_language(tmp_path):
     pa.parquet.write_table(pa.table(both), folder / "train.parquet")
     with pytest.raises(UserError, match=r"has both 'translation\.en' and 'en'"):
         hub(folder).text("train")
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "reason"),
+    [
+        ("a,b\nc,d\n", {}, r"data\.source_column, or data\.header=false if the first line is text"),
+        ("a,b\n", {"header": False}, r"give its number from 0 as data\.source_column"),
+        ("sep=;\nen;fr\n", {"delimiter": ";"}, "'sep=;', is a setting of Excel: remove it"),
+        ("en,fr\ra,b\rc,d\r", {}, "carriage return alone"),
+        ("English,German\na,b\n", {}, "choose from English, German"),
+    ],
+)
+def test_a_column_that_is_not_there_says_why_and_names_the_key(tmp_path, text, changes, reason):
+    (tmp_path / "train").write_text(text, newline="")
+    with pytest.raises(UserError, match=reason):
+        table(Csv, tmp_path, **changes).text("train")
+
+
+def test_invalid_quotes_are_one_finding(tmp_path):
+    (tmp_path / "train").write_text('en,fr\na,b\n"c,d\n')
+    kinds = check(table(Csv, tmp_path))[0].kinds
+    assert kinds["quotes"].count == 1 and "too few columns" not in kinds
+
+
+def test_a_very_long_number_is_a_number(tmp_path):
+    (tmp_path / "train").write_text('{"en": %s, "fr": "x"}' % ("1" * 5000))
+    with pytest.raises(UserError, match="has a number in the field 'en'"):
+        table(Jsonl, tmp_path).text("train")

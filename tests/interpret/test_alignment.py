@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_translator import ENGLISH, GERMAN, make_run
+from untrained_runs import (
+    gold_alignments,
+    make_run,
+    make_run_with_gold,
+)
 
 from seq2seq.alignment.gold import Gold, Links, write_gold
 from seq2seq.alignment.links import Tally
@@ -16,23 +20,13 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Cut, measure
 from seq2seq.interpret.chosen_rule import RULE, chosen_rule
 from seq2seq.runs.folder import RunFolder
-from seq2seq.system.files import write_json, write_lines
+from seq2seq.system.files import write_json
 from seq2seq.translation.translator import Translator
-
-
-def golden(count: int) -> list[Gold]:
-    diagonal = Links(frozenset({(0, 0), (1, 1)}), frozenset({(2, 2)}))
-    pairs = zip(ENGLISH, GERMAN, strict=True)
-    return [Gold(s.split(), t.split(), diagonal) for s, t in pairs][:count]
 
 
 @pytest.fixture(scope="module", params=["bahdanau", "transformer"])
 def run(request, tmp_path_factory) -> Path:
-    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
-    write_lines(folder / "hyps" / "test" / "source.txt", ENGLISH)
-    write_lines(folder / "hyps" / "test" / "reference.txt", GERMAN)
-    write_gold(folder / "hyps" / "test", golden(3))
-    return folder
+    return make_run_with_gold(tmp_path_factory.mktemp(request.param), request.param)
 
 
 @pytest.fixture
@@ -44,7 +38,7 @@ def test_a_run_is_measured_as_its_pairs_are_one_by_one(run):
     translator = Translator(run, device="cpu")
     found = measure(translator, run / "hyps" / "test")
     tally, entropies = Tally(), []
-    for gold in golden(3):
+    for gold in gold_alignments():
         (read,) = translator.force([(" ".join(gold.source), " ".join(gold.target))])
         cut = Cut.of(read, gold, translator.tokenizers)
         weights = cut.pool(Rule().read(read.attention))[: len(gold.target)]
@@ -60,12 +54,12 @@ def test_a_run_is_measured_as_its_pairs_are_one_by_one(run):
         "pairs": 3,
         "rule": asdict(Rule().resolve(*read.attention.shape[:2])),
     }
-    assert tally.links == sum(len(gold.target) for gold in golden(3))
+    assert tally.links == sum(len(gold.target) for gold in gold_alignments())
     json.dumps(found)
 
 
 def test_gold_tokens_cut_otherwise_are_found_and_others_counted(copy):
-    test, (first, *rest) = copy / "hyps" / "test", golden(3)
+    test, (first, *rest) = copy / "hyps" / "test", gold_alignments()
     recut = first._replace(source=["a", "m", "an", "RIDES", "a", "horse"])
     write_gold(test, [recut, *rest])
     assert measure(Translator(copy, device="cpu"), test)["unmatched"] == 1
@@ -126,6 +120,6 @@ def test_without_gold_or_attention_there_is_no_measure(copy, tmp_path):
 
 
 def test_gold_of_other_pairs_is_refused(copy):
-    write_gold(copy / "hyps" / "test", golden(2))
+    write_gold(copy / "hyps" / "test", gold_alignments(2))
     with pytest.raises(UserError, match="test has 3 pairs, but gold links for 2"):
         measure(Translator(copy, device="cpu"), copy / "hyps" / "test")

@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from seq2seq.layers.attention import AdditiveScore, MultiHeadAttention, attend, scaled_dot_score
+from seq2seq.layers.attention import AdditiveScore, attend, scaled_dot_score
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.multi_head import MultiHeadAttention
 
 MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [0, 1, 0, 0, 1]]).bool().unsqueeze(1)
 
@@ -151,7 +152,7 @@ def test_multi_head_attention_is_torchs_own(attention, x, source, causal):
     theirs.out_proj.load_state_dict(attention.out.state_dict())
     hidden = (~mask).expand(3, -1, -1).repeat_interleave(2, dim=0)
     expected = theirs(x, source, source, attn_mask=hidden, average_attn_weights=False)
-    torch.testing.assert_close(tuple(attention(x, *attention.project(source), mask)), expected)
+    torch.testing.assert_close(tuple(attention(x, attention.remember(source), mask)), expected)
 
 
 def test_the_fused_kernel_gives_the_same_context(attention, x, source, monkeypatch):
@@ -162,8 +163,8 @@ def test_the_fused_kernel_gives_the_same_context(attention, x, source, monkeypat
         return fused(*arguments, **keywords)
 
     monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", spy)
-    written_out = attention(x, *attention.project(source), MASK)
-    found = attention(x.as_subclass(Elsewhere), *attention.project(source), MASK, weights=False)
+    written_out = attention(x, attention.remember(source), MASK)
+    found = attention(x.as_subclass(Elsewhere), attention.remember(source), MASK, weights=False)
     assert calls == [{"dropout_p": 0.0}]
     assert found.weights is None
     torch.testing.assert_close(found.context.as_subclass(torch.Tensor), written_out.context)
@@ -179,21 +180,21 @@ def test_the_fused_kernel_forgets_in_training_alone(x, source, training, rate, m
         return query
 
     monkeypatch.setattr("torch.nn.functional.scaled_dot_product_attention", spy)
-    attention(x.as_subclass(Elsewhere), *attention.project(source), MASK, weights=False)
+    attention(x.as_subclass(Elsewhere), attention.remember(source), MASK, weights=False)
     assert rates == [rate]
 
 
 def test_asked_for_weights_are_given_on_every_device(attention, x, source):
-    projected = attention.project(source)
-    found = attention(x.as_subclass(Elsewhere), *projected, MASK, weights=True)
-    expected = attention(x, *projected, MASK).weights
+    cache = attention.remember(source)
+    found = attention(x.as_subclass(Elsewhere), cache, MASK, weights=True)
+    expected = attention(x, cache, MASK).weights
     torch.testing.assert_close(found.weights.as_subclass(torch.Tensor), expected)
 
 
 def test_the_weights_of_multi_head_attention_are_taken_before_dropout(x, source):
     attention = MultiHeadAttention(dim=8, heads=2, dropout=0.5)
-    keys, values = attention.project(source)
-    calm, forgetful = (attention.train(mode)(x, keys, values, MASK) for mode in (False, True))
+    cache = attention.remember(source)
+    calm, forgetful = (attention.train(mode)(x, cache, MASK) for mode in (False, True))
     assert torch.equal(forgetful.weights, calm.weights)
     assert not torch.allclose(forgetful.context, calm.context)
 

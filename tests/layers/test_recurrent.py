@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.recurrent import PARTS, Cell, DeepOutput, Embedding, Recurrence, flip
-from seq2seq.models.transformer import positions
 
 KINDS = pytest.mark.parametrize("kind", ["gru", "lstm", "tanh"])
 LENGTHS = [2, 5, 1]
@@ -110,26 +109,6 @@ def test_flip_turns_each_sentence_round_and_leaves_its_padding():
     vectors = torch.stack([src, -src], dim=-1).float()
     assert flip(vectors, src != 0)[:, :, 0].tolist() == expected
     assert flip(vectors, src != 0)[:, :, 1].neg().tolist() == expected
-
-
-def test_positions_are_the_papers_formula():
-    found = positions(0, 50, 8)
-    for place in range(50):
-        for i in range(4):
-            angle = place / 10_000 ** (2 * i / 8)
-            assert found[place, 2 * i].item() == pytest.approx(math.sin(angle), abs=1e-5)
-            assert found[place, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-5)
-
-
-def test_positions_may_begin_anywhere():
-    torch.testing.assert_close(positions(7, 5, 8), positions(0, 12, 8)[7:])
-
-
-def test_the_product_of_two_positions_is_a_matter_of_their_distance():
-    products = positions(0, 20, 8) @ positions(0, 20, 8).T
-    for distance in range(20):
-        diagonal = products.diagonal(distance)
-        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal))
 
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5, 0.9])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from test_translator import ENGLISH, GERMAN, make_run
+from untrained_runs import ENGLISH, GERMAN, make_run, write_test_set
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.align import Sentence
@@ -123,10 +123,8 @@ def test_a_damaged_or_swollen_file_is_refused(kept):
 
 @pytest.fixture(scope="module", params=["bahdanau", "transformer"])
 def run(request, tmp_path_factory) -> Path:
-    folder = make_run(tmp_path_factory.mktemp(request.param), request.param)
-    write_lines(folder / "hyps" / "test" / "source.txt", [*ENGLISH, ""])
-    write_lines(folder / "hyps" / "test" / "reference.txt", [*GERMAN, "leer"])
-    return folder
+    run = make_run(tmp_path_factory.mktemp(request.param), request.param)
+    return write_test_set(run, [*ENGLISH, ""], [*GERMAN, "leer"])
 
 
 @pytest.mark.parametrize("rule", [Rule(), Rule(layer=1, head=1, shift=True)])
@@ -148,9 +146,7 @@ def test_evaluate_keeps_what_each_word_looked_at_by_the_runs_rule(run, tmp_path,
 
 
 def test_a_model_without_attention_keeps_none(tmp_path):
-    folder = make_run(tmp_path, "rnn")
-    write_lines(folder / "hyps" / "test" / "source.txt", ENGLISH)
-    write_lines(folder / "hyps" / "test" / "reference.txt", GERMAN)
+    folder = write_test_set(make_run(tmp_path, "rnn"))
     evaluate(folder, device="cpu")
     assert sorted(path.name for path in (folder / "hyps" / "test").iterdir()) == [
         "hypothesis.txt",

@@ -21,93 +21,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from untrained_runs import ENGLISH, MODELS, make_run, write_test_set
 
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import MOST_YAML, read_json, read_yaml, refuse_outside_links
-from seq2seq.runs.weights import build_model, load_model, save_weights
+from seq2seq.runs.weights import build_model, load_model
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translator import Translator
-
-TEXTS = ["a man rides a horse", "two dogs run over the grass"]
-MODELS = {
-    "rnn": {
-        "name": "rnn",
-        "cell": "gru",
-        "context": "every_step",
-        "embedding": 8,
-        "dim": 8,
-        "layers": 1,
-        "bidirectional": True,
-        "reverse": False,
-        "readout": "tanh",
-        "readout_dim": 8,
-        "dropout": 0.0,
-    },
-    "bahdanau": {
-        "name": "bahdanau",
-        "cell": "lstm",
-        "embedding": 8,
-        "dim": 8,
-        "align_dim": 8,
-        "layers": 2,
-        "readout": "maxout",
-        "readout_dim": 8,
-        "dropout": 0.0,
-    },
-    "transformer": {
-        "name": "transformer",
-        "dim": 8,
-        "heads": 2,
-        "encoder_layers": 1,
-        "decoder_layers": 1,
-        "feed_forward": 8,
-        "norm": "pre",
-        "dropout": 0.0,
-        "attention_dropout": 0.0,
-    },
-}
-SEARCH = {
-    "name": "beam",
-    "beam": 2,
-    "length_penalty": 1.0,
-    "max_length": 8,
-    "length_ratio": 1.0,
-    "length_extra": 2,
-}
-
-
-def make_run(folder: Path, name: str) -> Path:
-    """A run of a model that has learned nothing."""
-    folder.mkdir()
-    tokenizers = Tokenizers.train(
-        TEXTS,
-        TEXTS,
-        shared=True,
-        kind="bpe",
-        vocab_size=40,
-        character_coverage=1.0,
-        normalization="nmt_nfkc",
-    )
-    tokenizers.save(folder)
-    torch.manual_seed(0)
-    save_weights(build_model(MODELS[name], tokenizers), folder / "model.safetensors")
-    data = {"source": "en", "target": "de", "max_length": 40}
-    config = {"model": MODELS[name], "search": SEARCH, "data": data}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    (folder / "run.json").write_text(json.dumps({"format": 1, "status": "finished"}))
-    (folder / "hyps" / "test").mkdir(parents=True)
-    for side in ("source", "reference"):
-        (folder / "hyps" / "test" / f"{side}.txt").write_text("\n".join([*TEXTS, ""]))
-    return folder
 
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("strangers")
-    return {name: make_run(folder / name, name) for name in MODELS}
+    folder = tmp_path_factory.mktemp("untrusted")
+    return {name: write_test_set(make_run(folder / name, name, shared=True)) for name in MODELS}
 
 
 @pytest.fixture
@@ -131,7 +60,7 @@ def refused(run: Path) -> str:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_an_honest_run_is_read(runs, name):
-    assert len(Translator(runs[name], device="cpu")(TEXTS)) == 2
+    assert len(Translator(runs[name], device="cpu")(ENGLISH)) == 3
 
 
 # --- code ---------------------------------------------------------------------------------------
@@ -445,7 +374,7 @@ def test_links_inside_a_run_and_to_a_run_are_followed(run, tmp_path):
     (run / "model.safetensors").rename(run / "best.safetensors")
     (run / "model.safetensors").symlink_to("best.safetensors")
     (tmp_path / "link").symlink_to(run)
-    assert len(Translator(tmp_path / "link", device="cpu")(TEXTS)) == 2
+    assert len(Translator(tmp_path / "link", device="cpu")(ENGLISH)) == 3
 
 
 def test_a_link_in_a_circle_is_nothing(run):
@@ -516,7 +445,7 @@ def test_any_value_in_a_stored_configuration_loads_or_is_one_sentence(run, secti
     key = choose.choice([*yaml.safe_load(before)[section], "tokenized"])
     configure(run, section, **{key: value})
     try:
-        assert evaluate(run, ["test"], device="cpu")["test"]["test"]["lines"] == 2
+        assert evaluate(run, ["test"], device="cpu")["test"]["test"]["lines"] == 3
     except UserError as error:
         assert "\n" not in str(error)
     finally:

@@ -1,9 +1,17 @@
-"""Scores by length, whole sentences and agreement, against what can be counted by hand."""
+"""Exact match, BLEU by length and agreement, against counts by hand; stored scores as points."""
+
+from typing import Any
 
 import pytest
 
 from seq2seq.scoring import metrics
-from seq2seq.scoring.breakdown import agreement, by_length, exact_match
+from seq2seq.scoring.breakdown import (
+    agreement,
+    by_length,
+    distance_points,
+    exact_match,
+    length_points,
+)
 from seq2seq.text.agreement import Agreement
 
 LEFT = Agreement(3, "partie", ("parti", "partis", "parties"))
@@ -63,3 +71,28 @@ def test_agreement_is_counted_by_distance_over_the_pairs_that_have_it() -> None:
 
 def test_without_agreements_there_is_no_score() -> None:
     assert agreement(["a", "b"], [None, None]) is None
+
+
+def stored_agreement(*rights: int) -> dict[str, Any]:
+    """Scores of 40 sentences at each distance, with these numbers of correct forms."""
+    entries = [
+        {"distance": i, "right": right, "wrong": 39 - right, "missing": 1}
+        for i, right in enumerate(rights)
+    ]
+    return {"score": 50.0, "by_distance": entries}
+
+
+def test_scores_of_an_older_version_have_no_points() -> None:
+    assert length_points({"bleu": {"score": 1}}) == distance_points({}) == []
+
+
+def test_bleu_by_length_names_every_bucket_and_its_lines() -> None:
+    bucket = {"from": 11, "to": 20, "lines": 7, "bleu": 80.04, "exact_match": 0.0}
+    assert length_points({"by_length": [bucket]}) == [("11\N{EN DASH}20", 80.04, 7)]
+
+
+def test_distances_of_two_and_more_are_taken_together_by_fives() -> None:
+    points = distance_points({"agreement": stored_agreement(40, 20, *[10] * 4, *[0] * 5)})
+    assert [point.place for point in points] == ["0", "1", "2\N{EN DASH}5", "6\N{EN DASH}10"]
+    assert [point.lines for point in points] == [40, 40, 160, 200]
+    assert [point.value for point in points] == pytest.approx([100, 50, 25, 0])

@@ -8,15 +8,11 @@ from typing import Any
 import pytest
 from made_runs import BAD, GOOD, TEST, make_run, shown
 
-from seq2seq.compare import compare, significance
+from seq2seq.compare import compare
 from seq2seq.compare.report.record import record
 from seq2seq.errors import UserError
 
-
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(significance, "RESAMPLES", 50)
-    monkeypatch.setattr(significance, "TRIALS", 100)
+pytestmark = pytest.mark.usefixtures("few_resamples")
 
 
 class Model:

@@ -1,6 +1,7 @@
 """Devices: which one is meant, and what no device but the CPU has."""
 
 import dataclasses
+import importlib.util
 
 import pytest
 import torch
@@ -59,6 +60,16 @@ def test_a_precision_that_a_device_has_not_is_refused(
         UserError, match=rf"trainer\.precision={precision} is not .*: use {instead}"
     ):
         devices.fabric(wrong)
+
+
+def test_an_accelerator_whose_package_is_not_installed_is_one_sentence(settings):
+    if importlib.util.find_spec("torch_xla"):
+        pytest.skip("torch_xla is installed")
+    with pytest.raises(
+        UserError,
+        match=r"^trainer\.accelerator=tpu .* is not available on this machine: .*torch_xla",
+    ):
+        devices.fabric(dataclasses.replace(settings, accelerator="tpu"))
 
 
 def test_a_device_that_is_not_there_is_one_sentence(settings):

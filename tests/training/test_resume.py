@@ -25,6 +25,7 @@ from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import write_config
+from seq2seq.runs.nested import flatten
 from seq2seq.runs.weights import read_tensors, read_weights, save_weights
 from seq2seq.system import files
 from seq2seq.system.exit_status import reporting_user_errors
@@ -310,7 +311,7 @@ def test_what_a_save_was_made_by_cannot_be_forced(given, begun, word, part):
 
 
 def test_every_key_of_a_list_is_a_key(given):
-    known = dict(resume.flat(dataclasses.asdict(given())))
+    known = flatten(dataclasses.asdict(given()))
     assert {*resume.HARMLESS, *resume.ENDS, *resume.FIXED} <= known.keys()
 
 
@@ -814,3 +815,16 @@ def test_another_mistake_is_not_taken_for_a_lack_of_memory(fit, monkeypatch):
     monkeypatch.setattr(Seq2Seq, "loss", loss)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         fit("rnn")
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_resumed_run_keeps_the_meaning_of_keys_that_it_did_not_have(given, tmp_path, stored):
+    """Text of an older run was normalized alike on both sides, and BLEU had one tokenizer."""
+    config = given("tokenizer.target_normalization=identity", "data.bleu_tokenizer=char")
+    written = dataclasses.asdict(config)
+    if not stored:
+        del written["tokenizer"]["target_normalization"], written["data"]["bleu_tokenizer"]
+    write_config(tmp_path / "one", written)
+    resumed = resume.with_original_defaults(tmp_path / "one", config)
+    kept = (resumed.tokenizer.target_normalization, resumed.data.get("bleu_tokenizer"))
+    assert kept == (("identity", "char") if stored else (None, None))

@@ -49,6 +49,8 @@ def steps_kept(run: Path) -> list[int]:
 @pytest.mark.parametrize("model", model_names())
 def test_every_variant_learns_six_sentences_by_heart(fit, phrases, model):
     recipe = ["train.schedule=constant", "train.max_steps=400", "train.validate_every=40"]
+    if model == "encoder_only":
+        recipe += ["train.learning_rate=5e-3", "tokenizer.vocab_size=90"]
     run = fit(model, *HEART, *recipe, "train.log_every=40")
     sources, targets = read_pairs(phrases, "heart")
     assert [found.text for found in Translator(run)(sources)] == targets
@@ -200,9 +202,10 @@ def test_two_half_batches_make_the_update_of_a_whole_one(fit):
         ("bahdanau", ["model.dropout=0.3"]),
         ("luong", ["model.dropout=0.3"]),
         ("transformer", ["model.dropout=0.3", "model.attention_dropout=0.1"]),
+        ("encoder_only", []),
         ("rnn", ["tokenizer.sampling=0.3"]),
     ],
-    ids=["rnn", "bahdanau", "luong", "transformer", "sampling"],
+    ids=["rnn", "bahdanau", "luong", "transformer", "encoder_only", "sampling"],
 )
 def test_a_seed_repeats_everything_and_another_one_nothing(fit, model, words):
     words = [*words, "train.max_steps=16"]
@@ -387,9 +390,16 @@ finally:
     )
 
 
-def test_a_compiled_model_learns_the_same(fit, tiny, tmp_path):
+@pytest.mark.parametrize(
+    "parts",
+    [
+        "model.norm=pre",
+        "model.attention=latent model.positions=rope model.normalization=rms",
+    ],
+)
+def test_a_compiled_model_learns_the_same(fit, tiny, tmp_path, parts):
     # Without torch's later stages, which take minutes and a C++ compiler.
-    given = ["model.dropout=0.1", "train.max_steps=3", "trainer.threads=1"]
+    given = [*parts.split(), "model.dropout=0.1", "train.max_steps=3", "trainer.threads=1"]
     told = compiled(tiny("transformer", *given), "as_it_is", tmp_path)
     assert told.returncode == 0, told.stderr
     assert int(told.stdout.split("graphs:")[1]) > 0

@@ -1,6 +1,5 @@
 """Text in, text out, by the tiny run of a model that has learned nothing."""
 
-import json
 import math
 import os
 import re
@@ -14,102 +13,20 @@ from tempfile import TemporaryFile
 import pytest
 import torch
 import yaml
+from untrained_runs import ENGLISH, GERMAN, MODELS, SEARCH, make_run
 
 import seq2seq
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
-from seq2seq.runs.weights import build_model, save_weights
 from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.beam import Beam
 from seq2seq.search.sample import Sample
 from seq2seq.system.devices import pick_device
 from seq2seq.system.streams import ready_lines
 from seq2seq.text.batching import EOS, UNK, collate
-from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.stream import filter_lines
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator, run_search, sampling
-
-ENGLISH = ["a man rides a horse", "two dogs run over the grass", "the cat sits on the mat"]
-GERMAN = ["ein Mann reitet ein Pferd", "zwei Hunde laufen", "die Katze sitzt auf der Matte"]
-RECURRENT = {"cell": "gru", "embedding": 8, "dim": 8, "layers": 1, "dropout": 0.0}
-READOUT = {"readout": "tanh", "readout_dim": 8}
-MODELS = {
-    "rnn": {
-        "name": "rnn",
-        "context": "every_step",
-        "bidirectional": False,
-        "reverse": False,
-        **RECURRENT,
-        **READOUT,
-    },
-    "bahdanau": {
-        "name": "bahdanau",
-        "align_dim": 8,
-        **RECURRENT,
-        **READOUT,
-    },
-    "elman": {
-        "name": "elman",
-        "context": "start",
-        "bidirectional": False,
-        "reverse": True,
-        **{key: value for key, value in RECURRENT.items() if key != "cell"},
-        **READOUT,
-    },
-    "luong": {
-        "name": "luong",
-        "score": "general",
-        "input_feeding": True,
-        "encoder_dim": None,
-        "bidirectional": False,
-        "reverse": False,
-        **RECURRENT,
-    },
-    "transformer": {
-        "name": "transformer",
-        "dim": 8,
-        "heads": 2,
-        "encoder_layers": 1,
-        "decoder_layers": 3,
-        "feed_forward": 8,
-        "norm": "pre",
-        "dropout": 0.0,
-        "attention_dropout": 0.0,
-    },
-}
-SEARCH = {
-    "name": "beam",
-    "beam": 3,
-    "length_penalty": 1.0,
-    "max_length": 8,
-    "length_ratio": 2.0,
-    "length_extra": 2,
-}
-
-
-def make_run(folder: Path, model: str, normalization: str = "nmt_nfkc") -> Path:
-    """What a training leaves behind, without the training."""
-    tokenizers = Tokenizers.train(
-        ENGLISH,
-        GERMAN,
-        shared=False,
-        kind="bpe",
-        vocab_size=50,
-        character_coverage=1.0,
-        normalization=normalization,
-    )
-    tokenizers.save(folder)
-    torch.manual_seed(0)
-    built = build_model(MODELS[model], tokenizers)
-    with torch.no_grad():
-        for weight in built.parameters():
-            weight.add_(torch.randn_like(weight) * 0.3)
-    save_weights(built, folder / "model.safetensors")
-    config = {"model": MODELS[model], "search": SEARCH, "data": {"max_length": 40}}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    (folder / "run.json").write_text(json.dumps({"format": 1, "status": "finished"}))
-    return folder
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -326,7 +243,7 @@ def test_another_beam_keeps_the_rest_of_the_runs_search(one_run):
 
 
 def test_a_beam_of_none_is_refused(one_run):
-    with pytest.raises(UserError, match=r"^beam is 0"):
+    with pytest.raises(UserError, match=r"^search\.beam=0 must be at least 1"):
         Translator(one_run, beam=0)
 
 
@@ -445,7 +362,7 @@ def test_an_n_best_wider_than_the_beam_widens_it(one, one_run):
 
 @pytest.mark.parametrize("n", [0, -1, 1001, 20_000, True])
 def test_an_n_best_that_is_no_number_of_translations_is_refused(one, n):
-    with pytest.raises(UserError, match=f"n_best is {n}; it must be a whole number from 1 to"):
+    with pytest.raises(UserError, match=f"^n_best={n} must be "):
         one.n_best(["a man"], n)
 
 
@@ -459,13 +376,13 @@ def test_an_n_best_that_is_no_number_of_translations_is_refused(one, n):
     ],
 )
 def test_numbers_of_sampling_out_of_range_are_refused_by_name(one_run, name, value):
-    with pytest.raises(UserError, match=f"^{name} is "):
+    with pytest.raises(UserError, match=rf"^search\.{name}=.* must be "):
         sampling(run_search(RunFolder.open(one_run)), **{name: value})
 
 
 @pytest.mark.parametrize("changes", [{"beam": 0}, {"beam": 10**6}, {"max_length": 10**9}])
 def test_numbers_of_a_search_out_of_range_are_refused_by_name(one_run, changes):
-    with pytest.raises(UserError, match=f"^{next(iter(changes))} is "):
+    with pytest.raises(UserError, match=rf"^search\.{next(iter(changes))}=.* must be "):
         run_search(RunFolder.open(one_run), **changes)
 
 

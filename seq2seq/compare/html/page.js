@@ -18,7 +18,7 @@ function drawTest(index) {
 function start() {
   document.title = report.title;
   $("h1").textContent = report.title;
-  $("#verdict").textContent = (report.verdict ?? []).join(" ");
+  $("#verdict").replaceChildren(...(report.verdict ?? []).map((text) => element("p", {}, text)));
   const languages = report.source && report.target ? `${report.source} → ${report.target}, ` : "";
   const seeds = report.runs.length > systems.length ? `, ${count(report.runs.length, "run")}` : "";
   $("#subtitle").textContent = `${languages}${count(systems.length, "system")}${seeds}`;

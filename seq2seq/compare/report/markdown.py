@@ -23,7 +23,9 @@ def markdown(comparison: Comparison, drawn: Sequence[Path] = ()) -> str:
         drawn: figures in the folder of the report. A figure named `AXIS-TEST.png` is shown with
             test set TEST, one without a hyphen after all test sets.
     """
-    lines = ["# Comparison", "", escape(" ".join(verdict(comparison))), ""]
+    lines = ["# Comparison", ""]
+    for paragraph in verdict(comparison):
+        lines += [escape(paragraph), ""]
     pictures = [picture for picture in drawn if picture.suffix == ".png"]
     for test in comparison.tests:
         lines += [f"## {escape(tables.title(comparison, test))}", ""]
@@ -60,13 +62,8 @@ def of_test(comparison: Comparison, test: TestSet, pictures: Sequence[Path]) -> 
     for picture in pictures:
         yield f"![{picture.stem}]({picture.name})"
         yield ""
-    for further in (
-        tables.further(comparison, test),
-        tables.alignment(comparison, test),
-        tables.cost(comparison, test),
-    ):
-        if further:
-            yield from table(further, f"### {escape(further.title)}")
+    for one in tables.optional(comparison, test):
+        yield from table(one, f"### {escape(one.title)}")
     if len(comparison.systems) > 1:
         yield "### Where they differ"
         yield ""

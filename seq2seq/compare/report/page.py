@@ -84,13 +84,7 @@ def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     """Yield the tables of the summary, in order."""
     yield tables.quality(comparison, test)
     yield tables.every_run(comparison, test)
-    for table in (
-        tables.further(comparison, test),
-        tables.alignment(comparison, test),
-        tables.cost(comparison, test),
-    ):
-        if table:
-            yield table
+    yield from tables.optional(comparison, test)
     yield from tables.axes(test)
 
 

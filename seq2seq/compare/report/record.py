@@ -4,11 +4,12 @@ from dataclasses import asdict
 from typing import Any
 
 from seq2seq.compare.comparison import Comparison, TestSet
-from seq2seq.compare.runs import Run, section
+from seq2seq.compare.runs import Run
 from seq2seq.compare.sentences import largest_differences, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS
-from seq2seq.compare.systems import flat, number, shown
+from seq2seq.compare.systems import number, settings_of, shown
 from seq2seq.compare.verdict import verdict
+from seq2seq.runs.nested import section
 from seq2seq.scoring.metrics import bootstrap_seed
 
 SCHEMA = 2  # increased when the format changes incompatibly
@@ -31,7 +32,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
                 "name": system.name,
                 "runs": [run.name for run in system.runs],
                 "configuration": {
-                    key: shown(value) for key, value in flat(system.runs[0].config).items()
+                    key: shown(value) for key, value in settings_of(system.runs[0]).items()
                 },
             }
             for system in comparison.systems

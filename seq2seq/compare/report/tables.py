@@ -8,9 +8,10 @@ from seq2seq.compare.cost import reading_rule
 from seq2seq.compare.ngrams import NgramCounts
 from seq2seq.compare.quality import NAMES
 from seq2seq.compare.report.formats import DASH, count, figures, interval, short
-from seq2seq.compare.runs import section
 from seq2seq.compare.sentences import shown_pairs
 from seq2seq.compare.systems import Spread, System, spread
+from seq2seq.compare.verdict import decimals
+from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
 
 UP, DOWN = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}"
@@ -97,7 +98,9 @@ def matrix(comparison: Comparison, test: TestSet, metric: str, *, brief: bool = 
             if not brief:
                 cells[row, column] = f"{mark} {difference:+.2f} ({ps})"
             else:
-                cells[row, column] = mark + (f"{difference:+.1f}" if len(names) <= MANY else "")
+                cells[row, column] = mark + (
+                    decimals(difference, "+") if len(names) <= MANY else ""
+                )
     heads = [str(i) for i in range(1, len(names) + 1)] if brief else names
     firsts = [f"{i} {name}" for i, name in enumerate(names, 1)] if brief else names
     rows = [
@@ -130,7 +133,9 @@ SINGLE = {
     "exact match %": ("exact_match", "score"),
     "agreement %": ("agreement", "score"),
     "perplexity": ("perplexity", "score"),
+    "pseudo-perplexity": ("pseudo_perplexity", "score"),
 }
+PERPLEXITIES = {"perplexity", "pseudo-perplexity"}
 ALIGNMENT = {
     "AER": ("alignment", "aer"),
     "precision": ("alignment", "precision"),
@@ -153,6 +158,13 @@ def columns_of(
     }
 
 
+def optional(comparison: Comparison, test: TestSet) -> Iterator[Table]:
+    """Yield the tables of the measures that only some runs have, in order."""
+    for build in (further, alignment, cost):
+        if table := build(comparison, test):
+            yield table
+
+
 def further(comparison: Comparison, test: TestSet) -> Table | None:
     """Build the table of exact match, agreement and perplexity; None if none is known."""
     columns = columns_of(comparison, test, SINGLE)
@@ -161,12 +173,14 @@ def further(comparison: Comparison, test: TestSet) -> Table | None:
         return None
     rows = []
     for place, system in enumerate(comparison.systems):
-        cells = [
-            short(column[place]) if name == "perplexity" else figures(column[place], ".1f")
-            for name, column in columns.items()
-        ]
-        if {run.name for run in system.runs} & comparison.incomparable and "perplexity" in columns:
-            cells[list(columns).index("perplexity")] += "*"
+        starred = bool({run.name for run in system.runs} & comparison.incomparable)
+        cells = []
+        for name, column in columns.items():
+            if name not in PERPLEXITIES:
+                cells.append(figures(column[place], ".1f"))
+            else:
+                star = "*" if starred and column[place] else ""
+                cells.append(short(column[place]) + star)
         rows.append([system.name, *cells])
     return Table("Further measures", ["system", *columns], rows)
 

@@ -15,7 +15,7 @@ from seq2seq.system.terminal_table import TableView
 
 def render(comparison: Comparison) -> RenderableType:
     """Render the verdict, the tables of every test set and the notes."""
-    parts: list[RenderableType] = [Text(" ".join(verdict(comparison))), Text("")]
+    parts: list[RenderableType] = [Text("\n\n".join(verdict(comparison))), Text("")]
     for test in comparison.tests:
         parts.append(Text(tables.title(comparison, test), style="bold"))
         for table in shown(comparison, test):
@@ -37,10 +37,4 @@ def shown(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     if len(comparison.systems) > 1:
         yield tables.matrix(comparison, test, "bleu", brief=True)
     yield from tables.axes(test)
-    for table in (
-        tables.further(comparison, test),
-        tables.alignment(comparison, test),
-        tables.cost(comparison, test),
-    ):
-        if table:
-            yield table
+    yield from tables.optional(comparison, test)

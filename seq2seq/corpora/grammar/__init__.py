@@ -4,7 +4,7 @@ Modules: lexicon (words and their forms), agreement (determiners and verbs), phr
 alignment links), sampler (random choices), nouns (noun phrases) and sentences.
 """
 
-from seq2seq.corpora.grammar.lexicon import Lexicon, data_folder
+from seq2seq.corpora.grammar.lexicon import Lexicon, lexicon_folder
 from seq2seq.corpora.grammar.phrase import Phrase, french, gold, rule, text
 from seq2seq.corpora.grammar.sentences import Dependency, Grammar
 
@@ -13,9 +13,9 @@ __all__ = [
     "Grammar",
     "Lexicon",
     "Phrase",
-    "data_folder",
     "french",
     "gold",
+    "lexicon_folder",
     "rule",
     "text",
 ]

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2seq.package_data import data_folder
 from seq2seq.system.text_lines import read_lines
 
 PERSONS = ("je", "il", "nous", "ils")  # the order of French forms
@@ -28,11 +29,9 @@ WITH_ETRE |= {"rentrer", "revenir", "retourner"}
 STATES = {"aimer", "détester", "connaître", "savoir", "croire", "penser", "espérer", "habiter"}
 
 
-def data_folder() -> Path:
-    """Return the folder of the lexicon: in the installed package, or next to it in a checkout."""
-    package = Path(__file__).parents[2]
-    installed = package / "data" / "controlled"
-    return installed if installed.is_dir() else package.parent / "data" / "controlled"
+def lexicon_folder() -> Path:
+    """Return the folder of the lexicon's files."""
+    return data_folder("data/controlled")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+"""Multi-head attention, with as many key/value heads as query heads or fewer.
+
+With n query heads of width d, the cache holds for every position:
+
+    multi-head      n key/value heads   2 n d elements   Vaswani et al. 2017, section 3.2.2
+    grouped-query   g key/value heads   2 g d elements   Ainslie et al. 2023
+    multi-query     1 key/value head    2 d elements     Shazeer 2019
+"""
+
+import math
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from seq2seq.layers.absorbed import absorb, expand
+from seq2seq.layers.attention import (
+    AttentionOutput,
+    dot_product_attention,
+    masked_softmax,
+    shared_product,
+)
+from seq2seq.layers.cache import KeyValueCache, SourceCache
+from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.positions import Rotation, rotate
+
+
+class MultiHeadAttention(nn.Module):
+    """Multi-head scaled dot-product attention; groups of heads may share keys and values.
+
+    Args:
+        dim: size of input and output.
+        heads: number of query heads, each of size dim / heads.
+        dropout: dropout probability on attention weights. The returned weights are those before
+            dropout.
+        key_value_heads: number of key/value heads; None is as many as query heads.
+        bias: whether the projections have a bias.
+
+    Attributes:
+        cache_width: elements that the cache holds for every position.
+        rotary_width: width of the rotation that `remember` and `forward` take.
+
+    Raises:
+        ValueError: dim is not divisible by heads, or heads not by key_value_heads.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        dropout: float,
+        *,
+        key_value_heads: int | None = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        groups = heads if key_value_heads is None else key_value_heads
+        if dim % heads:
+            raise ValueError(f"dim ({dim}) must be divisible by heads ({heads})")
+        if heads % groups:
+            raise ValueError(f"heads ({heads}) must be divisible by key_value_heads ({groups})")
+        self.width, self.dropout = dim // heads, Dropout(dropout)
+        shared = groups * self.width
+        self.query = nn.Linear(dim, dim, bias=bias)
+        self.key = nn.Linear(dim, shared, bias=bias)
+        self.value = nn.Linear(dim, shared, bias=bias)
+        self.out = nn.Linear(dim, dim, bias=bias)
+        self.cache_width, self.rotary_width = 2 * shared, self.width
+
+    def split(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch len heads width"]:
+        """Split the last axis into heads."""
+        return x.unflatten(-1, (-1, self.width))
+
+    def remember(
+        self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None = None
+    ) -> KeyValueCache:
+        """Return the keys and values of x; `rotation` is that of its positions."""
+        keys = self.split(self.key(x))
+        keys = keys if rotation is None else rotate(keys, rotation)
+        return KeyValueCache(keys, self.split(self.value(x)))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch queries dim"],
+        cache: KeyValueCache | SourceCache,
+        mask: Bool[Tensor, "#batch #queries keys"] | None,
+        *,
+        rotation: Rotation | None = None,
+        bias: Float[Tensor, "#batch heads queries keys"] | None = None,
+        weights: bool = True,
+        absorbed: bool = False,
+    ) -> AttentionOutput:
+        """Attend from each position of x to the cached positions.
+
+        Args:
+            x: inputs at the querying positions.
+            cache: of `remember`; or a SourceCache, for the same result from the cached states.
+            mask: False where a position is masked out.
+            rotation: rotation of the queries (rotary positions).
+            bias: added to the scores (ALiBi).
+            weights: return the weights; False allows a fused kernel.
+            absorbed: has no effect here, because keys and values are cached.
+        """
+        query = self.split(self.query(x))
+        query = (query if rotation is None else rotate(query, rotation)).transpose(1, 2)
+        attention: Tensor | None
+        if isinstance(cache, SourceCache):
+            context, attention = self._from_states(query, cache.states, mask)
+        else:
+            keys, values = (part.transpose(1, 2) for part in cache)
+            context, attention = dot_product_attention(
+                query, keys, values, mask, bias, self.dropout, weights
+            )
+        return AttentionOutput(self.out(context.transpose(1, 2).flatten(-2)), attention)
+
+    def _from_states(
+        self,
+        query: Float[Tensor, "batch heads queries width"],
+        states: Float[Tensor, "batch keys dim"],
+        mask: Bool[Tensor, "#batch #queries keys"] | None,
+    ) -> tuple[
+        Float[Tensor, "batch heads queries width"], Float[Tensor, "batch heads queries keys"]
+    ]:
+        """Attend to states that were not projected (see `absorbed`).
+
+        The bias of the keys adds the same number to all scores of a query, which the softmax
+        cancels.
+        """
+        key, value = (p.weight.unflatten(0, (-1, self.width)) for p in (self.key, self.value))
+        shared = states.unsqueeze(1)  # by all heads
+        query = absorb(query / math.sqrt(self.width), key)
+        scores = shared_product(query, shared.transpose(-2, -1))
+        attention = masked_softmax(scores, None if mask is None else mask.unsqueeze(1))
+        dropped = self.dropout(attention)
+        context = expand(shared_product(dropped, shared), value)
+        if self.value.bias is not None:  # times the sum of the weights, which dropout changes
+            heads = context.size(1)
+            bias = self.value.bias.unflatten(0, (-1, 1, self.width))
+            bias = bias.repeat_interleave(heads // bias.size(0), dim=0)
+            context = context + dropped.sum(-1, keepdim=True) * bias
+        return context, attention

@@ -1,0 +1,322 @@
+"""An encoder alone as a translator: a masked language model of source and target (BERT's shape)."""
+
+import math
+from typing import Annotated, Literal, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seq2seq.config import Layers, Share, Width, Within
+from seq2seq.errors import UserError
+from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.loss import cross_entropy
+from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.transformer import (
+    FeedForwardKind,
+    Norm,
+    Normalization,
+    Parts,
+    Positions,
+    SelfAttentionInputs,
+    SelfAttentionLayer,
+)
+from seq2seq.models.base import Hidden, MaskedLM, OutputLayer
+from seq2seq.models.encoder_decoder import initialize
+from seq2seq.text.batching import EOS, PAD, Batch
+
+
+class Memory(NamedTuple):
+    """The embedded source, and the prediction of the target length.
+
+    The states of the source depend on the target, so only the embeddings are computed once.
+    """
+
+    source: Float[Tensor, "batch src dim"]
+    mask: Bool[Tensor, "batch src"]
+    offsets: Float[Tensor, "batch classes"]  # logits of target length minus source length
+
+
+class EncoderOnly(MaskedLM):
+    """One bidirectional Transformer stack over the sequence `source </s> target </s>`.
+
+    The shape is that of BERT (Devlin et al. 2018), used for translation as in Ghazvininejad et al.
+    (2019, section 2): every position attends to the whole source and the whole target, in which
+    some tokens are masked.
+
+    In training, a random number of tokens of each target is masked, from one to all, and the loss
+    is the mean over masked tokens, plus that of the target length. In evaluation, each token is
+    masked alone: the loss is the pseudo-log-likelihood (Salazar et al. 2020, equation 1) plus the
+    log-probability of the length, which takes the place of that of `</s>`. It is not a likelihood,
+    because each token is predicted from all others, so it is not comparable with other models.
+
+    The length is predicted from the mean of the states of the source alone, as a class for each
+    difference from the source length. The mask token is the last row of the target embedding.
+
+    The returned attention is the part that goes to the source, divided by its sum, so that each row
+    is a distribution over the source tokens.
+
+    Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
+
+    Args:
+        dim: size of the embeddings and hidden states
+        heads: number of attention heads; each has size dim / heads
+        layers: number of layers
+        feed_forward: hidden size of the feed-forward networks
+        norm: normalization before each sublayer (pre) or after it (post)
+        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
+        attention_dropout: dropout probability on attention weights
+        target_positions: count on from the source (continue) or from 0 again (restart)
+        largest_offset: largest predicted difference between target and source length, in tokens
+        length_weight: weight of the loss of the target length in training
+        positions: position encodings
+        max_positions: maximum sequence length in tokens of positions=learned
+        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
+        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
+        bias: whether linear layers, layer norms and output layer have biases
+    """
+
+    compilable = True
+
+    def __init__(
+        self,
+        *,
+        source_vocab: int,
+        target_vocab: int,
+        shared_vocab: bool,
+        dim: Width,
+        heads: Width,
+        layers: Layers,
+        feed_forward: Width,
+        norm: Norm,
+        dropout: Share,
+        attention_dropout: Share,
+        target_positions: Literal["continue", "restart"],
+        largest_offset: Annotated[int, Within(0, 100_000)],
+        length_weight: Annotated[float, Within(above=0, high=100)],
+        positions: Positions,
+        max_positions: Width | None,
+        normalization: Normalization,
+        feed_forward_kind: FeedForwardKind,
+        bias: bool,
+    ) -> None:
+        super().__init__()
+        if positions == "none":
+            raise UserError(
+                "model.positions=none cannot be used with model=encoder_only: without positions "
+                "the masked tokens of a sentence are all the same, and so are their predictions"
+            )
+        self.parts = Parts(
+            dim=dim,
+            heads=heads,
+            feed_forward=feed_forward,
+            norm=norm,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            positions=positions,
+            max_positions=max_positions,
+            normalization=normalization,
+            feed_forward_kind=feed_forward_kind,
+            bias=bias,
+        )
+        self.dim, self.dropout = dim, Dropout(dropout)
+        self.restart = target_positions == "restart"
+        self.largest_offset, self.length_weight = largest_offset, length_weight
+        self.target = nn.Embedding(target_vocab + 1, dim)
+        self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
+        self.segments = nn.Embedding(2, dim)  # source, target
+        self.learned = None if max_positions is None else LearnedPositions(max_positions, dim)
+        self.layers = nn.ModuleList(
+            SelfAttentionLayer(self.parts, self.parts.multi_head()) for _ in range(layers)
+        )
+        self.norm = self.parts.norm_layer() if norm == "pre" else nn.Identity()
+        self.offset = nn.Linear(dim, 2 * largest_offset + 1)
+        zeros = torch.zeros(target_vocab)
+        if bias:
+            self.bias = nn.Parameter(zeros)
+        else:
+            self.register_buffer("bias", zeros, persistent=False)
+        initialize(self, dim)
+
+    @property
+    def mask_id(self) -> int:
+        """One past the target vocabulary."""
+        return self.target.num_embeddings - 1
+
+    @property
+    def output_layer(self) -> OutputLayer:
+        """The target embedding without the mask token as weight, and the output bias."""
+        return OutputLayer(self.target.weight[: self.mask_id], self.bias)
+
+    @property
+    def stack(self) -> list[SelfAttentionLayer]:
+        """The layers, with their type."""
+        return cast("list[SelfAttentionLayer]", list(self.layers))
+
+    def embed(
+        self,
+        table: nn.Embedding,
+        segment: int,
+        ids: Int[Tensor, "batch len"],
+        places: Int[Tensor, "batch len"],
+    ) -> Float[Tensor, "batch len dim"]:
+        """Return (embeddings + segment) times sqrt(dim), plus position encodings if added."""
+        x = (table(ids) + self.segments.weight[segment]) * math.sqrt(self.dim)
+        if self.learned is not None:
+            places = places.masked_fill(ids == PAD, 0)
+            x = x + self.learned(0, int(places.max()) + 1)[places]
+        elif self.parts.positions == "sinusoidal":
+            x = x + sinusoidal(places, self.dim).to(x)
+        return self.dropout(x)
+
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
+        """Return the embeddings of the source, with segment, positions and dropout."""
+        return self.embed(
+            self.source, 0, src, places_from(torch.zeros_like(src[:, 0]), src.size(1))
+        )
+
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
+        """Run the stack on the source alone to predict the target length."""
+        places = places_from(torch.zeros_like(mask[:, 0], dtype=torch.long), mask.size(1))
+        states, _ = self.run(embedded, mask, places, weights=False)
+        real = mask.unsqueeze(-1).to(states)
+        mean = (states * real).sum(1) / real.sum(1)
+        return Memory(embedded, mask, self.offset(mean))
+
+    def run(
+        self,
+        x: Float[Tensor, "batch len dim"],
+        mask: Bool[Tensor, "batch len"],
+        places: Int[Tensor, "batch len"],
+        weights: bool,
+    ) -> tuple[Float[Tensor, "batch len dim"], list[Tensor | None]]:
+        """Run the stack; return the states, and the attention weights of each layer."""
+        width, attentions = self.stack[0].attention.rotary_width, []
+        inputs = SelfAttentionInputs.make(self.parts, width, mask.unsqueeze(1), places, places)
+        for layer in self.stack:
+            (x, attention), _ = layer(x, None, inputs, weights)
+            attentions.append(attention)
+        return self.norm(x), attentions
+
+    def fill(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+    ) -> Hidden:
+        """Run the stack on the source and a target with masked tokens."""
+        source = memory.mask.size(1)
+        start = torch.zeros_like(tgt[:, 0])
+        first = start if self.restart else memory.mask.sum(1)
+        places = places_from(first, tgt.size(1))
+        x = torch.cat([memory.source, self.embed(self.target, 1, tgt, places)], dim=1)
+        x, attentions = self.run(
+            x,
+            torch.cat([memory.mask, tgt != PAD], dim=1),
+            torch.cat([places_from(start, source), places], dim=1),
+            weights,
+        )
+        if not weights:
+            return Hidden(x[:, source:], None)
+        parts = [one[:, :, source:, :source] for one in attentions if one is not None]
+        attention = torch.stack(parts, dim=1)
+        total = attention.sum(-1, keepdim=True)
+        return Hidden(x[:, source:], attention / total.clamp_min(torch.finfo(total.dtype).tiny))
+
+    def hidden(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+    ) -> Hidden:
+        """Compute the states that predict each token when that token alone is masked.
+
+        This takes one pass for each position. At `</s>` no token is masked.
+        """
+        tokens = F.pad(tgt[:, 1:], (0, 1), value=PAD)
+        ends = (tokens != PAD).sum(1, keepdim=True)
+        whole = tokens.scatter(1, ends, EOS)
+        states, attentions = [], []
+        for place in range(tokens.size(1)):
+            masked = whole.clone()
+            masked[:, place].masked_fill_(tokens[:, place] != PAD, self.mask_id)
+            filled = self.fill(masked, memory, weights=weights)
+            states.append(filled.states[:, place])
+            if filled.attention is not None:
+                attentions.append(filled.attention[:, :, :, place])
+        attention = torch.stack(attentions, dim=3) if attentions else None
+        return Hidden(torch.stack(states, dim=1), attention)
+
+    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+        """Return the loss in nats, summed over all target tokens that are not padding.
+
+        In training it is the mean over masked tokens, plus length_weight times the mean over
+        lengths, times the number of target tokens, as if the means held for all of them. In
+        evaluation it is the negative pseudo-log-likelihood; label smoothing applies to tokens.
+        """
+        memory = self.encode(batch.src, batch.src_mask)
+        length = -self.true_length_log_p(batch, memory).sum()
+        predicted = real_tokens(batch.tgt_out)
+        if self.training:
+            predicted = random_masks(predicted)
+            tgt = batch.tgt_out.masked_fill(predicted, self.mask_id)
+            states = self.fill(tgt, memory, weights=False).states
+        else:
+            states = self.hidden(batch.tgt_in, memory, weights=False).states
+        targets = batch.tgt_out[predicted]
+        loss = cross_entropy(states[predicted], *self.output_layer, targets, smoothing)
+        if not self.training:
+            return loss + length
+        mean = loss / max(len(targets), 1) + self.length_weight * length / len(batch.src)
+        return mean * batch.num_tokens
+
+    def log_probability(
+        self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
+    ) -> Float[Tensor, " batch"]:
+        """Return the pseudo-log-likelihood and the log-probability of the length, added up."""
+        log_p = self.project(states).log_softmax(-1).gather(2, batch.tgt_out.unsqueeze(2))
+        tokens = log_p.squeeze(2).masked_fill(~real_tokens(batch.tgt_out), 0.0).sum(1)
+        return tokens + self.true_length_log_p(batch, memory)
+
+    def true_length_log_p(self, batch: Batch, memory: Memory) -> Float[Tensor, " batch"]:
+        """Return the log-probability of the class of each target length."""
+        offset = (batch.tgt_out != PAD).sum(1) - memory.mask.sum(1)
+        largest = self.largest_offset
+        classes = offset.clamp(-largest, largest) + largest
+        log_p = memory.offsets.float().log_softmax(-1)
+        return log_p.gather(1, classes.unsqueeze(1)).squeeze(1)
+
+    def length_log_p(
+        self, memory: Memory, caps: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch lengths"]:
+        """Return the log-probability of each target length; lengths below 1 count as 1."""
+        offsets = torch.arange(-self.largest_offset, self.largest_offset + 1, device=caps.device)
+        lengths = (memory.mask.sum(1, keepdim=True) - 1 + offsets).clamp(min=1)
+        lengths = lengths.minimum(caps.unsqueeze(1)).cpu()
+        # On the CPU: the sum of the classes of one length has no deterministic kernel on a GPU.
+        p = memory.offsets.float().softmax(-1).cpu()
+        table = p.new_zeros(len(p), int(caps.max()) + 1).scatter_add(1, lengths, p)
+        return table.log().to(caps.device)
+
+    def training_pass(self, batch: Batch) -> Float[Tensor, "masked vocab"]:
+        """Run one pass with the mean number of masked tokens, half of them rounded up."""
+        real = real_tokens(batch.tgt_out)
+        masked = real & (real.cumsum(1) <= (real.sum(1, keepdim=True) + 1) // 2)
+        memory = self.encode(batch.src, batch.src_mask)
+        tgt = batch.tgt_out.masked_fill(masked, self.mask_id)
+        return self.project(self.fill(tgt, memory, weights=False).states[masked])
+
+
+def places_from(first: Int[Tensor, " batch"], length: int) -> Int[Tensor, "batch len"]:
+    """Return consecutive places for each row."""
+    return first.unsqueeze(1) + torch.arange(length, device=first.device)
+
+
+def real_tokens(tgt_out: Int[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:
+    """Return where a target has a token that may be masked: not padding, not EOS."""
+    return (tgt_out != PAD) & (tgt_out != EOS)
+
+
+def random_masks(real: Bool[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:
+    """Draw which tokens to mask: a uniform number from one to all in each row, at random places."""
+    count = real.sum(1, keepdim=True)
+    masked = 1 + (torch.rand(count.shape, device=real.device) * count).long()
+    order = torch.rand(real.shape, device=real.device).masked_fill(~real, 2.0).argsort(1)
+    return real & (order.argsort(1) < masked)

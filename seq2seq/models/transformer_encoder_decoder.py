@@ -1,0 +1,283 @@
+"""The Transformer encoder-decoder that several models configure; each is a file of its own."""
+
+import math
+from typing import Literal, NamedTuple, cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seq2seq.config import Layers, Share, Width
+from seq2seq.errors import UserError
+from seq2seq.layers.cache import Cache, SourceCache, cached_length
+from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.transformer import (
+    Attention,
+    DecoderLayer,
+    FeedForwardKind,
+    Norm,
+    Normalization,
+    Parts,
+    Positions,
+    SelfAttentionInputs,
+    SelfAttentionLayer,
+)
+from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+
+
+class Memory(NamedTuple):
+    """The encoded source: a cache for each decoder layer, or one cache for all layers."""
+
+    source: tuple[Cache, ...]
+    mask: Bool[Tensor, "batch src"]
+
+
+State = tuple[Cache, ...]  # the target so far, for each decoder layer
+
+
+class CacheElements(NamedTuple):
+    """Elements that memory and state hold for each token of source and target, in all layers."""
+
+    source: int
+    target: int
+
+
+class TransformerEncoderDecoder(Autoregressive):
+    """Transformer encoder-decoder with tied embeddings.
+
+    The output layer shares the weight of the target embedding (Press and Wolf 2017) and, with a
+    shared vocabulary, of the source embedding (Vaswani et al. 2017, section 3.4). Weight matrices
+    are initialized with Xavier uniform and embeddings with N(0, 1/dim), as in Tensor2Tensor by the
+    paper's authors.
+
+    `attention` is the kind of the decoder's self-attention and source attention, which have a
+    cache. The encoder always has multi-head attention, as in Ainslie et al. (2023).
+
+    `cross_attention_cache` changes no weight and can be set on a trained model at any time.
+
+    Args:
+        dim: size of the embeddings and hidden states
+        heads: number of attention heads; each has size dim / heads
+        encoder_layers: number of encoder layers
+        decoder_layers: number of decoder layers
+        feed_forward: hidden size of the feed-forward networks
+        norm: normalization before each sublayer (pre) or after it (post, as in the paper)
+        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
+        attention_dropout: dropout probability on attention weights
+        attention: kind of the decoder's attention; latent is that of DeepSeek-V2
+        key_value_heads: number of key/value heads of grouped_query; heads is a multiple of it
+        latent_dim: size of the cached vector of latent; null is 4 * dim / heads
+        query_latent_dim: size of the latent vector of the queries of latent; null has none
+        rotary_dim: size of the rotary key of latent with rope; null is half of dim / heads, even
+        positions: position encodings; rope and alibi act in self-attention only
+        max_positions: maximum sequence length in tokens of positions=learned
+        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
+        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
+        bias: whether linear layers, layer norms and output layer have biases
+        cross_attention_cache: while decoding, keep keys and values of each layer, or the source
+    """
+
+    compilable = True
+
+    def __init__(
+        self,
+        *,
+        source_vocab: int,
+        target_vocab: int,
+        shared_vocab: bool,
+        dim: Width,
+        heads: Width,
+        encoder_layers: Layers,
+        decoder_layers: Layers,
+        feed_forward: Width,
+        norm: Norm,
+        dropout: Share,
+        attention_dropout: Share,
+        attention: Attention = "multi_head",
+        key_value_heads: Width | None = None,
+        latent_dim: Width | None = None,
+        query_latent_dim: Width | None = None,
+        rotary_dim: Width | None = None,
+        positions: Positions = "sinusoidal",
+        max_positions: Width | None = None,
+        normalization: Normalization = "layer",
+        feed_forward_kind: FeedForwardKind = "relu",
+        bias: bool = True,
+        cross_attention_cache: Literal["keys", "source"] = "keys",
+    ) -> None:
+        super().__init__()
+        parts = Parts(
+            dim=dim,
+            heads=heads,
+            feed_forward=feed_forward,
+            norm=norm,
+            dropout=dropout,
+            attention_dropout=attention_dropout,
+            attention=attention,
+            key_value_heads=key_value_heads,
+            latent_dim=latent_dim,
+            query_latent_dim=query_latent_dim,
+            rotary_dim=rotary_dim,
+            positions=positions,
+            max_positions=max_positions,
+            normalization=normalization,
+            feed_forward_kind=feed_forward_kind,
+            bias=bias,
+        )
+        if cross_attention_cache == "source" and attention == "latent":
+            raise UserError(
+                "model.cross_attention_cache=source cannot be combined with "
+                "model.attention=latent, which caches a normalized vector of its own in each layer"
+            )
+        self.parts, self.cross_attention_cache = parts, cross_attention_cache
+        self.dim, self.dropout = dim, Dropout(dropout)
+        self.target = nn.Embedding(target_vocab, dim)
+        self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
+        self.source_positions: LearnedPositions | None = None
+        self.target_positions: LearnedPositions | None = None
+        if max_positions is not None:
+            self.source_positions = LearnedPositions(max_positions, dim)
+            self.target_positions = LearnedPositions(max_positions, dim)
+        self.encoder = nn.ModuleList(
+            SelfAttentionLayer(parts, parts.multi_head()) for _ in range(encoder_layers)
+        )
+        self.decoder = nn.ModuleList(DecoderLayer(parts) for _ in range(decoder_layers))
+        stacks = 2 if norm == "pre" else 0  # the output of a pre-norm stack is not normalized
+        self.norms = nn.ModuleList(parts.norm_layer() for _ in range(stacks))
+        zeros = torch.zeros(target_vocab)
+        if bias:
+            self.bias = nn.Parameter(zeros)
+        else:
+            self.register_buffer("bias", zeros, persistent=False)
+        initialize(self, dim)
+
+    def embed(
+        self,
+        table: nn.Embedding,
+        positions: LearnedPositions | None,
+        ids: Int[Tensor, "batch len"],
+        start: int = 0,
+    ) -> Float[Tensor, "batch len dim"]:
+        """Return embeddings times sqrt(dim), plus position encodings if they are added."""
+        x = table(ids) * math.sqrt(self.dim)
+        if positions is not None:
+            x = x + positions(start, ids.size(1))
+        elif self.parts.positions == "sinusoidal":
+            x = x + sinusoidal(torch.arange(start, start + ids.size(1)), self.dim).to(x)
+        return self.dropout(x)
+
+    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
+        """Return the embeddings of the source, with scaling, positions and dropout."""
+        return self.embed(self.source, self.source_positions, src)
+
+    def encode_embedded(
+        self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
+    ) -> Memory:
+        """Run the encoder, then compute the cache of the source."""
+        x = embedded
+        places = torch.arange(mask.size(1), device=mask.device).unsqueeze(0)
+        width = self.dim // self.parts.heads
+        inputs = SelfAttentionInputs.make(self.parts, width, mask.unsqueeze(1), places, places)
+        for layer in self.encoder:
+            x = layer(x, None, inputs, weights=False)[0].context
+        if self.norms:
+            x = self.norms[0](x)
+        if self.cross_attention_cache == "source":
+            return Memory((SourceCache(x),), mask)
+        return Memory(tuple(layer.remember_source(x) for layer in self.decoder_layers), mask)
+
+    @property
+    def decoder_layers(self) -> list[DecoderLayer]:
+        """The decoder layers, with their type."""
+        return cast("list[DecoderLayer]", list(self.decoder))
+
+    def cache_elements(self) -> CacheElements:
+        """Return the sizes of the caches by their formulas."""
+        source = sum(layer.to_source.cache_width for layer in self.decoder_layers)
+        target = sum(layer.to_target.cache_width for layer in self.decoder_layers)
+        return CacheElements(self.dim if self.cross_attention_cache == "source" else source, target)
+
+    def start(self, memory: Memory) -> State:
+        """Return an empty cache for each decoder layer."""
+        nothing = self.target.weight.new_zeros(memory.mask.size(0), 0, self.dim)
+        places = torch.zeros(1, 0, dtype=torch.long, device=nothing.device)
+        inputs = self.target_inputs(0, places)
+        return tuple(
+            layer.to_target.remember(nothing, inputs.rotation) for layer in self.decoder_layers
+        )
+
+    def target_inputs(self, cached: int, tgt: Int[Tensor, "rows tgt"]) -> SelfAttentionInputs:
+        """Return the inputs of the decoder's self-attention for tokens after the cached ones."""
+        length, causal = tgt.size(1), None
+        if length > 1:  # a single position attends to everything before it, so needs no mask
+            causal = torch.ones(1, length, cached + length, dtype=torch.bool, device=tgt.device)
+            causal = causal.tril(cached)
+        places = torch.arange(cached + length, device=tgt.device).unsqueeze(0)
+        width = self.decoder_layers[0].to_target.rotary_width
+        return SelfAttentionInputs.make(self.parts, width, causal, places[:, cached:], places)
+
+    def run(
+        self,
+        tgt: Int[Tensor, "rows tgt"],
+        memory: Memory,
+        state: State | None,
+        weights: bool,
+    ) -> tuple[Hidden, State]:
+        """Run the decoder on tgt after the cached tokens.
+
+        Args:
+            tgt: one token in `step`, all in `hidden`.
+            memory: the encoded source.
+            state: of `step`; None in `hidden`.
+            weights: return the source attention weights.
+        """
+        layers, mask = self.decoder_layers, memory.mask.unsqueeze(1)
+        cached = 0 if state is None else cached_length(state[0])
+        inputs = self.target_inputs(cached, tgt)._replace(absorbed=state is not None)
+        x, attentions, pasts = self.embed(self.target, self.target_positions, tgt, cached), [], []
+        sources = memory.source * (len(layers) // len(memory.source))
+        before = [None] * len(layers) if state is None else state
+        for layer, past, source in zip(layers, before, sources, strict=True):
+            (x, attention), cache = layer(x, past, inputs, source, mask, weights)
+            attentions.append(attention)
+            pasts.append(cache)
+        if self.norms:
+            x = self.norms[1](x)
+        return Hidden(x, torch.stack(attentions, dim=1) if weights else None), tuple(pasts)
+
+    def hidden(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+    ) -> Hidden:
+        """Run all positions at once under a causal mask."""
+        return self.run(tgt, memory, None, weights)[0]
+
+    @property
+    def output_layer(self) -> OutputLayer:
+        """The target embedding as weight, and the output bias."""
+        return OutputLayer(self.target.weight, self.bias)
+
+    def step(
+        self,
+        token: Int[Tensor, " rows"],
+        memory: Memory,
+        state: State,
+        *,
+        weights: bool = True,
+    ) -> Step:
+        """Read one token and predict the next; earlier tokens are cached."""
+        (states, attention), state = self.run(token.unsqueeze(1), memory, state, weights)
+        if attention is not None:
+            attention = attention.squeeze(3)
+        return Step(self.project(states.squeeze(1)), attention, state)
+
+
+def initialize(model: nn.Module, dim: int) -> None:
+    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=dim**-0.5)

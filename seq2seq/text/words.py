@@ -1,0 +1,71 @@
+"""Words as sequences of pieces: where they begin, and how a text is divided into them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from seq2seq.text.batching import PAD, UNK
+from seq2seq.text.tokenizer import WORD_START
+
+Word = tuple[int, ...]  # its pieces
+CONTINUES, SPACE, SYMBOL = 0, 1, 2  # kinds of pieces; the last two begin a word
+
+
+def kinds_of(vocabulary: Sequence[str]) -> Word:
+    """Return the kind of each piece, which decides where words begin."""
+    return tuple(SPACE if i <= UNK else kind_of(piece) for i, piece in enumerate(vocabulary))
+
+
+def spaced_of(vocabulary: Sequence[str]) -> Word:
+    """Return, for each piece of letters, the id of the same piece after a space; else PAD."""
+    ids = {piece: i for i, piece in enumerate(vocabulary)}
+    return tuple(
+        ids.get(WORD_START + piece, PAD) if i > UNK and piece[0].isalpha() else PAD
+        for i, piece in enumerate(vocabulary)
+    )
+
+
+def kind_of(piece: str) -> int:
+    """Return the kind of a piece."""
+    text = piece.removeprefix(WORD_START)
+    if text and not text[0].isalnum():
+        return SYMBOL
+    return SPACE if text != piece else CONTINUES
+
+
+def split_words(ids: Iterable[int], kinds: Sequence[int]) -> list[Word]:
+    """Divide the pieces of a sentence into words."""
+    words: list[list[int]] = []
+    for piece in ids:
+        if not words or kinds[piece] != CONTINUES:
+            words.append([])
+        words[-1].append(piece)
+    return [tuple(word) for word in words]
+
+
+def split_symbol(word: Word, kinds: Sequence[int], spaced: Sequence[int]) -> list[Word]:
+    """Divide a word of a symbol and letters in two; the letters get a space before them."""
+    if len(word) == 1 or kinds[word[0]] != SYMBOL or spaced[word[1]] == PAD:
+        return [word]
+    return [word[:1], (spaced[word[1]], *word[2:])]
+
+
+def numbered(sentences: Iterable[Iterable[Word]]) -> dict[Word, int]:
+    """Number the words from 0, the most frequent first, equally frequent ones as they occur."""
+    counts = Counter(word for words in sentences for word in words)
+    return {word: number for number, (word, _) in enumerate(counts.most_common())}
+
+
+def spelling(source: Sequence[str], target: Sequence[str], longest: int) -> list[Word]:
+    """Return each source piece in target pieces: the same piece if there is one, or characters."""
+    ids = {piece: number for number, piece in enumerate(target)}
+
+    def spell(piece: str) -> Word:
+        whole = ids.get(piece)
+        return (whole,) if whole is not None else tuple(ids.get(c, UNK) for c in piece[:longest])
+
+    return [spell(piece) for piece in source]
+
+
+def without_padding(ids: Sequence[int]) -> Word:
+    """Return ids up to the first PAD."""
+    return tuple(ids[: ids.index(PAD)] if PAD in ids else ids)

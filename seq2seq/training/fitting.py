@@ -1,0 +1,119 @@
+"""Training of a model that learns from all pairs at once instead of by gradients."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seq2seq.config import Config, fits
+from seq2seq.errors import UserError
+from seq2seq.models.base import Iteration
+from seq2seq.training.learner import DrawnBatch, Learner
+from seq2seq.training.state import Save
+
+
+def learner_class(config: Config) -> type[Learner]:
+    """Return the class that trains the configured model."""
+    return FittingLearner if fits(config.model) else Learner
+
+
+def settings_in_effect(config: Config) -> Config:
+    """Return the configuration with the settings that apply to a model that fits itself.
+
+    One update is one iteration over the whole text, so that `model.iterations` takes the place of
+    the limits of the section `train`, and every iteration is logged. Checkpoints are not averaged,
+    and no segmentation is sampled. Other models keep their configuration.
+    """
+    if not fits(config.model):
+        return config
+    train = replace(
+        config.train,
+        max_steps=config.model["iterations"],
+        max_epochs=None,
+        max_minutes=None,
+        patience=None,
+        average=1,
+        log_every=1,
+    )
+    return replace(config, train=train, tokenizer=replace(config.tokenizer, sampling=0.0))
+
+
+class FittingLearner(Learner):
+    """The training of a model by `fit`; an update is one iteration over the training text.
+
+    Args:
+        fabric: the Fabric handle of this process.
+        config: the configuration of the run.
+        corpus: the corpus to train on.
+        tokenizers: the tokenizers of the model.
+
+    Raises:
+        UserError: as for `Learner`, or the trainer is asked for several devices or to compile.
+    """
+
+    def prepare_updates(self) -> None:
+        """Begin with iteration 0; nothing is read yet."""
+        trainer, kind = self.config.trainer, type(self.raw_model).__name__
+        if trainer.devices > 1:
+            raise UserError(
+                f"{kind} trains in one process: trainer.devices={trainer.devices} has no effect, "
+                "remove it"
+            )
+        if trainer.compile:
+            raise UserError(f"{kind} cannot be compiled: remove trainer.compile=true")
+        self.done = 0
+        self.rest: Iterator[Iteration] = self.iterations()
+
+    def iterations(self) -> Iterator[Iteration]:
+        """Yield the result of each iteration."""
+        encoded, tokenizers = self.examples.encoded, self.examples.tokenizers
+        pairs = (encoded[row] for row in self.examples.usable.rows.tolist())
+        yield from self.raw_model.fit(
+            pairs, tokenizers.source.vocabulary, tokenizers.target.vocabulary
+        )
+
+    @property
+    def epochs(self) -> float:
+        """Number of passes over the training text."""
+        return float(self.done)
+
+    def set_up(self) -> None:
+        """Move the model to the device."""
+        self.raw_model.to(self.fabric.device)
+
+    def dry_run(self) -> None:
+        """Do nothing: no number of threads is faster."""
+
+    def draw(self, rate: float, step: int) -> list[DrawnBatch]:
+        """Return no batches: an iteration reads all pairs."""
+        return []
+
+    def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
+        """Do one iteration; return its loss in nats and the number of target tokens."""
+        loss, tokens = next(self.rest)
+        self.done += 1
+        return torch.tensor(loss, dtype=torch.float64), tokens
+
+    def update(self, loss: Tensor) -> tuple[float, float | None]:
+        """Return the loss; the iteration has changed the weights, and there is no gradient."""
+        return float(loss), 0.0
+
+    def log_fields(self, rate: float, norm: float | None) -> dict[str, float | None]:
+        """No fields: there is neither a learning rate nor a gradient."""
+        return {}
+
+    def state(self) -> Save:
+        """The number of iterations; `restore` repeats them, which gives the same weights."""
+        sampler = {"seed": self.config.seed, "epoch": self.done, "position": 0}
+        return Save({}, {"sampler": sampler, "scaler": None})
+
+    def restore(self, save: Save) -> None:
+        """Repeat the iterations of a save."""
+        for _ in range(save.facts["sampler"]["epoch"]):
+            self.gradients([])
+
+    def batch_facts(self) -> dict[str, Any]:
+        """The fields of run.json that describe the batches: all pairs at once, without padding."""
+        return {"batches": 1, "padding": 0.0}
