@@ -64,7 +64,9 @@ def untrained(run: RunFolder, tokenizers: Tokenizers) -> Seq2Seq:
     Raises:
         UserError: the configuration has no seed.
     """
-    seed = coerce(run.config.get("seed"), Natural, "seed")
+    if "seed" not in run.config:
+        raise UserError(f"{run.path / 'config.yaml'} has no seed, so initial weights are unknown")
+    seed = coerce(run.config["seed"], Natural, "seed")
     with torch.random.fork_rng():
         seed_generators(seed)  # as a training does before it builds its model
         return build_model(run.config["model"], tokenizers).eval()
@@ -133,7 +135,7 @@ def gradient_norms(
         log_p = model.project(states).log_softmax(-1)
         total = log_p.gather(1, batch.tgt_out[rows, columns].unsqueeze(1)).sum()
         if not total.requires_grad:
-            raise UserError("no gradient reaches the source of this model")
+            raise UserError(f"no gradient reaches the source of {type(model).__name__}")
         (gradient,) = torch.autograd.grad(total, embedded)
     return gradient.norm(dim=-1)
 
