@@ -310,3 +310,14 @@ class DecoderLayer(nn.Module):
             attention = attention.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.before(x))
         return AttentionOutput(self.around_feed_forward.after(x, y), attention), past
+
+
+def initialize(model: nn.Module, dim: int) -> None:
+    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=dim**-0.5)

@@ -22,9 +22,9 @@ from seq2seq.layers.transformer import (
     Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
+    initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
-from seq2seq.models.transformer_encoder_decoder import initialize
 from seq2seq.text.batching import PAD, Batch
 
 

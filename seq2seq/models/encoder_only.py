@@ -21,9 +21,9 @@ from seq2seq.layers.transformer import (
     Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
+    initialize,
 )
 from seq2seq.models.base import Hidden, MaskedLM, OutputLayer
-from seq2seq.models.encoder_decoder import initialize
 from seq2seq.text.batching import EOS, PAD, Batch
 
 

@@ -22,6 +22,7 @@ from seq2seq.layers.transformer import (
     Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
+    initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
@@ -270,14 +271,3 @@ class TransformerEncoderDecoder(Autoregressive):
         if attention is not None:
             attention = attention.squeeze(3)
         return Step(self.project(states.squeeze(1)), attention, state)
-
-
-def initialize(model: nn.Module, dim: int) -> None:
-    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=dim**-0.5)
