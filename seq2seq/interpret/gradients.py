@@ -31,9 +31,10 @@ from seq2seq.translation.translation import BATCH_TOKENS
 class Gradients(NamedTuple):
     """Gradient norms of the source tokens of several pairs, one entry for each token.
 
-    The distance is the number of tokens from the source token to the first piece of the predicted
-    word in `source </s> target`. That is the number of recurrent steps between them in a recurrent
-    encoder-decoder that reads the source from left to right.
+    The distance is the number of source tokens after the token, 0 for `</s>`: the number of steps
+    that a left-to-right recurrent encoder makes between the token and its final state. A decoder
+    that reads this state only at its start (`context=start`) makes a further step for each target
+    token.
     """
 
     distances: Int[ndarray, " tokens"]
@@ -63,7 +64,9 @@ def untrained(run: RunFolder, tokenizers: Tokenizers) -> Seq2Seq:
     Raises:
         UserError: the configuration has no seed.
     """
-    seed = coerce(run.config.get("seed"), Natural, "seed")
+    if "seed" not in run.config:
+        raise UserError(f"{run.path / 'config.yaml'} has no seed, so initial weights are unknown")
+    seed = coerce(run.config["seed"], Natural, "seed")
     with torch.random.fork_rng():
         seed_generators(seed)  # as a training does before it builds its model
         return build_model(run.config["model"], tokenizers).eval()
@@ -107,7 +110,7 @@ def source_gradients(
             for i, row in enumerate(rows.tolist()):
                 length = len(ids[row][0]) + 1
                 norms.append(found[i, :length].double().numpy())
-                distances.append(length + words[row].start - np.arange(length))
+                distances.append(np.arange(length)[::-1])
     return Gradients(np.concatenate(distances), np.concatenate(norms))
 
 
@@ -132,7 +135,7 @@ def gradient_norms(
         log_p = model.project(states).log_softmax(-1)
         total = log_p.gather(1, batch.tgt_out[rows, columns].unsqueeze(1)).sum()
         if not total.requires_grad:
-            raise UserError("no gradient reaches the source of this model")
+            raise UserError(f"no gradient reaches the source of {type(model).__name__}")
         (gradient,) = torch.autograd.grad(total, embedded)
     return gradient.norm(dim=-1)
 

@@ -1,5 +1,6 @@
 """RNN encoder-decoder with global attention after the recurrent step (Luong et al. 2015)."""
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -14,7 +15,10 @@ from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
 from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence, flip
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
 
-INITIAL = 0.1  # parameters are initialized uniformly in [-0.1, 0.1] (section 4.1)
+# Parameters are initialized uniformly in [-0.1, 0.1] at 1,000 units (section 4.1). At other sizes
+# the range is scaled so that the sums over units keep their variance; a small model with 0.1 has
+# such small activations that it hardly learns.
+INITIAL, UNITS = 0.1, 1000
 
 
 class Memory(NamedTuple):
@@ -50,9 +54,9 @@ class Luong(Autoregressive):
     recurrent step t, so that target tokens are computed in a loop; without, all at once.
 
     The decoder starts from the final states of the encoder; where their sizes differ from its own,
-    a linear layer maps them. All parameters are initialized uniformly in [-0.1, 0.1] (section 4.1).
-    Two choices are not from the paper: h~_t is fed after dropout, and a bidirectional encoder is
-    possible.
+    a linear layer maps them. All parameters are initialized uniformly in [-b, b], where b is 0.1
+    for 1,000 units as in section 4.1, and in general 0.1 sqrt(1000 / dim). Two more choices are not
+    from the paper: h~_t is fed after dropout, and a bidirectional encoder is possible.
 
     Args:
         cell: lstm (as in the paper), gru or tanh
@@ -115,8 +119,9 @@ class Luong(Autoregressive):
         self.combine = nn.Linear(enc + dim, dim, bias=False)  # W_c
         self.dropout = Dropout(dropout)
         self.words = nn.Linear(dim, target_vocab)  # W_s, and a bias
+        bound = INITIAL * math.sqrt(UNITS / dim)
         for parameter in self.parameters():
-            nn.init.uniform_(parameter, -INITIAL, INITIAL)
+            nn.init.uniform_(parameter, -bound, bound)
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
         """Return the source embeddings, in the order of the source."""

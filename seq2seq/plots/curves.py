@@ -6,6 +6,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
 from seq2seq.plots.figure import paper
 
 # The color-blind safe palette of Okabe and Ito; markers distinguish the lines in grayscale.
@@ -80,7 +82,10 @@ def gradients(panels: Mapping[str, Mapping[str, Mapping[int, float]]], path: Pat
                 axes.plot(list(values), norms, label=short(name), markersize=3, **style)
             axes.set_yscale("log")
             axes.set_title(title)
-            axes.set_xlabel("tokens between source token and last target word")
+            axes.set_xlabel("distance from the end of the source in tokens")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            # The default formatter writes powers in math mode, which is off.
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.grid(axis="y", linewidth=0.5, alpha=0.5)
             axes.spines[["top", "right"]].set_visible(False)
         row[0].set_ylabel("norm of the gradient")

@@ -24,7 +24,7 @@ def make(**choices: Any) -> Luong:
     model = build("model", model_settings("luong") | SMALL | choices, **SIZES).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(5)
+            parameter.mul_(0.5)  # 0.1 sqrt(1000 / 6) is 1.3
     return model
 
 
@@ -144,10 +144,12 @@ def test_the_rows_of_a_beam_feed_their_own_attentional_states(batch):
             assert score == pytest.approx(hypothesis.log_probability, abs=1e-4)
 
 
-def test_all_weights_are_initialized_as_in_the_paper():
-    model = build("model", model_settings("luong") | {"dim": 64, "embedding": 64}, **SIZES)
+@pytest.mark.parametrize(("dim", "bound"), [(1000, 0.1), (40, 0.5)])
+def test_all_weights_are_initialized_as_in_the_paper_at_its_size(dim, bound):
+    model = build("model", model_settings("luong") | {"dim": dim, "embedding": 16}, **SIZES)
     weights = torch.cat([weight.flatten() for weight in model.parameters()])
-    assert -0.1 <= weights.min() < -0.0999 and 0.0999 < weights.max() <= 0.1
+    assert weights.abs().max().item() == pytest.approx(bound, rel=1e-3)
+    assert weights.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
 
 
 @pytest.mark.parametrize(

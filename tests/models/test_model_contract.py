@@ -278,7 +278,9 @@ def test_search_returns_the_score_that_the_model_gives(autoregressive, batch):
             attention = model(forced).attention
             assert (hypothesis.attention is None) == (attention is None)
             if attention is not None:
-                torch.testing.assert_close(hypothesis.attention, attention[0])
+                torch.testing.assert_close(
+                    hypothesis.attention, attention[0], rtol=1e-4, atol=1e-4
+                )  # as accurate as the score: a recurrence amplifies rounding errors
 
 
 def test_save_and_load_change_nothing(section, model, batch, tmp_path):
