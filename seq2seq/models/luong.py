@@ -82,7 +82,7 @@ class Luong(Autoregressive):
         input_feeding: bool,
         embedding: Width,
         dim: Width,
-        encoder_dim: Width | None,
+        encoder_dim: Width | None = None,
         layers: Layers,
         bidirectional: bool,
         reverse: bool,
