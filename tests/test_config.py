@@ -64,7 +64,7 @@ def refused(*words: str) -> str:
         ("~train.max_steps", ["train.max_steps"]),
         ("model=[", ["'model=['", "key=value"]),
         ("rnn", ["'rnn'", "key=value"]),
-        ("search=null", ["no search 'null'", "beam, greedy, sample"]),
+        ("search=null", ["no search 'null'", "beam, greedy, mask_predict, sample"]),
         ("+model=rnn", ["cannot be composed", "model"]),
         ("seed=" + "9" * 5000, ["cannot parse", "key=value"]),
         ("train.betas={}", ["cannot be composed", "train.betas"]),
@@ -210,6 +210,8 @@ def test_every_choice_fits_its_schema(group, name):
     told = [*MANDATORY, PLACES.get(name, "data.root=here")]
     if group != "data" or name == "controlled":  # which knows where it lies
         told = []
+    if name == "mask_predict":
+        told = [*told, "model=encoder_only"]
     config = read(*told, f"{group}={name}")
     if group in SECTION_PACKAGES and group != "model":
         build(group, getattr(config, group))

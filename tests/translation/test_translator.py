@@ -119,7 +119,7 @@ def test_one_text_instead_of_a_list_is_refused(one):
 
 def test_attention_has_a_row_and_a_column_for_every_piece(translator):
     for found in translator(ENGLISH, attention=True):
-        if translator.run.config["model"]["name"] == "rnn":
+        if translator.run.config["model"]["name"] in ("rnn", "elman"):
             assert found.attention is None
             continue
         layers, heads, rows, columns = found.attention.shape
@@ -360,9 +360,9 @@ def test_an_n_best_wider_than_the_beam_widens_it(one, one_run):
     assert len(one.n_best(["a man"], 7)[0]) == 7
 
 
-@pytest.mark.parametrize("n", [0, -1, 1001, 20_000, True])
-def test_an_n_best_that_is_no_number_of_translations_is_refused(one, n):
-    with pytest.raises(UserError, match=f"^n_best={n} must be "):
+@pytest.mark.parametrize(("n", "word"), [(n, n) for n in (0, -1, 1001, 20_000)] + [(True, "true")])
+def test_an_n_best_that_is_no_number_of_translations_is_refused(one, n, word):
+    with pytest.raises(UserError, match=f"^n_best={word} must be "):
         one.n_best(["a man"], n)
 
 
