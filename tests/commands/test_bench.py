@@ -11,7 +11,7 @@ from rich.console import Console
 
 from seq2seq import compose
 from seq2seq.commands import bench
-from seq2seq.config import build, fits, locate
+from seq2seq.config import build, fits
 from seq2seq.errors import UserError
 from seq2seq.training import learner
 from seq2seq.training.flops import multiply_adds
@@ -53,7 +53,7 @@ def test_every_variant_that_learns_by_gradients_is_measured(words):
     for name, entry in found["models"].items():
         for speed in entry["decoding"].values():
             length = speed["tokens_per_second"] / speed["sentences_per_second"]
-            if locate("model", name).natural_search == "beam":  # it translates to the forced length
+            if name in ("rnn", "bahdanau", "transformer"):  # they do not predict an end here
                 assert length == pytest.approx(3)
             else:
                 assert 0 < length <= 3 * (1 + 1e-6)
