@@ -329,10 +329,15 @@ def below(settings: Any, section: str, **bounds: int | float) -> None:
 
 
 def meanings(owner: type) -> dict[str, str]:
-    """Return the descriptions under `Args:` in the docstrings of a class and its bases, by name."""
+    """Return the descriptions under `Args:` in the docstring of a class, by name.
+
+    A class without a constructor of its own also has those of the class that it inherits it from.
+    """
     shared = unpacked(owner)
     found = {} if shared is None else meanings(shared)
-    for base in reversed(inspect.getmro(owner)):  # those of a class replace those of its bases
+    bases = inspect.getmro(owner)
+    last = next((i for i, base in enumerate(bases) if "__init__" in vars(base)), 0)
+    for base in reversed(bases[: last + 1]):  # those of a class replace those of its bases
         _, _, arguments = inspect.cleandoc(base.__doc__ or "").partition("Args:\n")
         block, _, _ = arguments.partition("\n\n")
         found |= dict(re.findall(r"^ {4}(\w+): (.+)$", block, flags=re.MULTILINE))

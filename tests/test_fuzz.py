@@ -163,7 +163,7 @@ def test_records_stay_together_or_one_sentence(tmp_path, records, ascii_only):
 @example(content=b"[" * 100_000, field="a")
 def test_any_line_is_a_record_or_one_sentence(tmp_path, content, field):
     (tmp_path / "train").write_bytes(content)
-    fields = {"source_field": field, "target_field": field}
+    fields = {"source_field": field, "target_field": "b" if field == "a" else "a"}
     pairs_or_sentence(Jsonl(**USUAL, root=str(tmp_path), **ONE, **fields))
 
 

@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from seq2seq import compose
 from seq2seq.commands.evaluate import evaluate
+from seq2seq.config import locate
 from seq2seq.errors import UserError
 from seq2seq.system import devices
 
@@ -30,10 +31,18 @@ class NoDouble(TorchDispatchMode):
         return found
 
 
-@pytest.mark.parametrize("model", compose.model_names())
-@pytest.mark.parametrize("search", ["beam", "sample"])
+@pytest.mark.parametrize(
+    ("search", "model"),
+    [
+        (search, model)
+        for search in ("beam", "sample", "mask_predict")
+        for model in compose.model_names()
+        if (search == "mask_predict") is (locate("model", model).natural_search == "mask_predict")
+    ],
+)
 def test_nothing_needs_double_precision(fit, model, search):
-    words = ["train.max_steps=2", "train.accumulate=2", f"search={search}"]
+    words = ["train.max_steps=2", "train.accumulate=2"]
+    words += [f"search={search}"] if search != "mask_predict" else []
     words += ["model.dropout=0.1"] if "dropout" in compose.model_settings(model) else []
     with NoDouble():
         run = fit(model, *words, "train.label_smoothing=0.1", "train.average=2")
