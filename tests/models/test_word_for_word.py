@@ -209,4 +209,4 @@ def test_a_text_that_is_word_for_word_is_translated_without_mistake(command, phr
     picture = command("align", "runs/run", "--source", lines[0])
     assert picture.status == 0, picture
     gradients = command("plot", "gradients", "runs/run", "--test", "test", "--line", "1")
-    gradients.must_refuse("no gradient reaches the source of this model")
+    gradients.must_refuse("no gradient reaches the source of WordForWord")
