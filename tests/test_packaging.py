@@ -101,3 +101,13 @@ def test_the_lowest_versions_that_are_promised_are_those_that_are_tested():
             continue  # only the pinned version has a small build for CPUs
         have, promised = ([*map(int, v.split(".")), 0, 0, 0][:4] for v in (pinned[name], bound))
         assert have == promised, f"{name}: {pinned[name]} is tested, {bound} is promised"
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "tests").rglob("conftest.py")), ids=lambda f: f.parent.name
+)
+def test_a_conftest_imports_no_part_of_the_package(file):
+    """pytest loads the one of a folder on its command line before the package can be checked."""
+    code = f"import runpy, sys; runpy.run_path({str(file)!r}); assert 'seq2seq' not in sys.modules"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, check=True)
