@@ -24,6 +24,11 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(run / "model.safetensors")
 
 
+def losses(run: Path) -> list[float]:
+    log = map(json.loads, (run / "log.jsonl").read_text("utf-8").splitlines())
+    return [line["loss"] for line in log if "loss" in line]
+
+
 def same(one: Path, other: Path) -> bool:
     first, second = weights(one), weights(other)
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
@@ -55,29 +60,26 @@ def test_a_run_gives_the_same_on_both_devices(fit, model):
     assert [t.text for t in cpu(sources)] == [t.text for t in gpu(sources)]
 
 
+# cuDNN has no format for bfloat16 weights of recurrent layers that need no copy.
+@pytest.mark.filterwarnings("ignore:RNN module weights are not part")
 @pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed", "bf16-true", "64-true"])
 @pytest.mark.parametrize("model", BY_GRADIENTS)
 def test_every_precision_trains(fit, model, precision):
     words = [GPU, f"trainer.precision={precision}", "train.max_steps=30"]
     run = fit(model, *words)
-    log = [json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines()]
-    losses = [line["loss"] for line in log if "loss" in line]
-    assert losses[-1] < losses[0]
+    assert losses(run)[-1] < losses(run)[0]
     assert evaluate(run, ["test"], device="cuda")
 
 
-@pytest.mark.parametrize("model", ["rnn", "bahdanau", "transformer"])
-def test_compiled_training_gives_nearly_the_same_loss(fit, model):
-    def losses(run: Path) -> list[float]:
-        lines = (run / "log.jsonl").read_text("utf-8").splitlines()
-        return [line["loss"] for line in map(json.loads, lines) if "loss" in line]
-
-    plain = fit(model, GPU, name="plain")
-    try:
-        compiled = fit(model, GPU, "trainer.compile=true", name="compiled")
-    except UserError as refusal:
-        pytest.skip(str(refusal))
-    assert losses(compiled) == pytest.approx(losses(plain), rel=1e-3)
+def test_compiled_training_gives_nearly_the_same_loss(fit, tiny, process, tmp_path):
+    words = tiny(
+        "transformer", GPU, "trainer.compile=true", f"runs_dir={tmp_path}", "name=compiled"
+    )
+    training = process("train", *words, cwd=tmp_path)  # there, no types are checked
+    _, printed = training.communicate()
+    assert training.returncode == 0, printed
+    plain = losses(fit("transformer", GPU, name="plain"))
+    assert losses(tmp_path / "compiled") == pytest.approx(plain, rel=1e-3)
 
 
 def test_what_does_not_fit_into_memory_is_one_sentence(fit):
