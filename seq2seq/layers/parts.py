@@ -7,6 +7,7 @@ from torch import nn
 
 from seq2seq.config import Default, Share, Width, defaults
 from seq2seq.errors import UserError
+from seq2seq.layers.cached_attention import CachedAttention
 from seq2seq.layers.feed_forward import FeedForward, SwiGLU
 from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
@@ -17,7 +18,7 @@ Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
 Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]
 Normalization = Literal["layer", "rms"]
 FeedForwardKind = Literal["relu", "gelu", "swiglu"]
-AttentionLayer = MultiHeadAttention | LatentAttention
+AttentionLayer = CachedAttention[Any]
 
 
 class LayerKeys(TypedDict):

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -144,6 +145,14 @@ class DecoderLayer(nn.Module):
             attention = attention.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.before(x))
         return AttentionOutput(self.around_feed_forward.after(x, y), attention), past
+
+
+def add_output_bias(model: nn.Module, vocab: int, *, learned: bool) -> None:
+    """Add the attribute `bias` to a model: zeros, a parameter or (not stored) a constant."""
+    if learned:
+        model.register_parameter("bias", nn.Parameter(torch.zeros(vocab)))
+    else:
+        model.register_buffer("bias", torch.zeros(vocab), persistent=False)
 
 
 def initialize(model: nn.Module, dim: int) -> None:

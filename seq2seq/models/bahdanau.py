@@ -15,10 +15,10 @@ from seq2seq.layers.recurrent import (
     DeepOutput,
     Embedding,
     Kind,
-    Recurrence,
     linear,
 )
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+from seq2seq.models.base import Hidden, OutputLayer, Step
+from seq2seq.models.recurrent_source import RecurrentSource
 
 
 class Memory(NamedTuple):
@@ -42,7 +42,7 @@ class DecoderStep(NamedTuple):
     state: State
 
 
-class Bahdanau(Autoregressive):
+class Bahdanau(RecurrentSource):
     """RNN encoder-decoder with additive attention over the states of a bidirectional encoder.
 
     Appendix A.2 of the paper: alpha_i = softmax(v tanh(W s_(i-1) + U h_j)), c_i = sum alpha_ij h_j,
@@ -78,14 +78,18 @@ class Bahdanau(Autoregressive):
         dropout: Share,
         encoder_dim: Width | None = None,
     ) -> None:
-        super().__init__()
         encoder_dim = dim if encoder_dim is None else encoder_dim
         gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * encoder_dim
-        self.dim = dim
-        self.source = Embedding(source_vocab, embedding, dropout)
-        self.encoder = Recurrence(
-            cell, embedding, encoder_dim, layers=layers, dropout=dropout, bidirectional=True
+        super().__init__(
+            cell,
+            source_vocab,
+            embedding,
+            encoder_dim,
+            layers=layers,
+            dropout=dropout,
+            bidirectional=True,
         )
+        self.dim = dim
         self.bridge = linear(parts * encoder_dim, parts * dim)
         self.score = AdditiveScore(dim, enc, align_dim)
         self.target = Embedding(target_vocab, embedding, dropout)
@@ -97,15 +101,11 @@ class Bahdanau(Autoregressive):
             readout, dim + embedding + enc, readout_dim, target_vocab, dropout
         )
 
-    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
-        """Return the source embeddings."""
-        return self.source(src)
-
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Run the bidirectional encoder and project the attention keys once."""
-        states, last = self.encoder.read(embedded, mask)
+        states, last = self.read_source(embedded, mask)
         return Memory(states, self.score.project(states), mask, last[:, :, 1])
 
     def start(self, memory: Memory) -> State:

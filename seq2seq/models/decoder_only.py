@@ -1,6 +1,5 @@
 """A decoder alone as a translator: a language model over source and target (GPT's shape)."""
 
-import math
 from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
@@ -11,12 +10,14 @@ from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import Cache, cached_length, grow
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.embedding import embed
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import AttentionKeys, Parts
-from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
     SelfAttentionInputs,
     SelfAttentionLayer,
+    add_output_bias,
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
@@ -57,6 +58,7 @@ class DecoderOnly(Autoregressive):
     """
 
     compilable = True
+    bias: Tensor  # of the output layer
 
     def __init__(
         self,
@@ -94,37 +96,27 @@ class DecoderOnly(Autoregressive):
             SelfAttentionLayer(parts, parts.attention_layer(positions=True)) for _ in range(layers)
         )
         self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
-        zeros = torch.zeros(target_vocab)
-        if parts.bias:
-            self.bias = nn.Parameter(zeros)
-        else:
-            self.register_buffer("bias", zeros, persistent=False)
+        add_output_bias(self, target_vocab, learned=parts.bias)
         initialize(self, dim)
         if self.segment is not None:
             nn.init.normal_(self.segment, std=dim**-0.5)
 
     def embed(
-        self, table: nn.Embedding, ids: Int[Tensor, "rows len"], places: Int[Tensor, "rows len"]
+        self,
+        table: nn.Embedding,
+        segment: Tensor | None,
+        ids: Int[Tensor, "rows len"],
+        places: Int[Tensor, "rows len"],
     ) -> Float[Tensor, "rows len dim"]:
-        """Return embeddings times sqrt(dim), plus what marks their places and the target."""
-        x = table(ids) * math.sqrt(self.dim)
-        if self.learned is not None:
-            x = x + self.learned.at(places)
-        elif self.parts.positions == "sinusoidal":
-            x = x + sinusoidal(places, self.dim).to(x)
-        return x
+        """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
+        places = places.masked_fill(ids == PAD, 0)  # which may be beyond the learned ones
+        learned = None if self.learned is None else self.learned.at(places)
+        return self.dropout(embed(self.parts, table(ids), places, learned, segment))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with positions and dropout."""
         places = torch.arange(src.size(1), device=src.device).expand(src.shape)
-        return self.dropout(self.embed(self.source, src, places))
-
-    def embed_target(
-        self, tgt: Int[Tensor, "rows tgt"], places: Int[Tensor, "rows tgt"]
-    ) -> Float[Tensor, "rows tgt dim"]:
-        """Return the embeddings of the target, with positions, its mark and dropout."""
-        x = self.embed(self.target, tgt, places)
-        return self.dropout(x if self.segment is None else x + self.segment * math.sqrt(self.dim))
+        return self.embed(self.source, None, src, places)
 
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
@@ -203,7 +195,8 @@ class DecoderOnly(Autoregressive):
             torch.cat([memory.places, old, new], dim=1),
             absorbed=absorbed,
         )
-        x = self.embed_target(tgt, places[:, past:].repeat_interleave(beam, dim=0))
+        after = places[:, past:].repeat_interleave(beam, dim=0)
+        x = self.embed(self.target, self.segment, tgt, after)
         x, attentions, caches = x.reshape(batch, beam * length, -1), [], []
         for layer, source, own in zip(self.stack, memory.source, state, strict=True):
             before = grow(source, side_by_side(own, batch)) if past else source

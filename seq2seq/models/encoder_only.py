@@ -1,6 +1,5 @@
 """An encoder alone as a translator: a masked language model of source and target (BERT's shape)."""
 
-import math
 from typing import Annotated, Literal, NamedTuple, Unpack, cast
 
 import torch
@@ -11,12 +10,14 @@ from torch import Tensor, nn
 from seq2seq.config import Layers, Within
 from seq2seq.errors import UserError
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.embedding import embed
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import LayerKeys, Parts
-from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
     SelfAttentionInputs,
     SelfAttentionLayer,
+    add_output_bias,
     initialize,
 )
 from seq2seq.models.base import Hidden, MaskedLM, OutputLayer
@@ -63,6 +64,7 @@ class EncoderOnly(MaskedLM):
     """
 
     compilable = True
+    bias: Tensor  # of the output layer
 
     def __init__(
         self,
@@ -96,11 +98,7 @@ class EncoderOnly(MaskedLM):
         )
         self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         self.offset = nn.Linear(dim, 2 * largest_offset + 1)
-        zeros = torch.zeros(target_vocab)
-        if parts.bias:
-            self.bias = nn.Parameter(zeros)
-        else:
-            self.register_buffer("bias", zeros, persistent=False)
+        add_output_bias(self, target_vocab, learned=parts.bias)
         initialize(self, dim)
 
     @property
@@ -125,14 +123,11 @@ class EncoderOnly(MaskedLM):
         ids: Int[Tensor, "batch len"],
         places: Int[Tensor, "batch len"],
     ) -> Float[Tensor, "batch len dim"]:
-        """Return (embeddings + segment) times sqrt(dim), plus position encodings if added."""
-        x = (table(ids) + self.segments.weight[segment]) * math.sqrt(self.dim)
-        if self.learned is not None:
-            places = places.masked_fill(ids == PAD, 0)
-            x = x + self.learned(0, int(places.max()) + 1)[places]
-        elif self.parts.positions == "sinusoidal":
-            x = x + sinusoidal(places, self.dim).to(x)
-        return self.dropout(x)
+        """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
+        places = places.masked_fill(ids == PAD, 0)  # which may be beyond the learned ones
+        learned = None if self.learned is None else self.learned.at(places)
+        vector = self.segments.weight[segment]
+        return self.dropout(embed(self.parts, table(ids), places, learned, vector))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with segment, positions and dropout."""

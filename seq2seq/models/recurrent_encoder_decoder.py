@@ -16,10 +16,10 @@ from seq2seq.layers.recurrent import (
     Embedding,
     Kind,
     Recurrence,
-    flip,
     linear,
 )
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+from seq2seq.models.base import Hidden, OutputLayer, Step
+from seq2seq.models.recurrent_source import RecurrentSource
 
 
 class Memory(NamedTuple):
@@ -58,7 +58,7 @@ class Keys(TypedDict):
     dropout: Share
 
 
-class RecurrentEncoderDecoder(Autoregressive):
+class RecurrentEncoderDecoder(RecurrentSource):
     """Recurrent encoder-decoder whose decoder reads only the final state of the encoder.
 
     Cho et al. 2014 (arXiv 1406.1078) feed the summary vector c to every decoder step and to the
@@ -67,21 +67,21 @@ class RecurrentEncoderDecoder(Autoregressive):
     """
 
     def __init__(self, cell: Kind, **keys: Unpack[Keys]) -> None:
-        super().__init__()
         embedding, dim, layers = keys["embedding"], keys["dim"], keys["layers"]
         dropout = keys["dropout"]
-        directions = 2 if keys["bidirectional"] else 1
-        self.every_step, self.reverse = keys["context"] == "every_step", keys["reverse"]
-        context_dim = directions * dim if self.every_step else 0
-        self.source = Embedding(keys["source_vocab"], embedding, dropout)
-        self.encoder = Recurrence(
+        super().__init__(
             cell,
+            keys["source_vocab"],
             embedding,
             dim,
             layers=layers,
             dropout=dropout,
             bidirectional=keys["bidirectional"],
+            reverse=keys["reverse"],
         )
+        directions = 2 if keys["bidirectional"] else 1
+        self.every_step = keys["context"] == "every_step"
+        context_dim = directions * dim if self.every_step else 0
         self.bridge = linear(directions * PARTS[cell] * dim, PARTS[cell] * dim)
         self.target = Embedding(keys["target_vocab"], embedding, dropout)
         self.decoder = Recurrence(
@@ -95,17 +95,11 @@ class RecurrentEncoderDecoder(Autoregressive):
             dropout,
         )
 
-    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
-        """Return the source embeddings, in the order of the source."""
-        return self.source(src)
-
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Encode the source and keep only the final state."""
-        if self.reverse:
-            embedded = flip(embedded, mask)
-        _, last = self.encoder.read(embedded, mask)
+        _, last = self.read_source(embedded, mask)
         dim = self.encoder.network.hidden_size
         return Memory(last.flatten(2), last[:, -1, :, :dim].flatten(1))
 

@@ -1,6 +1,5 @@
 """The Transformer encoder-decoder that several models configure; each is a file of its own."""
 
-import math
 from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
@@ -11,12 +10,14 @@ from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import Cache, SourceCache, cached_length
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.embedding import embed
 from seq2seq.layers.parts import AttentionKeys, Parts
-from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
     DecoderLayer,
     SelfAttentionInputs,
     SelfAttentionLayer,
+    add_output_bias,
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
@@ -59,6 +60,7 @@ class TransformerEncoderDecoder(Autoregressive):
     """
 
     compilable = True
+    bias: Tensor  # of the output layer
 
     def __init__(
         self,
@@ -94,11 +96,7 @@ class TransformerEncoderDecoder(Autoregressive):
         self.decoder = nn.ModuleList(DecoderLayer(parts) for _ in range(decoder_layers))
         stacks = 2 if parts.norm == "pre" else 0  # the output of a pre-norm stack is not normalized
         self.norms = nn.ModuleList(parts.norm_layer() for _ in range(stacks))
-        zeros = torch.zeros(target_vocab)
-        if parts.bias:
-            self.bias = nn.Parameter(zeros)
-        else:
-            self.register_buffer("bias", zeros, persistent=False)
+        add_output_bias(self, target_vocab, learned=parts.bias)
         initialize(self, dim)
 
     def embed(
@@ -108,13 +106,10 @@ class TransformerEncoderDecoder(Autoregressive):
         ids: Int[Tensor, "batch len"],
         start: int = 0,
     ) -> Float[Tensor, "batch len dim"]:
-        """Return embeddings times sqrt(dim), plus position encodings if they are added."""
-        x = table(ids) * math.sqrt(self.dim)
-        if positions is not None:
-            x = x + positions(start, ids.size(1))
-        elif self.parts.positions == "sinusoidal":
-            x = x + sinusoidal(torch.arange(start, start + ids.size(1)), self.dim).to(x)
-        return self.dropout(x)
+        """Return the embeddings of consecutive tokens, with scaling, positions and dropout."""
+        places = torch.arange(start, start + ids.size(1), device=ids.device).unsqueeze(0)
+        learned = None if positions is None else positions(start, ids.size(1))
+        return self.dropout(embed(self.parts, table(ids), places, learned))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with scaling, positions and dropout."""

@@ -32,7 +32,8 @@ def one_pass(model: DecoderOnly, source: list[int], target: list[int]) -> torch.
     first = 0 if model.restart else n
     places = torch.tensor([[*range(n), *range(first, first + m)]])
     src, tgt = torch.tensor([source]), torch.tensor([target])
-    x = torch.cat([model.embed_source(src), model.embed_target(tgt, places[:, n:])], dim=1)
+    after = model.embed(model.target, model.segment, tgt, places[:, n:])
+    x = torch.cat([model.embed_source(src), after], dim=1)
     width = model.stack[0].attention.rotary_width
     inputs = SelfAttentionInputs.make(model.parts, width, visible[None], places, places)
     for layer in model.stack:
@@ -96,6 +97,14 @@ def test_the_loss_on_both_adds_that_of_the_source_in_training_only():
 def test_what_does_not_fit_together_is_one_sentence(changes, part):
     with pytest.raises(UserError, match=part):
         make(**changes)
+
+
+def test_padding_needs_no_learned_positions():
+    model = make(positions="learned", max_positions=7, target_positions="continue")
+    batch = collate([([5, 6, 7, 8], [9]), ([4], [12, 3, 4])])  # the padded sum of lengths is 9
+    alone = [model(collate([pair])).logits[0] for pair in [([5, 6, 7, 8], [9]), ([4], [12, 3, 4])]]
+    for together, one in zip(model(batch).logits, alone, strict=True):
+        torch.testing.assert_close(together[: len(one)], one)
 
 
 def test_a_sequence_longer_than_its_positions_is_one_sentence():
