@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers
 from seq2seq.errors import UserError
-from seq2seq.layers.cache import Cache, cached_length, grow
+from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.loss import cross_entropy
@@ -145,6 +145,14 @@ class DecoderOnly(Autoregressive):
     def stack(self) -> list[SelfAttentionLayer]:
         """The layers, with their type."""
         return cast("list[SelfAttentionLayer]", list(self.layers))
+
+    def cache_elements(self) -> CacheElements:
+        """Return the sizes of the caches by their formulas, for `seq2seq bench --caches`.
+
+        The source is part of the sequence, so that its tokens take as much as those of the target.
+        """
+        width = sum(layer.attention.cache_width for layer in self.stack)
+        return CacheElements(source=width, target=width)
 
     def inputs(
         self,

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers
 from seq2seq.errors import UserError
-from seq2seq.layers.cache import Cache, SourceCache, cached_length
+from seq2seq.layers.cache import Cache, CacheElements, SourceCache, cached_length
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.parts import AttentionKeys, Parts
@@ -31,13 +31,6 @@ class Memory(NamedTuple):
 
 
 State = tuple[Cache, ...]  # the target so far, for each decoder layer
-
-
-class CacheElements(NamedTuple):
-    """Elements that memory and state hold for each token of source and target, in all layers."""
-
-    source: int
-    target: int
 
 
 class TransformerEncoderDecoder(Autoregressive):
@@ -137,7 +130,7 @@ class TransformerEncoderDecoder(Autoregressive):
         return cast("list[DecoderLayer]", list(self.decoder))
 
     def cache_elements(self) -> CacheElements:
-        """Return the sizes of the caches by their formulas."""
+        """Return the sizes of the caches by their formulas, for `seq2seq bench --caches`."""
         source = sum(layer.to_source.cache_width for layer in self.decoder_layers)
         target = sum(layer.to_target.cache_width for layer in self.decoder_layers)
         return CacheElements(self.dim if self.cross_attention_cache == "source" else source, target)
