@@ -66,6 +66,24 @@ BeamOption = Annotated[
     int | None,
     typer.Option("--beam", min=1, max=WIDEST, help="Beam size (default: from the run)."),
 ]
+RoundsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--rounds",
+        min=1,
+        max=WIDEST,
+        help="Number of rounds of mask-predict (default: from the run).",
+    ),
+]
+LengthsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--lengths",
+        min=1,
+        max=WIDEST,
+        help="Number of lengths that mask-predict tries side by side (default: from the run).",
+    ),
+]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Source sentence.")]
 TargetOption = Annotated[
     str | None, typer.Option("--target", help="Translation of --source to force-decode.")
@@ -177,6 +195,8 @@ def train(words: Words = None) -> None:
 def translate(
     run: RunArgument,
     beam: BeamOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
     n_best: Annotated[
         int,
         typer.Option(
@@ -184,7 +204,7 @@ def translate(
             min=1,
             max=WIDEST,
             help="Write the n best translations as lines `NUMBER ||| TEXT ||| SCORE`; a smaller "
-            "beam is widened to n.",
+            "beam or number of lengths is widened to n.",
         ),
     ] = 1,
     max_length: Annotated[
@@ -235,11 +255,12 @@ def translate(
     from seq2seq.translation.translator import Translator, run_search, sampling
 
     folder = RunFolder.open(run)
-    if sample and beam is not None:
-        raise typer.BadParameter("--sample and --beam exclude each other")
+    for option, value in {"--beam": beam, "--rounds": rounds, "--lengths": lengths}.items():
+        if sample and value is not None:
+            raise typer.BadParameter(f"--sample and {option} exclude each other")
     if not sample and any(one is not None for one in (temperature, top_k, top_p, seed)):
         raise typer.BadParameter("--temperature, --top-k, --top-p and --seed go with --sample")
-    search = run_search(folder, beam=beam, max_length=max_length)
+    search = run_search(folder, beam=beam, rounds=rounds, lengths=lengths, max_length=max_length)
     if sample:
         search = sampling(search, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     translator = Translator(folder, search=search, device=device)
@@ -255,12 +276,15 @@ def evaluate(
         typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
     ] = None,
     beam: BeamOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed."""
     from seq2seq.commands.evaluate import evaluate, score_table
 
-    print_table(score_table(evaluate(run, test or [], beam=beam, device=device)))
+    scores = evaluate(run, test or [], beam=beam, rounds=rounds, lengths=lengths, device=device)
+    print_table(score_table(scores))
     print_written(run / "scores.json", run / "hyps")
 
 

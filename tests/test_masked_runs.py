@@ -88,6 +88,39 @@ def test_a_run_goes_through_every_command(command: Callable[..., Any], fit: Call
     assert any(note.startswith("Pseudo-perplexity") for note in compare([run, other]).notes)
 
 
+def test_rounds_and_lengths_replace_those_of_the_run(command, fit):
+    run = fit("encoder_only", "search.lengths=2", "search.rounds=3")
+    for words, expected in (
+        ([], (3, 2)),
+        (["--rounds", 1], (1, 2)),
+        (["--lengths", 4], (3, 4)),
+        (["--rounds", 5, "--lengths", 1], (5, 1)),
+    ):
+        assert command("evaluate", run, *words).status == 0
+        [scores] = json.loads((run / "scores.json").read_text()).values()
+        assert (scores["search"]["rounds"], scores["search"]["lengths"]) == expected
+        found = command("translate", run, *words, stdin="two cats see trees\n")
+        assert (found.status, found.out.count("\n")) == (0, 1), found
+    translator = Translator(run, rounds=7)
+    assert (translator.search.rounds, translator.search.lengths) == (7, 2)
+    with pytest.raises(UserError, match=r"search\.rounds=0 must be at least 1"):
+        Translator(run, rounds=0)
+    lines = command("translate", run, "--lengths", 1, "--n-best", 3, stdin="two cats\n").out
+    assert 1 < len(lines.splitlines()) <= 3
+
+
+def test_rounds_and_lengths_are_refused_for_other_searches(command, fit):
+    run = fit("rnn", name="other")
+    for option in ("--rounds", "--lengths"):
+        for words in ([], ["--beam", 2]):
+            for name in ("translate", "evaluate"):
+                command(name, run, option, 3, *words, stdin="two cats\n").must_refuse(
+                    f"a number of {option[2:]} (3) has no effect on search=", "mask_predict"
+                )
+    masked = fit("encoder_only")
+    command("evaluate", masked, "--beam", 2, "--rounds", 3).must_refuse("a beam size (2)")
+
+
 def test_a_run_with_a_search_of_another_kind_is_refused(command, fit):
     run = fit("encoder_only")
     with pytest.raises(UserError, match="no effect on search=mask_predict"):

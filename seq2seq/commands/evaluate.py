@@ -31,6 +31,8 @@ def evaluate(
     tests: Sequence[str] = (),
     *,
     beam: int | None = None,
+    rounds: int | None = None,
+    lengths: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and the hypotheses and attention in hyps/TEST.
@@ -39,21 +41,23 @@ def evaluate(
         path: the run folder.
         tests: names of test sets; if empty, all except UNSCORED.
         beam: beam size; that of the run if None.
+        rounds: number of rounds of mask-predict; that of the run if None.
+        lengths: number of lengths of mask-predict; that of the run if None.
         device: the device to translate on.
 
     Returns:
         The entry in scores.json of each test set, by name.
 
     Raises:
-        UserError: the path is not a run folder, its training has not finished, or it has no such
-            test set.
+        UserError: the path is not a run folder, its training has not finished, it has no such test
+            set, or a number has no effect on its search.
     """
     run = RunFolder.open(path)
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
     if not names:
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
-    translator = Translator(run, beam=beam, device=device)
+    translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     done = {}
     for name, folder in folders.items():
         # Another process may evaluate the same run. Lock the test set's folder, and merge the

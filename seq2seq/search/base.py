@@ -131,6 +131,20 @@ class Search(ABC):
             length_extra=self.length_extra,
         )
 
+    def with_rounds(self, rounds: int | None, lengths: int | None) -> "Search":
+        """Refuse the numbers of mask-predict; see `MaskPredict.with_rounds`.
+
+        Raises:
+            UserError: one of them is given.
+        """
+        for what, number in (("rounds", rounds), ("lengths", lengths)):
+            if number is not None:
+                raise UserError(
+                    f"a number of {what} ({number}) has no effect on "
+                    f"search={snake_case(type(self).__name__)}: it is for search=mask_predict"
+                )
+        return self
+
     def for_n_best(self, n_best: int) -> "Search":
         """Return a search that can return n_best hypotheses."""
         return self

@@ -64,6 +64,15 @@ class MaskPredict(Search):
             "search.rounds and search.lengths"
         )
 
+    def with_rounds(self, rounds: int | None, lengths: int | None) -> "MaskPredict":
+        """Return the same search with other numbers of rounds and lengths; None keeps them.
+
+        Raises:
+            UserError: a number is out of range.
+        """
+        given = {"rounds": rounds, "lengths": lengths}
+        return replace(self, **{key: one for key, one in given.items() if one is not None})
+
     def for_n_best(self, n_best: int) -> "MaskPredict":
         """Return the same search with at least n_best lengths."""
         return self if n_best <= self.lengths else replace(self, lengths=n_best)

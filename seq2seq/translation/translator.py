@@ -91,6 +91,8 @@ class Translator:
         run: a run folder, or its path.
         search: the search; that of the run's configuration if None.
         beam: beam size; that of the run if None.
+        rounds: number of rounds of mask-predict; that of the run if None.
+        lengths: number of lengths of mask-predict; that of the run if None.
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises:
@@ -104,10 +106,12 @@ class Translator:
         *,
         search: Search | None = None,
         beam: int | None = None,
+        rounds: int | None = None,
+        lengths: int | None = None,
         device: str = "auto",
     ) -> None:
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
-        self.search = search or run_search(self.run, beam=beam)
+        self.search = search or run_search(self.run, beam=beam, rounds=rounds, lengths=lengths)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
         self.search.check_model(type(self.model))
 
@@ -164,15 +168,23 @@ class Translator:
             yield from force(self.model, self.tokenizers, chunk, scored=scored)
 
 
-def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | None = None) -> Search:
-    """Return the search of a run's configuration, with another beam size or maximum length.
+def run_search(
+    run: RunFolder,
+    *,
+    beam: int | None = None,
+    rounds: int | None = None,
+    lengths: int | None = None,
+    max_length: int | None = None,
+) -> Search:
+    """Return the search of a run's configuration; numbers that are not None replace its own.
 
     Raises:
-        UserError: a number is out of range.
+        UserError: a number is out of range, or has no effect on this kind of search.
     """
     search: Search = build("search", run.config.get("search", {}))
     if beam is not None:
         search = search.with_beam(beam)
+    search = search.with_rounds(rounds, lengths)
     return search if max_length is None else replace(search, max_length=max_length)
 
 
