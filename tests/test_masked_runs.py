@@ -1,6 +1,7 @@
 """Runs of a masked language model through the commands, and searches that do not fit a model."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,33 @@ def test_a_run_goes_through_every_command(command: Callable[..., Any], fit: Call
     assert found.status == 0
     assert "pseudo-perplexity" in found.out
     assert any(note.startswith("Pseudo-perplexity") for note in compare([run, other]).notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "other"),
+    [
+        ("encoder_only", "validation_pseudo_perplexity", "validation_perplexity"),
+        ("rnn", "validation_perplexity", "validation_pseudo_perplexity"),
+        ("word_for_word", "validation_perplexity", "validation_pseudo_perplexity"),
+    ],
+)
+def test_the_log_names_the_kind_of_perplexity(fit, model, key, other):
+    log = (fit(model) / "log.jsonl").read_text("utf-8")
+    [*_, last] = [
+        entry for entry in map(json.loads, log.splitlines()) if "validation_loss" in entry
+    ]
+    assert last[key] == pytest.approx(math.exp(last["validation_loss"]))
+    assert other not in log
+
+
+def test_a_run_whose_log_has_the_older_name_is_compared(command, fit):
+    run = fit("encoder_only", "train.max_steps=4", "train.validate_every=2")
+    log = run / "log.jsonl"
+    log.write_text(log.read_text("utf-8").replace("pseudo_perplexity", "perplexity"), "utf-8")
+    assert command("evaluate", run).status == 0
+    other = fit("rnn", name="other")
+    assert command("evaluate", other).status == 0
+    assert command("compare", run, other, "--out", run.parent / "report").status == 0
 
 
 def test_rounds_and_lengths_replace_those_of_the_run(command, fit):

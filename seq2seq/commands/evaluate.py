@@ -13,7 +13,7 @@ from seq2seq.interpret import alignment, chosen_rule
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
-from seq2seq.scoring.perplexity import mean_loss, perplexity
+from seq2seq.scoring.perplexity import mean_loss, perplexity, perplexity_key
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
 from seq2seq.system.provenance import environment, timestamp
@@ -97,7 +97,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     aligned = alignment.measure(translator, folder)
-    name = "pseudo_perplexity" if translator.model.pseudo_likelihood else "perplexity"
+    name = perplexity_key(translator.model)
     return {
         **metrics.score(
             hypotheses,

@@ -46,6 +46,11 @@ def mean_loss(model: Seq2Seq, pairs: Pairs, *, batch_tokens: int = 4096) -> floa
     return total / tokens
 
 
+def perplexity_key(model: Seq2Seq | type[Seq2Seq]) -> str:
+    """Return the key under which the perplexity of a model is stored, as it is not always one."""
+    return "pseudo_perplexity" if model.pseudo_likelihood else "perplexity"
+
+
 def perplexity(loss: float) -> float:
     """Return exp(loss), with the loss capped at 700, since JSON cannot represent infinity."""
     return math.exp(min(loss, 700.0))
