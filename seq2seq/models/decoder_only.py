@@ -25,7 +25,7 @@ from seq2seq.layers.transformer import (
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
-from seq2seq.text.batching import PAD, Batch
+from seq2seq.text.batching import Batch
 
 
 class Memory(NamedTuple):
@@ -305,7 +305,8 @@ class DecoderOnly(Autoregressive):
         if not (self.source_loss and self.training):
             return loss
         table, following = self.source.weight, batch.src[:, 1:]
-        states, following = states[:, :-1][following != PAD], following[following != PAD]
+        real = following != self.special.pad
+        states, following = states[:, :-1][real], following[real]
         return loss + cross_entropy(
             states, table, table.new_zeros(len(table)), following, smoothing
         )

@@ -7,25 +7,24 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import sentencepiece
 
 from seq2seq.errors import UserError
 from seq2seq.system.console import console
 from seq2seq.system.files import replacing
-from seq2seq.text.batching import BOS, EOS, PAD, UNK
 from seq2seq.text.segmentation import draw_path, drop_merges
+from seq2seq.text.special_ids import SpecialIds
+from seq2seq.text.words import WORD_START
 
 NO_THREAD = "resource temporarily unavailable"  # EAGAIN, also in SentencePiece's message
-WORD_START = "▁"  # SentencePiece's symbol for a space before a piece
 
 
-class Tokenizer:
+class SentencePiece:
     """A SentencePiece model (Kudo and Richardson 2018) for one side.
 
     Args:
@@ -33,7 +32,7 @@ class Tokenizer:
         shares: tokenizer of the other side, if both have the same vocabulary.
     """
 
-    def __init__(self, model: bytes, shares: "Tokenizer | None" = None) -> None:
+    def __init__(self, model: bytes, shares: "SentencePiece | None" = None) -> None:
         self.model, self.shares = model, shares
         self.fingerprint = hashlib.sha256(model).hexdigest()
         self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
@@ -47,13 +46,13 @@ class Tokenizer:
         vocab_size: int,
         character_coverage: float,
         normalization: str,
-    ) -> "Tokenizer":
+    ) -> "SentencePiece":
         """Learn a vocabulary of exactly `vocab_size` pieces, including the four control pieces.
 
         Raises:
             UserError: `vocab_size` is too large for the texts, or too small for their characters.
         """
-        model = io.BytesIO()
+        model, ids = io.BytesIO(), SpecialIds()
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(texts),
@@ -62,10 +61,10 @@ class Tokenizer:
                 vocab_size=vocab_size,
                 character_coverage=character_coverage,
                 normalization_rule_name=normalization,
-                pad_id=PAD,
-                bos_id=BOS,
-                eos_id=EOS,
-                unk_id=UNK,
+                pad_id=ids.pad,
+                bos_id=ids.bos,
+                eos_id=ids.eos,
+                unk_id=ids.unk,
                 max_sentence_length=65_536,
                 num_threads=1,  # the result depends on the order of floating-point sums
                 minloglevel=2,
@@ -74,17 +73,17 @@ class Tokenizer:
             raise UserError(explain(str(error), vocab_size)) from error
         return cls(model.getvalue())
 
-    def normalizing(self, rule: str) -> "Tokenizer":
+    def normalizing(self, rule: str) -> "SentencePiece":
         """Return a tokenizer with the same pieces and ids but another normalization rule."""
         # Appending one protobuf message to another merges them: the last value of a field counts.
-        return Tokenizer(self.model + _normalizer(rule).serialized_model_proto(), shares=self)
+        return SentencePiece(self.model + _normalizer(rule).serialized_model_proto(), shares=self)
 
     @classmethod
-    def load(cls, path: Path, shares: "Tokenizer | None" = None) -> "Tokenizer":
+    def load(cls, path: Path, shares: "SentencePiece | None" = None) -> "SentencePiece":
         """Read a model that `save` wrote.
 
         Raises:
-            UserError: the file is missing or is not a SentencePiece model.
+            UserError: the file is missing, is not a SentencePiece model or lacks a special id.
         """
         try:
             tokenizer = cls(path.read_bytes(), shares)
@@ -94,6 +93,13 @@ class Tokenizer:
             raise UserError(f"the tokenizer {path} cannot be read: {error.strerror}") from error
         except RuntimeError as error:
             raise UserError(f"{path} is not a SentencePiece model") from error
+        ids = tokenizer.special.pieces
+        if min(ids) < 0 or len(set(ids)) < len(ids):
+            raise UserError(
+                f"{path} must have different ids of padding, begin, end and unknown, but they are "
+                f"{', '.join(map(str, ids))} (-1: none): train the SentencePiece model with pad_id, "
+                "bos_id, eos_id and unk_id"
+            )
         if shares and tokenizer.vocabulary != shares.vocabulary:
             raise UserError(
                 f"{path} must have the same pieces as the other model in its folder, because the "
@@ -108,6 +114,13 @@ class Tokenizer:
 
     def __len__(self) -> int:
         return len(self._pieces)
+
+    @functools.cached_property
+    def special(self) -> SpecialIds:
+        """The ids of special tokens; those that the model does not have are -1."""
+        model = self._pieces
+        ids = model.pad_id(), model.bos_id(), model.eos_id(), model.unk_id()
+        return SpecialIds(*ids, mask=len(model))
 
     @property
     def vocabulary(self) -> list[str]:
@@ -142,14 +155,13 @@ class Tokenizer:
         pieces = segment(self._pieces.normalize(text), self._scores, strength, rng)
         ids = [self._pieces.piece_to_id(piece) for piece in pieces]
         # As in SentencePiece, consecutive unknown characters are one unknown piece.
-        return [
-            i for i, before in zip(ids, [None, *ids], strict=False) if (i, before) != (UNK, UNK)
-        ]
+        unknown = (self.special.unk, self.special.unk)
+        return [i for i, before in zip(ids, [None, *ids], strict=False) if (i, before) != unknown]
 
     @functools.cached_property
     def _scores(self) -> dict[str, float]:
-        """The score of every piece except the control pieces."""
-        ids = range(UNK + 1, len(self))
+        """The score of every piece except the special ones."""
+        ids = [i for i in range(len(self)) if i not in self.special]
         return {self._pieces.id_to_piece(i): self._pieces.get_score(i) for i in ids}
 
     @functools.cached_property
@@ -168,10 +180,11 @@ class Tokenizer:
     def unknown(self, texts: Sequence[str]) -> Counter[str]:
         """Count the occurrences of each character that is not in the vocabulary."""
         found: Counter[str] = Counter()
+        unk = self.special.unk
         for text, ids in zip(texts, self.encode(texts), strict=True):
-            if UNK in ids:
+            if unk in ids:
                 pieces = zip(self.surfaces(text), ids, strict=True)
-                found.update("".join(piece for piece, number in pieces if number == UNK))
+                found.update("".join(piece for piece, number in pieces if number == unk))
         return found
 
     def normalize(self, texts: Sequence[str]) -> list[str]:
@@ -191,7 +204,7 @@ def normalized(texts: Iterable[str], rule: str) -> Iterator[str]:
 
 
 def _normalizer(rule: str) -> sentencepiece.SentencePieceNormalizer:
-    """Return a normalizer that treats spaces like `Tokenizer.train`."""
+    """Return a normalizer that treats spaces like `SentencePiece.train`."""
     return sentencepiece.SentencePieceNormalizer(
         rule_name=rule,
         add_dummy_prefix=True,
@@ -244,77 +257,3 @@ def explain(message: str, vocab_size: int) -> str:
             f"{needed[2]} pieces: raise it, or lower tokenizer.character_coverage"
         )
     return f"SentencePiece could not learn a vocabulary of {vocab_size} pieces: {message}"
-
-
-class Tokenizers(NamedTuple):
-    """The tokenizers of both sides.
-
-    With a shared vocabulary they are the same object, or have the same pieces and differ only in
-    normalization.
-    """
-
-    source: Tokenizer
-    target: Tokenizer
-
-    @property
-    def shared(self) -> bool:
-        """Whether both sides use the same vocabulary."""
-        return self.source is self.target or self.source.shares is self.target
-
-    @classmethod
-    def train(
-        cls,
-        sources: Iterable[str],
-        targets: Iterable[str],
-        *,
-        shared: bool,
-        kind: Literal["unigram", "bpe"],
-        vocab_size: int,
-        character_coverage: float,
-        normalization: str,
-        target_normalization: str | None = None,
-    ) -> "Tokenizers":
-        """Learn one vocabulary of `vocab_size` for both sides, or one of that size for each.
-
-        `normalization` applies to the source, and to the target unless `target_normalization` is
-        set.
-        """
-        target_rule = target_normalization or normalization
-
-        def learn(texts: Iterable[str], normalization: str) -> Tokenizer:
-            return Tokenizer.train(
-                texts,
-                kind=kind,
-                vocab_size=vocab_size,
-                character_coverage=character_coverage,
-                normalization=normalization,
-            )
-
-        if shared:
-            if target_rule == normalization:
-                both = learn(chain(sources, targets), normalization)
-                return cls(both, both)
-            target = learn(chain(normalized(sources, normalization), targets), target_rule)
-            return cls(target.normalizing(normalization), target)
-        return cls(learn(sources, normalization), learn(targets, target_rule))
-
-    def save(self, folder: Path) -> None:
-        """Write both tokenizers to a run folder.
-
-        A shared vocabulary is saved as tokenizer.model, plus source.model if source text is
-        normalized differently; two vocabularies are saved as source.model and target.model.
-        """
-        if self.shared:
-            self.target.save(folder / "tokenizer.model")
-        if self.source is not self.target:
-            self.source.save(folder / "source.model")
-        if not self.shared:
-            self.target.save(folder / "target.model")
-
-    @classmethod
-    def load(cls, folder: Path) -> "Tokenizers":
-        """Read the tokenizers written by `save`."""
-        if (folder / "tokenizer.model").is_file():
-            target, own = Tokenizer.load(folder / "tokenizer.model"), folder / "source.model"
-            return cls(Tokenizer.load(own, target) if own.is_file() else target, target)
-        return cls(Tokenizer.load(folder / "source.model"), Tokenizer.load(folder / "target.model"))
