@@ -97,8 +97,8 @@ class SentencePiece:
         if min(ids) < 0 or len(set(ids)) < len(ids):
             raise UserError(
                 f"{path} must have different ids of padding, begin, end and unknown, but they are "
-                f"{', '.join(map(str, ids))} (-1: none): train the SentencePiece model with pad_id, "
-                "bos_id, eos_id and unk_id"
+                f"{', '.join(map(str, ids))} (-1: none): train SentencePiece with its options "
+                "pad_id, bos_id, eos_id and unk_id"
             )
         if shares and tokenizer.vocabulary != shares.vocabulary:
             raise UserError(

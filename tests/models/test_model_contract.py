@@ -1,5 +1,6 @@
 """Every YAML in configs/model must keep the promises made in seq2seq/models/base.py."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from seq2seq.config import build, fits, locate
 from seq2seq.models.base import Autoregressive, Seq2Seq, select
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
 from seq2seq.search.beam import Beam
-from seq2seq.text.batching import BOS, EOS, PAD, Batch, collate
+from seq2seq.text.batching import Batch, collate
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
+PAD = SPECIAL.pad
 
 MODELS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
 VOCAB = 13
@@ -119,7 +124,7 @@ def autoregressive(request: pytest.FixtureRequest) -> Autoregressive:
 
 @pytest.fixture
 def batch() -> Batch:
-    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])])
+    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])], SPECIAL)
 
 
 def attention_of(model: Seq2Seq, batch: Batch) -> torch.Tensor:
@@ -184,7 +189,7 @@ def test_a_step_without_weights_is_the_same(autoregressive, batch):
 
 def test_padding_changes_nothing(model, batch):
     wider = torch.nn.functional.pad(batch.src, (0, 3), value=PAD)
-    padded = Batch(wider, batch.tgt_in, batch.tgt_out, batch.num_tokens)
+    padded = replace(batch, src=wider)
     torch.testing.assert_close(model(padded).logits, model(batch).logits)
     torch.testing.assert_close(model.loss(padded), model.loss(batch))
 
@@ -194,7 +199,7 @@ def test_a_batch_equals_its_sentences_one_by_one(model, batch):
     for i in range(3):
         n, m = int(batch.src_mask[i].sum()), int((batch.tgt_out[i] != PAD).sum())
         one = slice(i, i + 1)
-        alone = Batch(batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m], m)
+        alone = Batch(batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m], m, PAD)
         output = model(alone)
         torch.testing.assert_close(output.logits[0], together.logits[i, :m])
         if together.attention is not None:
@@ -207,7 +212,7 @@ def test_the_future_is_hidden(autoregressive, batch):
     model = autoregressive
     changed = batch.tgt_in.clone()
     changed[:, 2:] = 4
-    other = Batch(batch.src, changed, batch.tgt_out, batch.num_tokens)
+    other = replace(batch, tgt_in=changed)
     torch.testing.assert_close(model(other).logits[:, :2], model(batch).logits[:, :2])
     assert not torch.allclose(model(other).logits[:, 2:], model(batch).logits[:, 2:])
 
@@ -216,7 +221,7 @@ def test_the_source_matters_to_its_last_word(model, batch):
     for position in range(4):
         changed = batch.src.clone()
         changed[0, position] = 12
-        other = Batch(changed, batch.tgt_in, batch.tgt_out, batch.num_tokens)
+        other = replace(batch, src=changed)
         assert not torch.allclose(model(other).logits[0], model(batch).logits[0], atol=1e-6)
 
 
@@ -272,7 +277,7 @@ def test_search_returns_the_score_that_the_model_gives(autoregressive, batch):
         assert hypotheses
         for hypothesis in hypotheses:
             words = batch.src[i][batch.src_mask[i]][:-1].tolist()
-            forced = collate([(words, hypothesis.tokens)])
+            forced = collate([(words, hypothesis.tokens)], SPECIAL)
             score = -model.loss(forced).item()
             assert score == pytest.approx(hypothesis.log_probability, abs=1e-4)
             attention = model(forced).attention
@@ -328,7 +333,7 @@ def test_it_learns_to_reverse(section):
     pairs = [([a, b, c], [c, b, a]) for a, b, c in ((4, 5, 6), (7, 8, 9), (10, 11, 12), (6, 4, 12))]
     # A masked language model learns from a part of each target at a time.
     rate, steps = (1e-2, 200) if isinstance(model, Autoregressive) else (5e-3, 400)
-    batch, optimizer = collate(pairs), torch.optim.Adam(model.parameters(), lr=rate)
+    batch, optimizer = collate(pairs, SPECIAL), torch.optim.Adam(model.parameters(), lr=rate)
     for _ in range(steps):
         optimizer.zero_grad()
         (model.loss(batch) / batch.num_tokens).backward()
@@ -338,7 +343,3 @@ def test_it_learns_to_reverse(section):
     search = build("search", search_settings(model.natural_search) | limits)
     found = search.greedy()(model.eval(), batch.src, batch.src_mask)
     assert [group[0].tokens for group in found] == [target for _, target in pairs]
-
-
-def test_ids_agree():
-    assert (PAD, BOS, EOS) == (0, 1, 2)
