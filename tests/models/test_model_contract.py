@@ -1,5 +1,6 @@
 """Every YAML in configs/model must keep the promises made in seq2seq/models/base.py."""
 
+import copy
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -11,9 +12,9 @@ import yaml
 
 from seq2seq.compose import search_settings
 from seq2seq.config import build, fits, locate
-from seq2seq.models.base import Autoregressive, Seq2Seq, select
+from seq2seq.models.base import Autoregressive, MaskedLM, Seq2Seq, select
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
-from seq2seq.search.beam import Beam
+from seq2seq.search import Beam, MaskPredict, Sample, Search
 from seq2seq.text.batching import Batch, collate
 from seq2seq.text.special_ids import SpecialIds
 
@@ -40,6 +41,10 @@ SMALL = {
 # The vocabulary of both sides, and pairs, for models that fit themselves
 PIECES = ["<pad>", "<s>", "</s>", "<unk>", "▁a", "▁b", "▁c", "d", "▁e", "▁f", "▁g", "h", "▁i"]
 FITTED = [([5, 6, 7, 8], [9, 10, 11]), ([4], [12]), ([9, 12], [3, 4, 5]), ([5, 8], [9, 8])]
+PAIRS = [([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])]
+# The same vocabulary in another order: where each id is in it, and its special ids
+MOVED = [7, 3, 0, 5, 12, 1, 2, 4, 6, 8, 9, 10, 11]
+OTHER = SpecialIds(*MOVED[:4], mask=VOCAB)
 # What the YAMLs leave unchosen but promise to work, for every variant that has the key.
 CHOICES = [
     {},
@@ -124,7 +129,7 @@ def autoregressive(request: pytest.FixtureRequest) -> Autoregressive:
 
 @pytest.fixture
 def batch() -> Batch:
-    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])], SPECIAL)
+    return collate(PAIRS, SPECIAL)
 
 
 def attention_of(model: Seq2Seq, batch: Batch) -> torch.Tensor:
@@ -343,3 +348,70 @@ def test_it_learns_to_reverse(section):
     search = build("search", search_settings(model.natural_search) | limits)
     found = search.greedy()(model.eval(), batch.src, batch.src_mask)
     assert [group[0].tokens for group in found] == [target for _, target in pairs]
+
+
+def moved(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:
+    return [([MOVED[i] for i in source], [MOVED[i] for i in target]) for source, target in pairs]
+
+
+def with_other_ids(section: dict[str, Any]) -> Seq2Seq:
+    """The model of `make` with the vocabulary in another order."""
+    other = copy.deepcopy(make(section))
+    other.special = OTHER
+    if other.fits:
+        pieces = [PIECES[MOVED.index(i)] for i in range(VOCAB)]
+        next(other.fit(moved(FITTED), pieces, pieces))
+        return other
+    rows = (VOCAB, VOCAB + 1) if isinstance(other, MaskedLM) else (VOCAB,)  # + 1: the mask
+    with torch.no_grad():
+        for parameter in other.parameters():
+            if len(parameter) in rows:
+                parameter[MOVED] = parameter[:VOCAB].clone()
+    return other
+
+
+class SameDraws(Sample):
+    """Sampling with random numbers that do not depend on the ids of the source."""
+
+    def uniform(self, src, mask, n_best, steps):
+        return torch.rand(len(src) * n_best, steps, generator=torch.Generator().manual_seed(1))
+
+
+LIMITS = {"max_length": 6, "length_ratio": 2.0, "length_extra": 2}
+
+
+def searches(model: Seq2Seq) -> list[Search]:
+    """Searches of each kind that decodes the model."""
+    if isinstance(model, MaskedLM):
+        return [MaskPredict(rounds=3, lengths=2, **LIMITS)]
+    beams = [Beam(beam=beam, length_penalty=1.0, **LIMITS) for beam in (1, 3)]
+    if model.fits:  # many pieces have exactly the same probability, so draws depend on their order
+        return beams
+    return [*beams, SameDraws(temperature=1.0, top_k=0, top_p=0.9, seed=1, **LIMITS)]
+
+
+def test_the_special_ids_may_be_others(section, batch):
+    """Output and loss are the same if the vocabulary has another order."""
+    model, other = make(section), with_other_ids(section)
+    others = collate(moved(PAIRS), OTHER)
+    with torch.no_grad():
+        expected, found = model(batch), other(others)
+    torch.testing.assert_close(found.logits[..., MOVED], expected.logits)
+    torch.testing.assert_close(found.attention, expected.attention)
+    for training in (False, True):
+        losses = []
+        for one, own in ((model, batch), (other, others)):
+            torch.manual_seed(1)  # of the masks in the training of a masked language model
+            losses.append(one.train(training).loss(own, 0.1))
+        torch.testing.assert_close(losses[1], losses[0])
+
+
+def test_translations_are_the_same_with_other_special_ids(section, batch):
+    model, other = make(section), with_other_ids(section)
+    others = collate(moved(PAIRS), OTHER)
+    for search in searches(model):
+        expected = search(model, batch.src, batch.src_mask)
+        found = search(other, others.src, others.src_mask)
+        for [one], [own] in zip(found, expected, strict=True):
+            assert one.tokens == [MOVED[i] for i in own.tokens]
+            assert one.score == pytest.approx(own.score, abs=1e-4)

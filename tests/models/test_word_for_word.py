@@ -112,6 +112,37 @@ def test_with_two_vocabularies_unknown_words_are_spelled_in_the_other() -> None:
     assert greedy(model, "▁cat ▁dog ' ami", target) == "▁ c a t ▁dog <unk> a m i"
 
 
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("unit", ["word", "piece"])
+def test_the_special_ids_may_be_others(unit: str, shared: bool) -> None:
+    def moved(pieces: list[str]) -> list[str]:
+        pad, bos, eos, unk, *rest = pieces
+        return [*rest[:3], eos, pad, *rest[3:5], unk, bos, *rest[5:]]
+
+    def translation(source: list[str], target: list[str], special: SpecialIds) -> str:
+        section = {"name": "word_for_word", "iterations": 5, "unit": unit, "words": 10}
+        section |= {"candidates": 3, "pieces": 4, "smoothing": 0.1}
+        sizes = {"source_vocab": len(source), "target_vocab": len(target), "shared_vocab": shared}
+        model = build("model", section, **sizes).eval()
+        model.special = special
+        pairs = [
+            ([source.index(x) for x in s.split()], [target.index(x) for x in t.split()])
+            for s, t in PAIRS
+        ]
+        next(model.fit(pairs, source, target))
+        text = "▁cat ▁the . ▁dog ▁l ' ami ▁ c a t <unk> ▁ami"
+        batch = collate([([source.index(piece) for piece in text.split()], [])], special)
+        search = Beam(beam=1, length_penalty=1.0, max_length=50, length_ratio=3.0, length_extra=5)
+        [[best]] = search(model, batch.src, batch.src_mask)
+        return " ".join(target[token] for token in best.tokens)
+
+    target = PIECES if shared else [piece for piece in PIECES if piece not in ("▁ami", "▁")]
+    expected = translation(PIECES, target, SPECIAL)
+    assert "<unk>" in expected
+    other = SpecialIds(pad=4, bos=8, eos=3, unk=7)
+    assert translation(moved(PIECES), moved(target), other) == expected
+
+
 @pytest.mark.parametrize("penalty", [0.0, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("beam", [1, 2, 5, 20])
 def test_the_plan_wins_whatever_the_search(penalty: float, beam: int) -> None:
