@@ -139,6 +139,13 @@ def attention_of(model: Seq2Seq, batch: Batch) -> torch.Tensor:
     return weights
 
 
+@torch.no_grad()
+def log_probabilities(model: Seq2Seq, batch: Batch) -> torch.Tensor:
+    memory = model.encode(batch.src, batch.src_mask)
+    states = model.hidden(batch.tgt_in, memory, weights=False).states
+    return model.log_probability(states, batch, memory)
+
+
 def test_encode_is_embedding_then_encoding(model, batch):
     embedded = model.embed_source(batch.src)
     assert embedded.shape[:2] == batch.src.shape
@@ -267,9 +274,7 @@ def test_the_loss_is_cross_entropy_over_real_tokens(autoregressive, batch, smoot
 
 
 def test_the_loss_in_evaluation_is_the_negative_log_probability(model, batch):
-    memory = model.encode(batch.src, batch.src_mask)
-    states = model.hidden(batch.tgt_in, memory, weights=False).states
-    log_probability = model.log_probability(states, batch, memory)
+    log_probability = log_probabilities(model, batch)
     assert log_probability.shape == (3,)
     torch.testing.assert_close(model.loss(batch), -log_probability.sum())
 
@@ -398,6 +403,9 @@ def test_the_special_ids_may_be_others(section, batch):
         expected, found = model(batch), other(others)
     torch.testing.assert_close(found.logits[..., MOVED], expected.logits)
     torch.testing.assert_close(found.attention, expected.attention)
+    torch.testing.assert_close(log_probabilities(other, others), log_probabilities(model, batch))
+    passes = [one.training_pass(own) for one, own in ((model, batch), (other, others))]
+    torch.testing.assert_close(passes[1][..., MOVED], passes[0])
     for training in (False, True):
         losses = []
         for one, own in ((model, batch), (other, others)):
