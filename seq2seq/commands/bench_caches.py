@@ -23,7 +23,6 @@ from seq2seq.models.base import Autoregressive, Memory, State
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import console
 from seq2seq.system.terminal_table import TableView
-from seq2seq.text.batching import UNK
 
 SOURCE = 20  # tokens of the source sentence
 LENGTHS = (20, 200, 2000)  # target tokens
@@ -111,7 +110,7 @@ def measure(fabric: Fabric, section: dict[str, Any], config: Config) -> dict[str
     given = {"source_vocab": vocab, "target_vocab": vocab, "shared_vocab": config.tokenizer.shared}
     model: Any = build("model", section, **given)
     model = model.to(fabric.device).eval()
-    src = torch.randint(UNK, vocab, (1, SOURCE), device=fabric.device)
+    src = torch.full((1, SOURCE), model.special.unk, device=fabric.device)
     speeds = {}
     with torch.inference_mode(), fabric.autocast():
         memory = model.encode(src, torch.ones_like(src, dtype=torch.bool))
@@ -144,7 +143,7 @@ def measure(fabric: Fabric, section: dict[str, Any], config: Config) -> dict[str
 
 def decode(model: Autoregressive, memory: Memory, length: int) -> State:
     """Run so many steps, each on a given token; return the last state."""
-    token = torch.full((1,), UNK, device=next(model.parameters()).device)
+    token = torch.full((1,), model.special.unk, device=next(model.parameters()).device)
     state = model.start(memory)
     for _ in range(length):
         state = model.step(token, memory, state, weights=False).state

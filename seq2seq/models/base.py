@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.text.batching import PAD, Batch, Ids
+from seq2seq.text.batching import Batch, Ids
+from seq2seq.text.special_ids import SpecialIds
 
 Memory = Any
 State = Any
@@ -86,6 +87,8 @@ class Seq2Seq(nn.Module, ABC):
         fits: whether the model learns by `fit`, not by gradients of `loss`. The trainer then does
             `iterations` iterations, an attribute of the model.
         compiled: the methods to compile.
+        special: the ids of special tokens. `build_model` replaces the default by those of the
+            tokenizers, after the constructor and before the model is used.
     """
 
     kind: ClassVar[str] = "a model of its own kind"
@@ -95,6 +98,7 @@ class Seq2Seq(nn.Module, ABC):
     fits: ClassVar[bool] = False
     compiled: ClassVar[tuple[str, ...]] = ("encode", "hidden")
     iterations: int
+    special: SpecialIds = SpecialIds()
 
     @abstractmethod
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src width"]:
@@ -158,7 +162,7 @@ class Seq2Seq(nn.Module, ABC):
         # The output layer is the largest matrix product, so padding is removed first. A stable
         # sort selects the real tokens without a device synchronization; a boolean mask needs one.
         targets = batch.tgt_out.flatten()
-        real = (targets == PAD).sort(stable=True).indices[: batch.num_tokens]
+        real = (targets == self.special.pad).sort(stable=True).indices[: batch.num_tokens]
         return cross_entropy(
             states.index_select(0, real), *self.output_layer, targets[real], smoothing
         )
@@ -182,8 +186,8 @@ class Seq2Seq(nn.Module, ABC):
         self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
     ) -> Float[Tensor, " batch"]:
         """Return the log-probability of each target in nats, from the result of `hidden`."""
-        logits = self.project(states)
-        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none").sum(1)
+        logits, pad = self.project(states), self.special.pad
+        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=pad, reduction="none").sum(1)
 
     def training_pass(self, batch: Batch) -> Float[Tensor, "*positions vocab"]:
         """Run one forward pass as in training, to count its arithmetic; return the logits."""
@@ -221,17 +225,15 @@ class MaskedLM(Seq2Seq):
 
     `hidden` returns the states that predict each token when that token alone is masked. Their
     log-probabilities add up to the pseudo-log-likelihood of the target (Salazar et al. 2020).
+
+    The mask token is `special.mask`, an input only, which is never predicted. The constructor sets
+    `special` to `SpecialIds(mask=target_vocab)`.
     """
 
     kind = "a masked language model"
     natural_search = "mask_predict"
     pseudo_likelihood = True
     compiled = ("encode", "fill")
-
-    @property
-    @abstractmethod
-    def mask_id(self) -> int:
-        """The id of the mask token, which is an input only and is never predicted."""
 
     @abstractmethod
     def length_log_p(
@@ -249,7 +251,7 @@ class MaskedLM(Seq2Seq):
         """Compute the states that predict the masked tokens of a target, all at once.
 
         Args:
-            tgt: tokens + EOS, padded, in which any tokens are replaced by `mask_id`. The length is
+            tgt: tokens + EOS, padded, in which any tokens are replaced by the mask. The length is
                 known to the model, so EOS is never masked.
             memory: the encoded source, with a row for each row of tgt.
             weights: return the attention weights.

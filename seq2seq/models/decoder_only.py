@@ -21,7 +21,7 @@ from seq2seq.layers.transformer import (
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
-from seq2seq.text.batching import PAD, Batch
+from seq2seq.text.batching import Batch
 
 
 class Memory(NamedTuple):
@@ -109,7 +109,9 @@ class DecoderOnly(Autoregressive):
         places: Int[Tensor, "rows len"],
     ) -> Float[Tensor, "rows len dim"]:
         """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
-        places = places.masked_fill(ids == PAD, 0)  # which may be beyond the learned ones
+        places = places.masked_fill(
+            ids == self.special.pad, 0
+        )  # which may be beyond the learned ones
         learned = None if self.learned is None else self.learned.at(places)
         return self.dropout(embed(self.parts, table(ids), places, learned, segment))
 
@@ -253,7 +255,8 @@ class DecoderOnly(Autoregressive):
         if not (self.source_loss and self.training):
             return loss
         table, following = self.source.weight, batch.src[:, 1:]
-        states, following = states[:, :-1][following != PAD], following[following != PAD]
+        real = following != self.special.pad
+        states, following = states[:, :-1][real], following[real]
         return loss + cross_entropy(
             states, table, table.new_zeros(len(table)), following, smoothing
         )

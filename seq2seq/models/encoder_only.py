@@ -21,7 +21,8 @@ from seq2seq.layers.transformer import (
     initialize,
 )
 from seq2seq.models.base import Hidden, MaskedLM, OutputLayer
-from seq2seq.text.batching import EOS, PAD, Batch
+from seq2seq.text.batching import Batch
+from seq2seq.text.special_ids import SpecialIds
 
 
 class Memory(NamedTuple):
@@ -89,6 +90,7 @@ class EncoderOnly(MaskedLM):
         self.dim, self.dropout = dim, Dropout(parts.dropout)
         self.restart = target_positions == "restart"
         self.largest_offset, self.length_weight = largest_offset, length_weight
+        self.special = SpecialIds(mask=target_vocab)
         self.target = nn.Embedding(target_vocab + 1, dim)
         self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
         self.segments = nn.Embedding(2, dim)  # source, target
@@ -102,14 +104,9 @@ class EncoderOnly(MaskedLM):
         initialize(self, dim)
 
     @property
-    def mask_id(self) -> int:
-        """One past the target vocabulary."""
-        return self.target.num_embeddings - 1
-
-    @property
     def output_layer(self) -> OutputLayer:
         """The target embedding without the mask token as weight, and the output bias."""
-        return OutputLayer(self.target.weight[: self.mask_id], self.bias)
+        return OutputLayer(self.target.weight[: self.special.mask], self.bias)
 
     @property
     def stack(self) -> list[SelfAttentionLayer]:
@@ -124,7 +121,9 @@ class EncoderOnly(MaskedLM):
         places: Int[Tensor, "batch len"],
     ) -> Float[Tensor, "batch len dim"]:
         """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
-        places = places.masked_fill(ids == PAD, 0)  # which may be beyond the learned ones
+        places = places.masked_fill(
+            ids == self.special.pad, 0
+        )  # which may be beyond the learned ones
         learned = None if self.learned is None else self.learned.at(places)
         vector = self.segments.weight[segment]
         return self.dropout(embed(self.parts, table(ids), places, learned, vector))
@@ -171,7 +170,7 @@ class EncoderOnly(MaskedLM):
         x = torch.cat([memory.source, self.embed(self.target, 1, tgt, places)], dim=1)
         x, attentions = self.run(
             x,
-            torch.cat([memory.mask, tgt != PAD], dim=1),
+            torch.cat([memory.mask, tgt != self.special.pad], dim=1),
             torch.cat([places_from(start, source), places], dim=1),
             weights,
         )
@@ -189,13 +188,14 @@ class EncoderOnly(MaskedLM):
 
         This takes one pass for each position. At `</s>` no token is masked.
         """
-        tokens = F.pad(tgt[:, 1:], (0, 1), value=PAD)
-        ends = (tokens != PAD).sum(1, keepdim=True)
-        whole = tokens.scatter(1, ends, EOS)
+        pad, eos, mask = self.special.pad, self.special.eos, self.special.mask
+        tokens = F.pad(tgt[:, 1:], (0, 1), value=pad)
+        ends = (tokens != pad).sum(1, keepdim=True)
+        whole = tokens.scatter(1, ends, eos)
         states, attentions = [], []
         for place in range(tokens.size(1)):
             masked = whole.clone()
-            masked[:, place].masked_fill_(tokens[:, place] != PAD, self.mask_id)
+            masked[:, place].masked_fill_(tokens[:, place] != pad, mask)
             filled = self.fill(masked, memory, weights=weights)
             states.append(filled.states[:, place])
             if filled.attention is not None:
@@ -212,10 +212,10 @@ class EncoderOnly(MaskedLM):
         """
         memory = self.encode(batch.src, batch.src_mask)
         length = -self.true_length_log_p(batch, memory).sum()
-        predicted = real_tokens(batch.tgt_out)
+        predicted = real_tokens(batch.tgt_out, self.special)
         if self.training:
             predicted = random_masks(predicted)
-            tgt = batch.tgt_out.masked_fill(predicted, self.mask_id)
+            tgt = batch.tgt_out.masked_fill(predicted, self.special.mask)
             states = self.fill(tgt, memory, weights=False).states
         else:
             states = self.hidden(batch.tgt_in, memory, weights=False).states
@@ -231,12 +231,12 @@ class EncoderOnly(MaskedLM):
     ) -> Float[Tensor, " batch"]:
         """Return the pseudo-log-likelihood and the log-probability of the length, added up."""
         log_p = self.project(states).log_softmax(-1).gather(2, batch.tgt_out.unsqueeze(2))
-        tokens = log_p.squeeze(2).masked_fill(~real_tokens(batch.tgt_out), 0.0).sum(1)
+        tokens = log_p.squeeze(2).masked_fill(~real_tokens(batch.tgt_out, self.special), 0.0).sum(1)
         return tokens + self.true_length_log_p(batch, memory)
 
     def true_length_log_p(self, batch: Batch, memory: Memory) -> Float[Tensor, " batch"]:
         """Return the log-probability of the class of each target length."""
-        offset = (batch.tgt_out != PAD).sum(1) - memory.mask.sum(1)
+        offset = (batch.tgt_out != self.special.pad).sum(1) - memory.mask.sum(1)
         largest = self.largest_offset
         classes = offset.clamp(-largest, largest) + largest
         log_p = memory.offsets.float().log_softmax(-1)
@@ -256,10 +256,10 @@ class EncoderOnly(MaskedLM):
 
     def training_pass(self, batch: Batch) -> Float[Tensor, "masked vocab"]:
         """Run one pass with the mean number of masked tokens, half of them rounded up."""
-        real = real_tokens(batch.tgt_out)
+        real = real_tokens(batch.tgt_out, self.special)
         masked = real & (real.cumsum(1) <= (real.sum(1, keepdim=True) + 1) // 2)
         memory = self.encode(batch.src, batch.src_mask)
-        tgt = batch.tgt_out.masked_fill(masked, self.mask_id)
+        tgt = batch.tgt_out.masked_fill(masked, self.special.mask)
         return self.project(self.fill(tgt, memory, weights=False).states[masked])
 
 
@@ -268,9 +268,11 @@ def places_from(first: Int[Tensor, " batch"], length: int) -> Int[Tensor, "batch
     return first.unsqueeze(1) + torch.arange(length, device=first.device)
 
 
-def real_tokens(tgt_out: Int[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:
+def real_tokens(
+    tgt_out: Int[Tensor, "batch tgt"], special: SpecialIds
+) -> Bool[Tensor, "batch tgt"]:
     """Return where a target has a token that may be masked: not padding, not EOS."""
-    return (tgt_out != PAD) & (tgt_out != EOS)
+    return (tgt_out != special.pad) & (tgt_out != special.eos)
 
 
 def random_masks(real: Bool[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:

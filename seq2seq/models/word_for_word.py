@@ -14,7 +14,7 @@ from seq2seq.alignment.ibm_model_1 import IBMModel1
 from seq2seq.config import Within
 from seq2seq.errors import UserError
 from seq2seq.models.base import Autoregressive, Hidden, Iteration, Step
-from seq2seq.text.batching import EOS, PAD, UNK, Batch, Ids
+from seq2seq.text.batching import Batch, Ids
 from seq2seq.text.words import (
     CONTINUES,
     SPACE,
@@ -30,14 +30,13 @@ from seq2seq.text.words import (
 )
 
 Translations = list[tuple[Word, float]]  # of one word, with their probabilities
-END: Translations = [((EOS,), 1.0)]
 LONGEST_PIECE = 16  # characters, the limit of SentencePiece
 
 
 class Memory(NamedTuple):
     """The translations of each word of a source sentence; the last word is `</s>`."""
 
-    pieces: Int[Tensor, "batch words candidates pieces"]  # most probable first, padded with PAD
+    pieces: Int[Tensor, "batch words candidates pieces"]  # most probable first, then padding
     probability: Float[Tensor, "batch words candidates"]  # sums to 1
     end: Int[Tensor, " batch"]  # index of the word `</s>`
     words: Int[Tensor, "batch src"]  # word of each source piece; -1 at padding
@@ -47,7 +46,7 @@ class WordSoFar(NamedTuple):
     """The last word of the target up to each position."""
 
     number: Int[Tensor, "batch tgt"]  # counted from 0; -1 at the beginning
-    pieces: Int[Tensor, "batch tgt pieces"]  # padded with PAD
+    pieces: Int[Tensor, "batch tgt pieces"]  # then padding
     length: Int[Tensor, "batch tgt"]  # number of pieces
     ends: Bool[Tensor, "batch tgt"]  # the last piece is usually the last of its word
 
@@ -108,7 +107,7 @@ class WordForWord(Autoregressive):
         with torch.no_grad():  # until `fit` is called, each piece is a word
             for kinds in (self.source_kinds, self.target_kinds, self.target_ends):
                 kinds.fill_(1)
-        self.spaced = table(source_vocab)  # the same piece after a space; PAD if there is none
+        self.spaced = table(source_vocab)  # the same piece after a space; padding if none
         if not shared_vocab:
             self.spelling = table(source_vocab, LONGEST_PIECE)  # each piece in target pieces
         self._lexicon: tuple[int, dict[Word, Translations]] | None = None
@@ -125,26 +124,29 @@ class WordForWord(Autoregressive):
             source: the pieces of the source vocabulary.
             target: the pieces of the target vocabulary.
         """
+        special, pad = self.special, self.special.pad
         kinds = [(SPACE,) * len(vocabulary) for vocabulary in (source, target)]
-        spaced = [(PAD,) * len(vocabulary) for vocabulary in (source, target)]
+        spaced = [(pad,) * len(vocabulary) for vocabulary in (source, target)]
         if self.unit == "word":
-            kinds = [kinds_of(vocabulary) for vocabulary in (source, target)]
-            spaced = [spaced_of(vocabulary) for vocabulary in (source, target)]
-        set_table(self.source_kinds, [kinds[0]])
-        set_table(self.target_kinds, [kinds[1]])
-        set_table(self.spaced, [spaced[0]])
+            kinds = [kinds_of(vocabulary, special) for vocabulary in (source, target)]
+            spaced = [spaced_of(vocabulary, special) for vocabulary in (source, target)]
+        set_table(self.source_kinds, [kinds[0]], pad)
+        set_table(self.target_kinds, [kinds[1]], pad)
+        set_table(self.spaced, [spaced[0]], pad)
         if not self.shared_vocab:
-            set_table(self.spelling, spelling(source, target, LONGEST_PIECE))
+            spelled = spelling(source, target, LONGEST_PIECE, special.unk)
+            set_table(self.spelling, spelled, pad)
 
         def words(ids: Ids, side: int) -> list[Word]:
             found = split_words(map(int, ids), kinds[side])
-            parts = (split_symbol(word, kinds[side], spaced[side]) for word in found)
+            parts = (split_symbol(word, kinds[side], spaced[side], pad) for word in found)
             return list(chain.from_iterable(parts))
 
         sentences = [
             (words(source_ids, 0), words(target_ids, 1)) for source_ids, target_ids in pairs
         ]
-        set_table(self.target_ends, [usual_ends((words for _, words in sentences), len(target))])
+        ends = usual_ends((words for _, words in sentences), len(target))
+        set_table(self.target_ends, [ends], pad)
         known = [numbered(side) for side in zip(*sentences, strict=True)]
         model = IBMModel1(
             ([known[0][word] for word in source_words], [known[1][word] for word in target_words])
@@ -175,8 +177,8 @@ class WordForWord(Autoregressive):
                 rows.append(source[word])
                 found = [target[i] for i in model.target[indices].tolist()]
                 translations += [*found, *[()] * (candidates - len(found))]
-        set_table(self.source, rows)
-        set_table(self.target, translations)
+        set_table(self.source, rows, self.special.pad)
+        set_table(self.target, translations, self.special.pad)
         with torch.no_grad():
             self.probability.copy_(torch.from_numpy(probability))
 
@@ -196,12 +198,13 @@ class WordForWord(Autoregressive):
         """
         version = self.target._version  # counts in-place changes: new weights, another iteration
         if self._lexicon is None or self._lexicon[0] != version:
-            filled = int((self.source[:, 0] != PAD).sum())
+            pad = self.special.pad
+            filled = int((self.source[:, 0] != pad).sum())
             tables = (part[:filled] for part in (self.source, self.target, self.probability))
             source, target, probability = (part.tolist() for part in tables)
             lexicon = {
-                without_padding(word): [
-                    (without_padding(one), p) for one, p in zip(found, share, strict=True) if p
+                without_padding(word, pad): [
+                    (without_padding(one, pad), p) for one, p in zip(found, share, strict=True) if p
                 ]
                 for word, found, share in zip(source, target, probability, strict=True)
             }
@@ -220,7 +223,7 @@ class WordForWord(Autoregressive):
         pieces = {*copies, *chain.from_iterable(word for word, _ in found)}
         if not (
             all(word and 0 < p <= 1 for word, p in found)
-            and all(PAD <= piece < self.target_vocab for piece in pieces)
+            and all(0 <= piece < self.target_vocab for piece in pieces)
         ):
             raise UserError("the translation table of the model is damaged")
 
@@ -234,7 +237,8 @@ class WordForWord(Autoregressive):
         self, embedded: Float[Tensor, "batch src 1"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Look up the translations of all words; a word without any is copied."""
-        src = embedded.squeeze(-1).round().long().clamp(UNK, len(self.source_kinds) - 1)
+        src = self.text_ids(embedded.squeeze(-1).round().long())
+        end: Translations = [((self.special.eos,), 1.0)]
         rows: list[list[Translations]] = []
         owner = np.full(src.shape, -1)
         kinds = self.source_kinds.tolist(), self.target_kinds.tolist()
@@ -243,7 +247,7 @@ class WordForWord(Autoregressive):
             rows.append([])
             place = 0
             for word in split_words(row[: length - 1], kinds[0]):  # the last piece is EOS
-                parts = split_symbol(word, kinds[0], spaced)
+                parts = split_symbol(word, kinds[0], spaced, self.special.pad)
                 if parts[-1] not in self.lexicon:
                     parts = [word]
                 for part in parts:
@@ -254,10 +258,10 @@ class WordForWord(Autoregressive):
         every = list(chain.from_iterable(rows))
         count, candidates = max(map(len, rows)) + 1, max(map(len, every), default=1)
         longest = max((len(one) for one, _ in chain.from_iterable(every)), default=1)
-        pieces = np.full((len(rows), count, candidates, longest), PAD)
+        pieces = np.full((len(rows), count, candidates, longest), self.special.pad)
         probability = np.zeros((len(rows), count, candidates), np.float32)
         for i, words in enumerate(rows):
-            for j, found in enumerate([*words, END]):
+            for j, found in enumerate([*words, end]):
                 for k, (one, p) in enumerate(found):
                     pieces[i, j, k, : len(one)] = one
                     probability[i, j, k] = p
@@ -269,6 +273,12 @@ class WordForWord(Autoregressive):
             torch.from_numpy(owner).to(src.device),
         )
 
+    def text_ids(self, src: Int[Tensor, "batch src"]) -> Int[Tensor, "batch src"]:
+        """Replace ids that stand for no text by that of an unknown piece."""
+        pad, bos, eos, unk = self.special.pieces
+        known = (src >= 0) & (src < len(self.source_kinds))
+        return src.where(known & (src != pad) & (src != bos) & (src != eos), unk)
+
     def translations(self, word: Word, kinds: Sequence[int]) -> list[Translations]:
         """Return the candidates of a source word, or the word itself in target pieces.
 
@@ -278,7 +288,7 @@ class WordForWord(Autoregressive):
             return [found]
         if not self.shared_vocab:
             rows = self.spelling[list(word)].tolist()
-            word = tuple(piece for row in rows for piece in without_padding(row))
+            word = tuple(piece for row in rows for piece in without_padding(row, self.special.pad))
         return [[(part, 1.0)] for part in split_words(word, kinds)]
 
     def words_so_far(self, tgt: Int[Tensor, "batch tgt"], longest: int) -> WordSoFar:
@@ -291,7 +301,7 @@ class WordForWord(Autoregressive):
         offsets = torch.arange(longest, device=tgt.device)
         indices = (first.unsqueeze(-1) + offsets).clamp(max=tgt.size(1) - 1).flatten(1)
         pieces = tgt.gather(1, indices).unflatten(1, (-1, longest))
-        pieces = pieces.where(offsets < length.unsqueeze(-1), PAD)
+        pieces = pieces.where(offsets < length.unsqueeze(-1), self.special.pad)
         return WordSoFar(begins.cumsum(1) - 1, pieces, length, self.target_ends[tgt] > 0)
 
     def predict(self, word: WordSoFar, memory: Memory) -> tuple[Tensor, Tensor]:
@@ -307,7 +317,7 @@ class WordForWord(Autoregressive):
         end = memory.end[rows]
         here, following = word.number.clamp(min=0).minimum(end), (word.number + 1).minimum(end)
         candidates, probability = memory.pieces[rows, here], memory.probability[rows, here]
-        length, size = word.length.unsqueeze(-1), (candidates != PAD).sum(-1)
+        length, size = word.length.unsqueeze(-1), (candidates != self.special.pad).sum(-1)
         unread = torch.arange(candidates.size(-1), device=length.device) >= length.unsqueeze(-1)
         agrees = ((candidates == word.pieces.unsqueeze(2)) | unread).all(-1)
         agrees &= (size >= length) & (length > 0) & (probability > 0)
@@ -361,7 +371,7 @@ class WordForWord(Autoregressive):
         return F.cross_entropy(
             logits,
             batch.tgt_out.flatten(),
-            ignore_index=PAD,
+            ignore_index=self.special.pad,
             reduction="sum",
             label_smoothing=smoothing,
         )
@@ -388,13 +398,13 @@ class WordForWord(Autoregressive):
 
 
 def table(*shape: int) -> nn.Parameter:
-    """Return a table of ids or kinds, all zero (PAD); parameters are saved with the model."""
+    """Return a table of ids or kinds, all zero; parameters are saved with the model."""
     return nn.Parameter(torch.zeros(*shape, dtype=torch.int32), requires_grad=False)
 
 
-def set_table(parameter: nn.Parameter, rows: Sequence[Word]) -> None:
-    """Fill a table with rows of ids, each padded with PAD; missing rows are empty."""
-    values = np.full((parameter.numel() // parameter.size(-1), parameter.size(-1)), PAD, np.int32)
+def set_table(parameter: nn.Parameter, rows: Sequence[Word], pad: int) -> None:
+    """Fill a table with rows of ids, each padded with `pad`; missing rows are empty."""
+    values = np.full((parameter.numel() // parameter.size(-1), parameter.size(-1)), pad, np.int32)
     for i, row in enumerate(rows):
         values[i, : len(row)] = row
     with torch.no_grad():

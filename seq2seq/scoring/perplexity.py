@@ -37,7 +37,7 @@ def mean_loss(model: Seq2Seq, pairs: Pairs, *, batch_tokens: int = 4096) -> floa
     total, tokens = 0.0, 0
 
     def batch_loss(rows: NDArray[np.integer[Any]]) -> tuple[float, int]:
-        batch = collate([pairs[row] for row in rows.tolist()]).to(device)
+        batch = collate([pairs[row] for row in rows.tolist()], model.special).to(device)
         return float(model.loss(batch)), batch.num_tokens
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):

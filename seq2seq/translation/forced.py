@@ -44,7 +44,7 @@ def force(
     translations: dict[int, Translation] = {}
 
     def decode(rows: NDArray[np.integer[Any]]) -> tuple[Tensor, Tensor | None]:
-        batch = collate([ids[row] for row in rows.tolist()]).to(device)
+        batch = collate([ids[row] for row in rows.tolist()], model.special).to(device)
         memory = model.encode(batch.src, batch.src_mask)
         states, attention = model.hidden(batch.tgt_in, memory)
         if not scored:

@@ -18,7 +18,7 @@ from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.sample import Sample
 from seq2seq.system.devices import pick_device
-from seq2seq.text.batching import EOS, PAD, halve_on_out_of_memory, pack, pad
+from seq2seq.text.batching import halve_on_out_of_memory, pack, pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation, present
@@ -65,9 +65,10 @@ def translate(
     done(len(texts) - len(order))
 
     def searched(rows: NDArray[np.integer[Any]]) -> tuple[list[list[Hypothesis]], list[int]]:
-        src = pad([[*ids[i], EOS] for i in rows]).to(device)
-        groups = search(model, src, src != PAD, n_best=n_best, attention=attention)
-        return groups, search.caps(src != PAD).tolist()
+        src = pad([ids[i] for i in rows], model.special, end=True).to(device)
+        mask = src != model.special.pad
+        groups = search(model, src, mask, n_best=n_best, attention=attention)
+        return groups, search.caps(mask).tolist()
 
     for batch in pack(order, lengths, BATCH_TOKENS) if len(order) else []:
         for rows, (groups, caps) in halve_on_out_of_memory(batch, searched):

@@ -11,6 +11,9 @@ from seq2seq.errors import UserError
 from seq2seq.layers.transformer import SelfAttentionInputs
 from seq2seq.models.decoder_only import DecoderOnly
 from seq2seq.text.batching import collate
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
 
 SIZES = {"source_vocab": 13, "target_vocab": 13, "shared_vocab": True}
 SMALL = {"dim": 16, "heads": 2, "layers": 2, "feed_forward": 24, "dropout": 0.0}
@@ -55,7 +58,7 @@ def one_pass(model: DecoderOnly, source: list[int], target: list[int]) -> torch.
     ids=str,
 )
 def test_a_cached_source_equals_one_pass(changes):
-    model, batch = make(**changes), collate(PAIRS)
+    model, batch = make(**changes), collate(PAIRS, SPECIAL)
     logits = model(batch).logits
     for i, (source, target) in enumerate(PAIRS):
         whole = one_pass(model, [*source, 2], [1, *target])
@@ -74,7 +77,7 @@ def test_only_a_full_mask_shows_later_source_tokens(mask):
 
 def test_the_loss_on_both_adds_that_of_the_source_in_training_only():
     both, target = (make(source_mask="causal", loss_on=on) for on in ("both", "target"))
-    batch = collate(PAIRS)
+    batch = collate(PAIRS, SPECIAL)
     torch.testing.assert_close(both.loss(batch), target.loss(batch))
     expected = target.loss(batch)
     for source, _ in PAIRS:
@@ -110,4 +113,4 @@ def test_padding_needs_no_learned_positions():
 def test_a_sequence_longer_than_its_positions_is_one_sentence():
     model = make(positions="learned", max_positions=6, target_positions="continue")
     with pytest.raises(UserError, match=r"model\.max_positions=6"):
-        model(collate(PAIRS))
+        model(collate(PAIRS, SPECIAL))
