@@ -3,6 +3,7 @@
     embed_source  source            -> vectors  what the first layer of the encoder reads
     encode        source            -> memory   computed once, never modified
     hidden        memory + target   -> states   all positions at once (teacher forcing)
+    maps          source + target   -> maps     all attention weights of such a pass
     output_layer  weight and bias, linear, so that the loss need not hold all logits at once
     start         memory            -> state    \\
     step          token + state     -> output    > one position at a time (search)
@@ -15,7 +16,7 @@ encoded sentence.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -51,6 +52,26 @@ class Output(NamedTuple):
 
     logits: Float[Tensor, "batch tgt vocab"]
     attention: Float[Tensor, "batch layers heads tgt src"] | None
+
+
+class Maps(NamedTuple):
+    """All attention weights of a forced pass; a map that the model does not have is None.
+
+    Each row is a distribution. Where one softmax covers source and target (`joint_attention`), a
+    row of `source` and the same row of `target` sum to one together. Weights of padding are zero;
+    rows of padding have no meaning.
+
+    Attributes:
+        source: from each target position to the source.
+        target: from each target position to the target so far, that is to the tokens of
+            `Batch.tgt_in`. A MaskedLM attends to the whole target, those of `Batch.tgt_out`. (See
+            `target_input`.)
+        encoder: from each source position to the source.
+    """
+
+    source: Float[Tensor, "batch layers heads tgt src"] | None
+    target: Float[Tensor, "batch layers heads tgt tgt"] | None = None
+    encoder: Float[Tensor, "batch layers heads src src"] | None = None
 
 
 class Step(NamedTuple):
@@ -89,6 +110,8 @@ class Seq2Seq(nn.Module, ABC):
         compiled: the methods to compile.
         special: the ids of special tokens. `build_model` replaces the default by those of the
             tokenizers, after the constructor and before the model is used.
+        joint_attention: whether one softmax covers source and target, see `Maps`.
+        target_input: which tokens of a Batch the columns of `Maps.target` are.
     """
 
     kind: ClassVar[str] = "a model of its own kind"
@@ -97,6 +120,8 @@ class Seq2Seq(nn.Module, ABC):
     compilable: ClassVar[bool] = False
     fits: ClassVar[bool] = False
     compiled: ClassVar[tuple[str, ...]] = ("encode", "hidden")
+    joint_attention: ClassVar[bool] = False
+    target_input: ClassVar[Literal["tgt_in", "tgt_out"]] = "tgt_in"
     iterations: int
     special: SpecialIds = SpecialIds()
 
@@ -147,6 +172,13 @@ class Seq2Seq(nn.Module, ABC):
     def forward(self, batch: Batch) -> Output:
         """Encode and decode a batch."""
         return self.decode(batch.tgt_in, self.encode(batch.src, batch.src_mask))
+
+    def maps(self, batch: Batch) -> Maps:
+        """Return all attention weights of a forced pass.
+
+        A model with self-attention overrides this. Search returns attention to the source alone.
+        """
+        return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
 
     def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
@@ -234,6 +266,7 @@ class MaskedLM(Seq2Seq):
     natural_search = "mask_predict"
     pseudo_likelihood = True
     compiled = ("encode", "fill")
+    target_input = "tgt_out"
 
     @abstractmethod
     def length_log_p(
