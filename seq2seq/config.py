@@ -141,6 +141,9 @@ class TrainConfig:
         plateau_factor: learning rate factor of plateau, after a validation without a new best score
         clip_norm: maximum gradient norm; 0 is no limit
         label_smoothing: probability mass spread uniformly over the vocabulary
+        source_word_dropout: probability that a source piece is read as unknown
+        target_word_dropout: probability that a preceding target piece is read as unknown
+        r_drop: weight alpha of R-Drop (Wu et al. 2021), about 5; doubles the time; 0 is off
         batch_tokens: maximum tokens per batch on the longer side, including padding
         accumulate: batches per update (gradient accumulation)
         max_steps: stop after this many updates; null is no limit
@@ -181,6 +184,9 @@ class TrainConfig:
     save_every: float
     max_skipped: int
     tensorboard: bool
+    source_word_dropout: Share = 0.0  # absent in older runs, like the following
+    target_word_dropout: Share = 0.0
+    r_drop: Annotated[float, Within(0, 1000)] = 0.0
 
     def __post_init__(self) -> None:
         at_least(self, "train", batch_tokens=2, accumulate=1, validate_every=1, patience=1)

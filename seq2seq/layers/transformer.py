@@ -1,5 +1,6 @@
 """Layers of Transformer models, and the hyperparameters that choose their parts."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -13,13 +14,14 @@ from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.feed_forward import FeedForward, SwiGLU
 from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
-from seq2seq.layers.normalization import RMSNorm
+from seq2seq.layers.normalization import RMSNorm, ScaleNorm
 from seq2seq.layers.positions import Rotation, alibi, rotation
 
 Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
 Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]
 Norm = Literal["pre", "post"]
-Normalization = Literal["layer", "rms"]
+Normalization = Literal["layer", "rms", "scale"]
+AttentionInit = Literal["xavier", "joint", "small"]
 FeedForwardKind = Literal["relu", "gelu", "swiglu"]
 AttentionLayer = MultiHeadAttention | LatentAttention
 
@@ -27,6 +29,8 @@ AttentionLayer = MultiHeadAttention | LatentAttention
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """Hyperparameters of all layers of a model; a model describes them as keys of its YAML file.
+
+    `embedding_dropout` and `activation_dropout` are None where they are the same as `dropout`.
 
     Raises:
         UserError: a value does not fit another one, or has no effect.
@@ -48,6 +52,9 @@ class Parts:
     normalization: Normalization = "layer"
     feed_forward_kind: FeedForwardKind = "relu"
     bias: bool = True
+    embedding_dropout: float | None = None
+    activation_dropout: float | None = None
+    attention_init: AttentionInit = "xavier"
 
     def __post_init__(self) -> None:
         if self.dim % self.heads:
@@ -139,7 +146,13 @@ class Parts:
         """Build a normalization over the last axis."""
         if self.normalization == "rms":
             return RMSNorm(self.dim)
+        if self.normalization == "scale":
+            return ScaleNorm(self.dim)
         return nn.LayerNorm(self.dim, bias=self.bias)
+
+    def embedding_dropout_layer(self) -> Dropout:
+        """Build the dropout of embeddings."""
+        return Dropout(self.dropout if self.embedding_dropout is None else self.embedding_dropout)
 
     def residual(self) -> "Residual":
         """Build the residual connection of one sublayer."""
@@ -147,7 +160,8 @@ class Parts:
 
     def feed_forward_layer(self) -> nn.Module:
         """Build the feed-forward network of one layer."""
-        sizes = (self.dim, self.feed_forward, self.dropout)
+        dropout = self.dropout if self.activation_dropout is None else self.activation_dropout
+        sizes = (self.dim, self.feed_forward, dropout)
         if self.feed_forward_kind == "swiglu":
             return SwiGLU(*sizes, bias=self.bias)
         activation = nn.ReLU() if self.feed_forward_kind == "relu" else nn.GELU()
@@ -312,12 +326,37 @@ class DecoderLayer(nn.Module):
         return AttentionOutput(self.around_feed_forward.after(x, y), attention), past
 
 
-def initialize(model: nn.Module, dim: int) -> None:
-    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings."""
+def initialize(model: nn.Module, dim: int, attention: AttentionInit = "xavier") -> None:
+    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings.
+
+    Args:
+        model: the model.
+        dim: size of its embeddings.
+        attention: initialization of the projections of attention layers: xavier is that of other
+            matrices. joint treats queries, keys and values as one matrix of 3 dim outputs, which
+            scales Xavier uniform by 1/sqrt(2), as fairseq and `torch.nn.MultiheadAttention` do.
+            small is N(0, 2 / (5 dim)), for the output projection too (SmallInit, Nguyen and
+            Salazar 2019, section 2.2).
+    """
+    inputs, outputs = attention_projections(model)
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
+            if attention == "small" and module in inputs | outputs:
+                nn.init.normal_(module.weight, std=math.sqrt(2 / (5 * dim)))
+            else:
+                scaled = attention == "joint" and module in inputs
+                nn.init.xavier_uniform_(module.weight, gain=math.sqrt(0.5) if scaled else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=dim**-0.5)
+
+
+def attention_projections(model: nn.Module) -> tuple[set[nn.Module], set[nn.Module]]:
+    """Return the input projections (queries, keys, values) and output projections of attention."""
+    layers = [one for one in model.modules() if isinstance(one, AttentionLayer)]
+    outputs: set[nn.Module] = {layer.out for layer in layers}
+    inputs: set[nn.Module] = {
+        one for layer in layers for one in layer.modules() if isinstance(one, nn.Linear)
+    }
+    return inputs - outputs, outputs

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from seq2seq.config import Layers, Share, Width
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import Cache, cached_length, grow
-from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
 from seq2seq.layers.transformer import (
     Attention,
+    AttentionInit,
     FeedForwardKind,
     Norm,
     Normalization,
@@ -58,7 +58,7 @@ class DecoderOnly(Autoregressive):
         layers: number of layers
         feed_forward: hidden size of the feed-forward networks
         norm: normalization before each sublayer (pre) or after it (post)
-        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
+        dropout: dropout probability on sublayer outputs, and where the next two are null
         attention_dropout: dropout probability on attention weights
         source_mask: source tokens attend to the whole source (full) or to earlier tokens (causal)
         loss_on: learn to predict the target, or both (with source_mask=causal); the output layer
@@ -72,9 +72,12 @@ class DecoderOnly(Autoregressive):
         rotary_dim: size of the rotary key of latent with rope; null is half of dim / heads, even
         positions: position encodings
         max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
+        normalization: layer norm, RMS norm (Zhang and Sennrich 2019) or scale norm
         feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
         bias: whether linear layers, layer norms and output layer have biases
+        embedding_dropout: dropout probability on embeddings; null is that of dropout
+        activation_dropout: dropout probability inside the feed-forward networks; null is dropout
+        attention_init: initial weights of attention: Xavier; of Q, K, V as one matrix; N(0, 2/(5d))
     """
 
     compilable = True
@@ -105,6 +108,9 @@ class DecoderOnly(Autoregressive):
         normalization: Normalization = "layer",
         feed_forward_kind: FeedForwardKind = "relu",
         bias: bool = True,
+        embedding_dropout: Share | None = None,
+        activation_dropout: Share | None = None,
+        attention_init: AttentionInit = "xavier",
     ) -> None:
         super().__init__()
         if loss_on == "both" and source_mask == "full":
@@ -134,8 +140,11 @@ class DecoderOnly(Autoregressive):
             normalization=normalization,
             feed_forward_kind=feed_forward_kind,
             bias=bias,
+            embedding_dropout=embedding_dropout,
+            activation_dropout=activation_dropout,
+            attention_init=attention_init,
         )
-        self.dim, self.dropout = dim, Dropout(dropout)
+        self.dim, self.dropout = dim, self.parts.embedding_dropout_layer()
         self.causal_source, self.source_loss = source_mask == "causal", loss_on == "both"
         self.restart = target_positions == "restart"
         self.target = nn.Embedding(target_vocab, dim)
@@ -152,7 +161,7 @@ class DecoderOnly(Autoregressive):
             self.bias = nn.Parameter(zeros)
         else:
             self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim)
+        initialize(self, dim, attention_init)
         if self.segment is not None:
             nn.init.normal_(self.segment, std=dim**-0.5)
 
@@ -294,14 +303,15 @@ class DecoderOnly(Autoregressive):
         """Run all target positions at once."""
         return self.run(tgt, memory, self.start(memory), weights)[0]
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
         In training with loss_on=both, that of the source tokens after the first is added. It is no
-        part of the loss in validation, so that perplexities stay comparable.
+        part of the loss in validation, so that perplexities stay comparable. The divergence of
+        R-Drop is that of the predicted target tokens.
         """
         states, memory = self.read_source(self.embed_source(batch.src), batch.src_mask)
-        loss = self.target_loss(batch, memory, smoothing)
+        loss = self.target_loss(batch, memory, smoothing, r_drop)
         if not (self.source_loss and self.training):
             return loss
         table, following = self.source.weight, batch.src[:, 1:]

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers, Share, Width, Within
 from seq2seq.errors import UserError
-from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
 from seq2seq.layers.transformer import (
+    AttentionInit,
     FeedForwardKind,
     Norm,
     Normalization,
@@ -65,16 +65,19 @@ class EncoderOnly(MaskedLM):
         layers: number of layers
         feed_forward: hidden size of the feed-forward networks
         norm: normalization before each sublayer (pre) or after it (post)
-        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
+        dropout: dropout probability on sublayer outputs, and where the next two are null
         attention_dropout: dropout probability on attention weights
         target_positions: count on from the source (continue) or from 0 again (restart)
         largest_offset: largest predicted difference between target and source length, in tokens
         length_weight: weight of the loss of the target length in training
         positions: position encodings
         max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
+        normalization: layer norm, RMS norm (Zhang and Sennrich 2019) or scale norm
         feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
         bias: whether linear layers, layer norms and output layer have biases
+        embedding_dropout: dropout probability on embeddings; null is that of dropout
+        activation_dropout: dropout probability inside the feed-forward networks; null is dropout
+        attention_init: initial weights of attention: Xavier; of Q, K, V as one matrix; N(0, 2/(5d))
     """
 
     compilable = True
@@ -100,6 +103,9 @@ class EncoderOnly(MaskedLM):
         normalization: Normalization,
         feed_forward_kind: FeedForwardKind,
         bias: bool,
+        embedding_dropout: Share | None = None,
+        activation_dropout: Share | None = None,
+        attention_init: AttentionInit = "xavier",
     ) -> None:
         super().__init__()
         if positions == "none":
@@ -119,8 +125,11 @@ class EncoderOnly(MaskedLM):
             normalization=normalization,
             feed_forward_kind=feed_forward_kind,
             bias=bias,
+            embedding_dropout=embedding_dropout,
+            activation_dropout=activation_dropout,
+            attention_init=attention_init,
         )
-        self.dim, self.dropout = dim, Dropout(dropout)
+        self.dim, self.dropout = dim, self.parts.embedding_dropout_layer()
         self.restart = target_positions == "restart"
         self.largest_offset, self.length_weight = largest_offset, length_weight
         self.target = nn.Embedding(target_vocab + 1, dim)
@@ -137,7 +146,7 @@ class EncoderOnly(MaskedLM):
             self.bias = nn.Parameter(zeros)
         else:
             self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim)
+        initialize(self, dim, attention_init)
 
     @property
     def mask_id(self) -> int:
@@ -244,12 +253,13 @@ class EncoderOnly(MaskedLM):
         attention = torch.stack(attentions, dim=3) if attentions else None
         return Hidden(torch.stack(states, dim=1), attention)
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the loss in nats, summed over all target tokens that are not padding.
 
         In training it is the mean over masked tokens, plus length_weight times the mean over
         lengths, times the number of target tokens, as if the means held for all of them. In
         evaluation it is the negative pseudo-log-likelihood; label smoothing applies to tokens.
+        There is no R-Drop: two passes mask different tokens.
         """
         memory = self.encode(batch.src, batch.src_mask)
         length = -self.true_length_log_p(batch, memory).sum()

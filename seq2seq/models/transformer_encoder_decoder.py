@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from seq2seq.config import Layers, Share, Width
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import Cache, SourceCache, cached_length
-from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
 from seq2seq.layers.transformer import (
     Attention,
+    AttentionInit,
     DecoderLayer,
     FeedForwardKind,
     Norm,
@@ -64,7 +64,7 @@ class TransformerEncoderDecoder(Autoregressive):
         decoder_layers: number of decoder layers
         feed_forward: hidden size of the feed-forward networks
         norm: normalization before each sublayer (pre) or after it (post, as in the paper)
-        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
+        dropout: dropout probability on sublayer outputs, and where the next two are null
         attention_dropout: dropout probability on attention weights
         attention: kind of the decoder's attention; latent is that of DeepSeek-V2
         key_value_heads: number of key/value heads of grouped_query; heads is a multiple of it
@@ -73,9 +73,12 @@ class TransformerEncoderDecoder(Autoregressive):
         rotary_dim: size of the rotary key of latent with rope; null is half of dim / heads, even
         positions: position encodings; rope and alibi act in self-attention only
         max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
+        normalization: layer norm, RMS norm (Zhang and Sennrich 2019) or scale norm
         feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
         bias: whether linear layers, layer norms and output layer have biases
+        embedding_dropout: dropout probability on embeddings; null is that of dropout
+        activation_dropout: dropout probability inside the feed-forward networks; null is dropout
+        attention_init: initial weights of attention: Xavier; of Q, K, V as one matrix; N(0, 2/(5d))
         cross_attention_cache: while decoding, keep keys and values of each layer, or the source
     """
 
@@ -105,6 +108,9 @@ class TransformerEncoderDecoder(Autoregressive):
         normalization: Normalization = "layer",
         feed_forward_kind: FeedForwardKind = "relu",
         bias: bool = True,
+        embedding_dropout: Share | None = None,
+        activation_dropout: Share | None = None,
+        attention_init: AttentionInit = "xavier",
         cross_attention_cache: Literal["keys", "source"] = "keys",
     ) -> None:
         super().__init__()
@@ -125,6 +131,9 @@ class TransformerEncoderDecoder(Autoregressive):
             normalization=normalization,
             feed_forward_kind=feed_forward_kind,
             bias=bias,
+            embedding_dropout=embedding_dropout,
+            activation_dropout=activation_dropout,
+            attention_init=attention_init,
         )
         if cross_attention_cache == "source" and attention == "latent":
             raise UserError(
@@ -132,7 +141,7 @@ class TransformerEncoderDecoder(Autoregressive):
                 "model.attention=latent, which caches a normalized vector of its own in each layer"
             )
         self.parts, self.cross_attention_cache = parts, cross_attention_cache
-        self.dim, self.dropout = dim, Dropout(dropout)
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.target = nn.Embedding(target_vocab, dim)
         self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
         self.source_positions: LearnedPositions | None = None
@@ -151,7 +160,7 @@ class TransformerEncoderDecoder(Autoregressive):
             self.bias = nn.Parameter(zeros)
         else:
             self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim)
+        initialize(self, dim, attention_init)
 
     def embed(
         self,

@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from seq2seq.config import Config
+from seq2seq.config import Config, TrainConfig
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
+from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.weights import build_model
 from seq2seq.system import devices
 from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.text.word_dropout import drop_words
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
 from seq2seq.training.optimizer import make_optimizer
@@ -53,6 +55,7 @@ class Learner:
         )
         devices.seed_generators(config.seed)  # the same initial weights in every process
         self.raw_model = build_model(config.model, tokenizers)
+        refuse_without_effect(self.raw_model, config.train)
         # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
         self.prepare_updates()
@@ -145,9 +148,7 @@ class Learner:
         for i, (_, batch) in enumerate(drawn, 1):
             try:
                 with self.fabric.no_backward_sync(self.model, enabled=i < len(drawn)):
-                    loss = self.model.loss(
-                        batch.to(self.fabric.device), self.settings.label_smoothing
-                    )
+                    loss = self.loss(batch)
                     # DDP averages gradients over processes; the loss is a mean over tokens.
                     self.fabric.backward(loss * (self.fabric.world_size / tokens))
             except (RuntimeError, MemoryError) as error:
@@ -162,6 +163,22 @@ class Learner:
                 raise
             losses.append(loss.detach())
         return devices.sum_over_processes(self.fabric, torch.stack(losses).sum()), tokens
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch in nats, summed over its target tokens.
+
+        With R-Drop this is half of the paper's, the mean of two passes plus their divergence, so
+        that it is comparable with a loss without R-Drop.
+        """
+        settings = self.settings
+        batch = drop_words(
+            batch, source=settings.source_word_dropout, target=settings.target_word_dropout
+        ).to(self.fabric.device)
+        if settings.r_drop:
+            loss: Tensor = self.model.loss(batch.twice(), settings.label_smoothing, settings.r_drop)
+            return loss / 2
+        loss = self.model.loss(batch, settings.label_smoothing)
+        return loss  # noqa: RET504 - Fabric's wrapper has no types
 
     def too_large(self, batch: Batch) -> str:
         """The error message for a batch that does not fit into memory."""
@@ -249,3 +266,37 @@ class Learner:
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches of an epoch."""
         return {"batches": len(self.batches), "padding": self.batches.padding}
+
+
+def refuse_without_effect(model: Seq2Seq, settings: TrainConfig) -> None:
+    """Check that word dropout and R-Drop have an effect on a model.
+
+    Raises:
+        UserError: one of them has none.
+    """
+    if model.fits:
+        return
+    kind = type(model).__name__
+    for key, value in (
+        ("target_word_dropout", settings.target_word_dropout),
+        ("r_drop", settings.r_drop),
+    ):
+        if value and not model.teacher_forced:
+            raise UserError(
+                f"train.{key}={value} has no effect on {kind}, which is trained on masked targets: "
+                "remove it"
+            )
+    if settings.r_drop and not has_dropout(model):
+        raise UserError(
+            f"train.r_drop={settings.r_drop} has no effect without dropout, because both passes "
+            "are then the same: set model.dropout, or remove it"
+        )
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether two passes in training mode differ."""
+    return any(
+        (isinstance(one, nn.Dropout) and one.p > 0)
+        or (isinstance(one, nn.RNNBase) and one.dropout > 0)
+        for one in model.modules()
+    )
