@@ -82,6 +82,16 @@ class Home:
     """Annotation of a text that is a path: a leading `~/` is the user's home folder."""
 
 
+@dataclass(frozen=True)
+class Default:
+    """Annotation of a key of a TypedDict: the value of an absent key.
+
+    In a constructor, the default of the keyword has this meaning.
+    """
+
+    value: Any
+
+
 # The upper bounds are far above realistic values. They catch typing errors before these use all
 # memory or run forever.
 Width = Annotated[int, Within(1, 1 << 20)]  # units of a layer
@@ -341,6 +351,9 @@ def meanings(owner: type) -> dict[str, str]:
     """
     shared = unpacked(owner)
     found = {} if shared is None else meanings(shared)
+    if is_typeddict(owner):  # the bases are not in its method resolution order
+        for base in vars(owner).get("__orig_bases__", ()):
+            found |= meanings(base) if is_typeddict(base) else {}
     bases = inspect.getmro(owner)
     last = next((i for i, base in enumerate(bases) if "__init__" in vars(base)), 0)
     for base in reversed(bases[: last + 1]):  # those of a class replace those of its bases
@@ -396,9 +409,15 @@ def optional(owner: type) -> set[str]:
 
 
 def defaults(owner: type) -> dict[str, Any]:
-    """Return the defaults of a constructor: what keys mean that older runs do not have."""
+    """Return the defaults of a constructor or TypedDict: what keys mean that older runs lack."""
+    if is_typeddict(owner):
+        hints = get_type_hints(owner, include_extras=True).items()
+        marks = ((key, mark) for key, kind in hints for mark in get_args(required(kind)))
+        return {key: mark.value for key, mark in marks if isinstance(mark, Default)}
     parameters = inspect.signature(owner).parameters.items()
-    return {key: one.default for key, one in parameters if one.default is not one.empty}
+    own = {key: one.default for key, one in parameters if one.default is not one.empty}
+    shared = unpacked(owner)
+    return own if shared is None else defaults(shared) | own
 
 
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -1,25 +1,19 @@
 """A decoder alone as a translator: a language model over source and target (GPT's shape)."""
 
 import math
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Share, Width
+from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import Cache, cached_length, grow
 from seq2seq.layers.loss import cross_entropy
+from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
 from seq2seq.layers.transformer import (
-    Attention,
-    AttentionInit,
-    FeedForwardKind,
-    Norm,
-    Normalization,
-    Parts,
-    Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
     initialize,
@@ -53,31 +47,12 @@ class DecoderOnly(Autoregressive):
     Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
 
     Args:
-        dim: size of the embeddings and hidden states
-        heads: number of attention heads; each has size dim / heads
         layers: number of layers
-        feed_forward: hidden size of the feed-forward networks
-        norm: normalization before each sublayer (pre) or after it (post)
-        dropout: dropout probability on sublayer outputs, and where the next two are null
-        attention_dropout: dropout probability on attention weights
         source_mask: source tokens attend to the whole source (full) or to earlier tokens (causal)
         loss_on: learn to predict the target, or both (with source_mask=causal); the output layer
             for the source has no bias
         target_positions: count on from the source (continue) or from 0 again (restart), marked by
             a learned vector that is added to the embeddings of the target
-        attention: kind of attention; latent is that of DeepSeek-V2
-        key_value_heads: number of key/value heads of grouped_query; heads is a multiple of it
-        latent_dim: size of the cached vector of latent; null is 4 * dim / heads
-        query_latent_dim: size of the latent vector of the queries of latent; null has none
-        rotary_dim: size of the rotary key of latent with rope; null is half of dim / heads, even
-        positions: position encodings
-        max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, RMS norm (Zhang and Sennrich 2019) or scale norm
-        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
-        bias: whether linear layers, layer norms and output layer have biases
-        embedding_dropout: dropout probability on embeddings; null is that of dropout
-        activation_dropout: dropout probability inside the feed-forward networks; null is dropout
-        attention_init: initial weights of attention: Xavier; of Q, K, V as one matrix; N(0, 2/(5d))
     """
 
     compilable = True
@@ -88,63 +63,26 @@ class DecoderOnly(Autoregressive):
         source_vocab: int,
         target_vocab: int,
         shared_vocab: bool,
-        dim: Width,
-        heads: Width,
         layers: Layers,
-        feed_forward: Width,
-        norm: Norm,
-        dropout: Share,
-        attention_dropout: Share,
         source_mask: Literal["full", "causal"] = "full",
         loss_on: Literal["target", "both"] = "target",
         target_positions: Literal["continue", "restart"] = "restart",
-        attention: Attention = "multi_head",
-        key_value_heads: Width | None = None,
-        latent_dim: Width | None = None,
-        query_latent_dim: Width | None = None,
-        rotary_dim: Width | None = None,
-        positions: Positions = "sinusoidal",
-        max_positions: Width | None = None,
-        normalization: Normalization = "layer",
-        feed_forward_kind: FeedForwardKind = "relu",
-        bias: bool = True,
-        embedding_dropout: Share | None = None,
-        activation_dropout: Share | None = None,
-        attention_init: AttentionInit = "xavier",
+        **keys: Unpack[AttentionKeys],
     ) -> None:
         super().__init__()
+        self.parts = parts = Parts.of(keys)
+        dim, max_positions = parts.dim, parts.max_positions
         if loss_on == "both" and source_mask == "full":
             raise UserError(
                 "model.loss_on=both needs model.source_mask=causal: with a full mask each source "
                 "token sees the token that it should predict"
             )
-        if positions == "none" and target_positions == "continue":
+        if parts.positions == "none" and target_positions == "continue":
             raise UserError(
                 "model.target_positions=continue has no effect with model.positions=none: set "
                 "model.target_positions=restart, which marks the target by a learned vector"
             )
-        self.parts = Parts(
-            dim=dim,
-            heads=heads,
-            feed_forward=feed_forward,
-            norm=norm,
-            dropout=dropout,
-            attention_dropout=attention_dropout,
-            attention=attention,
-            key_value_heads=key_value_heads,
-            latent_dim=latent_dim,
-            query_latent_dim=query_latent_dim,
-            rotary_dim=rotary_dim,
-            positions=positions,
-            max_positions=max_positions,
-            normalization=normalization,
-            feed_forward_kind=feed_forward_kind,
-            bias=bias,
-            embedding_dropout=embedding_dropout,
-            activation_dropout=activation_dropout,
-            attention_init=attention_init,
-        )
-        self.dim, self.dropout = dim, self.parts.embedding_dropout_layer()
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.causal_source, self.source_loss = source_mask == "causal", loss_on == "both"
         self.restart = target_positions == "restart"
         self.target = nn.Embedding(target_vocab, dim)
@@ -152,16 +90,15 @@ class DecoderOnly(Autoregressive):
         self.learned = None if max_positions is None else LearnedPositions(max_positions, dim)
         self.segment = nn.Parameter(torch.zeros(dim)) if self.restart else None
         self.layers = nn.ModuleList(
-            SelfAttentionLayer(self.parts, self.parts.attention_layer(positions=True))
-            for _ in range(layers)
+            SelfAttentionLayer(parts, parts.attention_layer(positions=True)) for _ in range(layers)
         )
-        self.norm = self.parts.norm_layer() if norm == "pre" else nn.Identity()
+        self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         zeros = torch.zeros(target_vocab)
-        if bias:
+        if parts.bias:
             self.bias = nn.Parameter(zeros)
         else:
             self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim, attention_init)
+        initialize(self, dim, parts.attention_init)
         if self.segment is not None:
             nn.init.normal_(self.segment, std=dim**-0.5)
 

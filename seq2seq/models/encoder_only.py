@@ -1,24 +1,19 @@
 """An encoder alone as a translator: a masked language model of source and target (BERT's shape)."""
 
 import math
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, Unpack, cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Share, Width, Within
+from seq2seq.config import Layers, Within
 from seq2seq.errors import UserError
 from seq2seq.layers.loss import cross_entropy
+from seq2seq.layers.parts import LayerKeys, Parts
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
 from seq2seq.layers.transformer import (
-    AttentionInit,
-    FeedForwardKind,
-    Norm,
-    Normalization,
-    Parts,
-    Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
     initialize,
@@ -60,24 +55,10 @@ class EncoderOnly(MaskedLM):
     Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
 
     Args:
-        dim: size of the embeddings and hidden states
-        heads: number of attention heads; each has size dim / heads
         layers: number of layers
-        feed_forward: hidden size of the feed-forward networks
-        norm: normalization before each sublayer (pre) or after it (post)
-        dropout: dropout probability on sublayer outputs, and where the next two are null
-        attention_dropout: dropout probability on attention weights
         target_positions: count on from the source (continue) or from 0 again (restart)
         largest_offset: largest predicted difference between target and source length, in tokens
         length_weight: weight of the loss of the target length in training
-        positions: position encodings
-        max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, RMS norm (Zhang and Sennrich 2019) or scale norm
-        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
-        bias: whether linear layers, layer norms and output layer have biases
-        embedding_dropout: dropout probability on embeddings; null is that of dropout
-        activation_dropout: dropout probability inside the feed-forward networks; null is dropout
-        attention_init: initial weights of attention: Xavier; of Q, K, V as one matrix; N(0, 2/(5d))
     """
 
     compilable = True
@@ -88,48 +69,21 @@ class EncoderOnly(MaskedLM):
         source_vocab: int,
         target_vocab: int,
         shared_vocab: bool,
-        dim: Width,
-        heads: Width,
         layers: Layers,
-        feed_forward: Width,
-        norm: Norm,
-        dropout: Share,
-        attention_dropout: Share,
         target_positions: Literal["continue", "restart"],
         largest_offset: Annotated[int, Within(0, 100_000)],
         length_weight: Annotated[float, Within(above=0, high=100)],
-        positions: Positions,
-        max_positions: Width | None,
-        normalization: Normalization,
-        feed_forward_kind: FeedForwardKind,
-        bias: bool,
-        embedding_dropout: Share | None = None,
-        activation_dropout: Share | None = None,
-        attention_init: AttentionInit = "xavier",
+        **keys: Unpack[LayerKeys],
     ) -> None:
         super().__init__()
-        if positions == "none":
+        self.parts = parts = Parts.of(keys)
+        dim, max_positions = parts.dim, parts.max_positions
+        if parts.positions == "none":
             raise UserError(
                 "model.positions=none cannot be used with model=encoder_only: without positions "
                 "the masked tokens of a sentence are all the same, and so are their predictions"
             )
-        self.parts = Parts(
-            dim=dim,
-            heads=heads,
-            feed_forward=feed_forward,
-            norm=norm,
-            dropout=dropout,
-            attention_dropout=attention_dropout,
-            positions=positions,
-            max_positions=max_positions,
-            normalization=normalization,
-            feed_forward_kind=feed_forward_kind,
-            bias=bias,
-            embedding_dropout=embedding_dropout,
-            activation_dropout=activation_dropout,
-            attention_init=attention_init,
-        )
-        self.dim, self.dropout = dim, self.parts.embedding_dropout_layer()
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.restart = target_positions == "restart"
         self.largest_offset, self.length_weight = largest_offset, length_weight
         self.target = nn.Embedding(target_vocab + 1, dim)
@@ -137,16 +91,16 @@ class EncoderOnly(MaskedLM):
         self.segments = nn.Embedding(2, dim)  # source, target
         self.learned = None if max_positions is None else LearnedPositions(max_positions, dim)
         self.layers = nn.ModuleList(
-            SelfAttentionLayer(self.parts, self.parts.multi_head()) for _ in range(layers)
+            SelfAttentionLayer(parts, parts.multi_head()) for _ in range(layers)
         )
-        self.norm = self.parts.norm_layer() if norm == "pre" else nn.Identity()
+        self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         self.offset = nn.Linear(dim, 2 * largest_offset + 1)
         zeros = torch.zeros(target_vocab)
-        if bias:
+        if parts.bias:
             self.bias = nn.Parameter(zeros)
         else:
             self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim, attention_init)
+        initialize(self, dim, parts.attention_init)
 
     @property
     def mask_id(self) -> int:

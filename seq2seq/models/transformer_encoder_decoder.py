@@ -1,25 +1,19 @@
 """The Transformer encoder-decoder that several models configure; each is a file of its own."""
 
 import math
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Share, Width
+from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import Cache, SourceCache, cached_length
+from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
 from seq2seq.layers.transformer import (
-    Attention,
-    AttentionInit,
     DecoderLayer,
-    FeedForwardKind,
-    Norm,
-    Normalization,
-    Parts,
-    Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
     initialize,
@@ -58,27 +52,8 @@ class TransformerEncoderDecoder(Autoregressive):
     `cross_attention_cache` changes no weight and can be set on a trained model at any time.
 
     Args:
-        dim: size of the embeddings and hidden states
-        heads: number of attention heads; each has size dim / heads
         encoder_layers: number of encoder layers
         decoder_layers: number of decoder layers
-        feed_forward: hidden size of the feed-forward networks
-        norm: normalization before each sublayer (pre) or after it (post, as in the paper)
-        dropout: dropout probability on sublayer outputs, and where the next two are null
-        attention_dropout: dropout probability on attention weights
-        attention: kind of the decoder's attention; latent is that of DeepSeek-V2
-        key_value_heads: number of key/value heads of grouped_query; heads is a multiple of it
-        latent_dim: size of the cached vector of latent; null is 4 * dim / heads
-        query_latent_dim: size of the latent vector of the queries of latent; null has none
-        rotary_dim: size of the rotary key of latent with rope; null is half of dim / heads, even
-        positions: position encodings; rope and alibi act in self-attention only
-        max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, RMS norm (Zhang and Sennrich 2019) or scale norm
-        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
-        bias: whether linear layers, layer norms and output layer have biases
-        embedding_dropout: dropout probability on embeddings; null is that of dropout
-        activation_dropout: dropout probability inside the feed-forward networks; null is dropout
-        attention_init: initial weights of attention: Xavier; of Q, K, V as one matrix; N(0, 2/(5d))
         cross_attention_cache: while decoding, keep keys and values of each layer, or the source
     """
 
@@ -90,52 +65,15 @@ class TransformerEncoderDecoder(Autoregressive):
         source_vocab: int,
         target_vocab: int,
         shared_vocab: bool,
-        dim: Width,
-        heads: Width,
         encoder_layers: Layers,
         decoder_layers: Layers,
-        feed_forward: Width,
-        norm: Norm,
-        dropout: Share,
-        attention_dropout: Share,
-        attention: Attention = "multi_head",
-        key_value_heads: Width | None = None,
-        latent_dim: Width | None = None,
-        query_latent_dim: Width | None = None,
-        rotary_dim: Width | None = None,
-        positions: Positions = "sinusoidal",
-        max_positions: Width | None = None,
-        normalization: Normalization = "layer",
-        feed_forward_kind: FeedForwardKind = "relu",
-        bias: bool = True,
-        embedding_dropout: Share | None = None,
-        activation_dropout: Share | None = None,
-        attention_init: AttentionInit = "xavier",
         cross_attention_cache: Literal["keys", "source"] = "keys",
+        **keys: Unpack[AttentionKeys],
     ) -> None:
         super().__init__()
-        parts = Parts(
-            dim=dim,
-            heads=heads,
-            feed_forward=feed_forward,
-            norm=norm,
-            dropout=dropout,
-            attention_dropout=attention_dropout,
-            attention=attention,
-            key_value_heads=key_value_heads,
-            latent_dim=latent_dim,
-            query_latent_dim=query_latent_dim,
-            rotary_dim=rotary_dim,
-            positions=positions,
-            max_positions=max_positions,
-            normalization=normalization,
-            feed_forward_kind=feed_forward_kind,
-            bias=bias,
-            embedding_dropout=embedding_dropout,
-            activation_dropout=activation_dropout,
-            attention_init=attention_init,
-        )
-        if cross_attention_cache == "source" and attention == "latent":
+        parts = Parts.of(keys)
+        dim, max_positions = parts.dim, parts.max_positions
+        if cross_attention_cache == "source" and parts.attention == "latent":
             raise UserError(
                 "model.cross_attention_cache=source cannot be combined with "
                 "model.attention=latent, which caches a normalized vector of its own in each layer"
@@ -153,14 +91,14 @@ class TransformerEncoderDecoder(Autoregressive):
             SelfAttentionLayer(parts, parts.multi_head()) for _ in range(encoder_layers)
         )
         self.decoder = nn.ModuleList(DecoderLayer(parts) for _ in range(decoder_layers))
-        stacks = 2 if norm == "pre" else 0  # the output of a pre-norm stack is not normalized
+        stacks = 2 if parts.norm == "pre" else 0  # the output of a pre-norm stack is not normalized
         self.norms = nn.ModuleList(parts.norm_layer() for _ in range(stacks))
         zeros = torch.zeros(target_vocab)
-        if bias:
+        if parts.bias:
             self.bias = nn.Parameter(zeros)
         else:
             self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim, attention_init)
+        initialize(self, dim, parts.attention_init)
 
     def embed(
         self,
