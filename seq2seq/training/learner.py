@@ -1,5 +1,6 @@
 """One optimizer update: draw batches, compute gradients, change the weights."""
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.text.word_dropout import drop_words
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
+from seq2seq.training.moving_average import MovingAverage
 from seq2seq.training.optimizer import make_optimizer
 from seq2seq.training.state import Save, set_tensors, tensors_of
 
@@ -58,6 +60,7 @@ class Learner:
         refuse_without_effect(self.raw_model, config.train)
         # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
+        self.moving_average: MovingAverage | None = None
         self.prepare_updates()
 
     def prepare_updates(self) -> None:
@@ -87,6 +90,8 @@ class Learner:
             self.compile()
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
         self.model.mark_forward_method("loss")
+        if self.settings.ema:
+            self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
 
     def compile(self) -> None:
         """Compile what the loss calls; the loss has a custom backward pass and is not compiled.
@@ -114,7 +119,7 @@ class Learner:
         """Return the batches of the next update; set its learning rate and its random seed."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        rank, batches = self.fabric.global_rank, self.batches
+        self.step, rank, batches = step, self.fabric.global_rank, self.batches
         devices.seed_generators(self.config.seed, step, rank)
         drawn = []
         for _ in range(self.settings.accumulate):
@@ -208,7 +213,14 @@ class Learner:
         if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
             self.optimizer.step()
         self.optimizer.zero_grad()
+        if finite and self.moving_average:
+            self.moving_average.update(self.step + 1)
         return loss_value, norm_value if finite else None
+
+    def evaluated(self) -> contextlib.AbstractContextManager[None]:
+        """Context manager in which the model has the weights to validate and to keep."""
+        average = self.moving_average
+        return average.installed() if average else contextlib.nullcontext()
 
     def log_fields(self, rate: float, norm: float | None) -> dict[str, float | None]:
         """The fields of a line of log.jsonl that describe the last update."""
@@ -226,7 +238,11 @@ class Learner:
             "sampler": self.batches.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
-        return Save(tensors_of(self.raw_model, self.optimizer), facts)
+        tensors = tensors_of(self.raw_model, self.optimizer)
+        if self.moving_average:
+            average = self.moving_average.average.items()
+            tensors |= {f"average.{name}": tensor for name, tensor in average}
+        return Save(tensors, facts)
 
     def restore(self, save: Save) -> None:
         """Restore what `state` returned.
@@ -234,7 +250,12 @@ class Learner:
         Raises:
             UserError: the save belongs to another model.
         """
-        set_tensors(self.raw_model, self.optimizer, save.tensors)
+        tensors = dict(save.tensors)
+        names = [name for name in tensors if name.startswith("average.")]
+        average = {name.removeprefix("average."): tensors.pop(name) for name in names}
+        set_tensors(self.raw_model, self.optimizer, tensors)
+        if self.moving_average:
+            self.moving_average.restore(average)
         self.batches.load_state_dict(save.facts["sampler"])
         if self.scaler and save.facts["scaler"]:
             self.scaler.load_state_dict(save.facts["scaler"])
