@@ -151,6 +151,9 @@ class TrainConfig:
         plateau_factor: learning rate factor of plateau, after a validation without a new best score
         clip_norm: maximum gradient norm; 0 is no limit
         label_smoothing: probability mass spread uniformly over the vocabulary
+        source_word_dropout: probability that a source piece is read as unknown
+        target_word_dropout: probability that a preceding target piece is read as unknown
+        r_drop: weight alpha of R-Drop (Wu et al. 2021), about 5; doubles the time; 0 is off
         batch_tokens: maximum tokens per batch on the longer side, including padding
         accumulate: batches per update (gradient accumulation)
         max_steps: stop after this many updates; null is no limit
@@ -159,6 +162,7 @@ class TrainConfig:
         validate_every: updates between validations (loss and greedy BLEU)
         validate_by: score that selects the best checkpoint, bleu or loss
         patience: stop after this many validations without a new best score; null is never
+        ema: decay of an exponential moving average of the weights, such as 0.999; 0 is off
         average: number of checkpoints to average at the end; 1 is no averaging
         average_of: average the last or the best checkpoints
         log_every: updates between lines of log.jsonl
@@ -191,6 +195,10 @@ class TrainConfig:
     save_every: float
     max_skipped: int
     tensorboard: bool
+    source_word_dropout: Share = 0.0  # absent in older runs, like the following
+    target_word_dropout: Share = 0.0
+    r_drop: Annotated[float, Within(0, 1000)] = 0.0
+    ema: Share = 0.0
 
     def __post_init__(self) -> None:
         at_least(self, "train", batch_tokens=2, accumulate=1, validate_every=1, patience=1)
@@ -202,6 +210,11 @@ class TrainConfig:
         below(self, "train", label_smoothing=1, plateau_factor=1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"train.betas={self.betas} must be two numbers from 0 to below 1")
+        if self.ema and self.average > 1:
+            raise UserError(
+                f"train.ema={self.ema} and train.average={self.average} both average the weights: "
+                "use one of them (train.ema=0 or train.average=1)"
+            )
         if self.max_steps is self.max_epochs is self.max_minutes is None:
             raise UserError(
                 "training would never end: set one of train.max_steps, train.max_epochs and "

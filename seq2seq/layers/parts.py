@@ -8,15 +8,17 @@ from torch import nn
 from seq2seq.config import Default, Share, Width, defaults
 from seq2seq.errors import UserError
 from seq2seq.layers.cached_attention import CachedAttention
+from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.feed_forward import FeedForward, SwiGLU
 from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
-from seq2seq.layers.normalization import RMSNorm
+from seq2seq.layers.normalization import RMSNorm, ScaleNorm
 from seq2seq.layers.residual import Norm, Residual
 
 Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
 Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]
-Normalization = Literal["layer", "rms"]
+Normalization = Literal["layer", "rms", "scale"]
+AttentionInit = Literal["xavier", "joint", "small"]
 FeedForwardKind = Literal["relu", "gelu", "swiglu"]
 AttentionLayer = CachedAttention[Any]
 
@@ -29,13 +31,16 @@ class LayerKeys(TypedDict):
         heads: number of attention heads; each has size dim / heads
         feed_forward: hidden size of the feed-forward networks
         norm: normalization before each sublayer (pre) or after it (post, as in the paper)
-        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
+        dropout: dropout probability on sublayer outputs, and where the next two are null
+        embedding_dropout: dropout probability on embeddings; null is that of dropout
+        activation_dropout: dropout probability inside feed-forward; null is that of dropout
         attention_dropout: dropout probability on attention weights
         positions: position encodings; rope and alibi act in self-attention only
         max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
+        normalization: layer, rms (Zhang and Sennrich 2019) or scale norm (Nguyen and Salazar 2019)
         feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
         bias: whether linear layers, layer norms and output layer have biases
+        attention_init: of attention: Xavier, that of Q, K, V as one matrix, or N(0, 2 / (5 dim))
     """
 
     dim: Width
@@ -49,6 +54,9 @@ class LayerKeys(TypedDict):
     normalization: NotRequired[Annotated[Normalization, Default("layer")]]
     feed_forward_kind: NotRequired[Annotated[FeedForwardKind, Default("relu")]]
     bias: NotRequired[Annotated[bool, Default(True)]]
+    embedding_dropout: NotRequired[Annotated[Share | None, Default(None)]]
+    activation_dropout: NotRequired[Annotated[Share | None, Default(None)]]
+    attention_init: NotRequired[Annotated[AttentionInit, Default("xavier")]]
 
 
 class AttentionKeys(LayerKeys, TypedDict):  # TypedDict again, for `__orig_bases__` in Python 3.11
@@ -93,6 +101,9 @@ class Parts:
     normalization: Normalization
     feed_forward_kind: FeedForwardKind
     bias: bool
+    embedding_dropout: float | None
+    activation_dropout: float | None
+    attention_init: AttentionInit
 
     @classmethod
     def of(cls, keys: LayerKeys) -> "Parts":
@@ -190,7 +201,13 @@ class Parts:
         """Build a normalization over the last axis."""
         if self.normalization == "rms":
             return RMSNorm(self.dim)
+        if self.normalization == "scale":
+            return ScaleNorm(self.dim)
         return nn.LayerNorm(self.dim, bias=self.bias)
+
+    def embedding_dropout_layer(self) -> Dropout:
+        """Build the dropout of embeddings."""
+        return Dropout(self.dropout if self.embedding_dropout is None else self.embedding_dropout)
 
     def residual(self) -> Residual:
         """Build the residual connection of one sublayer."""
@@ -198,7 +215,8 @@ class Parts:
 
     def feed_forward_layer(self) -> nn.Module:
         """Build the feed-forward network of one layer."""
-        sizes = (self.dim, self.feed_forward, self.dropout)
+        dropout = self.dropout if self.activation_dropout is None else self.activation_dropout
+        sizes = (self.dim, self.feed_forward, dropout)
         if self.feed_forward_kind == "swiglu":
             return SwiGLU(*sizes, bias=self.bias)
         activation = nn.ReLU() if self.feed_forward_kind == "relu" else nn.GELU()

@@ -1,5 +1,6 @@
 """Layers of Transformer models."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 
 from seq2seq.layers.attention import AttentionOutput
 from seq2seq.layers.cache import Cache, SourceCache, grow
-from seq2seq.layers.parts import AttentionLayer, Parts
+from seq2seq.layers.cached_attention import CachedAttention
+from seq2seq.layers.parts import AttentionInit, AttentionLayer, Parts
 from seq2seq.layers.positions import Rotation, alibi, rotation
 
 
@@ -173,12 +175,37 @@ def add_output_bias(model: nn.Module, vocab: int, *, learned: bool) -> None:
         model.register_buffer("bias", torch.zeros(vocab), persistent=False)
 
 
-def initialize(model: nn.Module, dim: int) -> None:
-    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings."""
+def initialize(model: nn.Module, dim: int, attention: AttentionInit = "xavier") -> None:
+    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings.
+
+    Args:
+        model: the model.
+        dim: size of its embeddings.
+        attention: initialization of the projections of attention layers: xavier is that of other
+            matrices. joint treats queries, keys and values as one matrix of 3 dim outputs, which
+            scales Xavier uniform by 1/sqrt(2), as fairseq and `torch.nn.MultiheadAttention` do.
+            small is N(0, 2 / (5 dim)), for the output projection too (SmallInit, Nguyen and
+            Salazar 2019, section 2.2).
+    """
+    inputs, outputs = attention_projections(model)
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
+            if attention == "small" and module in inputs | outputs:
+                nn.init.normal_(module.weight, std=math.sqrt(2 / (5 * dim)))
+            else:
+                scaled = attention == "joint" and module in inputs
+                nn.init.xavier_uniform_(module.weight, gain=math.sqrt(0.5) if scaled else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=dim**-0.5)
+
+
+def attention_projections(model: nn.Module) -> tuple[set[nn.Module], set[nn.Module]]:
+    """Return the input projections (queries, keys, values) and output projections of attention."""
+    layers = [one for one in model.modules() if isinstance(one, CachedAttention)]
+    outputs: set[nn.Module] = {layer.out for layer in layers}
+    inputs: set[nn.Module] = {
+        one for layer in layers for one in layer.modules() if isinstance(one, nn.Linear)
+    }
+    return inputs - outputs, outputs

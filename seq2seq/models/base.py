@@ -101,6 +101,7 @@ class Seq2Seq(nn.Module, ABC):
     Attributes:
         kind: the kind of model, in the words of an error message.
         natural_search: the choice of `search=` that training uses if the user chooses none.
+        teacher_forced: whether training predicts each target token from the ones before it.
         pseudo_likelihood: whether the loss in evaluation mode is not that of a probability
             distribution over targets, so that its perplexity is not comparable with others.
         compilable: whether torch.compile can use one compiled graph for all sentence lengths. A
@@ -116,6 +117,7 @@ class Seq2Seq(nn.Module, ABC):
 
     kind: ClassVar[str] = "a model of its own kind"
     natural_search: ClassVar[str] = "beam"
+    teacher_forced: ClassVar[bool] = True
     pseudo_likelihood: ClassVar[bool] = False
     compilable: ClassVar[bool] = False
     fits: ClassVar[bool] = False
@@ -180,15 +182,20 @@ class Seq2Seq(nn.Module, ABC):
         """
         return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
         Divide it by batch.num_tokens for the mean. `smoothing` is the probability mass spread
-        uniformly over the vocabulary (label smoothing, Szegedy et al. 2016).
+        uniformly over the vocabulary (label smoothing, Szegedy et al. 2016). `r_drop` is the weight
+        of the divergence between the two halves of a batch of `Batch.twice` (R-Drop, see
+        `seq2seq.layers.loss.cross_entropy`).
         """
-        return self.target_loss(batch, self.encode(batch.src, batch.src_mask), smoothing)
+        memory = self.encode(batch.src, batch.src_mask)
+        return self.target_loss(batch, memory, smoothing, r_drop)
 
-    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+    def target_loss(
+        self, batch: Batch, memory: Memory, smoothing: float, r_drop: float = 0.0
+    ) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the encoded source."""
         states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
         # The output layer is the largest matrix product, so padding is removed first. A stable
@@ -196,7 +203,7 @@ class Seq2Seq(nn.Module, ABC):
         targets = batch.tgt_out.flatten()
         real = (targets == self.special.pad).sort(stable=True).indices[: batch.num_tokens]
         return cross_entropy(
-            states.index_select(0, real), *self.output_layer, targets[real], smoothing
+            states.index_select(0, real), *self.output_layer, targets[real], smoothing, r_drop
         )
 
     def fit(
@@ -264,6 +271,7 @@ class MaskedLM(Seq2Seq):
 
     kind = "a masked language model"
     natural_search = "mask_predict"
+    teacher_forced = False
     pseudo_likelihood = True
     compiled = ("encode", "fill")
     target_input = "tgt_out"

@@ -10,7 +10,6 @@ from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
-from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import AttentionKeys, Parts
@@ -88,7 +87,7 @@ class DecoderOnly(Autoregressive):
                 "model.target_positions=continue has no effect with model.positions=none: set "
                 "model.target_positions=restart, which marks the target by a learned vector"
             )
-        self.dim, self.dropout = dim, Dropout(parts.dropout)
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.causal_source, self.source_loss = source_mask == "causal", loss_on == "both"
         self.restart = target_positions == "restart"
         self.target = nn.Embedding(target_vocab, dim)
@@ -100,7 +99,7 @@ class DecoderOnly(Autoregressive):
         )
         self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         add_output_bias(self, target_vocab, learned=parts.bias)
-        initialize(self, dim)
+        initialize(self, dim, parts.attention_init)
         if self.segment is not None:
             nn.init.normal_(self.segment, std=dim**-0.5)
 
@@ -270,14 +269,15 @@ class DecoderOnly(Autoregressive):
         source, target = stack_layers(decoder).tensor_split([batch.src.size(1)], dim=-1)
         return Maps(source, target, stack_layers(encoder))
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
         In training with loss_on=both, that of the source tokens after the first is added. It is no
-        part of the loss in validation, so that perplexities stay comparable.
+        part of the loss in validation, so that perplexities stay comparable. The divergence of
+        R-Drop is that of the predicted target tokens.
         """
         states, memory, _ = self.read_source(self.embed_source(batch.src), batch.src_mask)
-        loss = self.target_loss(batch, memory, smoothing)
+        loss = self.target_loss(batch, memory, smoothing, r_drop)
         if not (self.source_loss and self.training):
             return loss
         table, following = self.source.weight, batch.src[:, 1:]

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from seq2seq.config import Layers, Within
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
-from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import LayerKeys, Parts
@@ -93,7 +92,7 @@ class EncoderOnly(MaskedLM):
                 "model.positions=none cannot be used with model=encoder_only: without positions "
                 "the masked tokens of a sentence are all the same, and so are their predictions"
             )
-        self.dim, self.dropout = dim, Dropout(parts.dropout)
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.restart = target_positions == "restart"
         self.largest_offset, self.length_weight = largest_offset, length_weight
         self.special = SpecialIds(mask=target_vocab)
@@ -107,7 +106,7 @@ class EncoderOnly(MaskedLM):
         self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         self.offset = nn.Linear(dim, 2 * largest_offset + 1)
         add_output_bias(self, target_vocab, learned=parts.bias)
-        initialize(self, dim)
+        initialize(self, dim, parts.attention_init)
 
     @property
     def output_layer(self) -> OutputLayer:
@@ -237,12 +236,13 @@ class EncoderOnly(MaskedLM):
         encoder = renormalized(stack_layers(attentions)[:, :, :, :source, :source])
         return Maps(tokens[..., :source], tokens[..., source:], encoder)
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the loss in nats, summed over all target tokens that are not padding.
 
         In training it is the mean over masked tokens, plus length_weight times the mean over
         lengths, times the number of target tokens, as if the means held for all of them. In
         evaluation it is the negative pseudo-log-likelihood; label smoothing applies to tokens.
+        There is no R-Drop: two passes mask different tokens.
         """
         memory = self.encode(batch.src, batch.src_mask)
         length = -self.true_length_log_p(batch, memory).sum()

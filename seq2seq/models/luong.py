@@ -104,6 +104,7 @@ class Luong(RecurrentSource):
             embedding,
             units,
             layers=layers,
+            embedding_dropout=dropout,
             dropout=dropout,
             bidirectional=bidirectional,
             reverse=reverse,

@@ -3,13 +3,13 @@
 It has no YAML file, so it is no model by itself.
 """
 
-from typing import Literal, NamedTuple, TypedDict, Unpack
+from typing import Annotated, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.config import Layers, Share, Width
+from seq2seq.config import Default, Layers, Share, Width
 from seq2seq.layers.recurrent import (
     PARTS,
     DeepOutput,
@@ -41,7 +41,9 @@ class Keys(TypedDict):
         reverse: reverse the source sentence (Sutskever et al. 2014, section 3.3)
         readout: hidden layer before the output layer, maxout or tanh
         readout_dim: size of that layer
-        dropout: dropout probability on embeddings, between layers and on the readout
+        dropout: dropout probability between layers, and where the next two are null
+        embedding_dropout: dropout probability on embeddings; null is that of dropout
+        readout_dropout: dropout probability on the readout; null is that of dropout
     """
 
     source_vocab: int
@@ -56,6 +58,8 @@ class Keys(TypedDict):
     readout: Literal["maxout", "tanh"]
     readout_dim: Width
     dropout: Share
+    embedding_dropout: NotRequired[Annotated[Share | None, Default(None)]]
+    readout_dropout: NotRequired[Annotated[Share | None, Default(None)]]
 
 
 class RecurrentEncoderDecoder(RecurrentSource):
@@ -69,12 +73,17 @@ class RecurrentEncoderDecoder(RecurrentSource):
     def __init__(self, cell: Kind, **keys: Unpack[Keys]) -> None:
         embedding, dim, layers = keys["embedding"], keys["dim"], keys["layers"]
         dropout = keys["dropout"]
+        on_embedding, on_readout = (
+            dropout if part is None else part
+            for part in (keys.get("embedding_dropout"), keys.get("readout_dropout"))
+        )
         super().__init__(
             cell,
             keys["source_vocab"],
             embedding,
             dim,
             layers=layers,
+            embedding_dropout=on_embedding,
             dropout=dropout,
             bidirectional=keys["bidirectional"],
             reverse=keys["reverse"],
@@ -83,7 +92,7 @@ class RecurrentEncoderDecoder(RecurrentSource):
         self.every_step = keys["context"] == "every_step"
         context_dim = directions * dim if self.every_step else 0
         self.bridge = linear(directions * PARTS[cell] * dim, PARTS[cell] * dim)
-        self.target = Embedding(keys["target_vocab"], embedding, dropout)
+        self.target = Embedding(keys["target_vocab"], embedding, on_embedding)
         self.decoder = Recurrence(
             cell, embedding + context_dim, dim, layers=layers, dropout=dropout
         )
@@ -92,7 +101,7 @@ class RecurrentEncoderDecoder(RecurrentSource):
             dim + embedding + context_dim,
             keys["readout_dim"],
             keys["target_vocab"],
-            dropout,
+            on_readout,
         )
 
     def encode_embedded(

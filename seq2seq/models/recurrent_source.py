@@ -19,7 +19,8 @@ class RecurrentSource(Autoregressive):
         embedding: size of the embeddings
         units: recurrent units of each direction
         layers: recurrent layers
-        dropout: dropout probability on embeddings and between layers
+        embedding_dropout: dropout probability on embeddings
+        dropout: dropout probability between layers
         bidirectional: read in both directions
         reverse: read the source from its end
     """
@@ -32,13 +33,14 @@ class RecurrentSource(Autoregressive):
         units: int,
         *,
         layers: int,
+        embedding_dropout: float,
         dropout: float,
         bidirectional: bool,
         reverse: bool = False,
     ) -> None:
         super().__init__()
         self.reverse = reverse
-        self.source = Embedding(vocab, embedding, dropout)
+        self.source = Embedding(vocab, embedding, embedding_dropout)
         self.encoder = Recurrence(
             cell, embedding, units, layers=layers, dropout=dropout, bidirectional=bidirectional
         )

@@ -10,7 +10,6 @@ from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, SourceCache, cached_length
-from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
@@ -77,7 +76,7 @@ class TransformerEncoderDecoder(Autoregressive):
                 "model.attention=latent, which caches a normalized vector of its own in each layer"
             )
         self.parts, self.cross_attention_cache = parts, cross_attention_cache
-        self.dim, self.dropout = dim, Dropout(parts.dropout)
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.target = nn.Embedding(target_vocab, dim)
         self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
         self.source_positions: LearnedPositions | None = None
@@ -92,7 +91,7 @@ class TransformerEncoderDecoder(Autoregressive):
         stacks = 2 if parts.norm == "pre" else 0  # the output of a pre-norm stack is not normalized
         self.norms = nn.ModuleList(parts.norm_layer() for _ in range(stacks))
         add_output_bias(self, target_vocab, learned=parts.bias)
-        initialize(self, dim)
+        initialize(self, dim, parts.attention_init)
 
     def embed(
         self,

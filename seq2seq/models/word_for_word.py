@@ -365,7 +365,9 @@ class WordForWord(Autoregressive):
         probability = states[..., -1:].repeat_interleave(self.target_vocab, dim=-1)
         return probability.scatter_(-1, pieces.long(), mass).log()
 
-    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+    def target_loss(
+        self, batch: Batch, memory: Memory, smoothing: float, r_drop: float = 0.0
+    ) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the encoded source."""
         logits = self.decode(batch.tgt_in, memory).logits.flatten(0, 1)
         return F.cross_entropy(

@@ -4,6 +4,7 @@ The budget includes padding, so that all batches cost about the same. Pairs of s
 batched together, so that little of the budget is padding.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -41,6 +42,11 @@ class Batch:
     def src_mask(self) -> Bool[Tensor, "batch src"]:
         """True at source tokens, False at padding."""
         return self.src != self.pad
+
+    def twice(self) -> "Batch":
+        """Return the batch followed by itself: two passes with different dropout in one."""
+        sides = {side: getattr(self, side).repeat(2, 1) for side in ("src", "tgt_in", "tgt_out")}
+        return dataclasses.replace(self, num_tokens=2 * self.num_tokens, **sides)
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device; to a GPU asynchronously, from pinned memory."""

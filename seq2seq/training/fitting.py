@@ -35,6 +35,7 @@ def settings_in_effect(config: Config) -> Config:
         max_minutes=None,
         patience=None,
         average=1,
+        ema=0.0,
         log_every=1,
     )
     return replace(config, train=train, tokenizer=replace(config.tokenizer, sampling=0.0))
