@@ -11,6 +11,7 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
 from seq2seq.layers.embedding import embed
+from seq2seq.layers.hypotheses import side_by_side, target_mask
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
@@ -207,7 +208,7 @@ class DecoderOnly(Autoregressive):
         places = memory.first.unsqueeze(1) + step  # of the target tokens of a hypothesis
         old, new = (part.repeat(1, beam) for part in places.split([past, length], dim=1))
         inputs = self.inputs(
-            self.target_mask(memory.mask, beam, past, length),
+            target_mask(memory.mask, beam, past, length),
             new,
             torch.cat([memory.places, old, new], dim=1),
             absorbed=absorbed,
@@ -242,17 +243,6 @@ class DecoderOnly(Autoregressive):
         attention = stack_layers(weights)[..., : memory.mask.size(1)]
         attention = attention.unflatten(3, (-1, length)).movedim(3, 1).flatten(0, 1)
         return renormalized(attention)
-
-    def target_mask(
-        self, source: Bool[Tensor, "batch src"], beam: int, past: int, length: int
-    ) -> Bool[Tensor, "batch queries keys"]:
-        """Return which keys the new tokens of each hypothesis attend to (see `run`)."""
-        same = torch.eye(beam, dtype=torch.bool, device=source.device)
-        earlier = torch.ones(length, past, dtype=torch.bool, device=source.device)
-        causal = torch.ones(length, length, dtype=torch.bool, device=source.device).tril()
-        own = torch.cat([block(same, earlier), block(same, causal)], dim=1)
-        seen = source.unsqueeze(1).expand(-1, own.size(0), -1)
-        return torch.cat([seen, own.expand(source.size(0), -1, -1)], dim=2)
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
@@ -301,17 +291,3 @@ class DecoderOnly(Autoregressive):
         )
         attention = self.to_source(attentions, memory, 1).squeeze(3) if weights else None
         return Step(self.project(states.squeeze(1)), attention, state)
-
-
-def side_by_side(cache: Cache, batch: int) -> Cache:
-    """Return the caches of the hypotheses of each sentence one after another along the length."""
-    return type(cache)(*(part.unflatten(0, (batch, -1)).flatten(1, 2) for part in cache))
-
-
-def block(
-    same: Bool[Tensor, "beam beam"], part: Bool[Tensor, "length keys"]
-) -> Bool[Tensor, "queries all_keys"]:
-    """Return a block matrix with `part` where the hypothesis of queries and keys is the same."""
-    beam = same.size(0)
-    both = same.view(beam, 1, beam, 1) & part.view(1, part.size(0), 1, part.size(1))
-    return both.reshape(beam * part.size(0), beam * part.size(1))

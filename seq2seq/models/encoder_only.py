@@ -1,10 +1,8 @@
 """An encoder alone as a translator: a masked language model of source and target (BERT's shape)."""
 
-from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple, Unpack, cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -23,6 +21,7 @@ from seq2seq.layers.transformer import (
 )
 from seq2seq.models.base import Hidden, Maps, MaskedLM, OutputLayer
 from seq2seq.text.batching import Batch
+from seq2seq.text.masking import each_masked, random_masks, real_tokens
 from seq2seq.text.special_ids import SpecialIds
 
 
@@ -199,7 +198,7 @@ class EncoderOnly(MaskedLM):
         This takes one pass for each position. At `</s>` no token is masked.
         """
         states, attentions = [], []
-        for place, masked in enumerate(self.each_masked(tgt)):
+        for place, masked in enumerate(each_masked(tgt, self.special)):
             filled = self.fill(masked, memory, weights=weights)
             states.append(filled.states[:, place])
             if filled.attention is not None:
@@ -207,26 +206,11 @@ class EncoderOnly(MaskedLM):
         attention = torch.stack(attentions, dim=3) if attentions else None
         return Hidden(torch.stack(states, dim=1), attention)
 
-    def each_masked(self, tgt: Int[Tensor, "batch tgt"]) -> Iterator[Int[Tensor, "batch tgt"]]:
-        """Iterate over the places of a target: tokens + EOS with the token of the place masked.
-
-        Args:
-            tgt: BOS + tokens, padded.
-        """
-        special = self.special
-        tokens = F.pad(tgt[:, 1:], (0, 1), value=special.pad)
-        ends = (tokens != special.pad).sum(1, keepdim=True)
-        whole = tokens.scatter(1, ends, special.eos)
-        for place in range(tokens.size(1)):
-            masked = whole.clone()
-            masked[:, place].masked_fill_(tokens[:, place] != special.pad, special.mask)
-            yield masked
-
     def maps(self, batch: Batch) -> Maps:
         """Return the weights of the one self-attention, in its parts (see the class)."""
         memory, source = self.encode(batch.src, batch.src_mask), batch.src.size(1)
         rows = []
-        for place, masked in enumerate(self.each_masked(batch.tgt_in)):
+        for place, masked in enumerate(each_masked(batch.tgt_in, self.special)):
             attentions = self.read(masked, memory, weights=True)[1]
             rows.append(stack_layers(attentions)[:, :, :, source + place])
         tokens = torch.stack(rows, dim=3)
@@ -300,18 +284,3 @@ class EncoderOnly(MaskedLM):
 def places_from(first: Int[Tensor, " batch"], length: int) -> Int[Tensor, "batch len"]:
     """Return consecutive places for each row."""
     return first.unsqueeze(1) + torch.arange(length, device=first.device)
-
-
-def real_tokens(
-    tgt_out: Int[Tensor, "batch tgt"], special: SpecialIds
-) -> Bool[Tensor, "batch tgt"]:
-    """Return where a target has a token that may be masked: not padding, not EOS."""
-    return (tgt_out != special.pad) & (tgt_out != special.eos)
-
-
-def random_masks(real: Bool[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:
-    """Draw which tokens to mask: a uniform number from one to all in each row, at random places."""
-    count = real.sum(1, keepdim=True)
-    masked = 1 + (torch.rand(count.shape, device=real.device) * count).long()
-    order = torch.rand(real.shape, device=real.device).masked_fill(~real, 2.0).argsort(1)
-    return real & (order.argsort(1) < masked)

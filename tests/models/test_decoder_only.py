@@ -82,7 +82,7 @@ def test_the_loss_on_both_adds_that_of_the_source_in_training_only():
     expected = target.loss(batch)
     for source, _ in PAIRS:
         ids = torch.tensor([[*source, 2]])
-        states, _ = target.read_source(target.embed_source(ids), ids > 0)
+        states, *_ = target.read_source(target.embed_source(ids), ids > 0)
         log_p = (states[0] @ target.source.weight.T).log_softmax(-1)
         expected -= sum(log_p[t, word] for t, word in enumerate(ids[0, 1:].tolist()))
     torch.testing.assert_close(both.train().loss(batch), expected)
@@ -104,9 +104,9 @@ def test_what_does_not_fit_together_is_one_sentence(changes, part):
 
 def test_padding_needs_no_learned_positions():
     model = make(positions="learned", max_positions=7, target_positions="continue")
-    batch = collate([([5, 6, 7, 8], [9]), ([4], [12, 3, 4])])  # the padded sum of lengths is 9
-    alone = [model(collate([pair])).logits[0] for pair in [([5, 6, 7, 8], [9]), ([4], [12, 3, 4])]]
-    for together, one in zip(model(batch).logits, alone, strict=True):
+    pairs = [([5, 6, 7, 8], [9]), ([4], [12, 3, 4])]  # the sum of the padded lengths is 9
+    alone = [model(collate([pair], SPECIAL)).logits[0] for pair in pairs]
+    for together, one in zip(model(collate(pairs, SPECIAL)).logits, alone, strict=True):
         torch.testing.assert_close(together[: len(one)], one)
 
 
