@@ -66,6 +66,24 @@ BeamOption = Annotated[
     int | None,
     typer.Option("--beam", min=1, max=WIDEST, help="Beam size (default: from the run)."),
 ]
+RoundsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--rounds",
+        min=1,
+        max=WIDEST,
+        help="Number of rounds of mask-predict (default: from the run).",
+    ),
+]
+LengthsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--lengths",
+        min=1,
+        max=WIDEST,
+        help="Number of lengths that mask-predict tries side by side (default: from the run).",
+    ),
+]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Source sentence.")]
 TargetOption = Annotated[
     str | None, typer.Option("--target", help="Translation of --source to force-decode.")
@@ -77,6 +95,14 @@ ReferenceOption = Annotated[
 PictureOption = Annotated[
     Path | None,
     typer.Option("--out", help="Output figure: .png, .svg or .pdf.", callback=writable()),
+]
+MapOption = Annotated[
+    Literal["source", "target", "encoder"],
+    typer.Option(
+        "--map",
+        help="Attention from the target to the source, from the target to the target so far, or "
+        "inside the encoder.",
+    ),
 ]
 TextOption = Annotated[
     tuple[Path, Path] | None,
@@ -90,7 +116,7 @@ RuleOption = Annotated[
 ]
 LayerOption = Annotated[
     str | None,
-    typer.Option(help="Decoder layer, counted from 1, or mean (default: the last but one)."),
+    typer.Option(help="Layer, counted from 1, or mean (default: the last but one)."),
 ]
 HeadOption = Annotated[
     str | None, typer.Option(help="Attention head, counted from 1, or mean (default: mean).")
@@ -177,6 +203,8 @@ def train(words: Words = None) -> None:
 def translate(
     run: RunArgument,
     beam: BeamOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
     n_best: Annotated[
         int,
         typer.Option(
@@ -184,7 +212,7 @@ def translate(
             min=1,
             max=WIDEST,
             help="Write the n best translations as lines `NUMBER ||| TEXT ||| SCORE`; a smaller "
-            "beam is widened to n.",
+            "beam or number of lengths is widened to n.",
         ),
     ] = 1,
     max_length: Annotated[
@@ -235,11 +263,12 @@ def translate(
     from seq2seq.translation.translator import Translator, run_search, sampling
 
     folder = RunFolder.open(run)
-    if sample and beam is not None:
-        raise typer.BadParameter("--sample and --beam exclude each other")
+    for option, value in {"--beam": beam, "--rounds": rounds, "--lengths": lengths}.items():
+        if sample and value is not None:
+            raise typer.BadParameter(f"--sample and {option} exclude each other")
     if not sample and any(one is not None for one in (temperature, top_k, top_p, seed)):
         raise typer.BadParameter("--temperature, --top-k, --top-p and --seed go with --sample")
-    search = run_search(folder, beam=beam, max_length=max_length)
+    search = run_search(folder, beam=beam, rounds=rounds, lengths=lengths, max_length=max_length)
     if sample:
         search = sampling(search, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     translator = Translator(folder, search=search, device=device)
@@ -255,12 +284,15 @@ def evaluate(
         typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
     ] = None,
     beam: BeamOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed."""
     from seq2seq.commands.evaluate import evaluate, score_table
 
-    print_table(score_table(evaluate(run, test or [], beam=beam, device=device)))
+    scores = evaluate(run, test or [], beam=beam, rounds=rounds, lengths=lengths, device=device)
+    print_table(score_table(scores))
     print_written(run / "scores.json", run / "hyps")
 
 
@@ -282,6 +314,7 @@ def align(
     layer: LayerOption = None,
     head: HeadOption = None,
     shift: ShiftOption = None,
+    name: MapOption = "source",
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -291,6 +324,11 @@ def align(
     """
     from seq2seq.commands.align import align
 
+    if name != "source" and (rule != "run" or shift is not None):
+        raise typer.BadParameter(
+            f"--rule and --shift have no effect with --map {name}: they choose how links are "
+            "extracted from attention to the source"
+        )
     print_written(
         *align(
             run,
@@ -300,7 +338,8 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            rule=extraction_rule(run, rule, layer, head, shift),
+            rule=extraction_rule(run, rule if name == "source" else "default", layer, head, shift),
+            name=name,
             out=out,
             device=device,
         )
@@ -478,6 +517,9 @@ def plot(
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
+    name: MapOption = "source",
+    layer: LayerOption = None,
+    head: HeadOption = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -490,6 +532,7 @@ def plot(
         from seq2seq.commands.plot_gradients import plot_gradients
 
         given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
+        given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
         for option, value in given.items():
             if value is not None and value is not False:
                 raise UserError(
@@ -509,6 +552,9 @@ def plot(
             line=line,
             reference=reference,
             beam=beam,
+            name=name,
+            layer=layer,
+            head=head,
             out=out,
             device=device,
         )

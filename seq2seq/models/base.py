@@ -3,6 +3,7 @@
     embed_source  source            -> vectors  what the first layer of the encoder reads
     encode        source            -> memory   computed once, never modified
     hidden        memory + target   -> states   all positions at once (teacher forcing)
+    maps          source + target   -> maps     all attention weights of such a pass
     output_layer  weight and bias, linear, so that the loss need not hold all logits at once
     start         memory            -> state    \\
     step          token + state     -> output    > one position at a time (search)
@@ -15,14 +16,15 @@ encoded sentence.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.text.batching import PAD, Batch, Ids
+from seq2seq.text.batching import Batch, Ids
+from seq2seq.text.special_ids import SpecialIds
 
 Memory = Any
 State = Any
@@ -52,6 +54,26 @@ class Output(NamedTuple):
     attention: Float[Tensor, "batch layers heads tgt src"] | None
 
 
+class Maps(NamedTuple):
+    """All attention weights of a forced pass; a map that the model does not have is None.
+
+    Each row is a distribution. Where one softmax covers source and target (`joint_attention`), a
+    row of `source` and the same row of `target` sum to one together. Weights of padding are zero;
+    rows of padding have no meaning.
+
+    Attributes:
+        source: from each target position to the source.
+        target: from each target position to the target so far, that is to the tokens of
+            `Batch.tgt_in`. A MaskedLM attends to the whole target, those of `Batch.tgt_out`. (See
+            `target_input`.)
+        encoder: from each source position to the source.
+    """
+
+    source: Float[Tensor, "batch layers heads tgt src"] | None
+    target: Float[Tensor, "batch layers heads tgt tgt"] | None = None
+    encoder: Float[Tensor, "batch layers heads src src"] | None = None
+
+
 class Step(NamedTuple):
     """Predictions at one target position, and the state for the next step."""
 
@@ -79,6 +101,7 @@ class Seq2Seq(nn.Module, ABC):
     Attributes:
         kind: the kind of model, in the words of an error message.
         natural_search: the choice of `search=` that training uses if the user chooses none.
+        teacher_forced: whether training predicts each target token from the ones before it.
         pseudo_likelihood: whether the loss in evaluation mode is not that of a probability
             distribution over targets, so that its perplexity is not comparable with others.
         compilable: whether torch.compile can use one compiled graph for all sentence lengths. A
@@ -86,15 +109,23 @@ class Seq2Seq(nn.Module, ABC):
         fits: whether the model learns by `fit`, not by gradients of `loss`. The trainer then does
             `iterations` iterations, an attribute of the model.
         compiled: the methods to compile.
+        special: the ids of special tokens. `build_model` replaces the default by those of the
+            tokenizers, after the constructor and before the model is used.
+        joint_attention: whether one softmax covers source and target, see `Maps`.
+        target_input: which tokens of a Batch the columns of `Maps.target` are.
     """
 
     kind: ClassVar[str] = "a model of its own kind"
     natural_search: ClassVar[str] = "beam"
+    teacher_forced: ClassVar[bool] = True
     pseudo_likelihood: ClassVar[bool] = False
     compilable: ClassVar[bool] = False
     fits: ClassVar[bool] = False
     compiled: ClassVar[tuple[str, ...]] = ("encode", "hidden")
+    joint_attention: ClassVar[bool] = False
+    target_input: ClassVar[Literal["tgt_in", "tgt_out"]] = "tgt_in"
     iterations: int
+    special: SpecialIds = SpecialIds()
 
     @abstractmethod
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src width"]:
@@ -144,23 +175,35 @@ class Seq2Seq(nn.Module, ABC):
         """Encode and decode a batch."""
         return self.decode(batch.tgt_in, self.encode(batch.src, batch.src_mask))
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def maps(self, batch: Batch) -> Maps:
+        """Return all attention weights of a forced pass.
+
+        A model with self-attention overrides this. Search returns attention to the source alone.
+        """
+        return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
+
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
         Divide it by batch.num_tokens for the mean. `smoothing` is the probability mass spread
-        uniformly over the vocabulary (label smoothing, Szegedy et al. 2016).
+        uniformly over the vocabulary (label smoothing, Szegedy et al. 2016). `r_drop` is the weight
+        of the divergence between the two halves of a batch of `Batch.twice` (R-Drop, see
+        `seq2seq.layers.loss.cross_entropy`).
         """
-        return self.target_loss(batch, self.encode(batch.src, batch.src_mask), smoothing)
+        memory = self.encode(batch.src, batch.src_mask)
+        return self.target_loss(batch, memory, smoothing, r_drop)
 
-    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+    def target_loss(
+        self, batch: Batch, memory: Memory, smoothing: float, r_drop: float = 0.0
+    ) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the encoded source."""
         states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
         # The output layer is the largest matrix product, so padding is removed first. A stable
         # sort selects the real tokens without a device synchronization; a boolean mask needs one.
         targets = batch.tgt_out.flatten()
-        real = (targets == PAD).sort(stable=True).indices[: batch.num_tokens]
+        real = (targets == self.special.pad).sort(stable=True).indices[: batch.num_tokens]
         return cross_entropy(
-            states.index_select(0, real), *self.output_layer, targets[real], smoothing
+            states.index_select(0, real), *self.output_layer, targets[real], smoothing, r_drop
         )
 
     def fit(
@@ -182,8 +225,8 @@ class Seq2Seq(nn.Module, ABC):
         self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
     ) -> Float[Tensor, " batch"]:
         """Return the log-probability of each target in nats, from the result of `hidden`."""
-        logits = self.project(states)
-        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none").sum(1)
+        logits, pad = self.project(states), self.special.pad
+        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=pad, reduction="none").sum(1)
 
     def training_pass(self, batch: Batch) -> Float[Tensor, "*positions vocab"]:
         """Run one forward pass as in training, to count its arithmetic; return the logits."""
@@ -221,17 +264,17 @@ class MaskedLM(Seq2Seq):
 
     `hidden` returns the states that predict each token when that token alone is masked. Their
     log-probabilities add up to the pseudo-log-likelihood of the target (Salazar et al. 2020).
+
+    The mask token is `special.mask`, an input only, which is never predicted. The constructor sets
+    `special` to `SpecialIds(mask=target_vocab)`.
     """
 
     kind = "a masked language model"
     natural_search = "mask_predict"
+    teacher_forced = False
     pseudo_likelihood = True
     compiled = ("encode", "fill")
-
-    @property
-    @abstractmethod
-    def mask_id(self) -> int:
-        """The id of the mask token, which is an input only and is never predicted."""
+    target_input = "tgt_out"
 
     @abstractmethod
     def length_log_p(
@@ -249,7 +292,7 @@ class MaskedLM(Seq2Seq):
         """Compute the states that predict the masked tokens of a target, all at once.
 
         Args:
-            tgt: tokens + EOS, padded, in which any tokens are replaced by `mask_id`. The length is
+            tgt: tokens + EOS, padded, in which any tokens are replaced by the mask. The length is
                 known to the model, so EOS is never masked.
             memory: the encoded source, with a row for each row of tgt.
             weights: return the attention weights.

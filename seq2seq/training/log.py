@@ -14,10 +14,10 @@ from lightning_fabric import Fabric
 from rich import box
 from rich.table import Table
 
-from seq2seq.config import Config
+from seq2seq.config import Config, locate
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import FORMAT
-from seq2seq.scoring.perplexity import perplexity
+from seq2seq.scoring.perplexity import perplexity, perplexity_key
 from seq2seq.system.console import console
 from seq2seq.system.files import append_line, synced_length, truncate, write_json
 from seq2seq.system.provenance import commit, environment, timestamp
@@ -40,6 +40,8 @@ class TrainingLog:
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
         self.fabric, self.folder, self.is_main = fabric, folder, fabric.is_global_zero
         self.clocked = config.train.schedule if config.train.max_minutes is not None else None
+        model: Any = locate("model", config.model["name"])
+        self.perplexity = f"validation_{perplexity_key(model)}"
         self.info = {
             "format": FORMAT,
             "name": config.name,
@@ -134,7 +136,7 @@ class TrainingLog:
             validation.step,
             {
                 "validation_loss": validation.loss,
-                "validation_perplexity": perplexity(validation.loss),
+                self.perplexity: perplexity(validation.loss),
                 "validation_bleu": validation.bleu,
             },
             {"minutes": minutes, "validation_seconds": seconds},

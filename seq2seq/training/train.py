@@ -258,10 +258,13 @@ class Training:
         now, started = self.now, time.perf_counter()
         if self.fabric.is_global_zero:
             model = self.learner.raw_model
-            result = self.signals.interruptible(lambda: self.validator.validate(model, now.step))
+            with self.learner.evaluated():
+                result = self.signals.interruptible(
+                    lambda: self.validator.validate(model, now.step)
+                )
+                best = result is not None and self.checkpoints.add(model, result)
             if result:
                 now.validated = now.step
-                best = self.checkpoints.add(model, result)
                 self.schedule.falls += not best
                 seconds = time.perf_counter() - started
                 self.log.log_validation(result, best=best, minutes=self.minutes, seconds=seconds)
@@ -324,7 +327,8 @@ class Training:
             if status == "finished":
                 self.save()  # so that a larger budget can resume from the last step
             if kept.best is None:
-                save_weights(model, kept.model)
+                with self.learner.evaluated():
+                    save_weights(model, kept.model)
             elif status == "finished" and kept.count > 1 and len(kept.chosen()) > 1:
                 set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
                 steps = ", ".join(str(validation.step) for validation in kept.chosen())
