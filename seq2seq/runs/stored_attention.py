@@ -186,10 +186,13 @@ def _with_maps(
     columns = Columns(**label["columns"])
     if not isinstance(columns.begin, str | None) or not isinstance(columns.joint, bool):
         raise ValueError("the columns of the map of the target are not described")
+    if not isinstance(rule := label["rule"], dict):
+        raise ValueError("the rule is not a mapping")
+    shift = rule.get("shift") is True
     taken, complete = dict.fromkeys(vectors, 0), []
     for number, line in enumerate(lines, 1):
         maps = {}
-        for name, one in _shapes(line, columns, label["rule"].get("shift", False)).items():
+        for name, one in _shapes(line, columns, shift).items():
             rest = vectors[name][taken[name] :]
             weights = _matrix(rest, len(one.rows), len(one.columns), number)
             taken[name] += weights.size
