@@ -17,7 +17,7 @@ from seq2seq.system.files import read_lines_checked, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
-MOST_MAPS = 1 << 26  # maximum size of the maps of self-attention in bytes
+MOST_MAPS = 1 << 24  # maximum size of the maps of self-attention in bytes: they are in each page
 MAPS: tuple[Literal["target"], Literal["encoder"]] = (
     "target",
     "encoder",
