@@ -3,7 +3,8 @@
 Each test set measures one thing: `test` has the lengths of the default training set; `test_long`
 has the same number of sentences in each range of lengths up to 60 words; `test_agreement` has a
 verb at a known distance from its subject, with nouns of another gender or number between them;
-`examples` has three sentences to plot.
+`test_pronoun` has a pronoun at a known distance from its antecedent, with another noun of the other
+gender; `examples` has three sentences to plot.
 """
 
 import hashlib
