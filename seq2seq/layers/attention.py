@@ -10,6 +10,7 @@ sums to one.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -53,6 +54,18 @@ def attend(
     """
     weights = masked_softmax(scores, mask)
     return (weights if dropout is None else dropout(weights)) @ values, weights
+
+
+def stack_layers(
+    weights: Sequence[Float[Tensor, "batch heads queries keys"] | None],
+) -> Float[Tensor, "batch layers heads queries keys"]:
+    """Stack the weights of the layers of a pass that was asked for its weights."""
+    return torch.stack([one for one in weights if one is not None], dim=1)
+
+
+def renormalized(weights: Float[Tensor, "*batch keys"]) -> Float[Tensor, "*batch keys"]:
+    """Divide a part of the weights of each query by its sum, so that it is a distribution."""
+    return weights / weights.sum(-1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 class AdditiveScore(nn.Module):

@@ -267,6 +267,14 @@ def attend_to_self(
     return *attention(x, cache, mask, **options), cache
 
 
+class DecoderOutput(NamedTuple):
+    """Output of a decoder layer, and the weights that were asked for."""
+
+    states: Float[Tensor, "rows tgt dim"]
+    source: Float[Tensor, "rows heads tgt src"] | None
+    target: Float[Tensor, "rows heads tgt keys"] | None
+
+
 class DecoderLayer(nn.Module):
     """Decoder layer: causal self-attention, source attention, then the feed-forward network."""
 
@@ -290,15 +298,24 @@ class DecoderLayer(nn.Module):
         source: Cache,
         mask: Bool[Tensor, "batch #queries src"],
         weights: bool,
-    ) -> tuple[AttentionOutput, Cache]:
+        self_weights: bool = False,
+    ) -> tuple[DecoderOutput, Cache]:
         """Apply the layer to x after the cached positions.
 
+        Args:
+            x: the new positions.
+            past: the cached positions.
+            inputs: what the self-attention of all layers shares.
+            source: the cache of the source.
+            mask: False where a source position is masked out.
+            weights: return the weights of the attention to the source.
+            self_weights: return the weights of the self-attention.
+
         Returns:
-            The output with the source attention weights (None if `weights` is False), and the
-            cache extended by x.
+            The output with the weights, and the cache extended by x.
         """
         y = self.around_target.before(x)
-        y, _, past = attend_to_self(self.to_target, y, past, inputs, weights=False)
+        y, to_target, past = attend_to_self(self.to_target, y, past, inputs, self_weights)
         x = self.around_target.after(x, y)
         if isinstance(source, SourceCache) and not inputs.absorbed:  # many queries: less work
             source = self.remember_source(source.states)
@@ -309,7 +326,8 @@ class DecoderLayer(nn.Module):
         if attention is not None:
             attention = attention.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.before(x))
-        return AttentionOutput(self.around_feed_forward.after(x, y), attention), past
+        x = self.around_feed_forward.after(x, y)
+        return DecoderOutput(x, attention, to_target if self_weights else None), past
 
 
 def initialize(model: nn.Module, dim: int) -> None:

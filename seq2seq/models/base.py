@@ -3,6 +3,7 @@
     embed_source  source            -> vectors  what the first layer of the encoder reads
     encode        source            -> memory   computed once, never modified
     hidden        memory + target   -> states   all positions at once (teacher forcing)
+    maps          source + target   -> maps     all attention weights of such a pass
     output_layer  weight and bias, linear, so that the loss need not hold all logits at once
     start         memory            -> state    \\
     step          token + state     -> output    > one position at a time (search)
@@ -52,6 +53,26 @@ class Output(NamedTuple):
     attention: Float[Tensor, "batch layers heads tgt src"] | None
 
 
+class Maps(NamedTuple):
+    """All attention weights of a forced pass; a map that the model does not have is None.
+
+    Each row is a distribution. Where one softmax covers source and target (`joint_attention`), a
+    row of `source` and the same row of `target` sum to one together. Weights of padding are zero;
+    rows of padding have no meaning.
+
+    Attributes:
+        source: from each target position to the source.
+        target: from each target position to the target so far: column j is the j-th token that the
+            decoder reads, which is that of `Batch.tgt_in`. A MaskedLM attends to the whole target,
+            so column j is that of `Batch.tgt_out`.
+        encoder: from each source position to the source.
+    """
+
+    source: Float[Tensor, "batch layers heads tgt src"] | None
+    target: Float[Tensor, "batch layers heads tgt tgt"] | None = None
+    encoder: Float[Tensor, "batch layers heads src src"] | None = None
+
+
 class Step(NamedTuple):
     """Predictions at one target position, and the state for the next step."""
 
@@ -86,6 +107,7 @@ class Seq2Seq(nn.Module, ABC):
         fits: whether the model learns by `fit`, not by gradients of `loss`. The trainer then does
             `iterations` iterations, an attribute of the model.
         compiled: the methods to compile.
+        joint_attention: whether one softmax covers source and target, see `Maps`.
     """
 
     kind: ClassVar[str] = "a model of its own kind"
@@ -94,6 +116,7 @@ class Seq2Seq(nn.Module, ABC):
     compilable: ClassVar[bool] = False
     fits: ClassVar[bool] = False
     compiled: ClassVar[tuple[str, ...]] = ("encode", "hidden")
+    joint_attention: ClassVar[bool] = False
     iterations: int
 
     @abstractmethod
@@ -143,6 +166,13 @@ class Seq2Seq(nn.Module, ABC):
     def forward(self, batch: Batch) -> Output:
         """Encode and decode a batch."""
         return self.decode(batch.tgt_in, self.encode(batch.src, batch.src_mask))
+
+    def maps(self, batch: Batch) -> Maps:
+        """Return all attention weights of a forced pass.
+
+        A model with self-attention overrides this. Search returns attention to the source alone.
+        """
+        return Maps(self(batch).attention)
 
     def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.

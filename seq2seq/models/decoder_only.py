@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers, Share, Width
 from seq2seq.errors import UserError
+from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, cached_length, grow
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.loss import cross_entropy
@@ -24,7 +25,7 @@ from seq2seq.layers.transformer import (
     SelfAttentionLayer,
     initialize,
 )
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, Step
 from seq2seq.text.batching import PAD, Batch
 
 
@@ -48,7 +49,8 @@ class DecoderOnly(Autoregressive):
     part of the sequence is computed once for each sentence and shared by the hypotheses of a beam.
 
     The returned attention is the part that goes to the source, divided by its sum, so that each row
-    is a distribution over the source tokens.
+    is a distribution over the source tokens. That of `maps` is not divided. Its map of the encoder
+    is the attention within the source part of the sequence.
 
     Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
 
@@ -78,6 +80,7 @@ class DecoderOnly(Autoregressive):
     """
 
     compilable = True
+    joint_attention = True
 
     def __init__(
         self,
@@ -186,21 +189,26 @@ class DecoderOnly(Autoregressive):
         return self.read_source(embedded, mask)[1]
 
     def read_source(
-        self, source: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
-    ) -> tuple[Float[Tensor, "batch src dim"], Memory]:
-        """Return the output of the stack at the source positions, and the memory."""
+        self,
+        source: Float[Tensor, "batch src dim"],
+        mask: Bool[Tensor, "batch src"],
+        *,
+        weights: bool = False,
+    ) -> tuple[Float[Tensor, "batch src dim"], Memory, list[Tensor | None]]:
+        """Return the output of the stack at the source positions, the memory, and the weights."""
         batch, length = mask.shape
         seen = mask.unsqueeze(1)
         if self.causal_source:
             seen = seen & torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
         places = torch.arange(length, device=mask.device).expand(batch, length)
         inputs = self.inputs(seen, places, places)
-        x, caches = source, []
+        x, caches, attentions = source, [], []
         for layer in self.stack:
-            (x, _), cache = layer(x, None, inputs, weights=False)
+            (x, attention), cache = layer(x, None, inputs, weights)
             caches.append(grow(None, cache))
+            attentions.append(attention)
         first = torch.zeros_like(places[:, 0]) if self.restart else mask.sum(1)
-        return self.norm(x), Memory(tuple(caches), mask, places, first)
+        return self.norm(x), Memory(tuple(caches), mask, places, first), attentions
 
     @property
     def stack(self) -> list[SelfAttentionLayer]:
@@ -231,7 +239,7 @@ class DecoderOnly(Autoregressive):
         weights: bool,
         *,
         absorbed: bool = False,
-    ) -> tuple[Hidden, State]:
+    ) -> tuple[Float[Tensor, "rows tgt dim"], list[Tensor | None], State]:
         """Run the stack on tgt after the source and the cached target tokens.
 
         The hypotheses of one sentence are parts of one sequence, so that they share the keys of the
@@ -242,7 +250,7 @@ class DecoderOnly(Autoregressive):
             tgt: one token in `step`, all in `hidden`.
             memory: the source.
             state: the cached target tokens.
-            weights: return the attention to the source.
+            weights: return the attention weights of each layer, over all keys.
             absorbed: whether latent attention uses its absorbed form.
         """
         batch, (rows, length), past = memory.mask.size(0), tgt.shape, cached_length(state[0])
@@ -270,12 +278,21 @@ class DecoderOnly(Autoregressive):
             caches.append(grow(own, added) if past else added)
             attentions.append(attention)
         states = self.norm(x).reshape(rows, length, -1)
-        if not weights:
-            return Hidden(states, None), tuple(caches)
-        attention = torch.stack(attentions, dim=1)[..., : memory.mask.size(1)]
-        attention = attention.unflatten(3, (beam, length)).movedim(3, 1).flatten(0, 1)
-        mass = attention.sum(-1, keepdim=True).clamp_min(torch.finfo(attention.dtype).tiny)
-        return Hidden(states, attention / mass), tuple(caches)
+        return states, attentions, tuple(caches)
+
+    def to_source(
+        self, weights: list[Tensor | None], memory: Memory, length: int
+    ) -> Float[Tensor, "rows layers heads tgt src"]:
+        """Return the part of the weights of `run` that goes to the source, as a distribution.
+
+        Args:
+            weights: those of each layer.
+            memory: the source.
+            length: the number of new tokens of a hypothesis.
+        """
+        attention = stack_layers(weights)[..., : memory.mask.size(1)]
+        attention = attention.unflatten(3, (-1, length)).movedim(3, 1).flatten(0, 1)
+        return renormalized(attention)
 
     def target_mask(
         self, source: Bool[Tensor, "batch src"], beam: int, past: int, length: int
@@ -292,7 +309,16 @@ class DecoderOnly(Autoregressive):
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
         """Run all target positions at once."""
-        return self.run(tgt, memory, self.start(memory), weights)[0]
+        states, attentions, _ = self.run(tgt, memory, self.start(memory), weights)
+        return Hidden(states, self.to_source(attentions, memory, tgt.size(1)) if weights else None)
+
+    def maps(self, batch: Batch) -> Maps:
+        """Return the weights of the one self-attention, in its parts."""
+        embedded = self.embed_source(batch.src)
+        _, memory, encoder = self.read_source(embedded, batch.src_mask, weights=True)
+        _, decoder, _ = self.run(batch.tgt_in, memory, self.start(memory), weights=True)
+        source, target = stack_layers(decoder).tensor_split([batch.src.size(1)], dim=-1)
+        return Maps(source, target, stack_layers(encoder))
 
     def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
@@ -300,7 +326,7 @@ class DecoderOnly(Autoregressive):
         In training with loss_on=both, that of the source tokens after the first is added. It is no
         part of the loss in validation, so that perplexities stay comparable.
         """
-        states, memory = self.read_source(self.embed_source(batch.src), batch.src_mask)
+        states, memory, _ = self.read_source(self.embed_source(batch.src), batch.src_mask)
         loss = self.target_loss(batch, memory, smoothing)
         if not (self.source_loss and self.training):
             return loss
@@ -319,11 +345,10 @@ class DecoderOnly(Autoregressive):
         self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True
     ) -> Step:
         """Read one token and predict the next; earlier tokens are cached."""
-        (states, attention), state = self.run(
+        states, attentions, state = self.run(
             token.unsqueeze(1), memory, state, weights, absorbed=True
         )
-        if attention is not None:
-            attention = attention.squeeze(3)
+        attention = self.to_source(attentions, memory, 1).squeeze(3) if weights else None
         return Step(self.project(states.squeeze(1)), attention, state)
 
 

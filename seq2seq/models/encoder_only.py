@@ -1,6 +1,7 @@
 """An encoder alone as a translator: a masked language model of source and target (BERT's shape)."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple, cast
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers, Share, Width, Within
 from seq2seq.errors import UserError
+from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
@@ -23,7 +25,7 @@ from seq2seq.layers.transformer import (
     SelfAttentionLayer,
     initialize,
 )
-from seq2seq.models.base import Hidden, MaskedLM, OutputLayer
+from seq2seq.models.base import Hidden, Maps, MaskedLM, OutputLayer
 from seq2seq.text.batching import EOS, PAD, Batch
 
 
@@ -55,7 +57,10 @@ class EncoderOnly(MaskedLM):
     difference from the source length. The mask token is the last row of the target embedding.
 
     The returned attention is the part that goes to the source, divided by its sum, so that each row
-    is a distribution over the source tokens.
+    is a distribution over the source tokens. That of `maps` is not divided: it has the row of each
+    token from the pass in which that token is masked. Its map of the encoder is the attention from
+    source to source, divided by its sum, in a pass in which the whole target is masked, as in the
+    first iteration of mask_predict: the source tokens cannot attend to words of the target then.
 
     Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
 
@@ -78,6 +83,7 @@ class EncoderOnly(MaskedLM):
     """
 
     compilable = True
+    joint_attention = True
 
     def __init__(
         self,
@@ -206,22 +212,27 @@ class EncoderOnly(MaskedLM):
     ) -> Hidden:
         """Run the stack on the source and a target with masked tokens."""
         source = memory.mask.size(1)
+        states, attentions = self.read(tgt, memory, weights)
+        if not weights:
+            return Hidden(states[:, source:], None)
+        attention = stack_layers(attentions)[:, :, :, source:, :source]
+        return Hidden(states[:, source:], renormalized(attention))
+
+    def read(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, weights: bool
+    ) -> tuple[Float[Tensor, "batch len dim"], list[Tensor | None]]:
+        """Run the stack on source and target; return what `run` does."""
+        source = memory.mask.size(1)
         start = torch.zeros_like(tgt[:, 0])
         first = start if self.restart else memory.mask.sum(1)
         places = places_from(first, tgt.size(1))
         x = torch.cat([memory.source, self.embed(self.target, 1, tgt, places)], dim=1)
-        x, attentions = self.run(
+        return self.run(
             x,
             torch.cat([memory.mask, tgt != PAD], dim=1),
             torch.cat([places_from(start, source), places], dim=1),
             weights,
         )
-        if not weights:
-            return Hidden(x[:, source:], None)
-        parts = [one[:, :, source:, :source] for one in attentions if one is not None]
-        attention = torch.stack(parts, dim=1)
-        total = attention.sum(-1, keepdim=True)
-        return Hidden(x[:, source:], attention / total.clamp_min(torch.finfo(total.dtype).tiny))
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
@@ -230,19 +241,41 @@ class EncoderOnly(MaskedLM):
 
         This takes one pass for each position. At `</s>` no token is masked.
         """
-        tokens = F.pad(tgt[:, 1:], (0, 1), value=PAD)
-        ends = (tokens != PAD).sum(1, keepdim=True)
-        whole = tokens.scatter(1, ends, EOS)
         states, attentions = [], []
-        for place in range(tokens.size(1)):
-            masked = whole.clone()
-            masked[:, place].masked_fill_(tokens[:, place] != PAD, self.mask_id)
+        for place, masked in enumerate(self.each_masked(tgt)):
             filled = self.fill(masked, memory, weights=weights)
             states.append(filled.states[:, place])
             if filled.attention is not None:
                 attentions.append(filled.attention[:, :, :, place])
         attention = torch.stack(attentions, dim=3) if attentions else None
         return Hidden(torch.stack(states, dim=1), attention)
+
+    def each_masked(self, tgt: Int[Tensor, "batch tgt"]) -> Iterator[Int[Tensor, "batch tgt"]]:
+        """Iterate over the places of a target: tokens + EOS with the token of the place masked.
+
+        Args:
+            tgt: BOS + tokens, padded.
+        """
+        tokens = F.pad(tgt[:, 1:], (0, 1), value=PAD)
+        ends = (tokens != PAD).sum(1, keepdim=True)
+        whole = tokens.scatter(1, ends, EOS)
+        for place in range(tokens.size(1)):
+            masked = whole.clone()
+            masked[:, place].masked_fill_(tokens[:, place] != PAD, self.mask_id)
+            yield masked
+
+    def maps(self, batch: Batch) -> Maps:
+        """Return the weights of the one self-attention, in its parts (see the class)."""
+        memory, source = self.encode(batch.src, batch.src_mask), batch.src.size(1)
+        rows = []
+        for place, masked in enumerate(self.each_masked(batch.tgt_in)):
+            attentions = self.read(masked, memory, weights=True)[1]
+            rows.append(stack_layers(attentions)[:, :, :, source + place])
+        tokens = torch.stack(rows, dim=3)
+        hidden = batch.tgt_out.masked_fill(real_tokens(batch.tgt_out), self.mask_id)
+        attentions = self.read(hidden, memory, weights=True)[1]
+        encoder = renormalized(stack_layers(attentions)[:, :, :, :source, :source])
+        return Maps(tokens[..., :source], tokens[..., source:], encoder)
 
     def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the loss in nats, summed over all target tokens that are not padding.

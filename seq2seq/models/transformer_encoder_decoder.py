@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers, Share, Width
 from seq2seq.errors import UserError
+from seq2seq.layers.attention import stack_layers
 from seq2seq.layers.cache import Cache, SourceCache, cached_length
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.positions import LearnedPositions, sinusoidal
@@ -24,7 +25,8 @@ from seq2seq.layers.transformer import (
     SelfAttentionLayer,
     initialize,
 )
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, Step
+from seq2seq.text.batching import Batch
 
 
 class Memory(NamedTuple):
@@ -176,17 +178,25 @@ class TransformerEncoderDecoder(Autoregressive):
         self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Run the encoder, then compute the cache of the source."""
-        x = embedded
+        return self.read_source(embedded, mask, weights=False)[0]
+
+    def read_source(
+        self, source: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"], weights: bool
+    ) -> tuple[Memory, list[Tensor | None]]:
+        """Return the memory, and the attention weights of each encoder layer."""
+        x, attentions = source, []
         places = torch.arange(mask.size(1), device=mask.device).unsqueeze(0)
         width = self.dim // self.parts.heads
         inputs = SelfAttentionInputs.make(self.parts, width, mask.unsqueeze(1), places, places)
         for layer in self.encoder:
-            x = layer(x, None, inputs, weights=False)[0].context
+            (x, attention), _ = layer(x, None, inputs, weights)
+            attentions.append(attention)
         if self.norms:
             x = self.norms[0](x)
         if self.cross_attention_cache == "source":
-            return Memory((SourceCache(x),), mask)
-        return Memory(tuple(layer.remember_source(x) for layer in self.decoder_layers), mask)
+            return Memory((SourceCache(x),), mask), attentions
+        caches = tuple(layer.remember_source(x) for layer in self.decoder_layers)
+        return Memory(caches, mask), attentions
 
     @property
     def decoder_layers(self) -> list[DecoderLayer]:
@@ -224,7 +234,8 @@ class TransformerEncoderDecoder(Autoregressive):
         memory: Memory,
         state: State | None,
         weights: bool,
-    ) -> tuple[Hidden, State]:
+        self_weights: bool = False,
+    ) -> tuple[Hidden, list[Tensor | None], State]:
         """Run the decoder on tgt after the cached tokens.
 
         Args:
@@ -232,26 +243,38 @@ class TransformerEncoderDecoder(Autoregressive):
             memory: the encoded source.
             state: of `step`; None in `hidden`.
             weights: return the source attention weights.
+            self_weights: return the self-attention weights of each layer.
         """
         layers, mask = self.decoder_layers, memory.mask.unsqueeze(1)
         cached = 0 if state is None else cached_length(state[0])
         inputs = self.target_inputs(cached, tgt)._replace(absorbed=state is not None)
         x, attentions, pasts = self.embed(self.target, self.target_positions, tgt, cached), [], []
+        to_target = []
         sources = memory.source * (len(layers) // len(memory.source))
         before = [None] * len(layers) if state is None else state
         for layer, past, source in zip(layers, before, sources, strict=True):
-            (x, attention), cache = layer(x, past, inputs, source, mask, weights)
-            attentions.append(attention)
+            output, cache = layer(x, past, inputs, source, mask, weights, self_weights)
+            x = output.states
+            attentions.append(output.source)
+            to_target.append(output.target)
             pasts.append(cache)
         if self.norms:
             x = self.norms[1](x)
-        return Hidden(x, torch.stack(attentions, dim=1) if weights else None), tuple(pasts)
+        hidden = Hidden(x, torch.stack(attentions, dim=1) if weights else None)
+        return hidden, to_target, tuple(pasts)
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
         """Run all positions at once under a causal mask."""
         return self.run(tgt, memory, None, weights)[0]
+
+    def maps(self, batch: Batch) -> Maps:
+        """Return the weights of the source attention and of both stacks' self-attention."""
+        embedded = self.embed_source(batch.src)
+        memory, encoder = self.read_source(embedded, batch.src_mask, weights=True)
+        hidden, target, _ = self.run(batch.tgt_in, memory, None, weights=True, self_weights=True)
+        return Maps(hidden.attention, stack_layers(target), stack_layers(encoder))
 
     @property
     def output_layer(self) -> OutputLayer:
@@ -267,7 +290,7 @@ class TransformerEncoderDecoder(Autoregressive):
         weights: bool = True,
     ) -> Step:
         """Read one token and predict the next; earlier tokens are cached."""
-        (states, attention), state = self.run(token.unsqueeze(1), memory, state, weights)
+        (states, attention), _, state = self.run(token.unsqueeze(1), memory, state, weights)
         if attention is not None:
             attention = attention.squeeze(3)
         return Step(self.project(states.squeeze(1)), attention, state)

@@ -10,7 +10,7 @@ import yaml
 
 from seq2seq.compose import search_settings
 from seq2seq.config import build, fits, locate
-from seq2seq.models.base import Autoregressive, Seq2Seq, select
+from seq2seq.models.base import Autoregressive, Maps, Seq2Seq, select
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
 from seq2seq.search.beam import Beam
 from seq2seq.text.batching import BOS, EOS, PAD, Batch, collate
@@ -228,6 +228,92 @@ def test_attention_is_a_distribution_over_real_source_tokens(model, batch):
     torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
     hidden = (~batch.src_mask)[:, None, None, None].expand_as(weights)
     assert (weights[hidden] == 0).all()
+
+
+def maps_of(model: Seq2Seq, batch: Batch) -> tuple[Maps, torch.Tensor, torch.Tensor]:
+    """The maps, with which rows and columns of source and target are no padding."""
+    return model.maps(batch), batch.src_mask, batch.tgt_out != PAD
+
+
+def test_which_maps_a_model_has(model, section, batch):
+    maps, attention = model.maps(batch), model(batch).attention
+    assert (maps.source is None) == (attention is None)
+    transformer = "heads" in section
+    assert (maps.target is not None, maps.encoder is not None) == (transformer, transformer)
+    layers = section.get("encoder_layers", section.get("layers"))
+    batch_size, src, tgt = 3, batch.src.size(1), batch.tgt_in.size(1)
+    if transformer:
+        heads = section["heads"]
+        assert maps.encoder.shape == (batch_size, layers, heads, src, src)
+        decoder = section.get("decoder_layers", layers)
+        assert maps.target.shape == (batch_size, decoder, heads, tgt, tgt)
+        assert maps.source.shape == (batch_size, decoder, heads, tgt, src)
+
+
+def test_the_map_of_the_source_is_the_returned_attention(model, batch):
+    own = model.maps(batch).source
+    if own is None:
+        pytest.skip("this variant has no attention")
+    if model.joint_attention:
+        own = own / own.sum(-1, keepdim=True)
+    torch.testing.assert_close(own, model(batch).attention)
+
+
+def test_rows_of_maps_sum_to_one(model, batch):
+    maps, source, target = maps_of(model, batch)
+    parts = [(maps.source, target), (maps.target, target), (maps.encoder, source)]
+    if model.joint_attention:
+        parts[:2] = [(torch.cat([maps.source, maps.target], dim=-1), target)]
+        assert (maps.source.sum(-1) < 1).any()
+    for weights, rows in parts:
+        if weights is not None:
+            sums = (
+                weights.sum(-1)
+                .movedim(0, 2)
+                .movedim(2, 0)[rows[:, None, None].expand(weights.shape[:-1])]
+            )
+            torch.testing.assert_close(sums, torch.ones_like(sums))
+
+
+def test_maps_give_padding_no_weight(model, batch):
+    maps, source, target = maps_of(model, batch)
+    for weights, rows, columns in (
+        (maps.source, target, source),
+        (maps.target, target, target),
+        (maps.encoder, source, source),
+    ):
+        if weights is not None:
+            to_padding = (rows[:, :, None] & ~columns[:, None])[:, None, None]
+            assert (weights[to_padding.expand_as(weights)] == 0).all()
+
+
+def test_maps_of_a_decoder_do_not_go_to_the_future(autoregressive, section, batch):
+    maps = autoregressive.maps(batch)
+    if maps.target is not None:
+        assert torch.equal(maps.target, maps.target.tril())
+        assert (maps.target.diagonal(dim1=-2, dim2=-1) > 0).all()
+
+
+def test_maps_of_a_causal_source_do_not_go_to_later_words(model, section, batch):
+    if section.get("source_mask") != "causal":
+        pytest.skip("the source of this variant is not causal")
+    encoder = model.maps(batch).encoder
+    assert torch.equal(encoder, encoder.tril())
+
+
+def test_maps_of_a_batch_are_those_of_its_sentences(model, batch):
+    maps, source, target = maps_of(model, batch)
+    for i in range(3):
+        n, m = int(source[i].sum()), int(target[i].sum())
+        alone = Batch(
+            batch.src[i : i + 1, :n], batch.tgt_in[i : i + 1, :m], batch.tgt_out[i : i + 1, :m], m
+        )
+        for own, all_maps, size in zip(
+            model.maps(alone), maps, ((m, n), (m, m), (n, n)), strict=True
+        ):
+            assert (own is None) == (all_maps is None)
+            if own is not None:
+                torch.testing.assert_close(own[0], all_maps[i, :, :, : size[0], : size[1]])
 
 
 def test_attention_is_taken_before_dropout(section, batch):
