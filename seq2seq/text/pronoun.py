@@ -7,6 +7,7 @@ from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement
 
 PRONOUN = "gold.pronoun.tsv"
 Role = Literal["subject", "object"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class Places(NamedTuple):
@@ -51,7 +52,7 @@ def parse_pronoun(line: str) -> Pronoun | None:
         return None
     role, *tokens = line.split("\t", 7)
     if (
-        role not in get_args(Role)
+        role not in ROLES
         or len(tokens) != 7
         or not all(re.fullmatch("[0-9]{1,6}", token) for token in tokens[:-1])
         or (agreement := parse_agreement(tokens[-1])) is None

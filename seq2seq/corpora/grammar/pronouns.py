@@ -26,7 +26,7 @@ from seq2seq.corpora.grammar.sentences import CONJUNCTIONS, Grammar
 from seq2seq.text.agreement import Agreement
 from seq2seq.text.pronoun import Places, Role
 
-SHORTEST = 4  # number of words between antecedent and pronoun, at least
+SHORTEST_DISTANCE = 4  # number of words between antecedent and pronoun, at least
 IT = tuple(
     pronoun("it", french, feminine=feminine, plural=False, first=False)
     for french, feminine in (("il", False), ("elle", True))
@@ -81,7 +81,7 @@ class PronounGrammar(Grammar):
             role: the role of the pronoun and its antecedent.
             feminine: the gender of the antecedent.
             other_feminine: the gender of the other noun.
-            distance: the number of words, at least SHORTEST.
+            distance: the number of words, at least SHORTEST_DISTANCE.
             exact: whether a sentence with another distance is invalid.
 
         Returns:
@@ -93,12 +93,10 @@ class PronounGrammar(Grammar):
         first = role == "subject"
         # The budget is larger than what is used. Words after the subject belong to the distance of
         # a subject pronoun, words after the object to that of both.
-        budget = distance - SHORTEST + self.between(0, 4)
+        budget = distance - SHORTEST_DISTANCE + self.between(0, 4)
         before = self.between(0, budget) if first else self.between(0, 3)
         genders = (feminine, other_feminine) if first else (other_feminine, feminine)
-        subject = self.head(
-            [self.weighted_choice(animal=3, organisation=1)], genders[0], before
-        )
+        subject = self.head([self.weighted_choice(animal=3, organisation=1)], genders[0], before)
         verb = self.choose(self.actions(subject.nominal, genders[1]))
         after = budget - before if first else budget
         obj = self.head(self.kinds(verb, genders[1]), genders[1], after)
