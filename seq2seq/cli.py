@@ -78,6 +78,14 @@ PictureOption = Annotated[
     Path | None,
     typer.Option("--out", help="Output figure: .png, .svg or .pdf.", callback=writable()),
 ]
+MapOption = Annotated[
+    Literal["source", "target", "encoder"],
+    typer.Option(
+        "--map",
+        help="Attention from the target to the source, from the target to the target so far, or "
+        "inside the encoder.",
+    ),
+]
 TextOption = Annotated[
     tuple[Path, Path] | None,
     typer.Option(
@@ -90,7 +98,7 @@ RuleOption = Annotated[
 ]
 LayerOption = Annotated[
     str | None,
-    typer.Option(help="Decoder layer, counted from 1, or mean (default: the last but one)."),
+    typer.Option(help="Layer, counted from 1, or mean (default: the last but one)."),
 ]
 HeadOption = Annotated[
     str | None, typer.Option(help="Attention head, counted from 1, or mean (default: mean).")
@@ -282,6 +290,7 @@ def align(
     layer: LayerOption = None,
     head: HeadOption = None,
     shift: ShiftOption = None,
+    name: MapOption = "source",
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -291,6 +300,11 @@ def align(
     """
     from seq2seq.commands.align import align
 
+    if name != "source" and (rule != "run" or shift is not None):
+        raise typer.BadParameter(
+            f"--rule and --shift have no effect with --map {name}: they choose how links are "
+            "extracted from attention to the source"
+        )
     print_written(
         *align(
             run,
@@ -300,7 +314,8 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            rule=extraction_rule(run, rule, layer, head, shift),
+            rule=extraction_rule(run, rule if name == "source" else "default", layer, head, shift),
+            name=name,
             out=out,
             device=device,
         )
@@ -478,6 +493,9 @@ def plot(
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
+    name: MapOption = "source",
+    layer: LayerOption = None,
+    head: HeadOption = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -490,6 +508,7 @@ def plot(
         from seq2seq.commands.plot_gradients import plot_gradients
 
         given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
+        given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
         for option, value in given.items():
             if value is not None and value is not False:
                 raise UserError(
@@ -509,6 +528,9 @@ def plot(
             line=line,
             reference=reference,
             beam=beam,
+            name=name,
+            layer=layer,
+            head=head,
             out=out,
             device=device,
         )

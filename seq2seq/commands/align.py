@@ -1,10 +1,10 @@
 """`seq2seq align`: attention heatmaps of single sentences, and the matrices as JSON."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Alignment
 from seq2seq.interpret.chosen_rule import chosen_rule
+from seq2seq.interpret.maps import MapName, attention_in, word_map
 from seq2seq.plots import figure, heatmaps
+from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import read_lines_checked, write_json
 from seq2seq.translation.translation import Translation
@@ -33,12 +35,22 @@ class Sentence(NamedTuple):
     target: str | None = None
     gold: Gold | None = None
 
-    def translated(self, translator: Translator) -> Translation:
-        """Return its translation with attention: the search result, or the given target."""
+    def translated(self, translator: Translator, name: MapName = "source") -> Translation:
+        """Return its translation with attention: the search result, or the given target.
+
+        Args:
+            translator: the trained run.
+            name: the map that is needed. Search returns that of the source alone; for any other
+                map, the translation is force-decoded.
+        """
         if self.target is None:
-            return translator([self.source], attention=True)[0]
-        (translation,) = translator.force([(self.source, self.target)])
-        return translation
+            translation = translator([self.source], attention=name == "source")[0]
+        else:
+            (translation,) = translator.force([(self.source, self.target)])
+        if name == "source":
+            return translation
+        (forced,) = translator.force([(self.source, translation.text)], maps=True)
+        return replace(forced, log_probability=translation.log_probability)
 
     def aligned(
         self, translator: Translator, translation: Translation, rule: Rule | None = None
@@ -67,6 +79,7 @@ def align(
     reference: bool = False,
     beam: int | None = None,
     rule: Rule | None = None,
+    name: MapName = "source",
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Path]:
@@ -81,12 +94,14 @@ def align(
         reference: force-decode the references of the test set.
         beam: beam size; that of the run if None.
         rule: the extraction rule; that of the run, or the default, if None.
+        name: the map to draw; of another map than that of the source, the rule has the layer and
+            head, and those of the default rule are used if it is None.
         out: the figure, .png, .svg or .pdf; for several sentences their names are appended.
         device: the device to translate on.
 
     Raises:
         UserError: the options contradict each other, the path is not a run folder, or the model has
-            no attention.
+            no such attention.
     """
     if (source is None) == (test is None):
         raise UserError('give a sentence with --source "...", or with --test NAME --lines 3,17')
@@ -105,22 +120,69 @@ def align(
         chosen = from_test(run, str(test), lines, reference)
     translator = Translator(run, beam=beam, device=device)
     written = []
-    for name, sentence in chosen.items():
-        alignment = sentence.aligned(translator, sentence.translated(translator), rule)
-        picture = out or run.path / "align" / f"{name}.png"
+    for key, sentence in chosen.items():
+        label = key if name == "source" else f"{key}-{name}"
+        picture = out or run.path / "align" / f"{label}.png"
         if out is not None and len(chosen) > 1:
-            picture = out.with_name(f"{out.stem}-{name}{out.suffix}")
+            picture = out.with_name(f"{out.stem}-{key}{out.suffix}")
         matrix = picture.with_suffix(".json")
-        heatmaps.heatmap(
-            alignment.source_words,
-            alignment.target_words,
-            np.array(alignment.weights),
-            picture,
-            gold=sentence.gold and sentence.gold.links,
-        )
-        write_json(matrix, {"run": run.name, **asdict(alignment)})
+        translation = sentence.translated(translator, name)
+        panel, record = drawn(translator, sentence, translation, rule, name)
+        heatmaps.draw_side_by_side([panel], picture)
+        write_json(matrix, {"run": run.name, **record})
         written += [picture, matrix]
     return written
+
+
+def drawn(
+    translator: Translator,
+    sentence: Sentence,
+    translation: Translation,
+    rule: Rule | None = None,
+    name: MapName = "source",
+) -> tuple[Panel, dict[str, Any]]:
+    """Return one map of a translation as a heatmap, and as values for JSON.
+
+    Args:
+        translator: the trained run.
+        sentence: the source and the gold links.
+        translation: the translation, with this map.
+        rule: the extraction rule. If None, that of the run; the rule of a run is chosen by its
+            links, so it does not apply to other maps than that of the source.
+        name: the map.
+    """
+    if name == "source":
+        alignment = sentence.aligned(translator, translation, rule)
+        links = sentence.gold.links if sentence.gold else heatmaps.NO_GOLD
+        weights = np.array(alignment.weights)
+        words = alignment.source_words, alignment.target_words
+        panel = Panel(*words, weights, gold=links, rows="from target", columns=("to source",))
+        return panel, asdict(alignment)
+    rule = rule or Rule()
+    found = word_map(translator, translation, name, rule, sentence.gold)
+    layers, heads = attention_in(translation, name, translator.run.name).shape[:2]
+    rule = rule.resolve(layers, heads)
+    panel = Panel(
+        found.columns,
+        found.rows,
+        found.weights,
+        rows=f"from {found.row_side}",
+        columns=tuple(f"to {side}" for side in found.column_sides),
+        border=found.border,
+    )
+    record = {
+        "map": name,
+        "source": translation.source,
+        "target": translation.text,
+        "rows": found.rows,
+        "columns": found.columns,
+        "source_columns": found.border,
+        "weights": found.weights.tolist(),
+        "rule": {"layer": rule.layer, "head": rule.head, "layers": layers, "heads": heads},
+        "forced": sentence.target is not None,
+        "log_probability": translation.log_probability,
+    }
+    return panel, record
 
 
 def from_test(

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from seq2seq.alignment.rule import Rule
-from seq2seq.commands.align import Sentence, from_test, slug
+from seq2seq.commands.align import Sentence, drawn, from_test, slug
 from seq2seq.errors import UserError
-from seq2seq.interpret.chosen_rule import chosen_rule
+from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.heads import numbers
+from seq2seq.interpret.maps import MapName, attention_in, check_maps
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
@@ -35,6 +36,9 @@ def plot(
     line: int | None = None,
     reference: bool = False,
     beam: int | None = None,
+    name: MapName = "source",
+    layer: str | None = None,
+    head: str | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> Path:
@@ -51,12 +55,15 @@ def plot(
         line: the line number in the test set, counted from 1.
         reference: force-decode the reference, and draw its gold links if there are any.
         beam: beam size; that of the run if None.
+        name: the map to draw.
+        layer: the layer, counted from 1, or mean; that of the rule if None.
+        head: the head, counted from 1, or mean; that of the rule if None.
         out: the figure, .png, .svg or .pdf; in the first run's folder align/ if None.
         device: the device to translate on.
 
     Raises:
         UserError: the options contradict each other, a path is not a run folder, or a model has no
-            attention.
+            such attention.
     """
     runs = [RunFolder.open(path) for path in paths]
     if kind != "runs" and len(runs) > 1:
@@ -69,70 +76,82 @@ def plot(
         raise UserError("--line needs --test NAME")
     if beam is not None and (target is not None or reference):
         raise UserError("--beam has no effect with a given translation (--target, --reference)")
+    if kind == "heads" and (layer, head) != (None, None):
+        raise UserError("plot heads draws all layers and heads: omit --layer and --head")
     if source is not None:
-        name, sentence = slug(source), Sentence(source, target)
+        key, sentence = slug(source), Sentence(source, target)
     else:
         if line is None:
             raise UserError(f"give a line number of {test}, such as --line 3")
         chosen = from_test(runs[0], str(test), str(line), reference, option="--line")
-        ((name, sentence),) = chosen.items()
-    picture = out or runs[0].path / "align" / f"{name}-{kind}.png"
+        ((key, sentence),) = chosen.items()
+    label = f"{key}-{kind}" if name == "source" else f"{key}-{kind}-{name}"
+    picture = out or runs[0].path / "align" / f"{label}.png"
     if picture.suffix.lower() not in figure.FORMATS:
         raise UserError(f"--out {picture} must end in {', '.join(figure.FORMATS)}")
     translators = [Translator(run, beam=beam, device=device) for run in runs]
+    shown = Shown(name, layer, head)
     first = translators[0]
     match kind:
         case "runs":
             names = [run.name for run in runs]
             if len(set(names)) < len(names):
                 names = [str(run.path) for run in runs]
+            translations = [sentence.translated(t, name) for t in translators]
+            check_maps(dict(zip(names, translations, strict=True)), name)
             panels = [
-                panel(t, sentence, sentence.translated(t), title=name)
-                for t, name in zip(translators, names, strict=True)
+                shown.panel(translator, sentence, translation)._replace(title=title)
+                for translator, translation, title in zip(
+                    translators, translations, names, strict=True
+                )
             ]
             heatmaps.draw_side_by_side(panels, picture)
         case "lines":
-            heatmaps.lines(panel(first, sentence, sentence.translated(first)), picture)
+            translation = sentence.translated(first, name)
+            heatmaps.lines(shown.panel(first, sentence, translation), picture)
         case "heads":
-            heatmaps.draw_grid(heads(first, sentence), picture)
+            heatmaps.draw_grid(heads(first, sentence, name), picture)
         case "steps":
-            heatmaps.draw_grid(steps(first, sentence), picture)
+            heatmaps.draw_grid(steps(first, sentence, shown), picture)
     return picture
 
 
-def panel(
-    translator: Translator,
-    sentence: Sentence,
-    translation: Translation,
-    rule: Rule | None = None,
-    title: str | None = None,
-) -> Panel:
-    """Return the heatmap of a translation.
+class Shown(NamedTuple):
+    """What is shown of the attention of a translation: a map, and its layer and head.
 
-    Args:
-        translator: the trained run.
-        sentence: the source and the gold links.
-        translation: the translation, with attention.
-        rule: the extraction rule; that of the run if None.
-        title: the title; the name of the run if None.
+    Attributes:
+        name: the map.
+        layer: the layer, counted from 1, or mean; that of the rule if None.
+        head: the head, counted from 1, or mean; that of the rule if None.
     """
-    alignment = sentence.aligned(translator, translation, rule)
-    return Panel(
-        alignment.source_words,
-        alignment.target_words,
-        np.array(alignment.weights),
-        translator.run.name if title is None else title,
-        sentence.gold.links if sentence.gold else heatmaps.NO_GOLD,
-    )
+
+    name: MapName = "source"
+    layer: str | None = None
+    head: str | None = None
+
+    def panel(self, translator: Translator, sentence: Sentence, translation: Translation) -> Panel:
+        """Return the heatmap of a translation.
+
+        The rule of the run applies to the attention to the source alone, the default rule to the
+        other maps.
+        """
+        rule = chosen_rule(translator.run) if self.name == "source" else Rule()
+        options = {"shift": None, "end": None, "threshold": None}
+        rule = changed(rule, layer=self.layer, head=self.head, **options)
+        return drawn(translator, sentence, translation, rule, self.name)[0]
 
 
-def heads(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
+SOURCE = Shown()
+
+
+def heads(
+    translator: Translator, sentence: Sentence, name: MapName = "source"
+) -> list[list[Panel]]:
     """Return a row of heatmaps for each layer, a column for each head, and their means last."""
-    translation = sentence.translated(translator)
-    if translation.attention is None:
-        raise UserError(f"{translator.run.name} has no attention, so nothing can be drawn")
-    layers, heads = translation.attention.shape[:2]
-    rule = chosen_rule(translator.run).resolve(layers, heads)
+    translation = sentence.translated(translator, name)
+    attention = attention_in(translation, name, translator.run.name)
+    layers, heads = attention.shape[:2]
+    rule = Rule() if name != "source" else chosen_rule(translator.run).resolve(layers, heads)
     rows = []
     for layer in numbers(layers):
         row = []
@@ -142,13 +161,13 @@ def heads(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
                 f"mean of {what}s" if number == "mean" else f"{what} {number}"
                 for what, number in (("layer", layer), ("head", head))
             ]
-            heatmap = panel(translator, sentence, translation, one, ", ".join(names))
-            row.append(heatmap._replace(framed=one == rule))
+            heatmap, _ = drawn(translator, sentence, translation, one, name)
+            row.append(heatmap._replace(title=", ".join(names), framed=one == rule))
         rows.append(row)
     return rows
 
 
-def steps(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
+def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> list[list[Panel]]:
     """Return heatmaps of the same translation, force-decoded by checkpoints in training order."""
     files = sorted(translator.run.path.glob("checkpoints/step-*.safetensors"))
     if len(files) < 2:
@@ -162,5 +181,6 @@ def steps(translator: Translator, sentence: Sentence) -> list[list[Panel]]:
     for file in [files[i] for i in chosen]:
         set_weights(translator.model, read_weights(file), file)
         title = f"step {int(file.stem.removeprefix('step-')):,}"
-        panels.append(panel(translator, sentence, sentence.translated(translator), title=title))
+        translation = sentence.translated(translator, shown.name)
+        panels.append(shown.panel(translator, sentence, translation)._replace(title=title))
     return [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]

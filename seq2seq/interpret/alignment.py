@@ -114,9 +114,7 @@ class Alignment:
             )
         layers, heads = translation.attention.shape[:2]
         rule = rule.resolve(layers, heads)
-        pair = gold or Gold(
-            words(translation.source_pieces), words(translation.target_pieces), Links(frozenset())
-        )
+        pair = tokens_of(translation, gold)
         weights = Cut.of(translation, pair, tokenizers).pool(rule.read(translation.attention))
         return cls(
             source=translation.source,
@@ -128,6 +126,14 @@ class Alignment:
             forced=forced,
             log_probability=translation.log_probability,
         )
+
+
+def tokens_of(translation: Translation, gold: Gold | None) -> Gold:
+    """Return the gold tokens of a translation; its words, without links, if there are none."""
+    if gold is not None:
+        return gold
+    sides = (words(translation.source_pieces), words(translation.target_pieces))
+    return Gold(*sides, Links(frozenset()))
 
 
 def measure(

@@ -16,7 +16,7 @@ encoded sentence.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -62,9 +62,9 @@ class Maps(NamedTuple):
 
     Attributes:
         source: from each target position to the source.
-        target: from each target position to the target so far: column j is the j-th token that the
-            decoder reads, which is that of `Batch.tgt_in`. A MaskedLM attends to the whole target,
-            so column j is that of `Batch.tgt_out`.
+        target: from each target position to the target so far, that is to the tokens of
+            `Batch.tgt_in`. A MaskedLM attends to the whole target, those of `Batch.tgt_out`. (See
+            `target_input`.)
         encoder: from each source position to the source.
     """
 
@@ -108,6 +108,7 @@ class Seq2Seq(nn.Module, ABC):
             `iterations` iterations, an attribute of the model.
         compiled: the methods to compile.
         joint_attention: whether one softmax covers source and target, see `Maps`.
+        target_input: which tokens of a Batch the columns of `Maps.target` are.
     """
 
     kind: ClassVar[str] = "a model of its own kind"
@@ -117,6 +118,7 @@ class Seq2Seq(nn.Module, ABC):
     fits: ClassVar[bool] = False
     compiled: ClassVar[tuple[str, ...]] = ("encode", "hidden")
     joint_attention: ClassVar[bool] = False
+    target_input: ClassVar[Literal["tgt_in", "tgt_out"]] = "tgt_in"
     iterations: int
 
     @abstractmethod
@@ -172,7 +174,7 @@ class Seq2Seq(nn.Module, ABC):
 
         A model with self-attention overrides this. Search returns attention to the source alone.
         """
-        return Maps(self(batch).attention)
+        return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
 
     def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
@@ -257,6 +259,7 @@ class MaskedLM(Seq2Seq):
     natural_search = "mask_predict"
     pseudo_likelihood = True
     compiled = ("encode", "fill")
+    target_input = "tgt_out"
 
     @property
     @abstractmethod

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -26,13 +26,26 @@ WIDE = 12.0  # maximum width of a row of words in inches
 FAINT = 0.05  # minimum attention weight for a line
 OUTLINE = "#e0740a"  # differs from black and white in grayscale, too
 DASHED = (0, (1.5, 1.5))
+TITLES: dict[str, Any] = {"fontsize": 8, "color": "0.35"}  # of the axes
 NO_GOLD = Links(frozenset())
 
 
 class Panel(NamedTuple):
     """One attention matrix with its words and gold links.
 
-    `weights` has a row per target word and a column per source word, with values from 0 to 1.
+    `weights` has a row per target word and a column per source word, with values from 0 to 1. In
+    the maps of self-attention, both are words of the same side.
+
+    Attributes:
+        source: the words of the columns.
+        target: the words of the rows.
+        weights: the matrix.
+        title: the title of the matrix.
+        gold: the gold links.
+        framed: draw a frame around the matrix that the rule selects.
+        rows: the title of the rows.
+        columns: the title of the columns; two titles if there is a border.
+        border: the number of columns before a vertical line.
     """
 
     source: Sequence[str]
@@ -40,7 +53,15 @@ class Panel(NamedTuple):
     weights: Float[ndarray, "target source"]
     title: str = ""
     gold: Links = NO_GOLD
-    framed: bool = False  # draw a frame around the matrix that the rule selects
+    framed: bool = False
+    rows: str = ""
+    columns: tuple[str, ...] = ()
+    border: int | None = None
+
+    @property
+    def starts(self) -> list[int]:
+        """The first column under each title of the columns."""
+        return [0] if self.border is None else [0, self.border]
 
 
 def check_length(panels: Iterable[Panel], path: Path) -> None:
@@ -94,7 +115,10 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
         columns = sum(len(panel.source) for panel in panels)
         cell = min(CELL, LARGEST / columns, LARGEST / max(len(panel.target) for panel in panels))
         every = spacing(cell, path)
-        margins = [longest(figure, panel.target[::every]) + 0.1 for panel in panels]
+        margins = [
+            longest(figure, panel.target[::every]) + (0.3 if panel.rows else 0.1)
+            for panel in panels
+        ]
         wides = [cell * len(panel.source) for panel in panels]
         talls = [cell * len(panel.target) for panel in panels]
         above = max(longest(figure, panel.source[::every]) for panel in panels) + 0.15
@@ -116,6 +140,11 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
             axes = figure.add_axes((left, bottom, wide / width, tall / height))
             draw(axes, panel)
             label(axes, panel, across=True, down=True, every=every)
+            axes.set_ylabel(panel.rows, **TITLES)
+            for start, title in zip(panel.starts, panel.columns, strict=False):
+                place = (start - 0.5, len(panel.target) - 0.5)
+                below = (0.0, -3.0)
+                axes.annotate(title, place, below, textcoords="offset points", va="top", **TITLES)
             if panel.title:
                 title = wrapped(panel.title, slot)
                 figure.text(x / width, 1, title, va="bottom", fontweight="bold")
@@ -148,6 +177,10 @@ def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
                 draw(axes, panel, line=min(1.4, 12 * cell))
                 label(axes, panel, across=y == 0, down=x == 0, words=legible, cell=cell)
                 axes.set_xlabel(panel.title, fontsize=8, labelpad=2, loc="left")
+        first = rows[0][0]
+        if first.rows:
+            titles = f"rows: {first.rows}, columns: {' | '.join(first.columns)}"
+            figure.text(0, 0, titles, va="top", **TITLES)
 
 
 def lines(panel: Panel, path: Path) -> None:
@@ -176,9 +209,11 @@ def lines(panel: Panel, path: Path) -> None:
                 if any(map(right_to_left, side)):
                     place[:] = [length - x for x in place]
 
+        def turned(*points: tuple[float, float]) -> list[tuple[float, float]]:
+            return list(points) if across else [(y, x) for x, y in points]
+
         def ends(i: int, j: int) -> list[tuple[float, float]]:
-            points = [(places[0][i], 0.0), (places[1][j], 1.0)]
-            return points if across else [(y, x) for x, y in points]
+            return turned((places[0][i], 0.0), (places[1][j], 1.0))
 
         figure.set_size_inches((length, 1.6) if across else (2.4, length))
         axes = figure.add_axes((0, 0, 1, 1))
@@ -187,6 +222,10 @@ def lines(panel: Panel, path: Path) -> None:
         for links, dash in ((panel.gold.sure, "solid"), (panel.gold.possible, DASHED)):
             for i, j in links:
                 axes.plot(*zip(*ends(i, j), strict=True), color=OUTLINE, lw=4, ls=dash, alpha=0.6)
+        if panel.border is not None:
+            middle = (places[0][panel.border - 1] + places[0][panel.border]) / 2
+            line = turned((middle, -0.2), (middle, 0.1))
+            axes.plot(*zip(*line, strict=True), color=OUTLINE, lw=1.4, clip_on=False)
         drawn = np.argwhere(panel.weights >= FAINT).tolist()
         if drawn:
             shades = [min(1.0, float(panel.weights[j, i])) for j, i in drawn]
@@ -198,9 +237,14 @@ def lines(panel: Panel, path: Path) -> None:
                     zorder=3,
                 )
             )
-        for side, place, y, below, left in zip(
-            sides, places, (-0.03, 1.03), ("bottom", "top"), ("right", "left"), strict=True
+        titles = (" | ".join(panel.columns), panel.rows)
+        for side, place, y, below, left, title in zip(
+            sides, places, (-0.03, 1.03), ("bottom", "top"), ("right", "left"), titles, strict=True
         ):
+            if across:
+                axes.text(-0.1, y, title, ha="right", va=below, **TITLES)
+            else:
+                axes.text(y, -step, title, ha=left, va="bottom", **TITLES)
             for word, x in list(zip(side, place, strict=True))[::every]:
                 if across:
                     axes.text(x, y, word, ha="center", va=below)
@@ -215,10 +259,12 @@ def centers(sizes: Sequence[float], length: float) -> list[float]:
 
 
 def draw(axes: Axes, panel: Panel, line: float = 1.4) -> None:
-    """Draw a matrix, outlines of its gold links, and a frame if `panel.framed`."""
+    """Draw a matrix with its border, outlines of its gold links, and a frame if it is framed."""
     axes.imshow(panel.weights, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     axes.xaxis.tick_top()
     axes.tick_params(length=2)
+    if panel.border is not None:
+        axes.axvline(panel.border - 0.5, color=OUTLINE, lw=line)
     for links, dash in ((panel.gold.sure, "solid"), (panel.gold.possible, DASHED)):
         for i, j in links:
             box = Rectangle((i - 0.42, j - 0.42), 0.84, 0.84, fill=False, ls=dash, lw=line)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from seq2seq.models.base import Maps
 from seq2seq.search.base import Hypothesis
 from seq2seq.text.tokenizer import Tokenizers
 
 BATCH_TOKENS = 1024  # source tokens per batch, including padding; 5,120 with a beam of 5
 END = "</s>"  # the end-of-sentence symbol in `source_pieces` and `target_pieces`
+BEGIN = "<s>"  # the first input of a decoder
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Translation:
         attention: attention of each layer and head, with a row per target piece and a column per
             source piece; None if it was not requested or the model has no attention.
         cut: the translation was cut off at the maximum length of the search.
+        maps: all attention of a forced pass, without the axis of the batch; None if it was not
+            requested.
     """
 
     source: str
@@ -36,6 +40,7 @@ class Translation:
     target_pieces: list[str]
     attention: Float[Tensor, "layers heads tgt src"] | None
     cut: bool
+    maps: Maps | None = None
 
 
 def present(

@@ -149,7 +149,7 @@ class Translator:
         )
 
     def force(
-        self, pairs: Iterable[tuple[str, str]], *, scored: bool = True
+        self, pairs: Iterable[tuple[str, str]], *, scored: bool = True, maps: bool = False
     ) -> Iterator[Translation]:
         """Force-decode pairs of source and target, and yield the targets as translations, in order.
 
@@ -158,10 +158,11 @@ class Translator:
         Args:
             pairs: source and target sentences.
             scored: compute log-probabilities; otherwise they are NaN.
+            maps: return all maps of the model, instead of log-probabilities.
         """
         pairs = iter(pairs)
-        while chunk := list(islice(pairs, FORCED)):
-            yield from force(self.model, self.tokenizers, chunk, scored=scored)
+        while chunk := list(islice(pairs, FORCED // 4 if maps else FORCED)):  # four times as large
+            yield from force(self.model, self.tokenizers, chunk, scored=scored, maps=maps)
 
 
 def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | None = None) -> Search:
