@@ -1,9 +1,10 @@
 """Gold antecedents of pronouns (which noun is "it") of a test set, and their file format."""
 
 import re
+from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement
+from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement, read_marks
 
 PRONOUN = "gold.pronoun.tsv"
 Role = Literal["subject", "object"]
@@ -64,3 +65,12 @@ def parse_pronoun(line: str) -> Pronoun | None:
         )
     numbers = [int(token) for token in tokens[:-1]]
     return Pronoun(agreement, role, Places(*numbers[:3]), Places(*numbers[3:]))
+
+
+def read_pronouns(folder: Path) -> list[Pronoun | None] | None:
+    """Read the pronouns in the folder of a test set, one line per pair; None if there are none.
+
+    Raises:
+        UserError: a line is malformed, or the number of lines is not the number of pairs.
+    """
+    return read_marks(folder / PRONOUN, parse_pronoun)
