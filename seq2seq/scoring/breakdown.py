@@ -139,15 +139,10 @@ def length_points(scores: dict[str, Any]) -> list[Point]:
     ]
 
 
-def distance_points(scores: dict[str, Any], kind: str = "agreement") -> list[Point]:
-    """Return right forms in percent at distances of 0, 1, 2-5, 6-10 and so on.
-
-    Args:
-        scores: the stored scores of a test set.
-        kind: `agreement` or `pronoun`.
-    """
+def distance_points(scores: dict[str, Any]) -> list[Point]:
+    """Return agreement in percent at distances of 0, 1, 2-5, 6-10 and so on, from stored scores."""
     spans: dict[str, list[int]] = {}
-    for entry in scores.get(kind, {}).get("by_distance", []):
+    for entry in scores.get("agreement", {}).get("by_distance", []):
         counts = spans.setdefault(distance_label(entry["distance"]), [0, 0])
         counts[0] += entry["right"]
         counts[1] += entry["right"] + entry["wrong"] + entry["missing"]
