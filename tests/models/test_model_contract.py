@@ -486,6 +486,7 @@ def test_the_special_ids_may_be_others(section, batch):
         expected, found = model(batch), other(others)
     torch.testing.assert_close(found.logits[..., MOVED], expected.logits)
     torch.testing.assert_close(found.attention, expected.attention)
+    torch.testing.assert_close(tuple(other.maps(others)), tuple(model.maps(batch)))
     torch.testing.assert_close(log_probabilities(other, others), log_probabilities(model, batch))
     passes = [one.training_pass(own) for one, own in ((model, batch), (other, others))]
     torch.testing.assert_close(passes[1][..., MOVED], passes[0])
