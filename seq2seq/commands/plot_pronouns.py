@@ -9,7 +9,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.gradients import both
 from seq2seq.interpret.pronouns import BOTH, Probe, PronounSet, probe
 from seq2seq.plots import figure
-from seq2seq.plots.shares import draw_shares
+from seq2seq.plots.nouns import draw_nouns
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.system.console import console
@@ -33,7 +33,7 @@ def plot_pronouns(
     """Measure and draw which noun a pronoun attends to, in every layer and head.
 
     The run is measured with its initial weights and as trained. Tables of the forced choices and of
-    the heads with the largest share are printed.
+    the heads that prefer the antecedent most are printed.
 
     Args:
         paths: the run folder.
@@ -76,7 +76,7 @@ def plot_pronouns(
         for key, title in NAMES.items()
         if (key, BOTH) in probes["trained"].attention
     }
-    draw_shares(panels, picture, words=("antecedent", "other noun"))
+    draw_nouns(panels, picture, label="antecedent \N{MINUS SIGN} other noun")
     return [picture, table]
 
 
@@ -92,19 +92,20 @@ def choice_table(probes: Mapping[str, Probe], pronouns: PronounSet) -> TableView
 
 
 def head_table(probes: Mapping[str, Probe]) -> TableView:
-    """Return the heads of each map with the largest share of the antecedent after training."""
+    """Return the heads of each map that prefer the antecedent most after training."""
     found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for before, after in zip(*(probes[w].rows() for w in ("untrained", "trained")), strict=True):
         if after["role"] == BOTH:
             found.setdefault(after["map"], []).append((before, after))
     rows = []
     for name in NAMES:
-        best = sorted(found.get(name, []), key=lambda pair: pair[1]["share"], reverse=True)
+        heads = found.get(name, [])
+        best = sorted(heads, key=lambda pair: pair[1]["distractor"] - pair[1]["antecedent"])
         for before, after in best[:MOST]:
             cells = [cell for one in (before, after) for cell in numbers(one)]
             rows.append([name, str(after["layer"]), str(after["head"]), *cells])
-    heads = [f"{w} {what}" for w in probes for what in ("antecedent/other", "share")]
-    return TableView(["attention map", "layer", "head", *heads], rows)
+    columns = [f"{w} {what}" for w in probes for what in ("antecedent/other", "share")]
+    return TableView(["attention map", "layer", "head", *columns], rows)
 
 
 def numbers(row: Mapping[str, Any]) -> tuple[str, str]:
