@@ -15,7 +15,7 @@ from seq2seq.plots.figure import LARGEST, paper
 
 CELL = 0.45  # size of a cell in inches
 LEFT, ABOVE, BELOW = 0.6, 0.55, 0.45  # space for labels and titles of a panel in inches
-NARROWEST = 1.0  # minimum width of a panel in inches
+NARROWEST = 1.1  # minimum width of a panel in inches, for its title
 SCALE = 1.2  # width of the color scale with its labels in inches
 FAINT = 0.1  # minimum end of the color scale, so that small differences stay pale
 COLORS = "PuOr_r"  # diverging, and safe for color-blind readers
