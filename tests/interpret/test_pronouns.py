@@ -33,20 +33,20 @@ def rows(row: int, *tenths: int) -> torch.Tensor:
     return matrix
 
 
-def test_attention_is_that_of_the_rows_and_columns_of_the_tokens() -> None:
+def test_attention_is_that_of_a_noun_and_the_word_before_it() -> None:
     maps = Maps(rows(3, 1, 2, 4, 3, 0), rows(3, 5, 1, 1, 3, 0), rows(3, 2, 2, 1, 0, 5))
     found = to_nouns(maps, CUT, THIRD, "tgt_out")
-    # The antecedent is token 0 in the source and token 1 in the target.
-    assert found["encoder"].ravel() == pytest.approx([0.4, 0.1])
-    assert found["source"].ravel() == pytest.approx([0.3, 0.4])
-    assert found["target"].ravel() == pytest.approx([0.1, 0.6])
+    # The antecedent is token 0 in the source, with none before it, and token 1 in the target.
+    assert found["encoder"].ravel() == pytest.approx([0.4, 0.5])
+    assert found["source"].ravel() == pytest.approx([0.3, 0.7])
+    assert found["target"].ravel() == pytest.approx([0.7, 0.6])
 
 
 def test_the_first_column_of_the_target_so_far_is_the_begin_of_the_sentence() -> None:
     """Columns are `<s>` and the pieces before: of token 0 the second and third, of 1 the fourth."""
     found = to_nouns(Maps(None, rows(3, 5, 1, 1, 3, 0)), CUT, THIRD, "tgt_in")
     assert list(found) == ["target"]
-    assert found["target"].ravel() == pytest.approx([0.3, 0.2])
+    assert found["target"].ravel() == pytest.approx([0.5, 0.2])
 
 
 def test_the_share_of_the_antecedent() -> None:
@@ -90,7 +90,7 @@ def add_pronouns(run: Path) -> Path:
         words = target.split()
         role = "object" if number % 2 else "subject"
         forms = Agreement(number % 3, words[2], ("wort",))
-        places = Places(2, number % 2, 1 - number % 2)
+        places = Places(2, *((3, 1) if number % 2 else (1, 3)))
         pronoun = Pronoun(forms, role, places, places) if number else None
         golds.append(Gold(source.split(), words, Links(frozenset()), pronoun=pronoun))
     write_gold(folder, golds)
