@@ -26,8 +26,13 @@ def make(**changes: Any) -> DecoderOnly:
     return build("model", section, **SIZES).eval()
 
 
-def one_pass(model: DecoderOnly, source: list[int], target: list[int]) -> torch.Tensor:
-    """The target's logits from one pass over the whole sequence, without any cache."""
+def one_pass(
+    model: DecoderOnly, source: list[int], target: list[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The target's logits from one pass over the whole sequence, without any cache.
+
+    The second result is the attention between all positions of the sequence.
+    """
     n, m = len(source), len(target)
     visible = torch.ones(n + m, n + m, dtype=torch.bool).tril()
     if not model.causal_source:
@@ -39,12 +44,14 @@ def one_pass(model: DecoderOnly, source: list[int], target: list[int]) -> torch.
     x = torch.cat([model.embed_source(src), after], dim=1)
     width = model.stack[0].attention.rotary_width
     inputs = SelfAttentionInputs.make(model.parts, width, visible[None], places, places)
+    attentions = []
     for layer in model.stack:
-        x = layer(x, None, inputs, weights=False)[0].context
-    return model.project(model.norm(x))[0, n:]
+        (x, attention), _ = layer(x, None, inputs, weights=True)
+        attentions.append(attention[0])
+    return model.project(model.norm(x))[0, n:], torch.stack(attentions)
 
 
-@pytest.mark.parametrize(
+every_kind = pytest.mark.parametrize(
     "changes",
     [
         {},
@@ -57,12 +64,27 @@ def one_pass(model: DecoderOnly, source: list[int], target: list[int]) -> torch.
     ],
     ids=str,
 )
+
+
+@every_kind
 def test_a_cached_source_equals_one_pass(changes):
     model, batch = make(**changes), collate(PAIRS, SPECIAL)
     logits = model(batch).logits
     for i, (source, target) in enumerate(PAIRS):
-        whole = one_pass(model, [*source, 2], [1, *target])
+        whole, _ = one_pass(model, [*source, 2], [1, *target])
         torch.testing.assert_close(logits[i, : len(target) + 1], whole)
+
+
+@every_kind
+def test_maps_are_the_parts_of_the_attention_of_one_pass(changes):
+    model, batch = make(**changes), collate(PAIRS)
+    maps = model.maps(batch)
+    for i, (source, target) in enumerate(PAIRS):
+        n, m = len(source) + 1, len(target) + 1
+        _, whole = one_pass(model, [*source, 2], [1, *target])
+        torch.testing.assert_close(maps.encoder[i, :, :, :n, :n], whole[..., :n, :n])
+        torch.testing.assert_close(maps.source[i, :, :, :m, :n], whole[..., n:, :n])
+        torch.testing.assert_close(maps.target[i, :, :, :m, :m], whole[..., n:, n:])
 
 
 @pytest.mark.parametrize("mask", ["full", "causal"])
@@ -82,7 +104,7 @@ def test_the_loss_on_both_adds_that_of_the_source_in_training_only():
     expected = target.loss(batch)
     for source, _ in PAIRS:
         ids = torch.tensor([[*source, 2]])
-        states, *_ = target.read_source(target.embed_source(ids), ids > 0)
+        states, _, _ = target.read_source(target.embed_source(ids), ids > 0)
         log_p = (states[0] @ target.source.weight.T).log_softmax(-1)
         expected -= sum(log_p[t, word] for t, word in enumerate(ids[0, 1:].tolist()))
     torch.testing.assert_close(both.train().loss(batch), expected)

@@ -74,6 +74,33 @@ def test_padding_of_either_side_changes_nothing(batch, target_positions):
 
 
 @torch.no_grad()
+def test_the_map_of_a_token_does_not_depend_on_it_and_that_of_the_encoder_on_none(batch):
+    model = make()
+    base = model.maps(batch)
+    for place in range(3):
+        changed = collate([(source, list(target)) for source, target in PAIRS])
+        changed.tgt_in[0, place + 1] = changed.tgt_out[0, place] = 12
+        maps = model.maps(changed)
+        torch.testing.assert_close(maps.encoder, base.encoder)
+        for own, before in ((maps.source, base.source), (maps.target, base.target)):
+            torch.testing.assert_close(own[0, :, :, place], before[0, :, :, place])
+            assert not torch.allclose(own[0, 1, :, 3], before[0, 1, :, 3], atol=1e-4)  # of `</s>`
+
+
+@torch.no_grad()
+def test_the_map_at_the_end_is_that_of_a_pass_without_a_mask(batch):
+    model = make()
+    maps, n = model.maps(batch), batch.src.size(1)
+    _, attentions = model.read(batch.tgt_out, model.encode(batch.src, batch.src_mask), True)
+    weights = torch.stack(attentions, dim=1)
+    for i, (_, target) in enumerate(PAIRS):
+        torch.testing.assert_close(
+            torch.cat([maps.source, maps.target], dim=-1)[i, :, :, len(target)],
+            weights[i, :, :, n + len(target)],
+        )
+
+
+@torch.no_grad()
 def test_no_position_sees_the_token_that_it_predicts(batch):
     model = make()
     memory = model.encode(batch.src, batch.src_mask)

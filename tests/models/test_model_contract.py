@@ -12,6 +12,7 @@ import yaml
 
 from seq2seq.compose import search_settings
 from seq2seq.config import build, fits, locate
+from seq2seq.layers.transformer import SelfAttentionLayer
 from seq2seq.models.base import Autoregressive, Maps, MaskedLM, Seq2Seq, select
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
 from seq2seq.search import Beam, MaskPredict, Sample, Search
@@ -255,7 +256,7 @@ def maps_of(model: Seq2Seq, batch: Batch) -> tuple[Maps, torch.Tensor, torch.Ten
 def test_which_maps_a_model_has(model, section, batch):
     maps, attention = model.maps(batch), model(batch).attention
     assert (maps.source is None) == (attention is None)
-    transformer = "heads" in section
+    transformer = any(isinstance(layer, SelfAttentionLayer) for layer in model.modules())
     assert (maps.target is not None, maps.encoder is not None) == (transformer, transformer)
     layers = section.get("encoder_layers", section.get("layers"))
     batch_size, src, tgt = 3, batch.src.size(1), batch.tgt_in.size(1)
@@ -320,7 +321,11 @@ def test_maps_of_a_batch_are_those_of_its_sentences(model, batch):
     for i in range(3):
         n, m = int(source[i].sum()), int(target[i].sum())
         alone = Batch(
-            batch.src[i : i + 1, :n], batch.tgt_in[i : i + 1, :m], batch.tgt_out[i : i + 1, :m], m
+            batch.src[i : i + 1, :n],
+            batch.tgt_in[i : i + 1, :m],
+            batch.tgt_out[i : i + 1, :m],
+            m,
+            PAD,
         )
         for own, all_maps, size in zip(
             model.maps(alone), maps, ((m, n), (m, m), (n, n)), strict=True
