@@ -20,7 +20,7 @@ from seq2seq.version import __version__
 if TYPE_CHECKING:
     from seq2seq.alignment.rule import Rule
 
-Kind = Literal["runs", "heads", "lines", "steps", "gradients"]
+Kind = Literal["runs", "heads", "lines", "steps", "gradients", "pronouns"]
 
 app = typer.Typer(
     name="seq2seq",
@@ -502,7 +502,8 @@ def plot(
             metavar="KIND",
             help="runs: heatmaps of several runs side by side. heads: all layers and heads of one "
             "run. lines: links drawn as lines between words. steps: checkpoints during training. "
-            "gradients: gradient at the source by distance, for several runs and a whole test set.",
+            "gradients: gradient at the source by distance, for several runs and a whole test set. "
+            "pronouns: attention of pronouns to their antecedent, for one run and test_pronoun.",
         ),
     ],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders (runs/NAME).")],
@@ -527,17 +528,26 @@ def plot(
 
     plot gradients needs no attention: it draws the norm of the gradient of the last target word's
     log-probability at each source token, by distance, before and after training.
+
+    plot pronouns draws how much attention a pronoun gives to its antecedent and to a noun of the
+    other gender, by layer and head, before and after training, and prints how often the model
+    prefers the right pronoun.
     """
-    if kind == "gradients":
+    if kind == "gradients" or kind == "pronouns":
         from seq2seq.commands.plot_gradients import plot_gradients
+        from seq2seq.commands.plot_pronouns import plot_pronouns
 
         given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
         given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
+        given |= {"--line": line} if kind == "pronouns" else {}
         for option, value in given.items():
             if value is not None and value is not False:
                 raise UserError(
-                    f"{option} has no effect on plot gradients: it reads the references of --test"
+                    f"{option} has no effect on plot {kind}: it reads the references of --test"
                 )
+        if kind == "pronouns":
+            print_written(*plot_pronouns(runs, test=test, out=out, device=device))
+            return
         print_written(*plot_gradients(runs, test=test, line=line, out=out, device=device))
         return
     from seq2seq.commands.plot import plot

@@ -23,6 +23,7 @@ from seq2seq.system.provenance import environment, timestamp
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
+from seq2seq.text.pronoun import read_pronouns
 from seq2seq.translation.translation import BEGIN, END, Translation
 from seq2seq.translation.translator import Translator
 
@@ -99,6 +100,8 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     target, agreements = Target.of(data), read_agreements(folder)
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
+    pronouns = read_pronouns(folder)
+    referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
     aligned = alignment.measure(translator, folder)
     name = perplexity_key(translator.model)
     return {
@@ -111,6 +114,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "exact_match": breakdown.exact_match(hypotheses, references),
         "by_length": breakdown.by_length(sources, hypotheses, references, **target._asdict()),
         **({"agreement": agreeing} if agreeing else {}),
+        **({"pronoun": referring} if referring else {}),
         **({"alignment": aligned} if aligned else {}),
         name: {"score": perplexity(mean_loss(translator.model, list(ids))), "unit": "piece"},
         "seconds": seconds,
@@ -206,7 +210,7 @@ def score_table(done: dict[str, Any]) -> TableView:
     """Return a table of scores with a row per test set."""
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
-    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree"}
+    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree", "pronoun": "pronoun"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
     rows = []
     for name, entry in done.items():
