@@ -22,6 +22,7 @@ from seq2seq.system.console import console
 from seq2seq.system.files import append_line, synced_length, truncate, write_json
 from seq2seq.system.provenance import commit, environment, timestamp
 from seq2seq.training.resume import EarlierRun, describe_changes
+from seq2seq.training.source_use import SourceUse
 from seq2seq.training.validation import Validation
 
 LOGS = ("log.jsonl", "clock.jsonl")
@@ -129,15 +130,25 @@ class TrainingLog:
             )
 
     def log_validation(
-        self, validation: Validation, *, best: bool, minutes: float, seconds: float
+        self,
+        validation: Validation,
+        use: SourceUse | None,
+        *,
+        best: bool,
+        minutes: float,
+        seconds: float,
     ) -> None:
-        """Log a validation and print it."""
+        """Log a validation and what is known of the use of the source, and print the validation."""
+        fields = {} if use is None else {"validation_source_gain": use.gain}
+        if use is not None and use.variation is not None:
+            fields["validation_attention_variation"] = use.variation
         self.write(
             validation.step,
             {
                 "validation_loss": validation.loss,
                 self.perplexity: perplexity(validation.loss),
                 "validation_bleu": validation.bleu,
+                **fields,
             },
             {"minutes": minutes, "validation_seconds": seconds},
         )

@@ -104,7 +104,7 @@ def test_the_loss_on_both_adds_that_of_the_source_in_training_only():
     expected = target.loss(batch)
     for source, _ in PAIRS:
         ids = torch.tensor([[*source, 2]])
-        states, _, _ = target.read_source(target.embed_source(ids), ids > 0)
+        states, *_ = target.read_source(target.embed_source(ids), ids > 0)
         log_p = (states[0] @ target.source.weight.T).log_softmax(-1)
         expected -= sum(log_p[t, word] for t, word in enumerate(ids[0, 1:].tolist()))
     torch.testing.assert_close(both.train().loss(batch), expected)
