@@ -89,7 +89,7 @@ def variation(model: Seq2Seq, pairs: Sequence[tuple[Ids, Ids]]) -> float | None:
     pairs = [pair for pair in pairs if len(pair[0]) + 1 >= SHORTEST and len(pair[1])]
     if not pairs:
         return None
-    batch = collate(pairs).to(next(model.parameters()).device)
+    batch = collate(pairs, model.special).to(next(model.parameters()).device)
     attention = model.hidden(batch.tgt_in, model.encode(batch.src, batch.src_mask)).attention
     if attention is None:
         return None
