@@ -77,7 +77,7 @@ def test_a_cached_source_equals_one_pass(changes):
 
 @every_kind
 def test_maps_are_the_parts_of_the_attention_of_one_pass(changes):
-    model, batch = make(**changes), collate(PAIRS)
+    model, batch = make(**changes), collate(PAIRS, SPECIAL)
     maps = model.maps(batch)
     for i, (source, target) in enumerate(PAIRS):
         n, m = len(source) + 1, len(target) + 1

@@ -78,7 +78,7 @@ def test_the_map_of_a_token_does_not_depend_on_it_and_that_of_the_encoder_on_non
     model = make()
     base = model.maps(batch)
     for place in range(3):
-        changed = collate([(source, list(target)) for source, target in PAIRS])
+        changed = collate([(source, list(target)) for source, target in PAIRS], SPECIAL)
         changed.tgt_in[0, place + 1] = changed.tgt_out[0, place] = 12
         maps = model.maps(changed)
         torch.testing.assert_close(maps.encoder, base.encoder)
