@@ -22,20 +22,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from seq2seq.config import (
-    LONGEST_NAME,
-    NOT_FOR_FITTING,
-    SECTION_PACKAGES,
-    Config,
-    fits,
-    locate,
-    not_a_folder_name,
-    schema,
-    shown,
-)
+from seq2seq.config import LONGEST_NAME, NOT_FOR_FITTING, Config, not_a_folder_name
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.overrides import SWEEPING, Value, options, text_kind, values
 from seq2seq.package_data import data_folder
+from seq2seq.plugins import SECTION_PACKAGES, fits, locate
+from seq2seq.schema import schema, shown
 
 
 def config_folder() -> Path:

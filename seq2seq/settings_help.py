@@ -5,16 +5,9 @@ import textwrap
 from typing import Any
 
 from seq2seq import compose
-from seq2seq.config import (
-    SECTION_PACKAGES,
-    SHARED_KEYS,
-    SUPPLIED_KEYS,
-    Config,
-    describe,
-    locate,
-    meanings,
-    schema,
-)
+from seq2seq.config import Config
+from seq2seq.plugins import SECTION_PACKAGES, SHARED_KEYS, SUPPLIED_KEYS, locate
+from seq2seq.schema import describe, meanings, schema
 
 OPTION_LINES = [
     "Options:",

@@ -211,7 +211,7 @@ def test_spaces_of_french_are_shown_in_the_report(tmp_path):
 
 
 def learner(tmp_path: Path, *words: str) -> Learner:
-    from seq2seq.config import build
+    from seq2seq.plugins import build
     from seq2seq.system import devices
     from seq2seq.training.examples import learn_tokenizers
 

@@ -9,22 +9,12 @@ import pytest
 
 from seq2seq import compose
 from seq2seq.compose import choices, config_folder
-from seq2seq.config import (
-    SECTION_PACKAGES,
-    SUPPLIED_KEYS,
-    Config,
-    Natural,
-    build,
-    check_values,
-    defaults,
-    locate,
-    meanings,
-    optional,
-    schema,
-    upgrade,
-)
+from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.layers.parts import AttentionKeys, LayerKeys, Parts
+from seq2seq.plugins import SECTION_PACKAGES, SUPPLIED_KEYS, build, locate, upgrade
+from seq2seq.ranges import Natural
+from seq2seq.schema import check_values, defaults, meanings, optional, schema
 
 GROUPS = ("data", "model", "search", "train")
 CHOICES = [(group, name) for group in GROUPS for name in choices(config_folder() / group)]

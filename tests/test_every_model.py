@@ -13,9 +13,9 @@ from seq2seq import compose
 from seq2seq.commands.align import align
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
-from seq2seq.config import locate
 from seq2seq.errors import UserError
 from seq2seq.interpret.maps import maps_of
+from seq2seq.plugins import locate
 from seq2seq.runs import stored_attention
 from seq2seq.settings_help import help_text
 from seq2seq.training.train import train

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from seq2seq import compose
-from seq2seq.config import build
+from seq2seq.plugins import build
 from seq2seq.system.console import track
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seq2seq import compose
-from seq2seq.config import build
+from seq2seq.plugins import build
 from seq2seq.runs.untrusted import read_json
 from seq2seq.system import devices, provenance
 from seq2seq.system.files import write_json

@@ -22,11 +22,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from seq2seq import compose
-from seq2seq.config import Config, build, fits
+from seq2seq.config import Config
 from seq2seq.corpora import Corpus, encode
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.models.base import Seq2Seq
+from seq2seq.plugins import build, fits
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console

@@ -16,10 +16,11 @@ from rich.text import Text
 
 from seq2seq import compose
 from seq2seq.commands.bench import WINDOWS, sizes, timed
-from seq2seq.config import Config, build
+from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import nbytes
 from seq2seq.models.base import Autoregressive, Memory, State
+from seq2seq.plugins import build
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import console
 from seq2seq.system.terminal_table import TableView

@@ -11,7 +11,8 @@ from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
 from seq2seq.compare import compare
 from seq2seq.compare.report import write
-from seq2seq.config import Config, fits
+from seq2seq.config import Config
+from seq2seq.plugins import fits
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring.breakdown import distance_points, length_points
 from seq2seq.system.console import console, section_heading

@@ -25,8 +25,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seq2seq.compose import Member
-from seq2seq.config import Config, build
+from seq2seq.config import Config
 from seq2seq.errors import UserError
+from seq2seq.plugins import build
 from seq2seq.runs.nested import section
 from seq2seq.runs.size_check import UninitializedTensors
 from seq2seq.runs.untrusted import read_json

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from seq2seq import compose
 from seq2seq.commands import bench
-from seq2seq.config import build, fits
 from seq2seq.errors import UserError
+from seq2seq.plugins import build, fits
 from seq2seq.training import learner
 from seq2seq.training.flops import multiply_adds
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from seq2seq.compose import model_settings
-from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.luong import Luong
+from seq2seq.plugins import build
 from seq2seq.search.beam import Beam
 from seq2seq.text.batching import Batch, collate
 from seq2seq.text.special_ids import SpecialIds

@@ -10,8 +10,8 @@ from torch.utils._pytree import tree_leaves
 
 from seq2seq import compose
 from seq2seq.commands.evaluate import evaluate
-from seq2seq.config import locate
 from seq2seq.errors import UserError
+from seq2seq.plugins import locate
 from seq2seq.system import devices
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from seq2seq import compose
-from seq2seq.config import build
 from seq2seq.models.base import Seq2Seq
+from seq2seq.plugins import build
 from seq2seq.training.flops import multiply_adds
 
 S, T = 7, 5  # tokens of source and target
