@@ -12,7 +12,7 @@ import pytest
 import torch
 import yaml
 
-from seq2seq.compose import model_settings
+from seq2seq.config_files import model_settings
 from seq2seq.layers.cache import nbytes
 from seq2seq.plugins import upgrade
 from seq2seq.text.batching import pad

@@ -15,9 +15,9 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]"
 
 def check(words: Words = None) -> None:
     """Check a corpus for errors without training (same arguments as train)."""
-    from seq2seq import compose, settings_help
+    from seq2seq import settings_help, train_arguments
 
-    requested, refused = compose.parse_command(words or [], settings_help.check_help), False
+    requested, refused = train_arguments.parse_command(words or [], settings_help.check_help), False
     for member in requested.members if requested else []:
         from seq2seq.commands.check import check, findings_table
 
@@ -30,9 +30,9 @@ def check(words: Words = None) -> None:
 
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
-    from seq2seq import compose, settings_help
+    from seq2seq import settings_help, train_arguments
 
-    if requested := compose.parse_command(words or [], settings_help.help_text):
+    if requested := train_arguments.parse_command(words or [], settings_help.help_text):
         from seq2seq.training import sweep
 
         if requested.sweep:

@@ -10,7 +10,7 @@ import torch
 from figure_files import FIRST_BYTES
 
 from seq2seq.commands.plot_gradients import plot_gradients
-from seq2seq.compose import model_names, model_settings
+from seq2seq.config_files import model_names, model_settings
 from seq2seq.errors import UserError
 from seq2seq.interpret.gradients import (
     Gradients,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.compose import model_settings
+from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.layers.transformer import SelfAttentionInputs
 from seq2seq.models.decoder_only import DecoderOnly

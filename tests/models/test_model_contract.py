@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from seq2seq.compose import search_settings
+from seq2seq.config_files import search_settings
 from seq2seq.layers.transformer import SelfAttentionLayer
 from seq2seq.models.base import Autoregressive, Maps, MaskedLM, Seq2Seq, select
 from seq2seq.plugins import build, fits, locate

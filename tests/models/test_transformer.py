@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.compose import model_settings
+from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import SourceCache, nbytes
 from seq2seq.models.base import select

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seq2seq.compose import model_settings
+from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
 from seq2seq.plugins import build
