@@ -320,9 +320,8 @@ def test_maps_of_a_batch_are_those_of_its_sentences(model, batch):
     maps, source, target = maps_of(model, batch)
     for i in range(3):
         n, m = int(source[i].sum()), int(target[i].sum())
-        alone = Batch(
-            batch.src[i : i + 1, :n], batch.tgt_in[i : i + 1, :m], batch.tgt_out[i : i + 1, :m], m
-        )
+        one = slice(i, i + 1)
+        alone = Batch(batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m], m, PAD)
         for own, all_maps, size in zip(
             model.maps(alone), maps, ((m, n), (m, m), (n, n)), strict=True
         ):
