@@ -14,13 +14,14 @@ from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
-from seq2seq.scoring.perplexity import mean_loss, perplexity
+from seq2seq.scoring.perplexity import mean_loss, perplexity, perplexity_key
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
 from seq2seq.system.provenance import environment, timestamp
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
+from seq2seq.text.pronoun import read_pronouns
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
@@ -32,6 +33,8 @@ def evaluate(
     tests: Sequence[str] = (),
     *,
     beam: int | None = None,
+    rounds: int | None = None,
+    lengths: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and the hypotheses and attention in hyps/TEST.
@@ -40,21 +43,23 @@ def evaluate(
         path: the run folder.
         tests: names of test sets; if empty, all except UNSCORED.
         beam: beam size; that of the run if None.
+        rounds: number of rounds of mask-predict; that of the run if None.
+        lengths: number of lengths of mask-predict; that of the run if None.
         device: the device to translate on.
 
     Returns:
         The entry in scores.json of each test set, by name.
 
     Raises:
-        UserError: the path is not a run folder, its training has not finished, or it has no such
-            test set.
+        UserError: the path is not a run folder, its training has not finished, it has no such test
+            set, or a number has no effect on its search.
     """
     run = RunFolder.open(path)
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
     if not names:
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
-    translator = Translator(run, beam=beam, device=device)
+    translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     done = {}
     for name, folder in folders.items():
         # Another process may evaluate the same run. Lock the test set's folder, and merge the
@@ -93,8 +98,10 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     target, agreements = Target.of(data), read_agreements(folder)
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
+    pronouns = read_pronouns(folder)
+    referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
     aligned = alignment.measure(translator, folder)
-    name = "pseudo_perplexity" if translator.model.pseudo_likelihood else "perplexity"
+    name = perplexity_key(translator.model)
     return {
         **metrics.score(
             hypotheses,
@@ -105,6 +112,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         "exact_match": breakdown.exact_match(hypotheses, references),
         "by_length": breakdown.by_length(sources, hypotheses, references, **target._asdict()),
         **({"agreement": agreeing} if agreeing else {}),
+        **({"pronoun": referring} if referring else {}),
         **({"alignment": aligned} if aligned else {}),
         name: {"score": perplexity(mean_loss(translator.model, list(ids))), "unit": "piece"},
         "seconds": seconds,
@@ -171,7 +179,7 @@ def score_table(done: dict[str, Any]) -> TableView:
     """Return a table of scores with a row per test set."""
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
-    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree"}
+    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree", "pronoun": "pronoun"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
     rows = []
     for name, entry in done.items():
