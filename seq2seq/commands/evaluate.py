@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from numpy import ndarray
 
-from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.interpret import alignment, chosen_rule, maps
+from seq2seq.interpret import alignment, chosen_rule
+from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
-from seq2seq.scoring.perplexity import mean_loss, perplexity
+from seq2seq.scoring.perplexity import mean_loss, perplexity, perplexity_key
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
 from seq2seq.system.provenance import environment, timestamp
@@ -24,7 +22,7 @@ from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
 from seq2seq.text.pronoun import read_pronouns
-from seq2seq.translation.translation import BEGIN, END, Translation
+from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
 UNSCORED = ("validation", "examples")  # seen during training; a few sentences for figures
@@ -35,6 +33,8 @@ def evaluate(
     tests: Sequence[str] = (),
     *,
     beam: int | None = None,
+    rounds: int | None = None,
+    lengths: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and the hypotheses and attention in hyps/TEST.
@@ -43,21 +43,23 @@ def evaluate(
         path: the run folder.
         tests: names of test sets; if empty, all except UNSCORED.
         beam: beam size; that of the run if None.
+        rounds: number of rounds of mask-predict; that of the run if None.
+        lengths: number of lengths of mask-predict; that of the run if None.
         device: the device to translate on.
 
     Returns:
         The entry in scores.json of each test set, by name.
 
     Raises:
-        UserError: the path is not a run folder, its training has not finished, or it has no such
-            test set.
+        UserError: the path is not a run folder, its training has not finished, it has no such test
+            set, or a number has no effect on its search.
     """
     run = RunFolder.open(path)
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
     if not names:
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
-    translator = Translator(run, beam=beam, device=device)
+    translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     done = {}
     for name, folder in folders.items():
         # Another process may evaluate the same run. Lock the test set's folder, and merge the
@@ -99,7 +101,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     pronouns = read_pronouns(folder)
     referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
     aligned = alignment.measure(translator, folder)
-    name = "pseudo_perplexity" if translator.model.pseudo_likelihood else "perplexity"
+    name = perplexity_key(translator.model)
     return {
         **metrics.score(
             hypotheses,
@@ -150,12 +152,10 @@ def store_attention(translator: Translator, folder: Path, pairs: list[tuple[str,
     """Write the attention between the words of each pair, unless the model has no attention.
 
     The translations are force-decoded in batches, which takes a fraction of the time of the search.
-    Of self-attention, the layer and head of the default rule are kept, if they are not too large.
     """
-    model, columns = translator.model, None
     rule, lines = chosen_rule.chosen_rule(translator.run), []
     for translation in track(
-        translator.force(pairs, maps=True),
+        translator.force(pairs, scored=False),
         f"reading the attention of {folder.name}",
         total=len(pairs),
         unit="sentences",
@@ -167,39 +167,12 @@ def store_attention(translator: Translator, folder: Path, pairs: list[tuple[str,
             lines.append(stored_attention.WordAttention([], [], np.zeros((0, 0), dtype=np.uint8)))
             continue
         words = alignment.Alignment.of(translation, rule, translator.tokenizers, forced=True)
-        weights = in_bytes(np.array(words.weights))
-        stored = self_attention(translator, translation)
+        weights = np.rint(255 * np.array(words.weights)).astype(np.uint8)
         lines.append(
-            stored_attention.WordAttention(words.source_words, words.target_words, weights, stored)
+            stored_attention.WordAttention(words.source_words, words.target_words, weights)
         )
-        if stored:
-            begin = None if model.target_input == "tgt_out" else BEGIN
-            columns = stored_attention.Columns(begin, model.joint_attention)
-    if (size := stored_attention.size_of_maps(lines)) > stored_attention.MOST_MAPS:
-        console.print(
-            f"self-attention on {folder.name} is not stored: it has {size:,} bytes, but the "
-            f"maximum is {stored_attention.MOST_MAPS:,}"
-        )
-        columns = None
+    lines, columns = with_self_attention(translator, folder.name, pairs, lines)
     stored_attention.write(folder, lines, asdict(rule), columns)
-
-
-def self_attention(
-    translator: Translator, translation: Translation
-) -> dict[str, stored_attention.StoredMap]:
-    """Return the maps of self-attention between words; none if the model does not have both."""
-    if not set(stored_attention.MAPS) <= set(maps.maps_of(translation)):
-        return {}
-    stored: dict[str, stored_attention.StoredMap] = {}
-    for name in stored_attention.MAPS:
-        rows, columns, weights, _, _, border = maps.word_map(translator, translation, name, Rule())
-        stored[name] = stored_attention.StoredMap(rows, columns, in_bytes(weights), border)
-    return stored
-
-
-def in_bytes(weights: Float[ndarray, "rows columns"]) -> UInt8[ndarray, "rows columns"]:
-    """Round weights to steps of 1/255."""
-    return np.rint(255 * weights).astype(np.uint8)
 
 
 def score_table(done: dict[str, Any]) -> TableView:

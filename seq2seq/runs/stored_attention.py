@@ -17,7 +17,7 @@ from seq2seq.system.files import read_lines_checked, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
-MOST_MAPS = 1 << 26  # maximum size of the maps of self-attention in bytes
+MOST_MAPS = 1 << 24  # maximum size of the maps of self-attention in bytes: they are in each page
 MAPS: tuple[Literal["target"], Literal["encoder"]] = (
     "target",
     "encoder",
@@ -106,11 +106,6 @@ def _joined(matrices: Sequence[UInt8[ndarray, "_ _"]]) -> UInt8[ndarray, " lengt
     return np.concatenate([np.empty(0, dtype=np.uint8), *(one.ravel() for one in matrices)])
 
 
-def size_of_maps(lines: Sequence[WordAttention]) -> int:
-    """Return the size of all maps of self-attention in bytes."""
-    return sum(one.weights.size for line in lines for one in line.maps.values())
-
-
 def read(path: Path) -> list[WordAttention]:
     """Read the attention of each hypothesis.
 
@@ -186,10 +181,13 @@ def _with_maps(
     columns = Columns(**label["columns"])
     if not isinstance(columns.begin, str | None) or not isinstance(columns.joint, bool):
         raise ValueError("the columns of the map of the target are not described")
+    if not isinstance(rule := label["rule"], dict):
+        raise ValueError("the rule is not a mapping")
+    shift = rule.get("shift") is True
     taken, complete = dict.fromkeys(vectors, 0), []
     for number, line in enumerate(lines, 1):
         maps = {}
-        for name, one in _shapes(line, columns, label["rule"].get("shift", False)).items():
+        for name, one in _shapes(line, columns, shift).items():
             rest = vectors[name][taken[name] :]
             weights = _matrix(rest, len(one.rows), len(one.columns), number)
             taken[name] += weights.size
