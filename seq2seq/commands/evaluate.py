@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from numpy import ndarray
 
-from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.interpret import alignment, chosen_rule, maps
+from seq2seq.interpret import alignment, chosen_rule
+from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
@@ -24,7 +22,7 @@ from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
 from seq2seq.text.pronoun import read_pronouns
-from seq2seq.translation.translation import BEGIN, END, Translation
+from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
 UNSCORED = ("validation", "examples")  # seen during training; a few sentences for figures
@@ -154,12 +152,10 @@ def store_attention(translator: Translator, folder: Path, pairs: list[tuple[str,
     """Write the attention between the words of each pair, unless the model has no attention.
 
     The translations are force-decoded in batches, which takes a fraction of the time of the search.
-    Of self-attention, the layer and head of the default rule are kept, if they are not too large.
     """
-    model, columns = translator.model, None
     rule, lines = chosen_rule.chosen_rule(translator.run), []
     for translation in track(
-        translator.force(pairs, maps=True),
+        translator.force(pairs, scored=False),
         f"reading the attention of {folder.name}",
         total=len(pairs),
         unit="sentences",
@@ -171,39 +167,12 @@ def store_attention(translator: Translator, folder: Path, pairs: list[tuple[str,
             lines.append(stored_attention.WordAttention([], [], np.zeros((0, 0), dtype=np.uint8)))
             continue
         words = alignment.Alignment.of(translation, rule, translator.tokenizers, forced=True)
-        weights = in_bytes(np.array(words.weights))
-        stored = self_attention(translator, translation)
+        weights = np.rint(255 * np.array(words.weights)).astype(np.uint8)
         lines.append(
-            stored_attention.WordAttention(words.source_words, words.target_words, weights, stored)
+            stored_attention.WordAttention(words.source_words, words.target_words, weights)
         )
-        if stored:
-            begin = None if model.target_input == "tgt_out" else BEGIN
-            columns = stored_attention.Columns(begin, model.joint_attention)
-    if (size := stored_attention.size_of_maps(lines)) > stored_attention.MOST_MAPS:
-        console.print(
-            f"self-attention on {folder.name} is not stored: it has {size:,} bytes, but the "
-            f"maximum is {stored_attention.MOST_MAPS:,}"
-        )
-        columns = None
+    lines, columns = with_self_attention(translator, folder.name, pairs, lines)
     stored_attention.write(folder, lines, asdict(rule), columns)
-
-
-def self_attention(
-    translator: Translator, translation: Translation
-) -> dict[str, stored_attention.StoredMap]:
-    """Return the maps of self-attention between words; none if the model does not have both."""
-    if not set(stored_attention.MAPS) <= set(maps.maps_of(translation)):
-        return {}
-    stored: dict[str, stored_attention.StoredMap] = {}
-    for name in stored_attention.MAPS:
-        rows, columns, weights, _, _, border = maps.word_map(translator, translation, name, Rule())
-        stored[name] = stored_attention.StoredMap(rows, columns, in_bytes(weights), border)
-    return stored
-
-
-def in_bytes(weights: Float[ndarray, "rows columns"]) -> UInt8[ndarray, "rows columns"]:
-    """Round weights to steps of 1/255."""
-    return np.rint(255 * weights).astype(np.uint8)
 
 
 def score_table(done: dict[str, Any]) -> TableView:

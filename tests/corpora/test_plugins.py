@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seq2seq.config import meanings
 from seq2seq.corpora import multi30k
 from seq2seq.corpora.csv import Csv
 from seq2seq.corpora.files import Files
@@ -21,6 +20,7 @@ from seq2seq.corpora.multi30k import Multi30k
 from seq2seq.corpora.tmx import Tmx
 from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
+from seq2seq.schema import meanings
 
 REAL = Path(__file__).parents[2] / "../shared/corpora"
 
