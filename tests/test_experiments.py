@@ -2,7 +2,7 @@
 
 import pytest
 
-from seq2seq import compose
+from seq2seq import train_arguments
 from seq2seq.config import Config
 from seq2seq.package_data import data_folder
 from seq2seq.plugins import build
@@ -14,7 +14,7 @@ CORPUS = ["data=files", "data.source=en", "data.target=de", "data.root=x"]
 
 def composed(name: str) -> Config:
     words = CORPUS if name.startswith("low-resource") else []
-    return compose.read(compose.compose([f"experiment={name}", *words]))
+    return train_arguments.config([f"experiment={name}", *words])
 
 
 @pytest.mark.parametrize("name", NAMES)
