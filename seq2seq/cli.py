@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from seq2seq.alignment.gold_files import Form
+from seq2seq.alignment.rule import Hide, MethodName
 from seq2seq.errors import UserError
 from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
 from seq2seq.runs.folder import RunFolder
@@ -95,6 +97,25 @@ TextOption = Annotated[
 RuleOption = Annotated[
     Literal["run", "default"],
     typer.Option(help="Extraction rule: the rule stored in the run, or the default rule."),
+]
+MethodOption = Annotated[
+    MethodName | None,
+    typer.Option(
+        "--method",
+        help="What the map shows (default: that of the run's rule, or attention). attention: the "
+        "weights. vectors: norms of the vectors that attention reads. alti: their contribution to "
+        "the layer's output (Transformer). occlusion: the loss of log-probability when a source "
+        "word is hidden. gradient, smoothgrad, integrated_gradients: products of input and "
+        "gradient. occlusion works with every model.",
+    ),
+]
+HideOption = Annotated[
+    Hide | None,
+    typer.Option(
+        "--hide",
+        help="With --method occlusion: replace a word by the mean embedding, replace it by <unk>, "
+        "or leave it out (default: drop).",
+    ),
 ]
 LayerOption = Annotated[
     str | None,
@@ -263,16 +284,23 @@ def evaluate(
         typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
     ] = None,
     beam: BeamOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed."""
+    """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed.
+
+    The map of --method between the words of each translation is stored, too, and scored if the
+    test set has gold links.
+    """
     from seq2seq.commands.evaluate import evaluate, score_table
 
-    print_table(score_table(evaluate(run, test or [], beam=beam, device=device)))
+    done = evaluate(run, test or [], beam=beam, method=method, hide=hide, device=device)
+    print_table(score_table(done))
     print_written(run / "scores.json", run / "hyps")
 
 
-@app.command(short_help="Draw the attention of sentences as heatmaps.")
+@app.command(short_help="Draw attention, or another method, of sentences as heatmaps.")
 def align(
     run: RunArgument,
     source: SourceOption = None,
@@ -286,6 +314,8 @@ def align(
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     rule: RuleOption = "run",
     layer: LayerOption = None,
     head: HeadOption = None,
@@ -294,7 +324,9 @@ def align(
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw the attention of single sentences as heatmaps; also write the matrices as JSON.
+    """Draw which source words each target word depends on, for single sentences, as heatmaps.
+
+    The matrices are also written as JSON. They are attention weights, or what --method computes.
 
     To score the alignment of a whole text, use score-alignment; to write it, export-alignment.
     """
@@ -305,6 +337,7 @@ def align(
             f"--rule and --shift have no effect with --map {name}: they choose how links are "
             "extracted from attention to the source"
         )
+    refuse_map(name, method, hide)
     print_written(
         *align(
             run,
@@ -314,7 +347,11 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            rule=extraction_rule(run, rule if name == "source" else "default", layer, head, shift),
+            rule=extraction_rule(
+                run,
+                rule if name == "source" else "default",
+                {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide},
+            ),
             name=name,
             out=out,
             device=device,
@@ -365,9 +402,12 @@ def score_alignment(
         Literal["run", "default", "auto"],
         typer.Option(
             help="Extraction rule: the rule stored in the run, the default rule, or (auto) the "
-            "rule with the lowest AER, which is then stored in the run."
+            "method and rule with the lowest AER, which are then stored in the run. auto tries all "
+            "methods except smoothgrad and integrated_gradients, or only --method."
         ),
     ] = "run",
+    method: MethodOption = None,
+    hide: HideOption = None,
     layer: LayerOption = None,
     head: HeadOption = None,
     shift: ShiftOption = None,
@@ -381,20 +421,30 @@ def score_alignment(
 ) -> None:
     """Score alignments against gold links.
 
-    Computes the AER of every decoder layer, head and row of a run, and of --links.
+    Computes the AER of every decoder layer, head and row of the map of a run, and of --links. The
+    map is attention, or what --method computes.
     """
-    from seq2seq.commands.score_alignment import score_alignment
+    from seq2seq.commands.score_alignment import TRIED, score_alignment
 
     read = None
+    values: dict[str, Any] = {"layer": layer, "head": head, "shift": shift, "end": end}
+    values |= {"threshold": threshold, "method": method, "hide": hide}
     if run is not None:
         if rule == "auto" and (layer, head, shift) != (None, None, None):
             raise typer.BadParameter(
                 "--rule auto chooses layer, head and shift: omit --layer, --head and --shift"
             )
-        read = extraction_rule(run, rule, layer, head, shift, end, threshold)
-    elif rule != "run" or (layer, head, shift, end, threshold) != (None,) * 5 or device != "auto":
+        if rule == "auto":  # it chooses the method, and --hide applies to one of them
+            if hide is not None and method not in (None, "occlusion"):
+                raise typer.BadParameter(f"--hide has no effect with --method {method}")
+            read = extraction_rule(run, "run", {"end": end, "threshold": threshold})
+            read = replace(read, hide=hide or read.hide)
+        else:
+            read = extraction_rule(run, rule, values)
+    elif rule != "run" or set(values.values()) != {None} or device != "auto":
         raise typer.BadParameter(
-            "--rule, --layer, --head, --shift, --end, --threshold and --device need RUN"
+            "--rule, --method, --hide, --layer, --head, --shift, --end, --threshold and --device "
+            "need RUN"
         )
     table, written = score_alignment(
         run,
@@ -404,6 +454,7 @@ def score_alignment(
         form=gold_format,
         rule=read,
         pick=rule == "auto",
+        tried=TRIED if method is None else [method],
         back=back,
         links=links or [],
         train=train,
@@ -431,6 +482,8 @@ def export_alignment(
         typer.Option("--test", help="Test set of the run; the references are the targets."),
     ] = None,
     text: TextOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     rule: RuleOption = "run",
     layer: LayerOption = None,
     head: HeadOption = None,
@@ -446,28 +499,30 @@ def export_alignment(
         raise typer.BadParameter(
             "--end and --threshold have no effect: .npz contains weights, not links"
         )
-    read = extraction_rule(run, rule, layer, head, shift, end, threshold)
+    values = {"layer": layer, "head": head, "shift": shift, "end": end, "threshold": threshold}
+    read = extraction_rule(run, rule, {**values, "method": method, "hide": hide})
     export_text(run, test=test, texts=text, rule=read, out=out, device=device)
     print_written(out)
 
 
-def extraction_rule(
-    run: Path,
-    rule: str,
-    layer: str | None,
-    head: str | None,
-    shift: bool | None,
-    end: Literal["keep", "drop", "renormalise"] | None = None,
-    threshold: float | None = None,
-) -> "Rule":
+def extraction_rule(run: Path, rule: str, values: dict[str, Any]) -> "Rule":
     """Return the extraction rule: the run's or the default, changed by the options given."""
     from seq2seq.alignment.rule import Rule
     from seq2seq.interpret.chosen_rule import changed, chosen_rule
 
-    if threshold is not None and end == "keep":
+    if values.get("threshold") is not None and values.get("end") == "keep":
         raise typer.BadParameter("--end keep has no effect with --threshold")
-    own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
-    return changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
+    own = chosen_rule(RunFolder.open(run)) if rule == "run" else Rule()
+    return changed(own, **values)
+
+
+def refuse_map(name: str, method: MethodName | None, hide: Hide | None) -> None:
+    """Raise BadParameter if a method is given for a map of self-attention."""
+    if name != "source" and (method not in (None, "attention") or hide is not None):
+        raise typer.BadParameter(
+            f"--map {name} shows attention weights: omit --method and --hide, which apply to the "
+            "source"
+        )
 
 
 @app.command(short_help="Draw one sentence by run, head or checkpoint, or gradients.")
@@ -493,6 +548,8 @@ def plot(
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     name: MapOption = "source",
     layer: LayerOption = None,
     head: HeadOption = None,
@@ -500,6 +557,8 @@ def plot(
     device: DeviceOption = "auto",
 ) -> None:
     """Plot the attention of one sentence: by run, by head, as lines, or by training step.
+
+    --method draws another map than attention.
 
     plot gradients needs no attention: it draws the norm of the gradient of the last target word's
     log-probability at each source token, by distance, before and after training.
@@ -509,6 +568,7 @@ def plot(
 
         given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
         given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
+        given |= {"--method": method, "--hide": hide}
         for option, value in given.items():
             if value is not None and value is not False:
                 raise UserError(
@@ -518,6 +578,7 @@ def plot(
         return
     from seq2seq.commands.plot import plot
 
+    refuse_map(name, method, hide)
     print_written(
         plot(
             kind,
@@ -531,6 +592,8 @@ def plot(
             name=name,
             layer=layer,
             head=head,
+            method=method,
+            hide=hide,
             out=out,
             device=device,
         )

@@ -100,6 +100,12 @@ class LatentAttention(nn.Module):
             key = rotate(self.rotary_key(x), rotation)
         return LatentCache(latent, key)
 
+    def value_vectors(self, cache: LatentCache) -> Float[Tensor, "batch len heads dim"]:
+        """Return what a weight of one of each head and position adds to the output."""
+        values = self.value(cache.latent).unflatten(-1, (-1, self.width))
+        out = self.out.weight.unflatten(1, (values.size(2), self.width))
+        return torch.einsum("blhw,dhw->blhd", values, out)
+
     def queries(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None
     ) -> tuple[Float[Tensor, "batch heads len width"], Float[Tensor, "batch heads len rotary"]]:

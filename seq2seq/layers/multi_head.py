@@ -9,6 +9,7 @@ With n query heads of width d, the cache holds for every position:
 
 import math
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -77,6 +78,13 @@ class MultiHeadAttention(nn.Module):
         keys = self.split(self.key(x))
         keys = keys if rotation is None else rotate(keys, rotation)
         return KeyValueCache(keys, self.split(self.value(x)))
+
+    def value_vectors(self, cache: KeyValueCache) -> Float[Tensor, "batch len heads dim"]:
+        """Return what a weight of one of each head and position adds to the output."""
+        heads = self.out.in_features // self.width
+        values = cache.values.repeat_interleave(heads // cache.values.size(2), dim=2)
+        out = self.out.weight.unflatten(1, (heads, self.width))
+        return torch.einsum("blhw,dhw->blhd", values, out)
 
     def forward(
         self,
