@@ -11,14 +11,14 @@ import numpy as np
 from seq2seq.alignment.gold import Gold, read_gold
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import Alignment, explain
+from seq2seq.interpret.alignment import Alignment, Explained, explain
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.maps import MapName, attention_in, word_map
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import read_lines_checked, write_json
-from seq2seq.translation.translation import Translation
+from seq2seq.translation.translation import END, Translation
 from seq2seq.translation.translator import Translator
 
 
@@ -58,13 +58,23 @@ class Sentence(NamedTuple):
         (forced,) = translator.force([pair], maps=name != "source")
         return replace(forced, log_probability=translation.log_probability)
 
+    def explained(self, translator: Translator, translation: Translation, rule: Rule) -> Explained:
+        """Apply the method of a rule to the translation.
+
+        Raises:
+            UserError: the source is empty, or the method cannot be applied to this model.
+        """
+        if translation.source_pieces == [END]:
+            raise UserError("an empty sentence has no alignment")
+        return explain(translator, [translation], rule, [self.gold])[0]
+
     def aligned(self, translator: Translator, translation: Translation, rule: Rule) -> Alignment:
         """Return its alignment by an extraction rule.
 
         Raises:
-            UserError: as in `Alignment.of`, or the method cannot be applied to this model.
+            UserError: as in `explained`, or the map does not have the layer or head of the rule.
         """
-        (explained,) = explain(translator, [translation], rule, [self.gold])
+        explained = self.explained(translator, translation, rule)
         return Alignment.of(explained, rule, forced=self.target is not None)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from seq2seq.alignment.rule import Hide, MethodName, Rule
 from seq2seq.commands.align import Sentence, drawn, from_test, labelled, slug
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import explain
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.heads import numbers
 from seq2seq.interpret.maps import MapName, attention_in, check_maps
@@ -163,7 +162,7 @@ def heads(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
     name, rule = shown.name, shown.rule(translator.run)
     translation = sentence.translated(translator, rule, name)
     if name == "source":
-        (explained,) = explain(translator, [translation], rule, [sentence.gold])
+        explained = sentence.explained(translator, translation, rule)
         layers, heads = explained.map.values.shape[:2]
     else:
         layers, heads = attention_in(translation, name, translator.run.name).shape[:2]

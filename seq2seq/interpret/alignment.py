@@ -13,7 +13,6 @@ from numpy import ndarray
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.links import LinkSet, Tally
 from seq2seq.alignment.rule import Rule, pool, positive_shares, shares, words
-from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods import method_of
@@ -158,11 +157,9 @@ class Alignment:
         """Extract the alignment of a translation.
 
         Raises:
-            UserError: the source is empty, or the map does not have the layer or head of the rule.
+            UserError: the map does not have the layer or head of the rule.
         """
         translation, (layers, heads) = explained.translation, explained.map.values.shape[:2]
-        if translation.source_pieces == [END]:
-            raise UserError("an empty sentence has no alignment")
         rule = rule.resolve(layers, heads)
         weights = explained.values(rule)
         return cls(

@@ -16,7 +16,7 @@ from seq2seq.translation.translation import BATCH_TOKENS, Translation
 from seq2seq.translation.translator import Translator
 
 Pair = tuple[list[int], list[int]]  # ids of source and target, without BOS and EOS
-Table = Float[ndarray, "pieces tokens_and_end"]  # of `alignment.rule.shares`
+Table = Float[ndarray, "_ _"]  # a row per piece, a column per token: `alignment.rule.shares`
 
 
 class SourceMap(NamedTuple):
@@ -108,14 +108,15 @@ def encoded(translator: Translator, translations: Sequence[Translation]) -> list
 def in_batches(
     translator: Translator,
     pairs: Sequence[Pair],
-    work: Callable[[Batch, list[int]], Float[Tensor, "batch *rest"]],
+    work: Callable[[Batch, list[int]], Tensor],
 ) -> list[Tensor]:
     """Apply `work` to batches of pairs of similar length, and return the result of each pair.
 
     Args:
         translator: the trained run.
         pairs: the pairs.
-        work: computes the results of a batch, given the batch and the indices of its pairs.
+        work: computes a tensor with a row for each pair, given the batch and the indices of its
+            pairs.
     """
     lengths = np.array([max(map(len, pair)) + 1 for pair in pairs])
     results: dict[int, Tensor] = {}
@@ -131,10 +132,8 @@ def in_batches(
     return [results[i] for i in range(len(pairs))]
 
 
-def without_padding(
-    found: Sequence[Float[Tensor, "*any tgt src"]], pairs: Sequence[Pair]
-) -> list[Float[Tensor, "*any tgt src"]]:
-    """Remove the padding of a batch from the map of each pair."""
+def without_padding(found: Sequence[Tensor], pairs: Sequence[Pair]) -> list[Tensor]:
+    """Remove the padding of a batch from the map `[... tgt src]` of each pair."""
     return [
         values[..., : len(target) + 1, : len(source) + 1]
         for values, (source, target) in zip(found, pairs, strict=True)
