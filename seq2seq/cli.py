@@ -22,7 +22,7 @@ from seq2seq.version import __version__
 if TYPE_CHECKING:
     from seq2seq.alignment.rule import Rule
 
-Kind = Literal["runs", "heads", "lines", "steps", "gradients"]
+Kind = Literal["runs", "heads", "lines", "steps", "gradients", "pronouns"]
 
 app = typer.Typer(
     name="seq2seq",
@@ -67,6 +67,24 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder (ru
 BeamOption = Annotated[
     int | None,
     typer.Option("--beam", min=1, max=WIDEST, help="Beam size (default: from the run)."),
+]
+RoundsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--rounds",
+        min=1,
+        max=WIDEST,
+        help="Number of rounds of mask-predict (default: from the run).",
+    ),
+]
+LengthsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--lengths",
+        min=1,
+        max=WIDEST,
+        help="Number of lengths that mask-predict tries side by side (default: from the run).",
+    ),
 ]
 SourceOption = Annotated[str | None, typer.Option("--source", help="Source sentence.")]
 TargetOption = Annotated[
@@ -206,6 +224,8 @@ def train(words: Words = None) -> None:
 def translate(
     run: RunArgument,
     beam: BeamOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
     n_best: Annotated[
         int,
         typer.Option(
@@ -213,7 +233,7 @@ def translate(
             min=1,
             max=WIDEST,
             help="Write the n best translations as lines `NUMBER ||| TEXT ||| SCORE`; a smaller "
-            "beam is widened to n.",
+            "beam or number of lengths is widened to n.",
         ),
     ] = 1,
     max_length: Annotated[
@@ -264,11 +284,12 @@ def translate(
     from seq2seq.translation.translator import Translator, run_search, sampling
 
     folder = RunFolder.open(run)
-    if sample and beam is not None:
-        raise typer.BadParameter("--sample and --beam exclude each other")
+    for option, value in {"--beam": beam, "--rounds": rounds, "--lengths": lengths}.items():
+        if sample and value is not None:
+            raise typer.BadParameter(f"--sample and {option} exclude each other")
     if not sample and any(one is not None for one in (temperature, top_k, top_p, seed)):
         raise typer.BadParameter("--temperature, --top-k, --top-p and --seed go with --sample")
-    search = run_search(folder, beam=beam, max_length=max_length)
+    search = run_search(folder, beam=beam, rounds=rounds, lengths=lengths, max_length=max_length)
     if sample:
         search = sampling(search, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     translator = Translator(folder, search=search, device=device)
@@ -286,6 +307,8 @@ def evaluate(
     beam: BeamOption = None,
     method: MethodOption = None,
     hide: HideOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed.
@@ -295,7 +318,16 @@ def evaluate(
     """
     from seq2seq.commands.evaluate import evaluate, score_table
 
-    done = evaluate(run, test or [], beam=beam, method=method, hide=hide, device=device)
+    done = evaluate(
+        run,
+        test or [],
+        beam=beam,
+        rounds=rounds,
+        lengths=lengths,
+        method=method,
+        hide=hide,
+        device=device,
+    )
     print_table(score_table(done))
     print_written(run / "scores.json", run / "hyps")
 
@@ -533,7 +565,8 @@ def plot(
             metavar="KIND",
             help="runs: heatmaps of several runs side by side. heads: all layers and heads of one "
             "run. lines: links drawn as lines between words. steps: checkpoints during training. "
-            "gradients: gradient at the source by distance, for several runs and a whole test set.",
+            "gradients: gradient at the source by distance, for several runs and a whole test set. "
+            "pronouns: attention of pronouns to their antecedent, for one run and test_pronoun.",
         ),
     ],
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders (runs/NAME).")],
@@ -562,18 +595,27 @@ def plot(
 
     plot gradients needs no attention: it draws the norm of the gradient of the last target word's
     log-probability at each source token, by distance, before and after training.
+
+    plot pronouns draws how much attention a pronoun gives to its antecedent and to a noun of the
+    other gender, by layer and head, before and after training, and prints how often the model
+    prefers the right pronoun.
     """
-    if kind == "gradients":
+    if kind == "gradients" or kind == "pronouns":
         from seq2seq.commands.plot_gradients import plot_gradients
+        from seq2seq.commands.plot_pronouns import plot_pronouns
 
         given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
         given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
         given |= {"--method": method, "--hide": hide}
+        given |= {"--line": line} if kind == "pronouns" else {}
         for option, value in given.items():
             if value is not None and value is not False:
                 raise UserError(
-                    f"{option} has no effect on plot gradients: it reads the references of --test"
+                    f"{option} has no effect on plot {kind}: it reads the references of --test"
                 )
+        if kind == "pronouns":
+            print_written(*plot_pronouns(runs, test=test, out=out, device=device))
+            return
         print_written(*plot_gradients(runs, test=test, line=line, out=out, device=device))
         return
     from seq2seq.commands.plot import plot

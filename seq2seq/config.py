@@ -82,6 +82,16 @@ class Home:
     """Annotation of a text that is a path: a leading `~/` is the user's home folder."""
 
 
+@dataclass(frozen=True)
+class Default:
+    """Annotation of a key of a TypedDict: the value of an absent key.
+
+    In a constructor, the default of the keyword has this meaning.
+    """
+
+    value: Any
+
+
 # The upper bounds are far above realistic values. They catch typing errors before these use all
 # memory or run forever.
 Width = Annotated[int, Within(1, 1 << 20)]  # units of a layer
@@ -141,6 +151,9 @@ class TrainConfig:
         plateau_factor: learning rate factor of plateau, after a validation without a new best score
         clip_norm: maximum gradient norm; 0 is no limit
         label_smoothing: probability mass spread uniformly over the vocabulary
+        source_word_dropout: probability that a source piece is read as unknown
+        target_word_dropout: probability that a preceding target piece is read as unknown
+        r_drop: weight alpha of R-Drop (Wu et al. 2021), about 5; doubles the time; 0 is off
         batch_tokens: maximum tokens per batch on the longer side, including padding
         accumulate: batches per update (gradient accumulation)
         max_steps: stop after this many updates; null is no limit
@@ -149,6 +162,7 @@ class TrainConfig:
         validate_every: updates between validations (loss and greedy BLEU)
         validate_by: score that selects the best checkpoint, bleu or loss
         patience: stop after this many validations without a new best score; null is never
+        ema: decay of an exponential moving average of the weights, such as 0.999; 0 is off
         average: number of checkpoints to average at the end; 1 is no averaging
         average_of: average the last or the best checkpoints
         log_every: updates between lines of log.jsonl
@@ -181,6 +195,10 @@ class TrainConfig:
     save_every: float
     max_skipped: int
     tensorboard: bool
+    source_word_dropout: Share = 0.0  # absent in older runs, like the following
+    target_word_dropout: Share = 0.0
+    r_drop: Annotated[float, Within(0, 1000)] = 0.0
+    ema: Share = 0.0
 
     def __post_init__(self) -> None:
         at_least(self, "train", batch_tokens=2, accumulate=1, validate_every=1, patience=1)
@@ -192,6 +210,11 @@ class TrainConfig:
         below(self, "train", label_smoothing=1, plateau_factor=1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"train.betas={self.betas} must be two numbers from 0 to below 1")
+        if self.ema and self.average > 1:
+            raise UserError(
+                f"train.ema={self.ema} and train.average={self.average} both average the weights: "
+                "use one of them (train.ema=0 or train.average=1)"
+            )
         if self.max_steps is self.max_epochs is self.max_minutes is None:
             raise UserError(
                 "training would never end: set one of train.max_steps, train.max_epochs and "
@@ -335,6 +358,9 @@ def meanings(owner: type) -> dict[str, str]:
     """
     shared = unpacked(owner)
     found = {} if shared is None else meanings(shared)
+    if is_typeddict(owner):  # the bases are not in its method resolution order
+        for base in vars(owner).get("__orig_bases__", ()):
+            found |= meanings(base) if is_typeddict(base) else {}
     bases = inspect.getmro(owner)
     last = next((i for i, base in enumerate(bases) if "__init__" in vars(base)), 0)
     for base in reversed(bases[: last + 1]):  # those of a class replace those of its bases
@@ -390,9 +416,15 @@ def optional(owner: type) -> set[str]:
 
 
 def defaults(owner: type) -> dict[str, Any]:
-    """Return the defaults of a constructor: what keys mean that older runs do not have."""
+    """Return the defaults of a constructor or TypedDict: what keys mean that older runs lack."""
+    if is_typeddict(owner):
+        hints = get_type_hints(owner, include_extras=True).items()
+        marks = ((key, mark) for key, kind in hints for mark in get_args(required(kind)))
+        return {key: mark.value for key, mark in marks if isinstance(mark, Default)}
     parameters = inspect.signature(owner).parameters.items()
-    return {key: one.default for key, one in parameters if one.default is not one.empty}
+    own = {key: one.default for key, one in parameters if one.default is not one.empty}
+    shared = unpacked(owner)
+    return own if shared is None else defaults(shared) | own
 
 
 def check(owner: type, values: Any, where: str, given: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -79,12 +79,12 @@ def generated() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def controlled(tmp_path_factory: pytest.TempPathFactory, generated: Callable[..., str]) -> object:
-    """The controlled corpus with 400 training pairs."""
+    """The controlled corpus with 400 training pairs, and 200 with pronouns."""
     from seq2seq.corpora.controlled import Controlled
 
     cache = tmp_path_factory.mktemp("controlled")
     dials = {"source": "en", "target": "fr", "pairs": 400, "max_words": 20, "max_distance": 20}
-    dials |= {"grammar_seed": 3, "max_length": 100}
+    dials |= {"grammar_seed": 3, "max_length": 100, "pronouns": 200}
     generated(cache, dials)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQ2SEQ_CACHE", str(cache))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.runs import stored_attention
-from seq2seq.runs.stored_attention import FILE, WordAttention
+from seq2seq.runs.stored_attention import FILE, Columns, StoredMap, WordAttention
 from seq2seq.system.files import write_lines
 from seq2seq.translation.translation import END
 
@@ -22,8 +22,17 @@ LINES = [
 SCORES = {"plain": [50.0, 70.0, 10.0, 0.0, 100.0], "looks 1": [100.0, 20.0, 10.0, 5.0, 100.0]}
 
 
-def write_attention(folder: Path, sources: list[str], outputs: list[str], seed: int = 0) -> Path:
-    """Write attention as `evaluate` does; the first output word attends to the last source word."""
+def write_attention(
+    folder: Path,
+    sources: list[str],
+    outputs: list[str],
+    seed: int = 0,
+    columns: Columns | None = None,
+) -> Path:
+    """Write attention as `evaluate` does; the first output word attends to the last source word.
+
+    With `columns`, self-attention is written too: each word attends to the last column.
+    """
     rng, lines = np.random.default_rng(seed), []
     write_lines(folder / "hypothesis.txt", outputs)
     for source, output in zip(sources, outputs, strict=True):
@@ -33,9 +42,26 @@ def write_attention(folder: Path, sources: list[str], outputs: list[str], seed: 
         weights[0] = 0
         weights[0, -2:-1] = 204
         empty = WordAttention([], [], np.zeros((0, 0), dtype=np.uint8))
-        lines.append(WordAttention(*sides, weights) if source else empty)
-    stored_attention.write(folder, lines, {"layer": 1})
+        maps = {} if columns is None else self_attention(*sides, columns)
+        lines.append(WordAttention(*sides, weights, maps) if source else empty)
+    stored_attention.write(folder, lines, {"layer": 1}, columns)
     return folder / FILE
+
+
+def self_attention(source: list[str], target: list[str], columns: Columns) -> dict[str, StoredMap]:
+    """Return maps in which each word attends to the last column."""
+    read = target if columns.begin is None else [columns.begin, *target[:-1]]
+    sides = {
+        "target": (target, [*source, *read] if columns.joint else read),
+        "encoder": (source, source),
+    }
+    border = {"target": len(source) if columns.joint else None, "encoder": None}
+    maps = {}
+    for name, (rows, words) in sides.items():
+        weights = np.zeros((len(rows), len(words)), dtype=np.uint8)
+        weights[:, -1] = 255
+        maps[name] = StoredMap(rows, words, weights, border[name])
+    return maps
 
 
 def report_data(folder: Path, **names: str) -> dict[str, Any]:

@@ -261,19 +261,19 @@ def test_a_position_beyond_the_epoch_begins_the_next_one():
 
 
 def test_text_is_encoded_by_one_thread_where_the_system_refuses_more(monkeypatch, capsys):
-    from seq2seq.text import tokenizer
+    from seq2seq.text import sentence_piece
 
     def refuse(self):
         raise RuntimeError("can't start new thread")
 
     texts = ["one two three"] * 5
     settings = {"kind": "bpe", "vocab_size": 20, "character_coverage": 1.0}
-    made = tokenizer.Tokenizer.train(texts, **settings, normalization="identity")
+    made = sentence_piece.SentencePiece.train(texts, **settings, normalization="identity")
     usual = made.encode(texts)
-    tokenizer.threads_can_start.cache_clear()
-    monkeypatch.setattr(tokenizer.Thread, "start", refuse)
+    sentence_piece.threads_can_start.cache_clear()
+    monkeypatch.setattr(sentence_piece.Thread, "start", refuse)
     assert made.encode(texts) == usual
     assert "one thread" in capsys.readouterr().err
-    tokenizer.threads_can_start.cache_clear()
-    said = tokenizer.explain("Resource temporarily unavailable", 20)
+    sentence_piece.threads_can_start.cache_clear()
+    said = sentence_piece.explain("Resource temporarily unavailable", 20)
     assert "SentencePiece cannot start a thread" in said

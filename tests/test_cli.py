@@ -116,7 +116,12 @@ def test_wrong_usage_is_status_two(command, words):
 
 @pytest.mark.parametrize(
     "options",
-    [["--sample", "--beam", "3"], ["--temperature", "0.5"], ["--top-k", "3"], ["--seed", "2"]],
+    [
+        *(["--sample", option, "3"] for option in ("--beam", "--rounds", "--lengths")),
+        ["--temperature", "0.5"],
+        ["--top-k", "3"],
+        ["--seed", "2"],
+    ],
 )
 def test_searching_and_drawing_do_not_mix(command, run, options):
     assert command("translate", run, *options).status == 2
@@ -415,7 +420,7 @@ def test_closed_and_full_descriptors_end_in_a_sentence(run, tmp_path, closed, wo
         ["--sample", "--seed", "-1"],
         ["--max-length", "1000000000"],
         ["--max-length", "0"],
-        ["--beam", "100000"],
+        *([option, bad] for option in ("--beam", "--rounds", "--lengths") for bad in ("0", "1001")),
         ["--n-best", "0"],
     ],
     ids=" ".join,

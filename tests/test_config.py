@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,15 @@ from seq2seq.config import (
     Natural,
     build,
     check_values,
+    defaults,
     locate,
     meanings,
+    optional,
     schema,
     upgrade,
 )
 from seq2seq.errors import UserError
+from seq2seq.layers.parts import AttentionKeys, LayerKeys, Parts
 
 GROUPS = ("data", "model", "search", "train")
 CHOICES = [(group, name) for group in GROUPS for name in choices(config_folder() / group)]
@@ -56,7 +59,7 @@ def refused(*words: str) -> str:
         ("model=zzz", ["no model 'zzz'", *compose.model_names()]),
         ("mdoel=rnn", ["'mdoel'", "did you mean 'model'?"]),
         ("model.heads=2", ["'model.heads'", "it is a key of model=", "transformer"]),
-        ("train.foo=2", ["'train.foo'", "none of the 24 known names is similar"]),
+        ("train.foo=2", ["'train.foo'", "none of the 28 known names is similar"]),
         ("search.bean=2", ["'search.bean'", "did you mean 'search.beam'?"]),
         ("trainer.foo=2", ["'trainer.foo'", "choose from trainer.accelerator, trainer.compile"]),
         ("+new.key=1", ["'new.key'"]),
@@ -280,6 +283,66 @@ def test_help_of_a_choice_that_must_be_told_more_still_helps(command):
 
 def test_help_of_an_unknown_choice_is_refused(command):
     command("train", "model=rn", "--help").must_refuse("did you mean 'rnn'?")
+
+
+TRANSFORMERS = ["transformer", "transformer_modern", "decoder_only", "encoder_only"]
+
+
+def test_the_layers_of_transformers_have_exactly_the_shared_keys():
+    assert {field.name for field in fields(Parts)} == schema_of_keys(AttentionKeys)
+    assert schema_of_keys(LayerKeys) < schema_of_keys(AttentionKeys)
+    for keys in (LayerKeys, AttentionKeys):
+        assert meanings(keys).keys() == schema_of_keys(keys)
+
+
+def schema_of_keys(owner) -> set[str]:
+    return {*owner.__required_keys__, *owner.__optional_keys__}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_transformers_share_their_keys_and_describe_them_in_one_place(name):
+    owner = locate("model", name)
+    shared = LayerKeys if name == "encoder_only" else AttentionKeys
+    assert schema_of_keys(shared) <= schema(owner).keys()
+    assert {key: meanings(owner)[key] for key in meanings(shared)} == meanings(shared)
+
+
+@pytest.mark.parametrize("name", compose.model_names())
+def test_every_key_of_a_model_that_may_be_absent_has_a_default(name):
+    owner = locate("model", name)
+    assert optional(owner) == defaults(owner).keys()
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_a_transformer_without_newer_keys_is_that_of_their_defaults(name):
+    sizes = {"source_vocab": 9, "target_vocab": 9, "shared_vocab": True}
+    given = compose.model_settings(name)
+    younger = defaults(locate("model", name))
+    old = build("model", {key: given[key] for key in given if key not in younger}, **sizes)
+    new = build("model", given | younger, **sizes)
+    assert old.parts == new.parts
+    assert old.state_dict().keys() == new.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"heds": 4}, "unknown key 'model.heds'; did you mean 'heads'?"),
+        ({"heads": "four"}, "model.heads=four must be a whole number"),
+        ({"dim": 0}, "model.dim=0 must be at least 1"),
+        ({"max_positions": 0}, "model.max_positions=0 must be at least 1"),
+        ({"bias": 1}, "model.bias=1 must be true or false"),
+        ({"norm": "pree"}, "model.norm=pree is unknown; did you mean 'pre'?"),
+        ({"dropout": 1}, "model.dropout=1.0 must be below 1"),
+        ({"heads": "???"}, "model.heads must be given: number of attention heads"),
+    ],
+)
+def test_shared_keys_are_checked_in_every_transformer(name, values, message):
+    sizes = {"source_vocab": 9, "target_vocab": 9, "shared_vocab": True}
+    with pytest.raises(UserError) as refused:
+        build("model", compose.model_settings(name) | values, **sizes)
+    assert message in str(refused.value)
 
 
 # --- sweeps and the working directory -----------------------------------------------------------

@@ -34,7 +34,7 @@ from seq2seq.corpora.jsonl import Jsonl
 from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
 from seq2seq.system.files import write_json
-from seq2seq.text.tokenizer import Tokenizer
+from seq2seq.text.sentence_piece import SentencePiece
 from seq2seq.training.sweep import dry_run
 from seq2seq.training.train import train
 from seq2seq.translation.stream import filter_lines
@@ -210,9 +210,9 @@ LETTERS = "a man rides horse two dogs run over the grass éß字"
 
 
 @pytest.fixture(scope="module")
-def tokenizers() -> list[Tokenizer]:
+def tokenizers() -> list[SentencePiece]:
     return [
-        Tokenizer.train(
+        SentencePiece.train(
             [LETTERS],
             kind=kind,
             vocab_size=25,

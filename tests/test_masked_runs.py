@@ -1,6 +1,7 @@
 """Runs of a masked language model through the commands, and searches that do not fit a model."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,66 @@ def test_a_run_goes_through_every_command(command: Callable[..., Any], fit: Call
     assert found.status == 0
     assert "pseudo-perplexity" in found.out
     assert any(note.startswith("Pseudo-perplexity") for note in compare([run, other]).notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "other"),
+    [
+        ("encoder_only", "validation_pseudo_perplexity", "validation_perplexity"),
+        ("rnn", "validation_perplexity", "validation_pseudo_perplexity"),
+        ("word_for_word", "validation_perplexity", "validation_pseudo_perplexity"),
+    ],
+)
+def test_the_log_names_the_kind_of_perplexity(fit, model, key, other):
+    log = (fit(model) / "log.jsonl").read_text("utf-8")
+    [*_, last] = [
+        entry for entry in map(json.loads, log.splitlines()) if "validation_loss" in entry
+    ]
+    assert last[key] == pytest.approx(math.exp(last["validation_loss"]))
+    assert other not in log
+
+
+def test_a_run_whose_log_has_the_older_name_is_compared(command, fit):
+    run = fit("encoder_only", "train.max_steps=4", "train.validate_every=2")
+    log = run / "log.jsonl"
+    log.write_text(log.read_text("utf-8").replace("pseudo_perplexity", "perplexity"), "utf-8")
+    assert command("evaluate", run).status == 0
+    other = fit("rnn", name="other")
+    assert command("evaluate", other).status == 0
+    assert command("compare", run, other, "--out", run.parent / "report").status == 0
+
+
+def test_rounds_and_lengths_replace_those_of_the_run(command, fit):
+    run = fit("encoder_only", "search.lengths=2", "search.rounds=3")
+    for words, expected in (
+        ([], (3, 2)),
+        (["--rounds", 1], (1, 2)),
+        (["--lengths", 4], (3, 4)),
+        (["--rounds", 5, "--lengths", 1], (5, 1)),
+    ):
+        assert command("evaluate", run, *words).status == 0
+        [scores] = json.loads((run / "scores.json").read_text()).values()
+        assert (scores["search"]["rounds"], scores["search"]["lengths"]) == expected
+        found = command("translate", run, *words, stdin="two cats see trees\n")
+        assert (found.status, found.out.count("\n")) == (0, 1), found
+    translator = Translator(run, rounds=7)
+    assert (translator.search.rounds, translator.search.lengths) == (7, 2)
+    with pytest.raises(UserError, match=r"search\.rounds=0 must be at least 1"):
+        Translator(run, rounds=0)
+    lines = command("translate", run, "--lengths", 1, "--n-best", 3, stdin="two cats\n").out
+    assert 1 < len(lines.splitlines()) <= 3
+
+
+def test_rounds_and_lengths_are_refused_for_other_searches(command, fit):
+    run = fit("rnn", name="other")
+    for option in ("--rounds", "--lengths"):
+        for words in ([], ["--beam", 2]):
+            for name in ("translate", "evaluate"):
+                command(name, run, option, 3, *words, stdin="two cats\n").must_refuse(
+                    f"a number of {option[2:]} (3) has no effect on search=", "mask_predict"
+                )
+    masked = fit("encoder_only")
+    command("evaluate", masked, "--beam", 2, "--rounds", 3).must_refuse("a beam size (2)")
 
 
 def test_a_run_with_a_search_of_another_kind_is_refused(command, fit):

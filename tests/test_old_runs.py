@@ -15,9 +15,13 @@ import yaml
 from seq2seq.compose import model_settings
 from seq2seq.config import upgrade
 from seq2seq.layers.cache import nbytes
-from seq2seq.text.batching import EOS, PAD, pad
+from seq2seq.text.batching import pad
+from seq2seq.text.special_ids import SpecialIds
 from seq2seq.training.resume import differences, written_out
 from seq2seq.translation.translator import Translator, run_search
+
+SPECIAL = SpecialIds()
+EOS, PAD = SPECIAL.eos, SPECIAL.pad
 
 FIXTURES = Path(__file__).parent / "data" / "runs-0.1.0"
 FINISHED = ("rnn", "bahdanau", "transformer")
@@ -184,7 +188,7 @@ def test_the_cache_of_the_source_changes_no_number_of_an_old_run(runs):
     translator = Translator(runs / "transformer", device="cpu")
     model, tokenizers = translator.model, translator.tokenizers
     lines = read(FIXTURES / "transformer" / "hyps" / "examples" / "source.txt").splitlines()[:8]
-    src = pad([[*row, EOS] for row in tokenizers.source.encode(lines)])
+    src = pad([[*row, EOS] for row in tokenizers.source.encode(lines)], SPECIAL)
     search = run_search(translator.run)
     found, sizes, steps = [], [], []
     for kind in ("keys", "source"):

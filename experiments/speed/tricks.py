@@ -29,7 +29,7 @@ from seq2seq.models import base
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import track
 from seq2seq.system.files import write_json, write_lines
-from seq2seq.text.batching import EOS, PAD, pack, pad
+from seq2seq.text.batching import pack, pad
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.training.examples import learn_tokenizers
 from seq2seq.training.learner import Learner
@@ -134,11 +134,11 @@ def translating(learner: Learner, step: int) -> float:
     """Sentences a second of processor time, other ones at each step."""
     first = step * bench.MEASURED_TOGETHER
     rows = learner.examples.usable.rows[first : first + bench.MEASURED_TOGETHER].tolist()
-    src = pad([[*learner.examples.encoded[row][0].tolist(), EOS] for row in rows])
     model = learner.raw_model.eval()
+    src = pad([learner.examples.encoded[row][0] for row in rows], model.special, end=True)
     search = bench.forced(model, BEAM)
     started = time.process_time()
-    search(model, src, src != PAD)
+    search(model, src, src != model.special.pad)
     return len(rows) / (time.process_time() - started)
 
 

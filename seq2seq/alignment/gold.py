@@ -15,6 +15,7 @@ from seq2seq.errors import UserError
 from seq2seq.system.files import write_lines
 from seq2seq.system.text_lines import read_lines
 from seq2seq.text.agreement import AGREEMENT, Agreement, agreement_line
+from seq2seq.text.pronoun import PRONOUN, Pronoun, pronoun_line
 
 Link = tuple[int, int]
 
@@ -52,12 +53,21 @@ class Links(NamedTuple):
 
 
 class Gold(NamedTuple):
-    """The tokens of one pair, the links between them, and a subject-verb agreement, if known."""
+    """The tokens of one pair, the links between them, and what depends on a distant word, if known.
+
+    Attributes:
+        source: the source tokens.
+        target: the target tokens.
+        links: the links between them.
+        agreement: a verb and its subject.
+        pronoun: a pronoun and its antecedent.
+    """
 
     source: list[str]
     target: list[str]
     links: Links
     agreement: Agreement | None = None
+    pronoun: Pronoun | None = None
 
 
 def write_gold(folder: Path, golds: Iterable[Gold]) -> None:
@@ -68,6 +78,8 @@ def write_gold(folder: Path, golds: Iterable[Gold]) -> None:
     write_lines(folder / FILES[2], (str(gold.links) for gold in golds))
     if any(gold.agreement for gold in golds):
         write_lines(folder / AGREEMENT, (agreement_line(gold.agreement) for gold in golds))
+    if any(gold.pronoun for gold in golds):
+        write_lines(folder / PRONOUN, (pronoun_line(gold.pronoun) for gold in golds))
 
 
 def read_gold(folder: Path) -> list[Gold] | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seq2seq.alignment.links import LinkSet
 from seq2seq.errors import UserError
-from seq2seq.text.tokenizer import WORD_START
+from seq2seq.text.words import WORD_START
 
 MethodName = Literal[
     "attention",

@@ -33,7 +33,7 @@ from seq2seq.system.console import console
 from seq2seq.system.files import write_lines
 from seq2seq.system.memory import PeakMemory
 from seq2seq.system.terminal_table import TableView
-from seq2seq.text.batching import EOS, PAD, pad
+from seq2seq.text.batching import pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.examples import learn_tokenizers
 from seq2seq.training.learner import Learner
@@ -253,14 +253,15 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     Sentences of similar length share a batch, as in `seq2seq translate`.
     """
     model, device = learner.raw_model.eval(), learner.fabric.device
-    sources = sorted(([*learner.examples.encoded[row][0].tolist(), EOS] for row in rows), key=len)
+    special = model.special
+    sources = sorted((learner.examples.encoded[row][0] for row in rows), key=len)
     batches = [
-        pad(sources[start : start + MEASURED_TOGETHER]).to(device)
+        pad(sources[start : start + MEASURED_TOGETHER], special, end=True).to(device)
         for start in range(0, len(sources), MEASURED_TOGETHER)
     ]
 
     def translated(search: Search) -> list[list[Hypothesis]]:
-        return [one for src in batches for one in search(model, src, src != PAD)]
+        return [one for src in batches for one in search(model, src, src != special.pad)]
 
     speeds = {}
     for beam in BEAMS:

@@ -23,14 +23,13 @@ from seq2seq.models.base import Autoregressive, Memory, State
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import console
 from seq2seq.system.terminal_table import TableView
-from seq2seq.text.batching import UNK
 
 SOURCE = 20  # tokens of the source sentence
 LENGTHS = (20, 200, 2000)  # target tokens
 REPEATED = 200  # longest target whose speed is the median of several measurements
 KINDS = ("multi_head", "grouped_query", "multi_query", "latent")
 LATENT_KEYS = ("latent_dim", "query_latent_dim", "rotary_dim")
-MEASURED = ("model.attention", "model.cross_attention_cache")  # keys with every value
+MEASURED = ("attention", "cross_attention_cache")  # keys of the model with every value
 
 
 def bench_caches(
@@ -47,20 +46,25 @@ def bench_caches(
         The measurements, as `--json` writes them.
 
     Raises:
-        UserError: there is no such model, it has no kinds of attention, or an argument is invalid
-            or has no effect.
+        UserError: there is no such model, it has no caches, or an argument is invalid or has no
+            effect.
     """
     if len(names) > 1:
         raise UserError(f"bench --caches measures one model, not {len(names)}: {', '.join(names)}")
     name = names[0] if names else "transformer"
-    if not {"attention", "cross_attention_cache"} <= compose.model_settings(name).keys():
+    given = compose.model_settings(name)
+    if "attention" not in given:
+        having = [
+            one for one in compose.model_names() if "attention" in compose.model_settings(one)
+        ]
         raise UserError(
-            "bench --caches needs a model with keys model.attention and "
-            f"model.cross_attention_cache, such as transformer, not {name}"
+            f"bench --caches needs a model with the key model.attention, not {name}: "
+            f"{' or '.join(having)}"
         )
     for word in words:
-        if (key := word.lstrip("+~").partition("=")[0]) in MEASURED:
-            raise UserError(f"{word} has no effect: bench --caches measures every {key}")
+        group, _, key = word.lstrip("+~").partition("=")[0].partition(".")
+        if group == "model" and key in MEASURED and key in given:
+            raise UserError(f"{word} has no effect: bench --caches measures every model.{key}")
     config = compose.config([f"name=bench-{name}", *sizes(name, own), *words])
     fabric = devices.fabric(config.trainer)
     if config.trainer.threads is not None:
@@ -92,8 +96,11 @@ def sections(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
             own["key_value_heads"] = model["key_value_heads"] or groups
         if kind != "latent":
             own |= dict.fromkeys(LATENT_KEYS)
-        for cache in ("keys", "source") if kind != "latent" else ("keys",):
-            yield model | own | {"cross_attention_cache": cache}
+        if "cross_attention_cache" in model:
+            for cache in ("keys", "source") if kind != "latent" else ("keys",):
+                yield model | own | {"cross_attention_cache": cache}
+        else:
+            yield model | own
 
 
 def measure(fabric: Fabric, section: dict[str, Any], config: Config) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def measure(fabric: Fabric, section: dict[str, Any], config: Config) -> dict[str
     given = {"source_vocab": vocab, "target_vocab": vocab, "shared_vocab": config.tokenizer.shared}
     model: Any = build("model", section, **given)
     model = model.to(fabric.device).eval()
-    src = torch.randint(UNK, vocab, (1, SOURCE), device=fabric.device)
+    src = torch.full((1, SOURCE), model.special.unk, device=fabric.device)
     speeds = {}
     with torch.inference_mode(), fabric.autocast():
         memory = model.encode(src, torch.ones_like(src, dtype=torch.bool))
@@ -136,7 +143,7 @@ def measure(fabric: Fabric, section: dict[str, Any], config: Config) -> dict[str
 
 def decode(model: Autoregressive, memory: Memory, length: int) -> State:
     """Run so many steps, each on a given token; return the last state."""
-    token = torch.full((1,), UNK, device=next(model.parameters()).device)
+    token = torch.full((1,), model.special.unk, device=next(model.parameters()).device)
     state = model.start(memory)
     for _ in range(length):
         state = model.step(token, memory, state, weights=False).state
@@ -158,7 +165,14 @@ def caches_table(results: dict[str, Any]) -> RenderableType:
             ]
         )
     lengths = next(iter(results["rows"]))["tokens_per_second"]
-    head = ["attention, cache", "target, bytes", "measured", "source, bytes", "measured"]
+    caches = any(row["cross_attention_cache"] for row in results["rows"])
+    head = [
+        "attention, cache" if caches else "attention",
+        "target, bytes",
+        "measured",
+        "source, bytes",
+        "measured",
+    ]
     head += [f"speed at {int(length):,}" for length in lengths]
     title = (
         f"{results['model']}, one sentence of {results['source_tokens']} source tokens: bytes of "

@@ -15,13 +15,14 @@ from seq2seq.interpret.methods.attention import NoAttentionError
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
-from seq2seq.scoring.perplexity import mean_loss, perplexity
+from seq2seq.scoring.perplexity import mean_loss, perplexity, perplexity_key
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
 from seq2seq.system.provenance import environment, timestamp
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target
+from seq2seq.text.pronoun import read_pronouns
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
@@ -35,6 +36,8 @@ def evaluate(
     beam: int | None = None,
     method: MethodName | None = None,
     hide: Hide | None = None,
+    rounds: int | None = None,
+    lengths: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and the hypotheses and attention in hyps/TEST.
@@ -46,21 +49,23 @@ def evaluate(
         method: the method whose map is stored and scored against gold links; that of the run's
             extraction rule if None.
         hide: how the method `occlusion` hides a word.
+        rounds: number of rounds of mask-predict; that of the run if None.
+        lengths: number of lengths of mask-predict; that of the run if None.
         device: the device to translate on.
 
     Returns:
         The entry in scores.json of each test set, by name.
 
     Raises:
-        UserError: the path is not a run folder, its training has not finished, or it has no such
-            test set.
+        UserError: the path is not a run folder, its training has not finished, it has no such test
+            set, or a number has no effect on its search.
     """
     run = RunFolder.open(path)
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
     if not names:
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
-    translator = Translator(run, beam=beam, device=device)
+    translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     rule = changed(chosen_rule(run), method=method, hide=hide)
     done = {}
     for name, folder in folders.items():
@@ -100,8 +105,10 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
     target, agreements = Target.of(data), read_agreements(folder)
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
+    pronouns = read_pronouns(folder)
+    referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
     aligned = alignment.measure(translator, folder, rule)
-    name = "pseudo_perplexity" if translator.model.pseudo_likelihood else "perplexity"
+    name = perplexity_key(translator.model)
     return {
         **metrics.score(
             hypotheses,
@@ -112,6 +119,7 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
         "exact_match": breakdown.exact_match(hypotheses, references),
         "by_length": breakdown.by_length(sources, hypotheses, references, **target._asdict()),
         **({"agreement": agreeing} if agreeing else {}),
+        **({"pronoun": referring} if referring else {}),
         **({"alignment": aligned} if aligned else {}),
         name: {"score": perplexity(mean_loss(translator.model, list(ids))), "unit": "piece"},
         "seconds": seconds,
@@ -153,6 +161,7 @@ def store_attention(
     """Write the map of a rule between the words of each pair, unless there is no attention.
 
     The translations are force-decoded in batches, which takes a fraction of the time of the search.
+    Of self-attention, the layer and head of the default rule are kept, if they are not too large.
     """
     lines = []
     found = alignment.explain_pairs(translator, pairs, rule)
@@ -179,7 +188,7 @@ def score_table(done: dict[str, Any]) -> TableView:
     """Return a table of scores with a row per test set."""
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
-    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree"}
+    columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree", "pronoun": "pronoun"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
     rows = []
     for name, entry in done.items():

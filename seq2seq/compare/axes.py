@@ -1,11 +1,12 @@
 """Scores of systems along an axis, such as source length.
 
-The axes are: the length of the source sentence, the training-text frequency of its rarest word, and
-the distance between a subject and the verb that agrees with it.
+The axes are: the length of the source sentence, the training-text frequency of its rarest word, the
+distance between a subject and the verb that agrees with it, and that between a pronoun and its
+antecedent.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from seq2seq.errors import UserError
 from seq2seq.scoring.breakdown import BUCKET, agreement_of, distance_label
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.text.agreement import Agreement, read_agreements
+from seq2seq.text.pronoun import read_pronouns
 from seq2seq.text.word_counts import rarest
 
 Curve = dict[str, float]  # bin -> value
@@ -33,6 +35,24 @@ FREQUENCY_BINS = {  # lowest training-text count of each bin -> name of the bin
     100: "100\N{EN DASH}999",
     1000: "1,000 or more",
 }
+# Key, title, x label, y label and note of the axes of distances
+AGREEMENTS = (
+    "agreement",
+    "Agreement by distance",
+    "words between subject and verb",
+    "verbs that agree, %",
+)
+PRONOUNS = (
+    "pronoun",
+    "Pronouns by distance",
+    "words between antecedent and pronoun",
+    "right pronouns, %",
+)
+TWO_NOUNS = (
+    'In each sentence "it" could refer to two nouns, one of each gender: its antecedent is the '
+    "subject of the first clause if it is a subject, and the object if it is an object. Always "
+    "choosing the nearer one, the first one or one gender gives 50 %."
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +76,7 @@ class Axis:
         places: names of the bins, in order.
         lines: number of sentences in each bin.
         points: for each system, one point per bin.
+        note: what a reader of its table needs to know; may be empty.
     """
 
     key: str
@@ -65,6 +86,7 @@ class Axis:
     places: list[str]
     lines: list[int]
     points: dict[str, list[Point]]
+    note: str = ""
 
 
 def axes(
@@ -84,7 +106,8 @@ def axes(
         sources: the source sentences.
         outputs: the translations of each run.
         counts: frequency of each source word in the training text; None if unknown.
-        folder: folder of the test set, which may hold an agreement file; None without a folder.
+        folder: folder of the test set, which may hold a file of agreements or pronouns; None
+            without a folder.
     """
     bleu = {name: statistics["bleu"] for name, statistics in measured.items()}
     lengths = [max(0, len(source.split()) - 1) // BUCKET for source in sources]
@@ -96,22 +119,34 @@ def axes(
         rare = [max(n for n in FREQUENCY_BINS if n <= rarest(line, counts)) for line in sources]
         labels = ("rarity", title, "frequency of the rarest source word in training", "BLEU")
         result.append(axis(labels, FREQUENCY_BINS, rare, systems, bleu))
-    if agreements := folder and read_agreements(folder):
-        if len(agreements) != len(sources):
-            raise UserError(
-                f"{folder} has {len(sources)} sources and {len(agreements)} lines of agreements"
-            )
-        distances = [-1 if known is None else known.distance for known in agreements]
-        names = {distance: distance_label(distance) for distance in sorted({*distances} - {-1})}
-        title, x = "Agreement by distance", "words between subject and verb"
-        labels = ("agreement", title, x, "verbs that agree, %")
-        correct = {name: agreeing(lines, agreements) for name, lines in outputs.items()}
-        result.append(axis(labels, names, distances, systems, correct))
+    agreements = folder and read_agreements(folder)
+    pronouns = folder and read_pronouns(folder)
+    forms = [known and known.agreement for known in pronouns] if pronouns else None
+    for labels, known, note in ((AGREEMENTS, agreements, ""), (PRONOUNS, forms, TWO_NOUNS)):
+        if known:
+            check_lines(known, sources, labels[0], folder)
+            distances = [-1 if one is None else one.distance for one in known]
+            names = {distance: distance_label(distance) for distance in sorted({*distances} - {-1})}
+            correct = {name: agreeing(lines, known) for name, lines in outputs.items()}
+            found = axis(labels, names, distances, systems, correct)
+            result.append(replace(found, note=note))
     return [one for one in result if len(one.places) > 1]
 
 
+def check_lines(
+    known: Sequence[object], sources: Sequence[str], what: str, folder: Path | None
+) -> None:
+    """Check that a file of gold forms has one line per sentence.
+
+    Raises:
+        UserError: it has not.
+    """
+    if len(known) != len(sources):
+        raise UserError(f"{folder} has {len(sources)} sources and {len(known)} lines of {what}s")
+
+
 def agreeing(lines: Sequence[str], agreements: Sequence[Agreement | None]) -> Statistics:
-    """Count, for each sentence, whether the verb agrees with its subject."""
+    """Count, for each sentence, whether its form is right."""
     correct = [
         known is not None and agreement_of(line, known) == "right"
         for line, known in zip(lines, agreements, strict=True)

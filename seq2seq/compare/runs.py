@@ -16,6 +16,7 @@ from seq2seq.scoring.metrics import score
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.characters import printable
 from seq2seq.text.languages import Target
+from seq2seq.text.pronoun import read_pronouns
 
 MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # older runs, as renamed by `run.set_aside`
 
@@ -206,12 +207,15 @@ def outside(
         tokenized=data.get("tokenized") or False,
         **Target.of(data)._asdict(),
     )
-    agreements = read_agreements(like.output(test).parent)
+    folder = like.output(test).parent
+    agreements, pronouns = read_agreements(folder), read_pronouns(folder)
     agreeing = breakdown.agreement(lines, agreements) if agreements else None
+    referring = breakdown.pronoun(lines, pronouns) if pronouns else None
     scores = {
         **metrics,
         "exact_match": breakdown.exact_match(lines, references),
         **({"agreement": agreeing} if agreeing else {}),
+        **({"pronoun": referring} if referring else {}),
         "test": like.stored(test, "test"),
     }
     return Run(printable(name), file, {}, {}, {test: scores}, None)

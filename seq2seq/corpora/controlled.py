@@ -3,13 +3,14 @@
 Each test set measures one thing: `test` has the lengths of the default training set; `test_long`
 has the same number of sentences in each range of lengths up to 60 words; `test_agreement` has a
 verb at a known distance from its subject, with nouns of another gender or number between them;
-`examples` has three sentences to plot.
+`test_pronoun` has a pronoun at a known distance from its antecedent, with another noun of the other
+gender; `examples` has three sentences to plot.
 """
 
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, starmap
+from itertools import chain, islice, product, repeat, starmap
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, NamedTuple
@@ -28,18 +29,22 @@ from seq2seq.corpora.grammar import (
     rule,
     text,
 )
+from seq2seq.corpora.grammar.pronouns import SHORTEST_DISTANCE, PronounGrammar
 from seq2seq.corpora.lines import read_lines
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.system.console import track
 from seq2seq.system.files import write_lines
 from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement
+from seq2seq.text.pronoun import ROLES, Places, Pronoun, Role, parse_pronoun, pronoun_line
 
 LANGUAGES = ("en", "fr")
 SHORTEST, USUAL = 4, 20  # English words per sentence
 HELD_OUT = 1000  # pairs in `validation` and in `test`
 LONG = ((4, 10), (11, 20), (21, 30), (31, 40), (41, 50), (51, 60))  # buckets of `test_long`
-EACH_LONG, EACH_DISTANCE = 100, 40  # pairs per bucket, and per distance in `test_agreement`
-TESTS = ("test", "test_long", "test_agreement", "examples")
+EACH_LONG = 100  # pairs per bucket
+EACH_DISTANCE = 40  # pairs per distance in `test_agreement` and in `test_pronoun`
+WITH_PRONOUNS = 12  # lowest `max_words` with which sentences as in `test_pronoun` can be generated
+TESTS = ("test", "test_long", "test_agreement", "test_pronoun", "examples")
 EXAMPLES = (  # reordering; a nested relative clause; a negation and a pronoun before the verb
     (
         "the/1 European/2 economic/3 area/4 is/5 important/6 ./7",
@@ -59,11 +64,19 @@ EXAMPLES = (  # reordering; a nested relative clause; a negation and a pronoun b
 
 
 class Example(NamedTuple):
-    """A pair, English first, as tokens and as text, with the long-distance agreement per side."""
+    """A pair, English first, as tokens and as text, with what a test set measures.
+
+    Attributes:
+        gold: the tokens and their links.
+        texts: English and French.
+        agreements: the long-distance agreement of each side.
+        pronoun: the French pronoun and its antecedent.
+    """
 
     gold: Gold
     texts: tuple[str, str]
     agreements: tuple[Agreement | None, Agreement | None] = (None, None)
+    pronoun: Pronoun | None = None
 
 
 class Controlled(Files):
@@ -74,9 +87,10 @@ class Controlled(Files):
         target: language translated into: fr or en
         pairs: number of training pairs
         max_words: longest English training sentence, in words; test sets do not change
-        max_distance: longest distance in test_agreement, in words
+        max_distance: longest distance in test_agreement and test_pronoun, in words
         grammar_seed: seed of the generated sentences
         max_length: longest pair to train on, in pieces per side
+        pronouns: number of further training pairs, of the kind that test_pronoun has
     """
 
     def __init__(
@@ -89,6 +103,7 @@ class Controlled(Files):
         max_distance: Annotated[int, Within(0, USUAL)],
         grammar_seed: Natural,
         max_length: Positive,
+        pronouns: Annotated[int, Within(0, 1_000_000)] = 0,
     ) -> None:
         for key, language in (("source", source), ("target", target)):
             if language not in LANGUAGES:
@@ -98,7 +113,12 @@ class Controlled(Files):
                 )
         if source == target:
             raise UserError(f"data.source and data.target are both {source}: they must differ")
-        self.pairs, self.max_words = pairs, max_words
+        if pronouns and max_words < WITH_PRONOUNS:
+            raise UserError(
+                f"data.pronouns={pronouns} needs sentences of at least {WITH_PRONOUNS} words, but "
+                f"data.max_words is {max_words}"
+            )
+        self.pairs, self.max_words, self.pronouns = pairs, max_words, pronouns
         self.max_distance, self.grammar_seed = max_distance, grammar_seed
         super().__init__(
             source=source,
@@ -118,25 +138,35 @@ class Controlled(Files):
         return super().paths(split)
 
     def gold(self, split: str) -> Iterable[Gold]:
-        """Yield word alignments and, in `test_agreement`, agreements."""
+        """Yield word alignments, and the agreements or pronouns of a test set that has them."""
         source, target = self.paths(split)
         links = source.with_suffix(".links")
-        agreements = source.with_name(f"{split}.agreement.{self.target}")
+        agreements, pronouns = (
+            read_lines(path) if path.exists() else repeat("")
+            for kind in ("agreement", "pronoun")
+            for path in [source.with_name(f"{split}.{kind}.{self.target}")]
+        )
         sides = [read_lines(side.with_suffix(f".tokens{side.suffix}")) for side in (source, target)]
-        agreement_lines = read_lines(agreements) if agreements.exists() else None
         for left, right, line in zip(*sides, read_lines(links), strict=True):
             alignment = Links.parse(line)
             yield Gold(
                 left.split(),
                 right.split(),
                 alignment if self.source == "en" else alignment.swapped(),
-                parse_agreement(next(agreement_lines)) if agreement_lines else None,
+                parse_agreement(next(agreements)),
+                parse_pronoun(next(pronouns)),
             )
 
     def _key(self) -> str:
         """Return a hash of the options, the lexicon and the code that generates the corpus."""
         digest = hashlib.sha256()
-        options = (self.pairs, self.max_words, self.max_distance, self.grammar_seed)
+        options = (
+            self.pairs,
+            self.max_words,
+            self.max_distance,
+            self.grammar_seed,
+            self.pronouns,
+        )
         digest.update(repr(options).encode())
         code = [Path(__file__), *sorted(Path(__file__).with_name("grammar").glob("*.py"))]
         for file in [*code, *sorted(lexicon_folder().glob("*.tsv"))]:
@@ -186,8 +216,21 @@ class Controlled(Files):
         distances = range(self.max_distance + 1)
         far = (new(dependencies(draw(100 + i), i), EACH_DISTANCE) for i in distances)
         yield "test_agreement", len(distances) * EACH_DISTANCE, chain.from_iterable(far)
+        # The shortest distance has sentences whatever `max_distance` is.
+        distances = range(SHORTEST_DISTANCE, max(self.max_distance, SHORTEST_DISTANCE) + 1)
+        kinds = [*enumerate(product(ROLES, (False, True)))]
+        pronouns = (
+            new(references(grammar, i, role, feminine), (EACH_DISTANCE + kind) // len(kinds))
+            for i in distances
+            for grammar in [PronounGrammar(lexicon, 1000 * self.grammar_seed + 200 + i)]
+            for kind, (role, feminine) in kinds
+        )
+        yield "test_pronoun", len(distances) * EACH_DISTANCE, chain.from_iterable(pronouns)
         yield "validation", HELD_OUT, new(sentences(draw(1), SHORTEST, self.max_words), HELD_OUT)
-        yield "train", self.pairs, new(sentences(draw(2), SHORTEST, self.max_words), self.pairs)
+        train = new(sentences(draw(2), SHORTEST, self.max_words), self.pairs)
+        more = PronounGrammar(lexicon, 1000 * self.grammar_seed + 3)
+        train = chain(train, new(practice(more, self.max_words), self.pronouns))
+        yield "train", self.pairs + self.pronouns, train
 
 
 def example(phrase: Phrase) -> Example:
@@ -216,6 +259,41 @@ def dependencies(grammar: Grammar, distance: int) -> Iterator[Example]:
             yield example(found.phrase)._replace(agreements=(found.english, found.french))
 
 
+def references(
+    grammar: PronounGrammar, distance: int, role: Role, feminine: bool
+) -> Iterator[Example]:
+    """Generate sentences with `distance` words between a noun and its pronoun, without end.
+
+    The other noun that the pronoun could refer to is of the other gender.
+    """
+    while True:
+        found = grammar.reference(
+            role, feminine=feminine, other_feminine=not feminine, distance=distance, exact=True
+        )
+        if found:
+            pair = example(found.phrase)
+            target = dict(pair.gold.links.sure)
+            places = Places(*(target[token] for token in found.source))
+            yield pair._replace(pronoun=Pronoun(found.agreement, role, found.source, places))
+
+
+def practice(grammar: PronounGrammar, longest: int) -> Iterator[Example]:
+    """Generate sentences as in `references` for training, without end.
+
+    Roles, genders (also of the other noun) and distances are random.
+    """
+    while True:
+        found = grammar.reference(
+            grammar.choose(ROLES),
+            feminine=grammar.bernoulli(0.5),
+            other_feminine=grammar.bernoulli(0.5),
+            distance=grammar.between(SHORTEST_DISTANCE, USUAL),
+            exact=False,
+        )
+        if found and len((pair := example(found.phrase)).texts[0].split()) <= longest:
+            yield pair
+
+
 def unseen(pairs: Iterable[Example], seen: set[str]) -> Iterator[Example]:
     """Yield the pairs of which neither side is in `seen`, and add both sides to it."""
     for pair in pairs:
@@ -225,7 +303,7 @@ def unseen(pairs: Iterable[Example], seen: set[str]) -> Iterator[Example]:
 
 
 def write(folder: Path, split: str, pairs: Iterable[Example]) -> None:
-    """Write text and tokens of both sides, the links, and the agreements if there are any."""
+    """Write text and tokens of both sides, the links, and agreements and pronouns if there are."""
     pairs = list(pairs)
     sides = ([pair.gold.source for pair in pairs], [pair.gold.target for pair in pairs])
     for language, side, words in zip(LANGUAGES, (0, 1), sides, strict=True):
@@ -234,4 +312,7 @@ def write(folder: Path, split: str, pairs: Iterable[Example]) -> None:
         if any(pair.agreements[side] for pair in pairs):
             lines = (agreement_line(pair.agreements[side]) for pair in pairs)
             write_lines(folder / f"{split}.agreement.{language}", lines)
+    if any(pair.pronoun for pair in pairs):
+        lines = (pronoun_line(pair.pronoun) for pair in pairs)
+        write_lines(folder / f"{split}.pronoun.fr", lines)
     write_lines(folder / f"{split}.links", (str(pair.gold.links) for pair in pairs))

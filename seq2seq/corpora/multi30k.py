@@ -1,6 +1,7 @@
 """Multi30k, task 1: captions of 31,000 images in four languages (Elliott et al. 2016)."""
 
 from pathlib import Path
+from typing import Literal
 
 from seq2seq.config import Folder, Positive
 from seq2seq.corpora.cache import cache_folder
@@ -31,13 +32,33 @@ KNOWN = {
     "test_2017_flickr.de": "c3078bc3b36808bf9d20eb2347ed6137016179ef59ec0d2b9b8ecc3fb2880081",
     "test_2017_flickr.fr": "6f3764e31dac41e9455e612958bcfd4e877c5e15cd66df2c2b2be6d9bd83e5b6",
 }
+TOKENIZED = ".lc.norm.tok"  # in the names of lowercased, normalized and tokenized files
+# SHA-256 of the files in data/task1/tok, without this part of their names
+KNOWN_TOKENIZED = {
+    "train.en": "08925f8e0572bcd5a006702fc5fe20e2d77c6917d4eebd576fc20de6693c2119",
+    "train.de": "cb5a23529b65ec2061f1dc446192a9c37382b63cc75f81a0be59d34894b3a505",
+    "train.fr": "8fa41bb718412bcb7c5dfa58603842810a01543eae86a51279f9886b901266e1",
+    "val.en": "46573ce391ae227f1c72f873392436a20ef18e0a6d518098cfbd70b77c8572ec",
+    "val.de": "97232bd273eceb7207f689527386a97e4be2616b18ada47576bdaf96c8ae1f00",
+    "val.fr": "b303e301aa21fe7822a846b2b3fb2d5a1121ec807cd5b1d006fb7b2b5507168a",
+    "test_2016_flickr.en": "5b7f32627cf99eced828311b955dae9800bb52bc8b91cf8b6526829e605b29d2",
+    "test_2016_flickr.de": "c6a33d39d48f9f510de147651316cd9d918e09ad0219df734a2f16b6baccacc4",
+    "test_2016_flickr.fr": "1463bd5960f9bfe098ec3cd752d3df0c49c84dc646fb518964a29232658cd836",
+    "test_2017_flickr.en": "c9d1dfd7a26add989382e534af235af9f0f658b2a30e7eb0efdaf142496ee54f",
+    "test_2017_flickr.de": "02067e4a9402786a4fcb8c1b6f4307e4a5073ced64800abead5273b54f5f31f6",
+    "test_2017_flickr.fr": "c0583117a47b31e8a6c6a97cfe8de153e462074668f4e994764fcc80b21d33b4",
+}
+TOKENIZED_LANGUAGES = ("en", "de", "fr")
 # Names of the splits in the copy on the hub (JSON lines, English and German only)
 HUB_NAMES = {"train": "train", "val": "val", "test_2016_flickr": "test"}
 HUB_LANGUAGES = ("en", "de")
 
 
 class Multi30k(Files):
-    """The raw text of Multi30k: cased, not tokenized.
+    """The text of Multi30k, as it is, or lowercased and tokenized.
+
+    Most published scores are those of form=tokenized: lowercased, with normalized punctuation, and
+    tokenized by the scripts of Moses. They are BLEU of tokens (data.bleu_tokenizer=none).
 
     Args:
         source: language translated from: en, de, fr or cs
@@ -45,6 +66,7 @@ class Multi30k(Files):
         root: URL to download the files from, or a folder that has them under the same names
         max_length: longest pair to train on, in pieces per side
         mirrors: URLs to try after root: folders with the same file names, or JSON lines
+        form: raw (cased, not tokenized) or tokenized (lowercased, as in most publications)
     """
 
     def __init__(
@@ -55,14 +77,19 @@ class Multi30k(Files):
         root: Folder,
         max_length: Positive,
         mirrors: list[str] | None = None,
+        form: Literal["raw", "tokenized"] = "raw",
     ) -> None:
+        self.suffix = TOKENIZED if form == "tokenized" else ""
+        available = TOKENIZED_LANGUAGES if form == "tokenized" else LANGUAGES
         for key, language in (("source", source), ("target", target)):
-            if language not in LANGUAGES:
+            if language not in available:
+                where = f" with data.form={form}" if language in LANGUAGES else ""
                 raise UserError(
-                    f"Multi30k has no data.{key}={language}; {did_you_mean(language, LANGUAGES)}"
+                    f"Multi30k has no data.{key}={language}{where}; "
+                    f"{did_you_mean(language, available)}"
                 )
         if source == target:
-            others = [language for language in LANGUAGES if language != source]
+            others = [language for language in available if language != source]
             raise UserError(
                 f"data.source and data.target are both {source}; {did_you_mean('', others)}"
             )
@@ -71,12 +98,20 @@ class Multi30k(Files):
             source=source,
             target=target,
             root=root,
-            train="train",
-            validation="val",
-            tests=[name for name, known in TESTS.items() if {source, target} <= set(known)],
+            train=f"train{self.suffix}",
+            validation=f"val{self.suffix}",
+            tests=[
+                f"{name}{self.suffix}"
+                for name, known in TESTS.items()
+                if {source, target} <= set(known)
+            ],
             max_length=max_length,
-            tokenized=False,
+            tokenized=form == "tokenized",
         )
+
+    def name(self, part: str) -> str:
+        """Return the name of a test set, which is the same in both forms."""
+        return super().name(part).removesuffix(self.suffix)
 
     def paths(self, split: str) -> tuple[Path, Path]:
         """Return both files, downloading them if the root is a URL and they are not in the cache.
@@ -91,10 +126,12 @@ class Multi30k(Files):
     def _fetched(self, split: str, language: str) -> Path:
         part = self.part(split)
         name = f"{part}.{language}"
-        path = cache_folder() / "multi30k" / KNOWN[name][:16] / name
+        known = KNOWN_TOKENIZED if self.suffix else KNOWN
+        sha256 = known[f"{part.removesuffix(self.suffix)}.{language}"]
+        path = cache_folder() / "multi30k" / sha256[:16] / name
         try:
             urls = self.addresses(part, language)
-            return fetch(urls, path, sha256=KNOWN[name], field=language)
+            return fetch(urls, path, sha256=sha256, field=language)
         except UserError as error:
             parts = (self.part(split) for split in self.splits)
             names = [f"{part}.{side}.gz" for part in parts for side in (self.source, self.target)]
@@ -108,7 +145,8 @@ class Multi30k(Files):
         urls = []
         for base in (self.root, *self.mirrors):
             if "{split}" not in base:
-                urls.append(f"{base.rstrip('/')}/{part}.{language}.gz")
+                packed = "" if self.suffix else ".gz"
+                urls.append(f"{base.rstrip('/')}/{part}.{language}{packed}")
             elif part in HUB_NAMES and language in HUB_LANGUAGES:
                 urls.append(base.replace("{split}", HUB_NAMES[part]))
         return urls

@@ -24,7 +24,8 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import build_model
 from seq2seq.system.devices import seed_generators
 from seq2seq.text.batching import collate, halve_on_out_of_memory, pack
-from seq2seq.text.tokenizer import WORD_START, Tokenizers
+from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.text.words import WORD_START
 from seq2seq.translation.translation import BATCH_TOKENS
 
 
@@ -124,7 +125,7 @@ def gradient_norms(
         ids: the ids of source and target sentences.
         words: the pieces of the predicted word in each target.
     """
-    batch = collate(ids).to(next(model.parameters()).device)
+    batch = collate(ids, model.special).to(next(model.parameters()).device)
     places = [(b, t) for b, word in enumerate(words) for t in range(word.start, word.stop)]
     rows, columns = torch.tensor(places, device=batch.src.device).unbind(1)
     embedded = model.embed_source(batch.src).detach().requires_grad_()

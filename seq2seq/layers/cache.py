@@ -31,6 +31,13 @@ class SourceCache(NamedTuple):
     states: Float[Tensor, "batch len dim"]
 
 
+class CacheElements(NamedTuple):
+    """Elements that a model caches for each token of source and target, in all layers."""
+
+    source: int
+    target: int
+
+
 Cache = KeyValueCache | LatentCache | SourceCache
 AnyCache = TypeVar("AnyCache", bound=Cache)
 

@@ -16,38 +16,32 @@ positions they are left out.
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq.layers.absorbed import absorb, expand
 from seq2seq.layers.attention import (
-    AttentionOutput,
     dot_product_attention,
     masked_softmax,
     shared_product,
 )
 from seq2seq.layers.cache import LatentCache
-from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.cached_attention import CachedAttention, Options
 from seq2seq.layers.normalization import RMSNorm
 from seq2seq.layers.positions import Rotation, rotate
 
 
-class LatentAttention(nn.Module):
+class LatentAttention(CachedAttention[LatentCache]):
     """Multi-head latent attention. As in the paper, no projection has a bias.
 
     Args:
         dim: size of input and output.
         heads: number of heads, each of size dim / heads.
-        dropout: dropout probability on attention weights. The returned weights are those before
-            dropout.
+        dropout: dropout probability on attention weights.
         latent_dim: size of the cached latent vector.
         rotary_dim: size of the rotary key; 0 leaves it out.
         query_latent_dim: size of the latent vector of the queries; None computes them from the
             input.
-
-    Attributes:
-        cache_width: elements that the cache holds for every position.
-        rotary_width: width of the rotation that `remember` and `forward` take.
 
     Raises:
         ValueError: dim is not divisible by heads.
@@ -63,10 +57,7 @@ class LatentAttention(nn.Module):
         rotary_dim: int = 0,
         query_latent_dim: int | None = None,
     ) -> None:
-        super().__init__()
-        if dim % heads:
-            raise ValueError(f"dim ({dim}) must be divisible by heads ({heads})")
-        self.width, self.dropout = dim // heads, Dropout(dropout)
+        super().__init__(dim, heads, dropout)
         self.compress_query: nn.Module = nn.Identity()
         if query_latent_dim is not None:
             self.compress_query = nn.Sequential(
@@ -86,10 +77,6 @@ class LatentAttention(nn.Module):
             self.rotary_key = nn.Linear(dim, rotary_dim, bias=False)
         self.cache_width, self.rotary_width = latent_dim + rotary_dim, rotary_dim
 
-    def split(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch heads len width"]:
-        """Split the last axis into heads."""
-        return x.unflatten(-1, (-1, self.width)).transpose(1, 2)
-
     def remember(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None = None
     ) -> LatentCache:
@@ -100,80 +87,54 @@ class LatentAttention(nn.Module):
             key = rotate(self.rotary_key(x), rotation)
         return LatentCache(latent, key)
 
-    def value_vectors(self, cache: LatentCache) -> Float[Tensor, "batch len heads dim"]:
-        """Return what a weight of one of each head and position adds to the output."""
-        values = self.value(cache.latent).unflatten(-1, (-1, self.width))
-        out = self.out.weight.unflatten(1, (values.size(2), self.width))
-        return torch.einsum("blhw,dhw->blhd", values, out)
+    def values(self, cache: LatentCache) -> Float[Tensor, "batch len heads width"]:
+        """Return the value vectors of each head."""
+        return self.split(self.value(cache.latent))
 
     def queries(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None
     ) -> tuple[Float[Tensor, "batch heads len width"], Float[Tensor, "batch heads len rotary"]]:
         """Return the queries, and the rotary queries (of width 0 if there are none)."""
         x = self.compress_query(x)
-        query = self.split(self.query(x))
+        query = self.split(self.query(x)).transpose(1, 2)
         if self.query_rotary is None or rotation is None:
             return query, query[..., :0]
         rotary = self.query_rotary(x).unflatten(-1, (-1, self.rotary_width))
         return query, rotate(rotary, rotation).transpose(1, 2)
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch queries dim"],
-        cache: LatentCache,
-        mask: Bool[Tensor, "#batch #queries keys"] | None,
-        *,
-        rotation: Rotation | None = None,
-        bias: Float[Tensor, "#batch heads queries keys"] | None = None,
-        weights: bool = True,
-        absorbed: bool = False,
-    ) -> AttentionOutput:
-        """Attend from each position of x to the cached positions.
-
-        Args:
-            x: inputs at the querying positions.
-            cache: of `remember`.
-            mask: False where a position is masked out.
-            rotation: rotation of the rotary queries (rotary positions).
-            bias: added to the scores (ALiBi).
-            weights: return the weights; False allows a fused kernel.
-            absorbed: compute no keys and values, with the same result: less work for few queries.
+    def attend(
+        self, x: Float[Tensor, "batch queries dim"], cache: LatentCache, options: Options
+    ) -> tuple[
+        Float[Tensor, "batch heads queries width"], Float[Tensor, "batch heads queries keys"] | None
+    ]:
+        """Attend to the keys and values of the latent vectors, or in the absorbed form.
 
         Raises:
             ValueError: the rotation is missing, or the layer takes none.
         """
-        if (rotation is None) != (self.rotary_width == 0):
+        if (options.rotation is None) != (self.rotary_width == 0):
             raise ValueError(f"rotary_dim={self.rotary_width} does not fit the rotation")
-        query, rotary_query = self.queries(x, rotation)
-        form = self._absorbed if absorbed else self._plain
-        context, attention = form(query, rotary_query, cache, mask, bias, weights)
-        return AttentionOutput(self.out(context.transpose(1, 2).flatten(-2)), attention)
+        queries = self.queries(x, options.rotation)
+        form = self._absorbed if options.absorbed else self._plain
+        return form(*queries, cache, options)
 
     def _plain(
-        self,
-        query: Float[Tensor, "batch heads queries width"],
-        rotary_query: Float[Tensor, "batch heads queries rotary"],
-        cache: LatentCache,
-        mask: Bool[Tensor, "#batch #queries keys"] | None,
-        bias: Float[Tensor, "#batch heads queries keys"] | None,
-        weights: bool,
+        self, query: Tensor, rotary_query: Tensor, cache: LatentCache, options: Options
     ) -> tuple[Tensor, Tensor | None]:
         """Attend to the keys and values of all cached positions (equations 10, 11 and 15-18)."""
-        keys, values = self.split(self.key(cache.latent)), self.split(self.value(cache.latent))
+        keys, values = (
+            self.split(projected(cache.latent)).transpose(1, 2)
+            for projected in (self.key, self.value)
+        )
         if self.rotary_width:
             rotary_key = cache.key.unsqueeze(1).expand(-1, keys.size(1), -1, -1)
             query = torch.cat([query, rotary_query], dim=-1)
             keys = torch.cat([keys, rotary_key.to(keys.dtype)], dim=-1)
+        mask, _, bias, weights, _ = options
         return dot_product_attention(query, keys, values, mask, bias, self.dropout, weights)
 
     def _absorbed(
-        self,
-        query: Float[Tensor, "batch heads queries width"],
-        rotary_query: Float[Tensor, "batch heads queries rotary"],
-        cache: LatentCache,
-        mask: Bool[Tensor, "#batch #queries keys"] | None,
-        bias: Float[Tensor, "#batch heads queries keys"] | None,
-        weights: bool,
+        self, query: Tensor, rotary_query: Tensor, cache: LatentCache, options: Options
     ) -> tuple[Tensor, Tensor | None]:
         """Attend to the latent vectors themselves (see `absorbed`)."""
         key, value = (p.weight.unflatten(0, (-1, self.width)) for p in (self.key, self.value))
@@ -182,6 +143,7 @@ class LatentAttention(nn.Module):
         scores = shared_product(absorb(query * scale, key), latent.transpose(-2, -1))
         if self.rotary_width:
             scores = scores + shared_product(rotary_query * scale, rotary_key.transpose(-2, -1))
-        attention = masked_softmax(scores, None if mask is None else mask.unsqueeze(1), bias)
+        mask = None if options.mask is None else options.mask.unsqueeze(1)
+        attention = masked_softmax(scores, mask, options.bias)
         context = shared_product(self.dropout(attention), latent)
-        return expand(context, value), attention if weights else None
+        return expand(context, value), attention if options.weights else None

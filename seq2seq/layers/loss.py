@@ -18,11 +18,16 @@ def cross_entropy(
     bias: Float[Tensor, " vocab"],
     targets: Int[Tensor, " positions"],
     smoothing: float = 0.0,
+    r_drop: float = 0.0,
 ) -> Float[Tensor, ""]:
     """Return the cross-entropy of `softmax(states @ weight.T + bias)`, summed over positions.
 
     Equal to `F.cross_entropy` with reduction="sum". The logits of all positions are by far the
     largest tensor of a training step; here neither they nor their gradient are ever stored whole.
+
+    With r_drop, the second half of the positions repeats the first half with other dropout masks,
+    and r_drop / 2 * (KL(p || q) + KL(q || p)) of their predictions p and q is added (R-Drop, Wu et
+    al. 2021, equations 3 and 4).
 
     Args:
         states: input of the output layer.
@@ -31,9 +36,12 @@ def cross_entropy(
         targets: id of the target token at each position.
         smoothing: label smoothing, the probability mass spread uniformly over the vocabulary
             (Szegedy et al. 2016).
+        r_drop: weight alpha of the divergence of R-Drop.
     """
     needs_grad = torch.is_grad_enabled()
-    loss = _ChunkedCrossEntropy.apply(states, weight, bias, targets, 1 - smoothing, needs_grad)
+    loss = _ChunkedCrossEntropy.apply(
+        states, weight, bias, targets, 1 - smoothing, r_drop, needs_grad
+    )
     if smoothing:  # the mean logit is the logit of the mean weight: no pass over the vocabulary
         with torch.autocast(states.device.type, enabled=False):
             mean = at_least_float32(weight).mean(0)
@@ -47,6 +55,24 @@ def at_least_float32(tensor: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
+def symmetric_divergence(
+    logits: Float[Tensor, "rows vocab"],
+) -> tuple[Float[Tensor, ""], Float[Tensor, "rows vocab"]]:
+    """Return KL(p || q) + KL(q || p), and its gradient with respect to the logits.
+
+    p are the predictions of the first half of the rows, q those of the second half; the divergence
+    is summed over rows.
+    """
+    log_p, log_q = logits.log_softmax(1).chunk(2)
+    p, q = log_p.exp(), log_q.exp()
+    difference = log_p - log_q
+    p_to_q = (p * difference).sum(1, keepdim=True)
+    q_to_p = -(q * difference).sum(1, keepdim=True)
+    grad_p = p * (difference - p_to_q) + p - q
+    grad_q = q * (-difference - q_to_p) + q - p
+    return p_to_q.sum() + q_to_p.sum(), torch.cat([grad_p, grad_q])
+
+
 class _ChunkedCrossEntropy(torch.autograd.Function):
     """Sum over positions of log Z - confidence * target logit; Z is the softmax denominator."""
 
@@ -58,13 +84,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         bias: Tensor,
         targets: Tensor,
         confidence: float,
+        r_drop: float,
         needs_grad: bool,
     ) -> Tensor:
-        rows = max(1, CHUNK_SIZE.get(states.device.type, DEFAULT_CHUNK_SIZE) // len(weight))
+        copies = 2 if r_drop else 1  # a chunk has the same positions of both copies
+        rows = CHUNK_SIZE.get(states.device.type, DEFAULT_CHUNK_SIZE) // len(weight) // copies
+        chunks = states.unflatten(0, (copies, -1)).split(max(1, rows), dim=1)
+        parts = targets.view(copies, -1).split(max(1, rows), dim=1)
         total: Any = 0.0
         grad_states: list[Tensor] = []
         grad_layer: list[Tensor] = []
-        for chunk, target in zip(states.split(rows), targets.unsqueeze(1).split(rows), strict=True):
+        for both, ids in zip(chunks, parts, strict=True):
+            chunk, target = both.flatten(0, 1), ids.reshape(-1, 1)
             logits = at_least_float32(F.linear(chunk, weight, bias))
             p = logits.softmax(1)
             # log Z = logit - log p of any token; the most probable one has p >= 1 / vocab.
@@ -72,15 +103,22 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             total = total + (log_z - confidence * logits.gather(1, target).squeeze(1)).sum()
             if needs_grad:
                 p.scatter_add_(1, target, p.new_full(target.shape, -confidence))
+            if r_drop:
+                divergence, grad = symmetric_divergence(logits)
+                total = total + r_drop / 2 * divergence
+                p.add_(grad, alpha=r_drop / 2)
+            if needs_grad:
                 p = p.to(weight.dtype)
-                grad_states.append(p @ weight)
+                grad_states.append((p @ weight).unflatten(0, (copies, -1)))
                 # Chunks are summed in float32: half precision would lose digits in each sum.
                 grads = [at_least_float32(p.T @ chunk), at_least_float32(p).sum(0)]
                 grad_layer = [*map(Tensor.add_, grad_layer, grads)] if grad_layer else grads
         if needs_grad:
             grad_weight, grad_bias = grad_layer
             ctx.save_for_backward(
-                torch.cat(grad_states), grad_weight.to(weight.dtype), grad_bias.to(bias.dtype)
+                torch.cat(grad_states, dim=1).flatten(0, 1),
+                grad_weight.to(weight.dtype),
+                grad_bias.to(bias.dtype),
             )
         return total
 
@@ -88,4 +126,4 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         grad_states, grad_weight, grad_bias = (grad_output * grad for grad in ctx.saved_tensors)
-        return grad_states, grad_weight, grad_bias, None, None, None
+        return grad_states, grad_weight, grad_bias, None, None, None, None

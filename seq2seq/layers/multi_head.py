@@ -9,36 +9,29 @@ With n query heads of width d, the cache holds for every position:
 
 import math
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seq2seq.layers.absorbed import absorb, expand
 from seq2seq.layers.attention import (
-    AttentionOutput,
     dot_product_attention,
     masked_softmax,
     shared_product,
 )
 from seq2seq.layers.cache import KeyValueCache, SourceCache
-from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.cached_attention import CachedAttention, Options
 from seq2seq.layers.positions import Rotation, rotate
 
 
-class MultiHeadAttention(nn.Module):
+class MultiHeadAttention(CachedAttention[KeyValueCache | SourceCache]):
     """Multi-head scaled dot-product attention; groups of heads may share keys and values.
 
     Args:
         dim: size of input and output.
         heads: number of query heads, each of size dim / heads.
-        dropout: dropout probability on attention weights. The returned weights are those before
-            dropout.
+        dropout: dropout probability on attention weights.
         key_value_heads: number of key/value heads; None is as many as query heads.
         bias: whether the projections have a bias.
-
-    Attributes:
-        cache_width: elements that the cache holds for every position.
-        rotary_width: width of the rotation that `remember` and `forward` take.
 
     Raises:
         ValueError: dim is not divisible by heads, or heads not by key_value_heads.
@@ -53,23 +46,16 @@ class MultiHeadAttention(nn.Module):
         key_value_heads: int | None = None,
         bias: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(dim, heads, dropout)
         groups = heads if key_value_heads is None else key_value_heads
-        if dim % heads:
-            raise ValueError(f"dim ({dim}) must be divisible by heads ({heads})")
         if heads % groups:
             raise ValueError(f"heads ({heads}) must be divisible by key_value_heads ({groups})")
-        self.width, self.dropout = dim // heads, Dropout(dropout)
         shared = groups * self.width
         self.query = nn.Linear(dim, dim, bias=bias)
         self.key = nn.Linear(dim, shared, bias=bias)
         self.value = nn.Linear(dim, shared, bias=bias)
         self.out = nn.Linear(dim, dim, bias=bias)
         self.cache_width, self.rotary_width = 2 * shared, self.width
-
-    def split(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch len heads width"]:
-        """Split the last axis into heads."""
-        return x.unflatten(-1, (-1, self.width))
 
     def remember(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None = None
@@ -79,46 +65,32 @@ class MultiHeadAttention(nn.Module):
         keys = keys if rotation is None else rotate(keys, rotation)
         return KeyValueCache(keys, self.split(self.value(x)))
 
-    def value_vectors(self, cache: KeyValueCache) -> Float[Tensor, "batch len heads dim"]:
-        """Return what a weight of one of each head and position adds to the output."""
+    def values(self, cache: KeyValueCache | SourceCache) -> Float[Tensor, "batch len heads width"]:
+        """Return the value vectors of each head."""
+        if isinstance(cache, SourceCache):
+            cache = self.remember(cache.states)
         heads = self.out.in_features // self.width
-        values = cache.values.repeat_interleave(heads // cache.values.size(2), dim=2)
-        out = self.out.weight.unflatten(1, (heads, self.width))
-        return torch.einsum("blhw,dhw->blhd", values, out)
+        return cache.values.repeat_interleave(heads // cache.values.size(2), dim=2)
 
-    def forward(
+    def attend(
         self,
         x: Float[Tensor, "batch queries dim"],
         cache: KeyValueCache | SourceCache,
-        mask: Bool[Tensor, "#batch #queries keys"] | None,
-        *,
-        rotation: Rotation | None = None,
-        bias: Float[Tensor, "#batch heads queries keys"] | None = None,
-        weights: bool = True,
-        absorbed: bool = False,
-    ) -> AttentionOutput:
-        """Attend from each position of x to the cached positions.
+        options: Options,
+    ) -> tuple[
+        Float[Tensor, "batch heads queries width"], Float[Tensor, "batch heads queries keys"] | None
+    ]:
+        """Attend to keys and values, or with a SourceCache to the states themselves.
 
-        Args:
-            x: inputs at the querying positions.
-            cache: of `remember`; or a SourceCache, for the same result from the cached states.
-            mask: False where a position is masked out.
-            rotation: rotation of the queries (rotary positions).
-            bias: added to the scores (ALiBi).
-            weights: return the weights; False allows a fused kernel.
-            absorbed: has no effect here, because keys and values are cached.
+        `absorbed` has no effect here: keys and values are cached.
         """
+        mask, rotation, bias, weights, _ = options
         query = self.split(self.query(x))
         query = (query if rotation is None else rotate(query, rotation)).transpose(1, 2)
-        attention: Tensor | None
         if isinstance(cache, SourceCache):
-            context, attention = self._from_states(query, cache.states, mask)
-        else:
-            keys, values = (part.transpose(1, 2) for part in cache)
-            context, attention = dot_product_attention(
-                query, keys, values, mask, bias, self.dropout, weights
-            )
-        return AttentionOutput(self.out(context.transpose(1, 2).flatten(-2)), attention)
+            return self._from_states(query, cache.states, mask)
+        keys, values = (part.transpose(1, 2) for part in cache)
+        return dot_product_attention(query, keys, values, mask, bias, self.dropout, weights)
 
     def _from_states(
         self,

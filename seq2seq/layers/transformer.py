@@ -1,180 +1,17 @@
-"""Layers of Transformer models, and the hyperparameters that choose their parts."""
+"""Layers of Transformer models."""
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+import math
+from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.errors import UserError
 from seq2seq.layers.attention import AttentionOutput
 from seq2seq.layers.cache import Cache, SourceCache, grow
-from seq2seq.layers.dropout import Dropout
-from seq2seq.layers.feed_forward import FeedForward, SwiGLU
-from seq2seq.layers.latent import LatentAttention
-from seq2seq.layers.multi_head import MultiHeadAttention
-from seq2seq.layers.normalization import RMSNorm
+from seq2seq.layers.cached_attention import CachedAttention
+from seq2seq.layers.parts import AttentionInit, AttentionLayer, Parts
 from seq2seq.layers.positions import Rotation, alibi, rotation
-
-Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
-Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]
-Norm = Literal["pre", "post"]
-Normalization = Literal["layer", "rms"]
-FeedForwardKind = Literal["relu", "gelu", "swiglu"]
-AttentionLayer = MultiHeadAttention | LatentAttention
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Hyperparameters of all layers of a model; a model describes them as keys of its YAML file.
-
-    Raises:
-        UserError: a value does not fit another one, or has no effect.
-    """
-
-    dim: int
-    heads: int
-    feed_forward: int
-    norm: Norm
-    dropout: float
-    attention_dropout: float
-    attention: Attention = "multi_head"
-    key_value_heads: int | None = None
-    latent_dim: int | None = None
-    query_latent_dim: int | None = None
-    rotary_dim: int | None = None
-    positions: Positions = "sinusoidal"
-    max_positions: int | None = None
-    normalization: Normalization = "layer"
-    feed_forward_kind: FeedForwardKind = "relu"
-    bias: bool = True
-
-    def __post_init__(self) -> None:
-        if self.dim % self.heads:
-            raise UserError(f"model.dim={self.dim} must be a multiple of model.heads={self.heads}")
-        self._check_keys()
-        self._check_positions()
-        groups = self.key_value_heads
-        if groups is not None and self.heads % groups:
-            raise UserError(
-                f"model.heads={self.heads} must be a multiple of model.key_value_heads={groups}"
-            )
-
-    def _check_keys(self) -> None:
-        """Check that keys of one choice are given with it alone, and required ones are given."""
-        for key, choice, wanted in (
-            ("key_value_heads", "attention", "grouped_query"),
-            ("latent_dim", "attention", "latent"),
-            ("query_latent_dim", "attention", "latent"),
-            ("rotary_dim", "attention", "latent"),
-            ("rotary_dim", "positions", "rope"),
-            ("max_positions", "positions", "learned"),
-        ):
-            value, chosen = getattr(self, key), getattr(self, choice)
-            if value is not None and chosen != wanted:
-                raise UserError(
-                    f"model.{key}={value} has no effect with model.{choice}={chosen}: remove it, "
-                    f"or set model.{choice}={wanted}"
-                )
-        if self.attention == "grouped_query" and self.key_value_heads is None:
-            raise UserError(
-                "model.attention=grouped_query needs model.key_value_heads, a divisor of "
-                f"model.heads={self.heads}"
-            )
-        if self.positions == "learned" and self.max_positions is None:
-            raise UserError(
-                "model.positions=learned needs model.max_positions, the length of the longest "
-                "sequence in tokens (at least data.max_length and search.max_length, plus 1)"
-            )
-
-    def _check_positions(self) -> None:
-        """Check that the sizes fit encodings of pairs of elements."""
-        width = self.dim // self.heads
-        if self.positions == "sinusoidal" and self.dim % 2:
-            raise UserError(
-                f"model.dim={self.dim} must be even: positions are sine and cosine pairs"
-            )
-        if self.positions == "rope" and width % 2:
-            raise UserError(
-                f"model.positions=rope rotates pairs of elements and needs heads of an even width, "
-                f"but model.dim={self.dim} / model.heads={self.heads} is {width}"
-            )
-        if self.rotary_dim is not None and self.rotary_dim % 2:
-            raise UserError(
-                f"model.rotary_dim={self.rotary_dim} must be even: rope rotates pairs of elements"
-            )
-
-    def multi_head(self) -> MultiHeadAttention:
-        """Build multi-head attention, whatever the chosen kind: that of an encoder."""
-        return MultiHeadAttention(self.dim, self.heads, self.attention_dropout, bias=self.bias)
-
-    def attention_layer(self, *, positions: bool) -> AttentionLayer:
-        """Build attention of the chosen kind, for a decoder.
-
-        Args:
-            positions: whether relative positions apply, as in self-attention.
-        """
-        if self.attention != "latent":
-            groups = {"multi_head": self.heads, "multi_query": 1}.get(self.attention)
-            return MultiHeadAttention(
-                self.dim,
-                self.heads,
-                self.attention_dropout,
-                key_value_heads=groups or self.key_value_heads,
-                bias=self.bias,
-            )
-        width, rotary = self.dim // self.heads, 0
-        if positions and self.positions == "rope":
-            rotary = max(2, width // 4 * 2) if self.rotary_dim is None else self.rotary_dim
-        return LatentAttention(
-            self.dim,
-            self.heads,
-            self.attention_dropout,
-            latent_dim=4 * width if self.latent_dim is None else self.latent_dim,
-            rotary_dim=rotary,
-            query_latent_dim=self.query_latent_dim,
-        )
-
-    def norm_layer(self) -> nn.Module:
-        """Build a normalization over the last axis."""
-        if self.normalization == "rms":
-            return RMSNorm(self.dim)
-        return nn.LayerNorm(self.dim, bias=self.bias)
-
-    def residual(self) -> "Residual":
-        """Build the residual connection of one sublayer."""
-        return Residual(self.norm_layer(), self.norm, self.dropout)
-
-    def feed_forward_layer(self) -> nn.Module:
-        """Build the feed-forward network of one layer."""
-        sizes = (self.dim, self.feed_forward, self.dropout)
-        if self.feed_forward_kind == "swiglu":
-            return SwiGLU(*sizes, bias=self.bias)
-        activation = nn.ReLU() if self.feed_forward_kind == "relu" else nn.GELU()
-        return FeedForward(*sizes, activation, bias=self.bias)
-
-
-class Residual(nn.Module):
-    """Residual connection with a normalization before the sublayer (`pre`) or after the sum.
-
-    Post-norm is used in the paper (Vaswani et al. 2017, sections 3.1 and 5.4); pre-norm (Xiong et
-    al. 2020) trains without a long warm-up.
-    """
-
-    def __init__(self, normalization: nn.Module, norm: Norm, dropout: float) -> None:
-        super().__init__()
-        self.pre, self.norm, self.dropout = norm == "pre", normalization, Dropout(dropout)
-
-    def before(self, x: Float[Tensor, "batch len dim"]) -> Float[Tensor, "batch len dim"]:
-        """Return the input of the sublayer."""
-        return self.norm(x) if self.pre else x
-
-    def after(
-        self, x: Float[Tensor, "batch len dim"], y: Float[Tensor, "batch len dim"]
-    ) -> Float[Tensor, "batch len dim"]:
-        """Add the output y of the sublayer to its residual input x."""
-        x = x + self.dropout(y)
-        return x if self.pre else self.norm(x)
 
 
 class SelfAttentionInputs(NamedTuple):
@@ -332,12 +169,45 @@ class DecoderLayer(nn.Module):
         return DecoderOutput(x, attention, to_target if self_weights else None, total), past
 
 
-def initialize(model: nn.Module, dim: int) -> None:
-    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings."""
+def add_output_bias(model: nn.Module, vocab: int, *, learned: bool) -> None:
+    """Add the attribute `bias` to a model: zeros, a parameter or (not stored) a constant."""
+    if learned:
+        model.register_parameter("bias", nn.Parameter(torch.zeros(vocab)))
+    else:
+        model.register_buffer("bias", torch.zeros(vocab), persistent=False)
+
+
+def initialize(model: nn.Module, dim: int, attention: AttentionInit = "xavier") -> None:
+    """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings.
+
+    Args:
+        model: the model.
+        dim: size of its embeddings.
+        attention: initialization of the projections of attention layers: xavier is that of other
+            matrices. joint treats queries, keys and values as one matrix of 3 dim outputs, which
+            scales Xavier uniform by 1/sqrt(2), as fairseq and `torch.nn.MultiheadAttention` do.
+            small is N(0, 2 / (5 dim)), for the output projection too (SmallInit, Nguyen and
+            Salazar 2019, section 2.2).
+    """
+    inputs, outputs = attention_projections(model)
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
+            if attention == "small" and module in inputs | outputs:
+                nn.init.normal_(module.weight, std=math.sqrt(2 / (5 * dim)))
+            else:
+                scaled = attention == "joint" and module in inputs
+                nn.init.xavier_uniform_(module.weight, gain=math.sqrt(0.5) if scaled else 1.0)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=dim**-0.5)
+
+
+def attention_projections(model: nn.Module) -> tuple[set[nn.Module], set[nn.Module]]:
+    """Return the input projections (queries, keys, values) and output projections of attention."""
+    layers = [one for one in model.modules() if isinstance(one, CachedAttention)]
+    outputs: set[nn.Module] = {layer.out for layer in layers}
+    inputs: set[nn.Module] = {
+        one for layer in layers for one in layer.modules() if isinstance(one, nn.Linear)
+    }
+    return inputs - outputs, outputs

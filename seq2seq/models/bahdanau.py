@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq.config import Layers, Share, Width
 from seq2seq.layers.attention import AdditiveScore, attend
+from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.recurrent import (
     GATES,
     PARTS,
@@ -15,10 +16,10 @@ from seq2seq.layers.recurrent import (
     DeepOutput,
     Embedding,
     Kind,
-    Recurrence,
     linear,
 )
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, SourceRead, Step
+from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
+from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.text.batching import Batch
 
 
@@ -43,7 +44,7 @@ class DecoderStep(NamedTuple):
     state: State
 
 
-class Bahdanau(Autoregressive):
+class Bahdanau(RecurrentSource):
     """RNN encoder-decoder with additive attention over the states of a bidirectional encoder.
 
     Appendix A.2 of the paper: alpha_i = softmax(v tanh(W s_(i-1) + U h_j)), c_i = sum alpha_ij h_j,
@@ -60,7 +61,10 @@ class Bahdanau(Autoregressive):
         layers: recurrent layers of the encoder and of the decoder
         readout: hidden layer before the output layer, maxout (as in the paper) or tanh
         readout_dim: size of that layer
-        dropout: dropout probability on embeddings, between layers and on the readout
+        dropout: dropout probability between layers, and where the next two are null
+        embedding_dropout: dropout probability on embeddings; null is that of dropout
+        readout_dropout: dropout probability on the readout; null is that of dropout
+        context_dropout: dropout probability on the states of the encoder
     """
 
     def __init__(
@@ -78,35 +82,43 @@ class Bahdanau(Autoregressive):
         readout_dim: Width,
         dropout: Share,
         encoder_dim: Width | None = None,
+        embedding_dropout: Share | None = None,
+        readout_dropout: Share | None = None,
+        context_dropout: Share = 0.0,
     ) -> None:
-        super().__init__()
         encoder_dim = dim if encoder_dim is None else encoder_dim
         gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * encoder_dim
-        self.dim = dim
-        self.source = Embedding(source_vocab, embedding, dropout)
-        self.encoder = Recurrence(
-            cell, embedding, encoder_dim, layers=layers, dropout=dropout, bidirectional=True
+        on_embedding = dropout if embedding_dropout is None else embedding_dropout
+        on_readout = dropout if readout_dropout is None else readout_dropout
+        super().__init__(
+            cell,
+            source_vocab,
+            embedding,
+            encoder_dim,
+            layers=layers,
+            embedding_dropout=on_embedding,
+            dropout=dropout,
+            bidirectional=True,
         )
+        self.dim = dim
+        self.context_dropout = Dropout(context_dropout)
         self.bridge = linear(parts * encoder_dim, parts * dim)
         self.score = AdditiveScore(dim, enc, align_dim)
-        self.target = Embedding(target_vocab, embedding, dropout)
+        self.target = Embedding(target_vocab, embedding, on_embedding)
         self.from_word = linear(embedding, gates)
         self.from_context = linear(enc, gates, bias=False)
         self.cells = nn.ModuleList(Cell(cell, dim) for _ in range(layers))
         self.between = nn.ModuleList(linear(dim, gates) for _ in range(layers - 1))
         self.readout = DeepOutput(
-            readout, dim + embedding + enc, readout_dim, target_vocab, dropout
+            readout, dim + embedding + enc, readout_dim, target_vocab, on_readout
         )
-
-    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
-        """Return the source embeddings."""
-        return self.source(src)
 
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Run the bidirectional encoder and project the attention keys once."""
-        states, last = self.encoder.read(embedded, mask)
+        states, last = self.read_source(embedded, mask)
+        states = self.context_dropout(states)
         return Memory(states, self.score.project(states), mask, last[:, :, 1])
 
     def start(self, memory: Memory) -> State:

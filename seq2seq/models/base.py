@@ -23,7 +23,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.text.batching import PAD, Batch, Ids
+from seq2seq.text.batching import Batch, Ids
+from seq2seq.text.special_ids import SpecialIds
 
 Memory = Any
 State = Any
@@ -119,6 +120,7 @@ class Seq2Seq(nn.Module, ABC):
     Attributes:
         kind: the kind of model, in the words of an error message.
         natural_search: the choice of `search=` that training uses if the user chooses none.
+        teacher_forced: whether training predicts each target token from the ones before it.
         pseudo_likelihood: whether the loss in evaluation mode is not that of a probability
             distribution over targets, so that its perplexity is not comparable with others.
         compilable: whether torch.compile can use one compiled graph for all sentence lengths. A
@@ -126,12 +128,15 @@ class Seq2Seq(nn.Module, ABC):
         fits: whether the model learns by `fit`, not by gradients of `loss`. The trainer then does
             `iterations` iterations, an attribute of the model.
         compiled: the methods to compile.
+        special: the ids of special tokens. `build_model` replaces the default by those of the
+            tokenizers, after the constructor and before the model is used.
         joint_attention: whether one softmax covers source and target, see `Maps`.
         target_input: which tokens of a Batch the columns of `Maps.target` are.
     """
 
     kind: ClassVar[str] = "a model of its own kind"
     natural_search: ClassVar[str] = "beam"
+    teacher_forced: ClassVar[bool] = True
     pseudo_likelihood: ClassVar[bool] = False
     compilable: ClassVar[bool] = False
     fits: ClassVar[bool] = False
@@ -139,6 +144,7 @@ class Seq2Seq(nn.Module, ABC):
     joint_attention: ClassVar[bool] = False
     target_input: ClassVar[Literal["tgt_in", "tgt_out"]] = "tgt_in"
     iterations: int
+    special: SpecialIds = SpecialIds()
 
     @abstractmethod
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src width"]:
@@ -202,23 +208,28 @@ class Seq2Seq(nn.Module, ABC):
         """
         return []
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
         Divide it by batch.num_tokens for the mean. `smoothing` is the probability mass spread
-        uniformly over the vocabulary (label smoothing, Szegedy et al. 2016).
+        uniformly over the vocabulary (label smoothing, Szegedy et al. 2016). `r_drop` is the weight
+        of the divergence between the two halves of a batch of `Batch.twice` (R-Drop, see
+        `seq2seq.layers.loss.cross_entropy`).
         """
-        return self.target_loss(batch, self.encode(batch.src, batch.src_mask), smoothing)
+        memory = self.encode(batch.src, batch.src_mask)
+        return self.target_loss(batch, memory, smoothing, r_drop)
 
-    def target_loss(self, batch: Batch, memory: Memory, smoothing: float) -> Float[Tensor, ""]:
+    def target_loss(
+        self, batch: Batch, memory: Memory, smoothing: float, r_drop: float = 0.0
+    ) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the encoded source."""
         states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
         # The output layer is the largest matrix product, so padding is removed first. A stable
         # sort selects the real tokens without a device synchronization; a boolean mask needs one.
         targets = batch.tgt_out.flatten()
-        real = (targets == PAD).sort(stable=True).indices[: batch.num_tokens]
+        real = (targets == self.special.pad).sort(stable=True).indices[: batch.num_tokens]
         return cross_entropy(
-            states.index_select(0, real), *self.output_layer, targets[real], smoothing
+            states.index_select(0, real), *self.output_layer, targets[real], smoothing, r_drop
         )
 
     def fit(
@@ -243,8 +254,8 @@ class Seq2Seq(nn.Module, ABC):
 
         It is 0 at padding.
         """
-        logits = self.project(states)
-        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=PAD, reduction="none")
+        logits, pad = self.project(states), self.special.pad
+        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=pad, reduction="none")
 
     def log_probability(
         self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
@@ -288,18 +299,17 @@ class MaskedLM(Seq2Seq):
 
     `hidden` returns the states that predict each token when that token alone is masked. Their
     log-probabilities add up to the pseudo-log-likelihood of the target (Salazar et al. 2020).
+
+    The mask token is `special.mask`, an input only, which is never predicted. The constructor sets
+    `special` to `SpecialIds(mask=target_vocab)`.
     """
 
     kind = "a masked language model"
     natural_search = "mask_predict"
+    teacher_forced = False
     pseudo_likelihood = True
     compiled = ("encode", "fill")
     target_input = "tgt_out"
-
-    @property
-    @abstractmethod
-    def mask_id(self) -> int:
-        """The id of the mask token, which is an input only and is never predicted."""
 
     @abstractmethod
     def length_log_p(
@@ -317,7 +327,7 @@ class MaskedLM(Seq2Seq):
         """Compute the states that predict the masked tokens of a target, all at once.
 
         Args:
-            tgt: tokens + EOS, padded, in which any tokens are replaced by `mask_id`. The length is
+            tgt: tokens + EOS, padded, in which any tokens are replaced by the mask. The length is
                 known to the model, so EOS is never masked.
             memory: the encoded source, with a row for each row of tgt.
             weights: return the attention weights.

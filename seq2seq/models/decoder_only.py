@@ -1,32 +1,28 @@
 """A decoder alone as a translator: a language model over source and target (GPT's shape)."""
 
-import math
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Share, Width
+from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
-from seq2seq.layers.cache import Cache, cached_length, grow
-from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
+from seq2seq.layers.embedding import embed
+from seq2seq.layers.hypotheses import side_by_side, target_mask
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.parts import AttentionKeys, Parts
+from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
-    Attention,
-    FeedForwardKind,
-    Norm,
-    Normalization,
-    Parts,
-    Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
+    add_output_bias,
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, SourceRead, Step
-from seq2seq.text.batching import PAD, Batch
+from seq2seq.text.batching import Batch
 
 
 class Memory(NamedTuple):
@@ -55,32 +51,17 @@ class DecoderOnly(Autoregressive):
     Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
 
     Args:
-        dim: size of the embeddings and hidden states
-        heads: number of attention heads; each has size dim / heads
         layers: number of layers
-        feed_forward: hidden size of the feed-forward networks
-        norm: normalization before each sublayer (pre) or after it (post)
-        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
-        attention_dropout: dropout probability on attention weights
         source_mask: source tokens attend to the whole source (full) or to earlier tokens (causal)
         loss_on: learn to predict the target, or both (with source_mask=causal); the output layer
             for the source has no bias
         target_positions: count on from the source (continue) or from 0 again (restart), marked by
             a learned vector that is added to the embeddings of the target
-        attention: kind of attention; latent is that of DeepSeek-V2
-        key_value_heads: number of key/value heads of grouped_query; heads is a multiple of it
-        latent_dim: size of the cached vector of latent; null is 4 * dim / heads
-        query_latent_dim: size of the latent vector of the queries of latent; null has none
-        rotary_dim: size of the rotary key of latent with rope; null is half of dim / heads, even
-        positions: position encodings
-        max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
-        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
-        bias: whether linear layers, layer norms and output layer have biases
     """
 
     compilable = True
     joint_attention = True
+    bias: Tensor  # of the output layer
 
     def __init__(
         self,
@@ -88,57 +69,26 @@ class DecoderOnly(Autoregressive):
         source_vocab: int,
         target_vocab: int,
         shared_vocab: bool,
-        dim: Width,
-        heads: Width,
         layers: Layers,
-        feed_forward: Width,
-        norm: Norm,
-        dropout: Share,
-        attention_dropout: Share,
         source_mask: Literal["full", "causal"] = "full",
         loss_on: Literal["target", "both"] = "target",
         target_positions: Literal["continue", "restart"] = "restart",
-        attention: Attention = "multi_head",
-        key_value_heads: Width | None = None,
-        latent_dim: Width | None = None,
-        query_latent_dim: Width | None = None,
-        rotary_dim: Width | None = None,
-        positions: Positions = "sinusoidal",
-        max_positions: Width | None = None,
-        normalization: Normalization = "layer",
-        feed_forward_kind: FeedForwardKind = "relu",
-        bias: bool = True,
+        **keys: Unpack[AttentionKeys],
     ) -> None:
         super().__init__()
+        self.parts = parts = Parts.of(keys)
+        dim, max_positions = parts.dim, parts.max_positions
         if loss_on == "both" and source_mask == "full":
             raise UserError(
                 "model.loss_on=both needs model.source_mask=causal: with a full mask each source "
                 "token sees the token that it should predict"
             )
-        if positions == "none" and target_positions == "continue":
+        if parts.positions == "none" and target_positions == "continue":
             raise UserError(
                 "model.target_positions=continue has no effect with model.positions=none: set "
                 "model.target_positions=restart, which marks the target by a learned vector"
             )
-        self.parts = Parts(
-            dim=dim,
-            heads=heads,
-            feed_forward=feed_forward,
-            norm=norm,
-            dropout=dropout,
-            attention_dropout=attention_dropout,
-            attention=attention,
-            key_value_heads=key_value_heads,
-            latent_dim=latent_dim,
-            query_latent_dim=query_latent_dim,
-            rotary_dim=rotary_dim,
-            positions=positions,
-            max_positions=max_positions,
-            normalization=normalization,
-            feed_forward_kind=feed_forward_kind,
-            bias=bias,
-        )
-        self.dim, self.dropout = dim, Dropout(dropout)
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.causal_source, self.source_loss = source_mask == "causal", loss_on == "both"
         self.restart = target_positions == "restart"
         self.target = nn.Embedding(target_vocab, dim)
@@ -146,41 +96,32 @@ class DecoderOnly(Autoregressive):
         self.learned = None if max_positions is None else LearnedPositions(max_positions, dim)
         self.segment = nn.Parameter(torch.zeros(dim)) if self.restart else None
         self.layers = nn.ModuleList(
-            SelfAttentionLayer(self.parts, self.parts.attention_layer(positions=True))
-            for _ in range(layers)
+            SelfAttentionLayer(parts, parts.attention_layer(positions=True)) for _ in range(layers)
         )
-        self.norm = self.parts.norm_layer() if norm == "pre" else nn.Identity()
-        zeros = torch.zeros(target_vocab)
-        if bias:
-            self.bias = nn.Parameter(zeros)
-        else:
-            self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim)
+        self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
+        add_output_bias(self, target_vocab, learned=parts.bias)
+        initialize(self, dim, parts.attention_init)
         if self.segment is not None:
             nn.init.normal_(self.segment, std=dim**-0.5)
 
     def embed(
-        self, table: nn.Embedding, ids: Int[Tensor, "rows len"], places: Int[Tensor, "rows len"]
+        self,
+        table: nn.Embedding,
+        segment: Tensor | None,
+        ids: Int[Tensor, "rows len"],
+        places: Int[Tensor, "rows len"],
     ) -> Float[Tensor, "rows len dim"]:
-        """Return embeddings times sqrt(dim), plus what marks their places and the target."""
-        x = table(ids) * math.sqrt(self.dim)
-        if self.learned is not None:
-            x = x + self.learned.at(places)
-        elif self.parts.positions == "sinusoidal":
-            x = x + sinusoidal(places, self.dim).to(x)
-        return x
+        """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
+        places = places.masked_fill(
+            ids == self.special.pad, 0
+        )  # which may be beyond the learned ones
+        learned = None if self.learned is None else self.learned.at(places)
+        return self.dropout(embed(self.parts, table(ids), places, learned, segment))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with positions and dropout."""
         places = torch.arange(src.size(1), device=src.device).expand(src.shape)
-        return self.dropout(self.embed(self.source, src, places))
-
-    def embed_target(
-        self, tgt: Int[Tensor, "rows tgt"], places: Int[Tensor, "rows tgt"]
-    ) -> Float[Tensor, "rows tgt dim"]:
-        """Return the embeddings of the target, with positions, its mark and dropout."""
-        x = self.embed(self.target, tgt, places)
-        return self.dropout(x if self.segment is None else x + self.segment * math.sqrt(self.dim))
+        return self.embed(self.source, None, src, places)
 
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
@@ -214,6 +155,14 @@ class DecoderOnly(Autoregressive):
     def stack(self) -> list[SelfAttentionLayer]:
         """The layers, with their type."""
         return cast("list[SelfAttentionLayer]", list(self.layers))
+
+    def cache_elements(self) -> CacheElements:
+        """Return the sizes of the caches by their formulas, for `seq2seq bench --caches`.
+
+        The source is part of the sequence, so that its tokens take as much as those of the target.
+        """
+        width = sum(layer.attention.cache_width for layer in self.stack)
+        return CacheElements(source=width, target=width)
 
     def inputs(
         self,
@@ -259,12 +208,13 @@ class DecoderOnly(Autoregressive):
         places = memory.first.unsqueeze(1) + step  # of the target tokens of a hypothesis
         old, new = (part.repeat(1, beam) for part in places.split([past, length], dim=1))
         inputs = self.inputs(
-            self.target_mask(memory.mask, beam, past, length),
+            target_mask(memory.mask, beam, past, length),
             new,
             torch.cat([memory.places, old, new], dim=1),
             absorbed=absorbed,
         )
-        x = self.embed_target(tgt, places[:, past:].repeat_interleave(beam, dim=0))
+        after = places[:, past:].repeat_interleave(beam, dim=0)
+        x = self.embed(self.target, self.segment, tgt, after)
         x, attentions, caches = x.reshape(batch, beam * length, -1), [], []
         for layer, source, own in zip(self.stack, memory.source, state, strict=True):
             before = grow(source, side_by_side(own, batch)) if past else source
@@ -294,17 +244,6 @@ class DecoderOnly(Autoregressive):
         attention = attention.unflatten(3, (-1, length)).movedim(3, 1).flatten(0, 1)
         return renormalized(attention)
 
-    def target_mask(
-        self, source: Bool[Tensor, "batch src"], beam: int, past: int, length: int
-    ) -> Bool[Tensor, "batch queries keys"]:
-        """Return which keys the new tokens of each hypothesis attend to (see `run`)."""
-        same = torch.eye(beam, dtype=torch.bool, device=source.device)
-        earlier = torch.ones(length, past, dtype=torch.bool, device=source.device)
-        causal = torch.ones(length, length, dtype=torch.bool, device=source.device).tril()
-        own = torch.cat([block(same, earlier), block(same, causal)], dim=1)
-        seen = source.unsqueeze(1).expand(-1, own.size(0), -1)
-        return torch.cat([seen, own.expand(source.size(0), -1, -1)], dim=2)
-
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
@@ -330,18 +269,20 @@ class DecoderOnly(Autoregressive):
             for one, layer, cache in zip(attention, self.stack, memory.source, strict=True)
         ]
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
         In training with loss_on=both, that of the source tokens after the first is added. It is no
-        part of the loss in validation, so that perplexities stay comparable.
+        part of the loss in validation, so that perplexities stay comparable. The divergence of
+        R-Drop is that of the predicted target tokens.
         """
         states, memory, _ = self.read_source(self.embed_source(batch.src), batch.src_mask)
-        loss = self.target_loss(batch, memory, smoothing)
+        loss = self.target_loss(batch, memory, smoothing, r_drop)
         if not (self.source_loss and self.training):
             return loss
         table, following = self.source.weight, batch.src[:, 1:]
-        states, following = states[:, :-1][following != PAD], following[following != PAD]
+        real = following != self.special.pad
+        states, following = states[:, :-1][real], following[real]
         return loss + cross_entropy(
             states, table, table.new_zeros(len(table)), following, smoothing
         )
@@ -360,17 +301,3 @@ class DecoderOnly(Autoregressive):
         )
         attention = self.to_source(attentions, memory, 1).squeeze(3) if weights else None
         return Step(self.project(states.squeeze(1)), attention, state)
-
-
-def side_by_side(cache: Cache, batch: int) -> Cache:
-    """Return the caches of the hypotheses of each sentence one after another along the length."""
-    return type(cache)(*(part.unflatten(0, (batch, -1)).flatten(1, 2) for part in cache))
-
-
-def block(
-    same: Bool[Tensor, "beam beam"], part: Bool[Tensor, "length keys"]
-) -> Bool[Tensor, "queries all_keys"]:
-    """Return a block matrix with `part` where the hypothesis of queries and keys is the same."""
-    beam = same.size(0)
-    both = same.view(beam, 1, beam, 1) & part.view(1, part.size(0), 1, part.size(1))
-    return both.reshape(beam * part.size(0), beam * part.size(1))

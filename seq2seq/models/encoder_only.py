@@ -1,32 +1,28 @@
 """An encoder alone as a translator: a masked language model of source and target (BERT's shape)."""
 
-import math
-from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple, cast
+from typing import Annotated, Literal, NamedTuple, Unpack, cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Share, Width, Within
+from seq2seq.config import Layers, Within
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
-from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.embedding import embed
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.parts import LayerKeys, Parts
+from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
-    FeedForwardKind,
-    Norm,
-    Normalization,
-    Parts,
-    Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
+    add_output_bias,
     initialize,
 )
 from seq2seq.models.base import Hidden, Maps, MaskedLM, OutputLayer
-from seq2seq.text.batching import EOS, PAD, Batch
+from seq2seq.text.batching import Batch
+from seq2seq.text.masking import each_masked, random_masks, real_tokens
+from seq2seq.text.special_ids import SpecialIds
 
 
 class Memory(NamedTuple):
@@ -65,25 +61,15 @@ class EncoderOnly(MaskedLM):
     Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
 
     Args:
-        dim: size of the embeddings and hidden states
-        heads: number of attention heads; each has size dim / heads
         layers: number of layers
-        feed_forward: hidden size of the feed-forward networks
-        norm: normalization before each sublayer (pre) or after it (post)
-        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
-        attention_dropout: dropout probability on attention weights
         target_positions: count on from the source (continue) or from 0 again (restart)
         largest_offset: largest predicted difference between target and source length, in tokens
         length_weight: weight of the loss of the target length in training
-        positions: position encodings
-        max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
-        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
-        bias: whether linear layers, layer norms and output layer have biases
     """
 
     compilable = True
     joint_attention = True
+    bias: Tensor  # of the output layer
 
     def __init__(
         self,
@@ -91,69 +77,40 @@ class EncoderOnly(MaskedLM):
         source_vocab: int,
         target_vocab: int,
         shared_vocab: bool,
-        dim: Width,
-        heads: Width,
         layers: Layers,
-        feed_forward: Width,
-        norm: Norm,
-        dropout: Share,
-        attention_dropout: Share,
         target_positions: Literal["continue", "restart"],
         largest_offset: Annotated[int, Within(0, 100_000)],
         length_weight: Annotated[float, Within(above=0, high=100)],
-        positions: Positions,
-        max_positions: Width | None,
-        normalization: Normalization,
-        feed_forward_kind: FeedForwardKind,
-        bias: bool,
+        **keys: Unpack[LayerKeys],
     ) -> None:
         super().__init__()
-        if positions == "none":
+        self.parts = parts = Parts.of(keys)
+        dim, max_positions = parts.dim, parts.max_positions
+        if parts.positions == "none":
             raise UserError(
                 "model.positions=none cannot be used with model=encoder_only: without positions "
                 "the masked tokens of a sentence are all the same, and so are their predictions"
             )
-        self.parts = Parts(
-            dim=dim,
-            heads=heads,
-            feed_forward=feed_forward,
-            norm=norm,
-            dropout=dropout,
-            attention_dropout=attention_dropout,
-            positions=positions,
-            max_positions=max_positions,
-            normalization=normalization,
-            feed_forward_kind=feed_forward_kind,
-            bias=bias,
-        )
-        self.dim, self.dropout = dim, Dropout(dropout)
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.restart = target_positions == "restart"
         self.largest_offset, self.length_weight = largest_offset, length_weight
+        self.special = SpecialIds(mask=target_vocab)
         self.target = nn.Embedding(target_vocab + 1, dim)
         self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
         self.segments = nn.Embedding(2, dim)  # source, target
         self.learned = None if max_positions is None else LearnedPositions(max_positions, dim)
         self.layers = nn.ModuleList(
-            SelfAttentionLayer(self.parts, self.parts.multi_head()) for _ in range(layers)
+            SelfAttentionLayer(parts, parts.multi_head()) for _ in range(layers)
         )
-        self.norm = self.parts.norm_layer() if norm == "pre" else nn.Identity()
+        self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         self.offset = nn.Linear(dim, 2 * largest_offset + 1)
-        zeros = torch.zeros(target_vocab)
-        if bias:
-            self.bias = nn.Parameter(zeros)
-        else:
-            self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim)
-
-    @property
-    def mask_id(self) -> int:
-        """One past the target vocabulary."""
-        return self.target.num_embeddings - 1
+        add_output_bias(self, target_vocab, learned=parts.bias)
+        initialize(self, dim, parts.attention_init)
 
     @property
     def output_layer(self) -> OutputLayer:
         """The target embedding without the mask token as weight, and the output bias."""
-        return OutputLayer(self.target.weight[: self.mask_id], self.bias)
+        return OutputLayer(self.target.weight[: self.special.mask], self.bias)
 
     @property
     def stack(self) -> list[SelfAttentionLayer]:
@@ -167,14 +124,13 @@ class EncoderOnly(MaskedLM):
         ids: Int[Tensor, "batch len"],
         places: Int[Tensor, "batch len"],
     ) -> Float[Tensor, "batch len dim"]:
-        """Return (embeddings + segment) times sqrt(dim), plus position encodings if added."""
-        x = (table(ids) + self.segments.weight[segment]) * math.sqrt(self.dim)
-        if self.learned is not None:
-            places = places.masked_fill(ids == PAD, 0)
-            x = x + self.learned(0, int(places.max()) + 1)[places]
-        elif self.parts.positions == "sinusoidal":
-            x = x + sinusoidal(places, self.dim).to(x)
-        return self.dropout(x)
+        """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
+        places = places.masked_fill(
+            ids == self.special.pad, 0
+        )  # which may be beyond the learned ones
+        learned = None if self.learned is None else self.learned.at(places)
+        vector = self.segments.weight[segment]
+        return self.dropout(embed(self.parts, table(ids), places, learned, vector))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with segment, positions and dropout."""
@@ -229,7 +185,7 @@ class EncoderOnly(MaskedLM):
         x = torch.cat([memory.source, self.embed(self.target, 1, tgt, places)], dim=1)
         return self.run(
             x,
-            torch.cat([memory.mask, tgt != PAD], dim=1),
+            torch.cat([memory.mask, tgt != self.special.pad], dim=1),
             torch.cat([places_from(start, source), places], dim=1),
             weights,
         )
@@ -242,7 +198,7 @@ class EncoderOnly(MaskedLM):
         This takes one pass for each position. At `</s>` no token is masked.
         """
         states, attentions = [], []
-        for place, masked in enumerate(self.each_masked(tgt)):
+        for place, masked in enumerate(each_masked(tgt, self.special)):
             filled = self.fill(masked, memory, weights=weights)
             states.append(filled.states[:, place])
             if filled.attention is not None:
@@ -250,46 +206,34 @@ class EncoderOnly(MaskedLM):
         attention = torch.stack(attentions, dim=3) if attentions else None
         return Hidden(torch.stack(states, dim=1), attention)
 
-    def each_masked(self, tgt: Int[Tensor, "batch tgt"]) -> Iterator[Int[Tensor, "batch tgt"]]:
-        """Iterate over the places of a target: tokens + EOS with the token of the place masked.
-
-        Args:
-            tgt: BOS + tokens, padded.
-        """
-        tokens = F.pad(tgt[:, 1:], (0, 1), value=PAD)
-        ends = (tokens != PAD).sum(1, keepdim=True)
-        whole = tokens.scatter(1, ends, EOS)
-        for place in range(tokens.size(1)):
-            masked = whole.clone()
-            masked[:, place].masked_fill_(tokens[:, place] != PAD, self.mask_id)
-            yield masked
-
     def maps(self, batch: Batch) -> Maps:
         """Return the weights of the one self-attention, in its parts (see the class)."""
         memory, source = self.encode(batch.src, batch.src_mask), batch.src.size(1)
         rows = []
-        for place, masked in enumerate(self.each_masked(batch.tgt_in)):
+        for place, masked in enumerate(each_masked(batch.tgt_in, self.special)):
             attentions = self.read(masked, memory, weights=True)[1]
             rows.append(stack_layers(attentions)[:, :, :, source + place])
         tokens = torch.stack(rows, dim=3)
-        hidden = batch.tgt_out.masked_fill(real_tokens(batch.tgt_out), self.mask_id)
+        real = real_tokens(batch.tgt_out, self.special)
+        hidden = batch.tgt_out.masked_fill(real, self.special.mask)
         attentions = self.read(hidden, memory, weights=True)[1]
         encoder = renormalized(stack_layers(attentions)[:, :, :, :source, :source])
         return Maps(tokens[..., :source], tokens[..., source:], encoder)
 
-    def loss(self, batch: Batch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the loss in nats, summed over all target tokens that are not padding.
 
         In training it is the mean over masked tokens, plus length_weight times the mean over
         lengths, times the number of target tokens, as if the means held for all of them. In
         evaluation it is the negative pseudo-log-likelihood; label smoothing applies to tokens.
+        There is no R-Drop: two passes mask different tokens.
         """
         memory = self.encode(batch.src, batch.src_mask)
         length = -self.true_length_log_p(batch, memory).sum()
-        predicted = real_tokens(batch.tgt_out)
+        predicted = real_tokens(batch.tgt_out, self.special)
         if self.training:
             predicted = random_masks(predicted)
-            tgt = batch.tgt_out.masked_fill(predicted, self.mask_id)
+            tgt = batch.tgt_out.masked_fill(predicted, self.special.mask)
             states = self.fill(tgt, memory, weights=False).states
         else:
             states = self.hidden(batch.tgt_in, memory, weights=False).states
@@ -305,13 +249,13 @@ class EncoderOnly(MaskedLM):
     ) -> Float[Tensor, "batch tgt"]:
         """Return the log-probability of each token given all others; at `</s>`, of the length."""
         log_p = self.project(states).log_softmax(-1).gather(2, batch.tgt_out.unsqueeze(2))
-        tokens = log_p.squeeze(2).masked_fill(~real_tokens(batch.tgt_out), 0.0)
+        tokens = log_p.squeeze(2).masked_fill(~real_tokens(batch.tgt_out, self.special), 0.0)
         length = self.true_length_log_p(batch, memory).unsqueeze(1)
-        return tokens + (batch.tgt_out == EOS) * length
+        return tokens + (batch.tgt_out == self.special.eos) * length
 
     def true_length_log_p(self, batch: Batch, memory: Memory) -> Float[Tensor, " batch"]:
         """Return the log-probability of the class of each target length."""
-        offset = (batch.tgt_out != PAD).sum(1) - memory.mask.sum(1)
+        offset = (batch.tgt_out != self.special.pad).sum(1) - memory.mask.sum(1)
         largest = self.largest_offset
         classes = offset.clamp(-largest, largest) + largest
         log_p = memory.offsets.float().log_softmax(-1)
@@ -331,26 +275,13 @@ class EncoderOnly(MaskedLM):
 
     def training_pass(self, batch: Batch) -> Float[Tensor, "masked vocab"]:
         """Run one pass with the mean number of masked tokens, half of them rounded up."""
-        real = real_tokens(batch.tgt_out)
+        real = real_tokens(batch.tgt_out, self.special)
         masked = real & (real.cumsum(1) <= (real.sum(1, keepdim=True) + 1) // 2)
         memory = self.encode(batch.src, batch.src_mask)
-        tgt = batch.tgt_out.masked_fill(masked, self.mask_id)
+        tgt = batch.tgt_out.masked_fill(masked, self.special.mask)
         return self.project(self.fill(tgt, memory, weights=False).states[masked])
 
 
 def places_from(first: Int[Tensor, " batch"], length: int) -> Int[Tensor, "batch len"]:
     """Return consecutive places for each row."""
     return first.unsqueeze(1) + torch.arange(length, device=first.device)
-
-
-def real_tokens(tgt_out: Int[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:
-    """Return where a target has a token that may be masked: not padding, not EOS."""
-    return (tgt_out != PAD) & (tgt_out != EOS)
-
-
-def random_masks(real: Bool[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:
-    """Draw which tokens to mask: a uniform number from one to all in each row, at random places."""
-    count = real.sum(1, keepdim=True)
-    masked = 1 + (torch.rand(count.shape, device=real.device) * count).long()
-    order = torch.rand(real.shape, device=real.device).masked_fill(~real, 2.0).argsort(1)
-    return real & (order.argsort(1) < masked)

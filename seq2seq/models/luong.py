@@ -12,8 +12,9 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import AdditiveScore, attend
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
-from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence, flip
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, SourceRead, Step
+from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence
+from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
+from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.text.batching import Batch
 
 # Parameters are initialized uniformly in [-0.1, 0.1] at 1,000 units (section 4.1). At other sizes
@@ -45,7 +46,7 @@ class DecoderOutput(NamedTuple):
     weights: Float[Tensor, "rows tgt src"]
 
 
-class Luong(Autoregressive):
+class Luong(RecurrentSource):
     """RNN encoder-decoder with global attention, computed from the state after the recurrent step.
 
     Sections 3.1 and 3.3 of the paper (arXiv 1508.04025): a_t = softmax(score(h_t, h_s)), c_t is the
@@ -89,7 +90,6 @@ class Luong(Autoregressive):
         reverse: bool,
         dropout: Share,
     ) -> None:
-        super().__init__()
         units = dim if encoder_dim is None else encoder_dim
         enc = 2 * units if bidirectional else units
         if bidirectional and reverse:
@@ -99,12 +99,18 @@ class Luong(Autoregressive):
                 f"model.score=dot needs encoder and decoder states of the same size, but they have "
                 f"{enc} and {dim} units: use model.score=general, or set model.encoder_dim"
             )
-        self.dim, self.input_feeding, self.reverse = dim, input_feeding, reverse
-        self.parts = PARTS[cell]
-        self.source = Embedding(source_vocab, embedding, dropout)
-        self.encoder = Recurrence(
-            cell, embedding, units, layers=layers, dropout=dropout, bidirectional=bidirectional
+        super().__init__(
+            cell,
+            source_vocab,
+            embedding,
+            units,
+            layers=layers,
+            embedding_dropout=dropout,
+            dropout=dropout,
+            bidirectional=bidirectional,
+            reverse=reverse,
         )
+        self.dim, self.input_feeding, self.parts = dim, input_feeding, PARTS[cell]
         self.bridge = nn.Identity() if enc == dim else nn.Linear(self.parts * enc, self.parts * dim)
         self.target = Embedding(target_vocab, embedding, dropout)
         fed = dim if input_feeding else 0
@@ -124,19 +130,11 @@ class Luong(Autoregressive):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
-    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
-        """Return the source embeddings, in the order of the source."""
-        return self.source(src)
-
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Run the encoder, and compute the attention keys and the initial decoder state once."""
-        if self.reverse:
-            embedded = flip(embedded, mask)
-        states, last = self.encoder.read(embedded, mask)
-        if self.reverse:
-            states = flip(states, mask)
+        states, last = self.read_source(embedded, mask)
         # [layers directions parts*units] to [layers parts*directions*units], as the decoder has it
         joined = last.unflatten(-1, (self.parts, -1)).transpose(2, 3).flatten(2)
         return Memory(states, self.score.project(states), mask, self.bridge(joined))

@@ -3,23 +3,23 @@
 It has no YAML file, so it is no model by itself.
 """
 
-from typing import Literal, NamedTuple, TypedDict, Unpack
+from typing import Annotated, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.config import Layers, Share, Width
+from seq2seq.config import Default, Layers, Share, Width
 from seq2seq.layers.recurrent import (
     PARTS,
     DeepOutput,
     Embedding,
     Kind,
     Recurrence,
-    flip,
     linear,
 )
-from seq2seq.models.base import Autoregressive, Hidden, OutputLayer, Step
+from seq2seq.models.base import Hidden, OutputLayer, Step
+from seq2seq.models.recurrent_source import RecurrentSource
 
 
 class Memory(NamedTuple):
@@ -41,7 +41,9 @@ class Keys(TypedDict):
         reverse: reverse the source sentence (Sutskever et al. 2014, section 3.3)
         readout: hidden layer before the output layer, maxout or tanh
         readout_dim: size of that layer
-        dropout: dropout probability on embeddings, between layers and on the readout
+        dropout: dropout probability between layers, and where the next two are null
+        embedding_dropout: dropout probability on embeddings; null is that of dropout
+        readout_dropout: dropout probability on the readout; null is that of dropout
     """
 
     source_vocab: int
@@ -56,9 +58,11 @@ class Keys(TypedDict):
     readout: Literal["maxout", "tanh"]
     readout_dim: Width
     dropout: Share
+    embedding_dropout: NotRequired[Annotated[Share | None, Default(None)]]
+    readout_dropout: NotRequired[Annotated[Share | None, Default(None)]]
 
 
-class RecurrentEncoderDecoder(Autoregressive):
+class RecurrentEncoderDecoder(RecurrentSource):
     """Recurrent encoder-decoder whose decoder reads only the final state of the encoder.
 
     Cho et al. 2014 (arXiv 1406.1078) feed the summary vector c to every decoder step and to the
@@ -67,23 +71,28 @@ class RecurrentEncoderDecoder(Autoregressive):
     """
 
     def __init__(self, cell: Kind, **keys: Unpack[Keys]) -> None:
-        super().__init__()
         embedding, dim, layers = keys["embedding"], keys["dim"], keys["layers"]
         dropout = keys["dropout"]
-        directions = 2 if keys["bidirectional"] else 1
-        self.every_step, self.reverse = keys["context"] == "every_step", keys["reverse"]
-        context_dim = directions * dim if self.every_step else 0
-        self.source = Embedding(keys["source_vocab"], embedding, dropout)
-        self.encoder = Recurrence(
+        on_embedding, on_readout = (
+            dropout if part is None else part
+            for part in (keys.get("embedding_dropout"), keys.get("readout_dropout"))
+        )
+        super().__init__(
             cell,
+            keys["source_vocab"],
             embedding,
             dim,
             layers=layers,
+            embedding_dropout=on_embedding,
             dropout=dropout,
             bidirectional=keys["bidirectional"],
+            reverse=keys["reverse"],
         )
+        directions = 2 if keys["bidirectional"] else 1
+        self.every_step = keys["context"] == "every_step"
+        context_dim = directions * dim if self.every_step else 0
         self.bridge = linear(directions * PARTS[cell] * dim, PARTS[cell] * dim)
-        self.target = Embedding(keys["target_vocab"], embedding, dropout)
+        self.target = Embedding(keys["target_vocab"], embedding, on_embedding)
         self.decoder = Recurrence(
             cell, embedding + context_dim, dim, layers=layers, dropout=dropout
         )
@@ -92,20 +101,14 @@ class RecurrentEncoderDecoder(Autoregressive):
             dim + embedding + context_dim,
             keys["readout_dim"],
             keys["target_vocab"],
-            dropout,
+            on_readout,
         )
-
-    def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src embedding"]:
-        """Return the source embeddings, in the order of the source."""
-        return self.source(src)
 
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
     ) -> Memory:
         """Encode the source and keep only the final state."""
-        if self.reverse:
-            embedded = flip(embedded, mask)
-        _, last = self.encoder.read(embedded, mask)
+        _, last = self.read_source(embedded, mask)
         dim = self.encoder.network.hidden_size
         return Memory(last.flatten(2), last[:, -1, :, :dim].flatten(1))
 

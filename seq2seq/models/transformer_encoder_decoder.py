@@ -1,29 +1,24 @@
 """The Transformer encoder-decoder that several models configure; each is a file of its own."""
 
-import math
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Share, Width
+from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import stack_layers
-from seq2seq.layers.cache import Cache, SourceCache, cached_length
-from seq2seq.layers.dropout import Dropout
-from seq2seq.layers.positions import LearnedPositions, sinusoidal
+from seq2seq.layers.cache import Cache, CacheElements, SourceCache, cached_length
+from seq2seq.layers.embedding import embed
+from seq2seq.layers.parts import AttentionKeys, Parts
+from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
-    Attention,
     DecoderLayer,
     DecoderOutput,
-    FeedForwardKind,
-    Norm,
-    Normalization,
-    Parts,
-    Positions,
     SelfAttentionInputs,
     SelfAttentionLayer,
+    add_output_bias,
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, SourceRead, Step
@@ -40,13 +35,6 @@ class Memory(NamedTuple):
 State = tuple[Cache, ...]  # the target so far, for each decoder layer
 
 
-class CacheElements(NamedTuple):
-    """Elements that memory and state hold for each token of source and target, in all layers."""
-
-    source: int
-    target: int
-
-
 class TransformerEncoderDecoder(Autoregressive):
     """Transformer encoder-decoder with tied embeddings.
 
@@ -61,28 +49,13 @@ class TransformerEncoderDecoder(Autoregressive):
     `cross_attention_cache` changes no weight and can be set on a trained model at any time.
 
     Args:
-        dim: size of the embeddings and hidden states
-        heads: number of attention heads; each has size dim / heads
         encoder_layers: number of encoder layers
         decoder_layers: number of decoder layers
-        feed_forward: hidden size of the feed-forward networks
-        norm: normalization before each sublayer (pre) or after it (post, as in the paper)
-        dropout: dropout probability on embeddings, sublayer outputs and inside feed-forward
-        attention_dropout: dropout probability on attention weights
-        attention: kind of the decoder's attention; latent is that of DeepSeek-V2
-        key_value_heads: number of key/value heads of grouped_query; heads is a multiple of it
-        latent_dim: size of the cached vector of latent; null is 4 * dim / heads
-        query_latent_dim: size of the latent vector of the queries of latent; null has none
-        rotary_dim: size of the rotary key of latent with rope; null is half of dim / heads, even
-        positions: position encodings; rope and alibi act in self-attention only
-        max_positions: maximum sequence length in tokens of positions=learned
-        normalization: layer norm, or RMS norm (Zhang and Sennrich 2019)
-        feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
-        bias: whether linear layers, layer norms and output layer have biases
         cross_attention_cache: while decoding, keep keys and values of each layer, or the source
     """
 
     compilable = True
+    bias: Tensor  # of the output layer
 
     def __init__(
         self,
@@ -90,52 +63,21 @@ class TransformerEncoderDecoder(Autoregressive):
         source_vocab: int,
         target_vocab: int,
         shared_vocab: bool,
-        dim: Width,
-        heads: Width,
         encoder_layers: Layers,
         decoder_layers: Layers,
-        feed_forward: Width,
-        norm: Norm,
-        dropout: Share,
-        attention_dropout: Share,
-        attention: Attention = "multi_head",
-        key_value_heads: Width | None = None,
-        latent_dim: Width | None = None,
-        query_latent_dim: Width | None = None,
-        rotary_dim: Width | None = None,
-        positions: Positions = "sinusoidal",
-        max_positions: Width | None = None,
-        normalization: Normalization = "layer",
-        feed_forward_kind: FeedForwardKind = "relu",
-        bias: bool = True,
         cross_attention_cache: Literal["keys", "source"] = "keys",
+        **keys: Unpack[AttentionKeys],
     ) -> None:
         super().__init__()
-        parts = Parts(
-            dim=dim,
-            heads=heads,
-            feed_forward=feed_forward,
-            norm=norm,
-            dropout=dropout,
-            attention_dropout=attention_dropout,
-            attention=attention,
-            key_value_heads=key_value_heads,
-            latent_dim=latent_dim,
-            query_latent_dim=query_latent_dim,
-            rotary_dim=rotary_dim,
-            positions=positions,
-            max_positions=max_positions,
-            normalization=normalization,
-            feed_forward_kind=feed_forward_kind,
-            bias=bias,
-        )
-        if cross_attention_cache == "source" and attention == "latent":
+        parts = Parts.of(keys)
+        dim, max_positions = parts.dim, parts.max_positions
+        if cross_attention_cache == "source" and parts.attention == "latent":
             raise UserError(
                 "model.cross_attention_cache=source cannot be combined with "
                 "model.attention=latent, which caches a normalized vector of its own in each layer"
             )
         self.parts, self.cross_attention_cache = parts, cross_attention_cache
-        self.dim, self.dropout = dim, Dropout(dropout)
+        self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.target = nn.Embedding(target_vocab, dim)
         self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
         self.source_positions: LearnedPositions | None = None
@@ -147,14 +89,10 @@ class TransformerEncoderDecoder(Autoregressive):
             SelfAttentionLayer(parts, parts.multi_head()) for _ in range(encoder_layers)
         )
         self.decoder = nn.ModuleList(DecoderLayer(parts) for _ in range(decoder_layers))
-        stacks = 2 if norm == "pre" else 0  # the output of a pre-norm stack is not normalized
+        stacks = 2 if parts.norm == "pre" else 0  # the output of a pre-norm stack is not normalized
         self.norms = nn.ModuleList(parts.norm_layer() for _ in range(stacks))
-        zeros = torch.zeros(target_vocab)
-        if bias:
-            self.bias = nn.Parameter(zeros)
-        else:
-            self.register_buffer("bias", zeros, persistent=False)
-        initialize(self, dim)
+        add_output_bias(self, target_vocab, learned=parts.bias)
+        initialize(self, dim, parts.attention_init)
 
     def embed(
         self,
@@ -163,13 +101,10 @@ class TransformerEncoderDecoder(Autoregressive):
         ids: Int[Tensor, "batch len"],
         start: int = 0,
     ) -> Float[Tensor, "batch len dim"]:
-        """Return embeddings times sqrt(dim), plus position encodings if they are added."""
-        x = table(ids) * math.sqrt(self.dim)
-        if positions is not None:
-            x = x + positions(start, ids.size(1))
-        elif self.parts.positions == "sinusoidal":
-            x = x + sinusoidal(torch.arange(start, start + ids.size(1)), self.dim).to(x)
-        return self.dropout(x)
+        """Return the embeddings of consecutive tokens, with scaling, positions and dropout."""
+        places = torch.arange(start, start + ids.size(1), device=ids.device).unsqueeze(0)
+        learned = None if positions is None else positions(start, ids.size(1))
+        return self.dropout(embed(self.parts, table(ids), places, learned))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with scaling, positions and dropout."""
@@ -205,7 +140,7 @@ class TransformerEncoderDecoder(Autoregressive):
         return cast("list[DecoderLayer]", list(self.decoder))
 
     def cache_elements(self) -> CacheElements:
-        """Return the sizes of the caches by their formulas."""
+        """Return the sizes of the caches by their formulas, for `seq2seq bench --caches`."""
         source = sum(layer.to_source.cache_width for layer in self.decoder_layers)
         target = sum(layer.to_target.cache_width for layer in self.decoder_layers)
         return CacheElements(self.dim if self.cross_attention_cache == "source" else source, target)
@@ -283,8 +218,6 @@ class TransformerEncoderDecoder(Autoregressive):
         layers, reads = self.decoder_layers, []
         caches = memory.source * (len(layers) // len(memory.source))
         for layer, output, cache in zip(layers, outputs, caches, strict=True):
-            if isinstance(cache, SourceCache):
-                cache = layer.remember_source(cache.states)
             values, around = layer.to_source.value_vectors(cache), layer.around_source
             norm = None if around.pre else around.norm
             if output.source is not None:

@@ -123,7 +123,7 @@ def average(paths: Sequence[Path]) -> dict[str, Tensor]:
 
 
 def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Seq2Seq:
-    """Construct a randomly initialized model with the vocabulary sizes of the tokenizers.
+    """Construct a randomly initialized model for the vocabularies and special ids of tokenizers.
 
     Args:
         section: the section `model` of the configuration.
@@ -143,6 +143,7 @@ def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Seq2Seq:
     except (RuntimeError, TypeError, MemoryError) as error:  # torch raises these for huge sizes
         reason = str(error).split("\n")[0]
         raise UserError(f"a model of these sizes cannot be built: {reason}") from error
+    model.special = tokenizers.special
     return model
 
 

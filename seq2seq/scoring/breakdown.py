@@ -1,4 +1,4 @@
-"""Exact match, BLEU by source length, agreement by distance, and their points on an axis."""
+"""Exact match, BLEU by source length, agreement and pronouns by distance; points on an axis."""
 
 import re
 from collections import Counter
@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from seq2seq.scoring import metrics
 from seq2seq.text.agreement import Agreement
+from seq2seq.text.pronoun import ROLES, Pronoun
 
 BUCKET = 10  # source words, as in figure 2 of Bahdanau et al. 2014
 GROUP = 5  # number of distances per point, above 1
@@ -84,15 +85,41 @@ def agreement(
     }
 
 
+def pronoun(hypotheses: Sequence[str], pronouns: Sequence[Pronoun | None]) -> dict[str, Any] | None:
+    """Compute how often a pronoun has the gender of its antecedent, in total, by distance and role.
+
+    Args:
+        hypotheses: the translations.
+        pronouns: the pronoun to test in each sentence; None if it has none.
+
+    Returns:
+        As `agreement`, with the counts `by_role` too; None if no sentence has a pronoun.
+    """
+    scores = agreement(hypotheses, [known and known.agreement for known in pronouns])
+    if scores is None:
+        return None
+    counts = Counter(
+        (known.role, agreement_of(hypothesis, known.agreement))
+        for hypothesis, known in zip(hypotheses, pronouns, strict=True)
+        if known is not None
+    )
+    by_role = [
+        {"role": role, **{kind: counts[role, kind] for kind in ("right", "wrong", "missing")}}
+        for role in ROLES
+    ]
+    signature = "pronoun|right:only that form|missing:not right"
+    return {**scores, "signature": signature, "by_role": by_role}
+
+
 def agreement_of(hypothesis: str, known: Agreement) -> Literal["right", "wrong", "missing"]:
     """Classify a translation.
 
     Returns:
-        "right" if the only form of the verb in it agrees, "wrong" if it has another form, "missing"
+        "right" if the only form in it is the right one, "wrong" if it has another form, "missing"
         if it has none.
     """
-    words = re.findall(r"\w+", hypothesis.lower())
-    forms = {word for word in words if word in (known.right, *known.wrong)}
+    words = " ".join(["", *re.findall(r"\w+", hypothesis.lower()), ""])
+    forms = {form for form in (known.right, *known.wrong) if f" {form} " in words}
     return "missing" if not forms else "right" if forms == {known.right} else "wrong"
 
 

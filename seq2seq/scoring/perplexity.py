@@ -37,13 +37,18 @@ def mean_loss(model: Seq2Seq, pairs: Pairs, *, batch_tokens: int = 4096) -> floa
     total, tokens = 0.0, 0
 
     def batch_loss(rows: NDArray[np.integer[Any]]) -> tuple[float, int]:
-        batch = collate([pairs[row] for row in rows.tolist()]).to(device)
+        batch = collate([pairs[row] for row in rows.tolist()], model.special).to(device)
         return float(model.loss(batch)), batch.num_tokens
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
         for _, (loss, count) in halve_on_out_of_memory(batch, batch_loss):
             total, tokens = total + loss, tokens + count
     return total / tokens
+
+
+def perplexity_key(model: Seq2Seq | type[Seq2Seq]) -> str:
+    """Return the key under which the perplexity of a model is stored, as it is not always one."""
+    return "pseudo_perplexity" if model.pseudo_likelihood else "perplexity"
 
 
 def perplexity(loss: float) -> float:

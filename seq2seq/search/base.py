@@ -17,9 +17,7 @@ from seq2seq.config import Within, check_values, snake_case
 from seq2seq.errors import UserError
 from seq2seq.limits import LONGEST
 from seq2seq.models.base import Autoregressive, Seq2Seq
-from seq2seq.text.batching import BOS, EOS, PAD
-
-FORBIDDEN = [PAD, BOS]  # never part of a translation
+from seq2seq.text.special_ids import SpecialIds
 
 
 @dataclass(frozen=True)
@@ -131,6 +129,20 @@ class Search(ABC):
             length_extra=self.length_extra,
         )
 
+    def with_rounds(self, rounds: int | None, lengths: int | None) -> "Search":
+        """Refuse the numbers of mask-predict; see `MaskPredict.with_rounds`.
+
+        Raises:
+            UserError: one of them is given.
+        """
+        for what, number in (("rounds", rounds), ("lengths", lengths)):
+            if number is not None:
+                raise UserError(
+                    f"a number of {what} ({number}) has no effect on "
+                    f"search={snake_case(type(self).__name__)}: it is for search=mask_predict"
+                )
+        return self
+
     def for_n_best(self, n_best: int) -> "Search":
         """Return a search that can return n_best hypotheses."""
         return self
@@ -159,16 +171,18 @@ class End:
 
 
 def next_log_p(
-    logits: Float[Tensor, "rows vocab"], at_limit: Bool[Tensor, " rows"] | None
+    logits: Float[Tensor, "rows vocab"],
+    at_limit: Bool[Tensor, " rows"] | None,
+    special: SpecialIds,
 ) -> Float[Tensor, "rows vocab"]:
     """Return log-probabilities of the next token.
 
-    PAD and BOS are masked out, and every token but EOS in rows where `at_limit` is True.
+    Padding and BOS are masked out, and every token but EOS in rows where `at_limit` is True.
     """
     log_p = logits.float().log_softmax(-1)
     if at_limit is not None:
-        end = log_p[:, EOS].clone()
+        end = log_p[:, special.eos].clone()
         log_p.masked_fill_(at_limit.unsqueeze(1), float("-inf"))
-        log_p[:, EOS] = end
-    log_p[:, FORBIDDEN] = float("-inf")
+        log_p[:, special.eos] = end
+    log_p[:, special.pad] = log_p[:, special.bos] = float("-inf")
     return log_p

@@ -12,7 +12,6 @@ from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
-from seq2seq.text.batching import BOS, EOS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +57,13 @@ class Beam(Search):
             raise UserError(
                 f"n-best {n_best} needs a beam size of at least {n_best}, but it is {self.beam}"
             )
-        batch, beam, device = src.size(0), self.beam, src.device
+        batch, beam, device, special = src.size(0), self.beam, src.device, model.special
         lengths, caps = mask.sum(1).tolist(), self.caps(mask)
         back_pointers, pools = BackPointers(attention), [Pool(beam) for _ in range(batch)]
         sentences = list(range(batch))  # which sentence each group of rows belongs to
         memory = model.encode(src, mask)  # one row for each sentence
         state, parents = model.start(memory), torch.arange(batch, device=device)
-        token, total = torch.full_like(parents, BOS), torch.zeros(batch, 1, device=device)
+        token, total = torch.full_like(parents, special.bos), torch.zeros(batch, 1, device=device)
 
         first_cap, last_cap = int(caps.min()), int(caps.max())
         for time in range(last_cap + 1):
@@ -72,14 +71,14 @@ class Beam(Search):
             back_pointers.add(token, parents, weights)
             width = total.size(1)  # rows of each sentence: 1 at the first step, then `beam`
             at_limit = (caps <= time).repeat_interleave(width) if time >= first_cap else None
-            log_p = next_log_p(logits, at_limit)
+            log_p = next_log_p(logits, at_limit, special)
             # At most one candidate of each row ends with EOS, so that at least `beam` of the best
             # 2 * beam candidates are unfinished. No row contributes more than 2 * beam.
             row_best, words = log_p.topk(min(2 * beam, log_p.size(1)))
             paths = (total.unsqueeze(-1) + row_best.unflatten(0, (-1, width))).flatten(1)
             score, path = paths.topk(min(2 * beam, paths.size(1)))
             parent, word = path // row_best.size(1), words.view_as(paths).gather(1, path)
-            ends = word == EOS
+            ends = word == special.eos
             for i, rank in (ends[:, :beam] & score[:, :beam].isfinite()).nonzero().tolist():
                 value = float(score[i, rank])
                 row = i * width + int(parent[i, rank])

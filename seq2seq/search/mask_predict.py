@@ -11,8 +11,7 @@ from seq2seq.config import Within
 from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import MaskedLM, Memory, select
-from seq2seq.search.base import FORBIDDEN, Hypothesis, Search
-from seq2seq.text.batching import EOS, PAD
+from seq2seq.search.base import Hypothesis, Search
 
 
 class Filled(NamedTuple):
@@ -63,6 +62,15 @@ class MaskPredict(Search):
             f"a beam size ({beam}) has no effect on search=mask_predict, whose keys are "
             "search.rounds and search.lengths"
         )
+
+    def with_rounds(self, rounds: int | None, lengths: int | None) -> "MaskPredict":
+        """Return the same search with other numbers of rounds and lengths; None keeps them.
+
+        Raises:
+            UserError: a number is out of range.
+        """
+        given = {"rounds": rounds, "lengths": lengths}
+        return replace(self, **{key: one for key, one in given.items() if one is not None})
 
     def for_n_best(self, n_best: int) -> "MaskPredict":
         """Return the same search with at least n_best lengths."""
@@ -119,7 +127,8 @@ class MaskPredict(Search):
         """
         place = torch.arange(int(length.max()) + 1, device=length.device)
         real, end = place < length.unsqueeze(1), place == length.unsqueeze(1)
-        tokens = torch.full(real.shape, PAD, device=length.device).masked_fill(end, EOS)
+        pad, eos, mask = model.special.pad, model.special.eos, model.special.mask
+        tokens = torch.full(real.shape, pad, device=length.device).masked_fill(end, eos)
         log_p, maps = torch.zeros(real.shape, device=length.device), None
         for number in range(self.rounds):
             masked = lowest(log_p, real, length * (self.rounds - number) // self.rounds)
@@ -127,7 +136,7 @@ class MaskPredict(Search):
             if not len(rows):
                 break  # in the remaining rounds as well
             hidden = model.fill(
-                tokens.masked_fill(masked, model.mask_id)[rows],
+                tokens.masked_fill(masked, mask)[rows],
                 select(memory, rows),
                 weights=attention,
             )
@@ -154,6 +163,7 @@ def predict(
 ) -> tuple[Int[Tensor, " masked"], Float[Tensor, " masked"]]:
     """Return the most probable token at each masked position, and its log-probability."""
     log_p = model.project(states).float().log_softmax(-1)
-    log_p[:, [*FORBIDDEN, EOS]] = float("-inf")
+    for never in (model.special.pad, model.special.bos, model.special.eos):
+        log_p[:, never] = float("-inf")
     best, words = log_p.max(-1)
     return words, best

@@ -13,7 +13,6 @@ from seq2seq.config import Natural, Within
 from seq2seq.limits import COLDEST, HOTTEST
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
-from seq2seq.text.batching import BOS, EOS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +49,14 @@ class Sample(Search):
         attention: bool = False,
     ) -> list[list[Hypothesis]]:
         """Return n_best independent samples for each sentence, most probable first."""
-        batch, device = src.size(0), src.device
+        batch, device, special = src.size(0), src.device, model.special
         lengths, caps = mask.sum(1).tolist(), self.caps(mask).repeat_interleave(n_best)
         uniform = self.uniform(src, mask, n_best, int(caps.max()) + 1).to(device)
         back_pointers, ends = BackPointers(attention), [End(0.0, 0.0, 0, 0)] * (batch * n_best)
         rows = torch.arange(batch, device=device).repeat_interleave(n_best)
         memory = model.encode(src, mask)
         memory, state = select(memory, rows), select(model.start(memory), rows)
-        parents, token = rows, torch.full_like(rows, BOS)
+        parents, token = rows, torch.full_like(rows, special.bos)
         samples = list(range(batch * n_best))  # index of the sample in each row
         total = torch.zeros(batch * n_best, device=device)
 
@@ -65,13 +64,13 @@ class Sample(Search):
         for time in range(last_cap + 1):
             logits, weights, state = model.step(token, memory, state, weights=attention)
             back_pointers.add(token, parents, weights)
-            log_p = next_log_p(logits, caps <= time if time >= first_cap else None)
+            log_p = next_log_p(logits, caps <= time if time >= first_cap else None, special)
             token = self.draw(log_p, uniform[:, time])
             total = total + log_p.gather(1, token.unsqueeze(1)).squeeze(1)
-            for row in (token == EOS).nonzero().flatten().tolist():
+            for row in (token == special.eos).nonzero().flatten().tolist():
                 value = float(total[row])
                 ends[samples[row]] = End(value, value, time, row)
-            parents = (token != EOS).nonzero().flatten()
+            parents = (token != special.eos).nonzero().flatten()
             if len(parents) == 0:
                 break
             samples = [samples[row] for row in parents.tolist()]

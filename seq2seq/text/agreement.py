@@ -1,13 +1,15 @@
 """Gold long-distance agreement (such as subject-verb) of a test set, and its file format."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from seq2seq.errors import UserError
 from seq2seq.system.text_lines import read_lines
 
 AGREEMENT = "gold.agreement.tsv"
+Mark = TypeVar("Mark")
 
 
 class Agreement(NamedTuple):
@@ -15,7 +17,7 @@ class Agreement(NamedTuple):
 
     Attributes:
         distance: number of English words between the two.
-        right: the form that agrees.
+        right: the form that agrees, one word or several.
         wrong: the forms that do not agree.
     """
 
@@ -53,19 +55,31 @@ def read_agreements(folder: Path) -> list[Agreement | None] | None:
     Raises:
         UserError: a line is malformed, or the number of lines is not the number of pairs.
     """
-    path = folder / AGREEMENT
+    return read_marks(folder / AGREEMENT, parse_agreement)
+
+
+def read_marks(path: Path, parse: Callable[[str], Mark | None]) -> list[Mark | None] | None:
+    """Read a file with one line per pair of a test set; None if there is no such file.
+
+    Args:
+        path: the file, in the folder of the test set.
+        parse: returns what a line says, None if it is empty; raises ValueError if it is malformed.
+
+    Raises:
+        UserError: a line is malformed, or the number of lines is not the number of pairs.
+    """
     if not path.is_file():
         return None
-    found: list[Agreement | None] = []
+    found: list[Mark | None] = []
     for number, line in enumerate(read_lines(path), 1):
         try:
-            found.append(parse_agreement(line))
+            found.append(parse(line))
         except ValueError as error:
             raise UserError(f"{path}, line {number}: {error}") from error
-    text = folder / "reference.txt"
+    text = path.with_name("reference.txt")
     if text.is_file() and len(pairs := list(read_lines(text))) != len(found):
         raise UserError(
             f"{path} has {len(found)} lines for {len(pairs)} pairs: it must have one line per "
-            "pair, empty if there is no agreement"
+            "pair, empty if there is nothing to test in it"
         )
     return found

@@ -4,6 +4,7 @@ The budget includes padding, so that all batches cost about the same. Pairs of s
 batched together, so that little of the budget is padding.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,8 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.errors import UserError
-
-PAD, BOS, EOS, UNK = 0, 1, 2, 3  # special ids, shared by tokenizer, models and search
+from seq2seq.text.special_ids import SpecialIds
 
 Ids = Sequence[int | np.integer[Any]] | NDArray[np.int32]
 Result = TypeVar("Result")
@@ -29,17 +29,24 @@ class Batch:
 
     src is tokens + EOS, tgt_in is BOS + tokens, tgt_out is tokens + EOS. num_tokens is the number
     of target tokens without padding; it is stored because counting on a GPU would synchronize.
+    pad is the id of padding.
     """
 
     src: Int[Tensor, "batch src"]
     tgt_in: Int[Tensor, "batch tgt"]
     tgt_out: Int[Tensor, "batch tgt"]
     num_tokens: int
+    pad: int
 
     @property
     def src_mask(self) -> Bool[Tensor, "batch src"]:
         """True at source tokens, False at padding."""
-        return self.src != PAD
+        return self.src != self.pad
+
+    def twice(self) -> "Batch":
+        """Return the batch followed by itself: two passes with different dropout in one."""
+        sides = {side: getattr(self, side).repeat(2, 1) for side in ("src", "tgt_in", "tgt_out")}
+        return dataclasses.replace(self, num_tokens=2 * self.num_tokens, **sides)
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device; to a GPU asynchronously, from pinned memory."""
@@ -50,27 +57,28 @@ class Batch:
         src, tgt_in, tgt_out = (
             (ids.pin_memory() if pin else ids).to(device, non_blocking=pin) for ids in sides
         )
-        return Batch(src, tgt_in, tgt_out, self.num_tokens)
+        return Batch(src, tgt_in, tgt_out, self.num_tokens, self.pad)
 
 
-def pad(rows: Sequence[Ids], *, end: bool = False) -> Int[Tensor, "batch len"]:
-    """Stack rows of ids, padded on the right with PAD; with `end`, each row ends with EOS."""
+def pad(rows: Sequence[Ids], special: SpecialIds, *, end: bool = False) -> Int[Tensor, "batch len"]:
+    """Stack rows of ids, padded on the right; with `end`, each row ends with EOS."""
     lengths = np.array([len(row) for row in rows])
-    table = np.full((len(rows), lengths.max() + end), PAD, dtype=np.int64)
+    table = np.full((len(rows), lengths.max() + end), special.pad, dtype=np.int64)
     table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(rows)  # type: ignore[arg-type]
     if end:
-        table[np.arange(len(rows)), lengths] = EOS
+        table[np.arange(len(rows)), lengths] = special.eos
     return torch.from_numpy(table)
 
 
-def collate(pairs: Sequence[tuple[Ids, Ids]]) -> Batch:
+def collate(pairs: Sequence[tuple[Ids, Ids]], special: SpecialIds) -> Batch:
     """Create a batch from pairs of ids without BOS or EOS."""
     sources, targets = zip(*pairs, strict=True)
     return Batch(
-        src=pad(sources, end=True),
-        tgt_in=F.pad(pad(targets), (1, 0), value=BOS),
-        tgt_out=pad(targets, end=True),
+        src=pad(sources, special, end=True),
+        tgt_in=F.pad(pad(targets, special), (1, 0), value=special.bos),
+        tgt_out=pad(targets, special, end=True),
         num_tokens=sum(map(len, targets)) + len(targets),
+        pad=special.pad,
     )
 
 

@@ -3,23 +3,25 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from seq2seq.text.batching import PAD, UNK
-from seq2seq.text.tokenizer import WORD_START
+from seq2seq.text.special_ids import SpecialIds
 
+WORD_START = "▁"  # begins a piece at the beginning of a word, as in SentencePiece
 Word = tuple[int, ...]  # its pieces
 CONTINUES, SPACE, SYMBOL = 0, 1, 2  # kinds of pieces; the last two begin a word
 
 
-def kinds_of(vocabulary: Sequence[str]) -> Word:
+def kinds_of(vocabulary: Sequence[str], special: SpecialIds) -> Word:
     """Return the kind of each piece, which decides where words begin."""
-    return tuple(SPACE if i <= UNK else kind_of(piece) for i, piece in enumerate(vocabulary))
-
-
-def spaced_of(vocabulary: Sequence[str]) -> Word:
-    """Return, for each piece of letters, the id of the same piece after a space; else PAD."""
-    ids = {piece: i for i, piece in enumerate(vocabulary)}
     return tuple(
-        ids.get(WORD_START + piece, PAD) if i > UNK and piece[0].isalpha() else PAD
+        SPACE if i in special.pieces else kind_of(piece) for i, piece in enumerate(vocabulary)
+    )
+
+
+def spaced_of(vocabulary: Sequence[str], special: SpecialIds) -> Word:
+    """Return, for each piece of letters, the id of the same piece after a space; else padding."""
+    ids, pad = {piece: i for i, piece in enumerate(vocabulary)}, special.pad
+    return tuple(
+        ids.get(WORD_START + piece, pad) if i not in special.pieces and piece[0].isalpha() else pad
         for i, piece in enumerate(vocabulary)
     )
 
@@ -42,9 +44,9 @@ def split_words(ids: Iterable[int], kinds: Sequence[int]) -> list[Word]:
     return [tuple(word) for word in words]
 
 
-def split_symbol(word: Word, kinds: Sequence[int], spaced: Sequence[int]) -> list[Word]:
+def split_symbol(word: Word, kinds: Sequence[int], spaced: Sequence[int], pad: int) -> list[Word]:
     """Divide a word of a symbol and letters in two; the letters get a space before them."""
-    if len(word) == 1 or kinds[word[0]] != SYMBOL or spaced[word[1]] == PAD:
+    if len(word) == 1 or kinds[word[0]] != SYMBOL or spaced[word[1]] == pad:
         return [word]
     return [word[:1], (spaced[word[1]], *word[2:])]
 
@@ -66,17 +68,17 @@ def usual_ends(sentences: Iterable[Iterable[Word]], size: int) -> Word:
     return tuple(int(end >= other) for end, other in zip(ends, inside, strict=True))
 
 
-def spelling(source: Sequence[str], target: Sequence[str], longest: int) -> list[Word]:
+def spelling(source: Sequence[str], target: Sequence[str], longest: int, unk: int) -> list[Word]:
     """Return each source piece in target pieces: the same piece if there is one, or characters."""
     ids = {piece: number for number, piece in enumerate(target)}
 
     def spell(piece: str) -> Word:
         whole = ids.get(piece)
-        return (whole,) if whole is not None else tuple(ids.get(c, UNK) for c in piece[:longest])
+        return (whole,) if whole is not None else tuple(ids.get(c, unk) for c in piece[:longest])
 
     return [spell(piece) for piece in source]
 
 
-def without_padding(ids: Sequence[int]) -> Word:
-    """Return ids up to the first PAD."""
-    return tuple(ids[: ids.index(PAD)] if PAD in ids else ids)
+def without_padding(ids: Sequence[int], pad: int) -> Word:
+    """Return ids up to the first `pad`."""
+    return tuple(ids[: ids.index(pad)] if pad in ids else ids)

@@ -141,12 +141,13 @@ class Examples:
         position, rank), and may be more than estimated when the rows were grouped: pairs over the
         budget form further batches of the same update.
         """
+        special = self.tokenizers.special
         if not self.sampling:
-            return [(rows, collate([self.encoded[row] for row in rows.tolist()]))]
+            return [(rows, collate([self.encoded[row] for row in rows.tolist()], special))]
         pairs = self.sampled(rows, place, longest=min(self.max_length, budget - 1))
         lengths = np.array([max(map(len, pair)) + 1 for pair in pairs])
         parts = pack(np.argsort(lengths, kind="stable"), lengths, budget)
-        return [(rows[part], collate([pairs[i] for i in part.tolist()])) for part in parts]
+        return [(rows[part], collate([pairs[i] for i in part.tolist()], special)) for part in parts]
 
     def sampled(
         self, rows: np.ndarray, place: Sequence[int], longest: int

@@ -35,19 +35,14 @@ def settings_in_effect(config: Config) -> Config:
         max_minutes=None,
         patience=None,
         average=1,
+        ema=0.0,
         log_every=1,
     )
     return replace(config, train=train, tokenizer=replace(config.tokenizer, sampling=0.0))
 
 
 class FittingLearner(Learner):
-    """The training of a model by `fit`; an update is one iteration over the training text.
-
-    Args:
-        fabric: the Fabric handle of this process.
-        config: the configuration of the run.
-        corpus: the corpus to train on.
-        tokenizers: the tokenizers of the model.
+    """A `Learner` of a model that has `fit`; an update is one iteration over the training text.
 
     Raises:
         UserError: as for `Learner`, or the trainer is asked for several devices or to compile.

@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from seq2seq.models.base import Seq2Seq
-from seq2seq.text.batching import UNK, collate
+from seq2seq.text.batching import collate
 
 
 def multiply_adds(model: Seq2Seq, source_length: int, target_length: int) -> float:
@@ -29,8 +29,9 @@ def multiply_adds(model: Seq2Seq, source_length: int, target_length: int) -> flo
     """
     if min(source_length, target_length) < 1:
         raise ValueError(f"lengths must be at least 1, not {source_length} and {target_length}")
-    source, target = ([UNK] * (length - 1) for length in (source_length, target_length))
-    batch = collate([(source, target)]).to(next(model.parameters()).device)
+    unk = model.special.unk
+    source, target = ([unk] * (length - 1) for length in (source_length, target_length))
+    batch = collate([(source, target)], model.special).to(next(model.parameters()).device)
     training = model.training
     counter = FlopCounterMode(display=False)
     try:

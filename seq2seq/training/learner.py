@@ -1,5 +1,6 @@
 """One optimizer update: draw batches, compute gradients, change the weights."""
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,18 +9,21 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from seq2seq.config import Config
+from seq2seq.config import Config, TrainConfig
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
+from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.weights import build_model
 from seq2seq.system import devices
 from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.text.word_dropout import drop_words
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
+from seq2seq.training.moving_average import MovingAverage
 from seq2seq.training.optimizer import make_optimizer
 from seq2seq.training.state import Save, set_tensors, tensors_of
 
@@ -53,8 +57,10 @@ class Learner:
         )
         devices.seed_generators(config.seed)  # the same initial weights in every process
         self.raw_model = build_model(config.model, tokenizers)
+        refuse_without_effect(self.raw_model, config.train)
         # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
+        self.moving_average: MovingAverage | None = None
         self.prepare_updates()
 
     def prepare_updates(self) -> None:
@@ -84,6 +90,8 @@ class Learner:
             self.compile()
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
         self.model.mark_forward_method("loss")
+        if self.settings.ema:
+            self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
 
     def compile(self) -> None:
         """Compile what the loss calls; the loss has a custom backward pass and is not compiled.
@@ -111,7 +119,7 @@ class Learner:
         """Return the batches of the next update; set its learning rate and its random seed."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        rank, batches = self.fabric.global_rank, self.batches
+        self.step, rank, batches = step, self.fabric.global_rank, self.batches
         devices.seed_generators(self.config.seed, step, rank)
         drawn = []
         for _ in range(self.settings.accumulate):
@@ -145,9 +153,7 @@ class Learner:
         for i, (_, batch) in enumerate(drawn, 1):
             try:
                 with self.fabric.no_backward_sync(self.model, enabled=i < len(drawn)):
-                    loss = self.model.loss(
-                        batch.to(self.fabric.device), self.settings.label_smoothing
-                    )
+                    loss = self.loss(batch)
                     # DDP averages gradients over processes; the loss is a mean over tokens.
                     self.fabric.backward(loss * (self.fabric.world_size / tokens))
             except (RuntimeError, MemoryError) as error:
@@ -162,6 +168,25 @@ class Learner:
                 raise
             losses.append(loss.detach())
         return devices.sum_over_processes(self.fabric, torch.stack(losses).sum()), tokens
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch in nats, summed over its target tokens.
+
+        With R-Drop this is half of the paper's, the mean of two passes plus their divergence, so
+        that it is comparable with a loss without R-Drop.
+        """
+        settings = self.settings
+        batch = drop_words(
+            batch,
+            self.raw_model.special,
+            source=settings.source_word_dropout,
+            target=settings.target_word_dropout,
+        ).to(self.fabric.device)
+        if settings.r_drop:
+            loss: Tensor = self.model.loss(batch.twice(), settings.label_smoothing, settings.r_drop)
+            return loss / 2
+        loss = self.model.loss(batch, settings.label_smoothing)
+        return loss  # noqa: RET504 - Fabric's wrapper has no types
 
     def too_large(self, batch: Batch) -> str:
         """The error message for a batch that does not fit into memory."""
@@ -191,7 +216,14 @@ class Learner:
         if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
             self.optimizer.step()
         self.optimizer.zero_grad()
+        if finite and self.moving_average:
+            self.moving_average.update(self.step + 1)
         return loss_value, norm_value if finite else None
+
+    def evaluated(self) -> contextlib.AbstractContextManager[None]:
+        """Context manager in which the model has the weights to validate and to keep."""
+        average = self.moving_average
+        return average.installed() if average else contextlib.nullcontext()
 
     def log_fields(self, rate: float, norm: float | None) -> dict[str, float | None]:
         """The fields of a line of log.jsonl that describe the last update."""
@@ -209,7 +241,11 @@ class Learner:
             "sampler": self.batches.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
-        return Save(tensors_of(self.raw_model, self.optimizer), facts)
+        tensors = tensors_of(self.raw_model, self.optimizer)
+        if self.moving_average:
+            average = self.moving_average.average.items()
+            tensors |= {f"average.{name}": tensor for name, tensor in average}
+        return Save(tensors, facts)
 
     def restore(self, save: Save) -> None:
         """Restore what `state` returned.
@@ -217,7 +253,12 @@ class Learner:
         Raises:
             UserError: the save belongs to another model.
         """
-        set_tensors(self.raw_model, self.optimizer, save.tensors)
+        tensors = dict(save.tensors)
+        names = [name for name in tensors if name.startswith("average.")]
+        average = {name.removeprefix("average."): tensors.pop(name) for name in names}
+        set_tensors(self.raw_model, self.optimizer, tensors)
+        if self.moving_average:
+            self.moving_average.restore(average)
         self.batches.load_state_dict(save.facts["sampler"])
         if self.scaler and save.facts["scaler"]:
             self.scaler.load_state_dict(save.facts["scaler"])
@@ -249,3 +290,37 @@ class Learner:
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches of an epoch."""
         return {"batches": len(self.batches), "padding": self.batches.padding}
+
+
+def refuse_without_effect(model: Seq2Seq, settings: TrainConfig) -> None:
+    """Check that word dropout and R-Drop have an effect on a model.
+
+    Raises:
+        UserError: one of them has none.
+    """
+    if model.fits:
+        return
+    kind = type(model).__name__
+    for key, value in (
+        ("target_word_dropout", settings.target_word_dropout),
+        ("r_drop", settings.r_drop),
+    ):
+        if value and not model.teacher_forced:
+            raise UserError(
+                f"train.{key}={value} has no effect on {kind}, which is trained on masked targets: "
+                "remove it"
+            )
+    if settings.r_drop and not has_dropout(model):
+        raise UserError(
+            f"train.r_drop={settings.r_drop} has no effect without dropout, because both passes "
+            "are then the same: set model.dropout, or remove it"
+        )
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Whether two passes in training mode differ."""
+    return any(
+        (isinstance(one, nn.Dropout) and one.p > 0)
+        or (isinstance(one, nn.RNNBase) and one.dropout > 0)
+        for one in model.modules()
+    )

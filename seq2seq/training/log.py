@@ -14,14 +14,15 @@ from lightning_fabric import Fabric
 from rich import box
 from rich.table import Table
 
-from seq2seq.config import Config
+from seq2seq.config import Config, locate
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import FORMAT
-from seq2seq.scoring.perplexity import perplexity
+from seq2seq.scoring.perplexity import perplexity, perplexity_key
 from seq2seq.system.console import console
 from seq2seq.system.files import append_line, synced_length, truncate, write_json
 from seq2seq.system.provenance import commit, environment, timestamp
 from seq2seq.training.resume import EarlierRun, describe_changes
+from seq2seq.training.source_use import SourceUse
 from seq2seq.training.validation import Validation
 
 LOGS = ("log.jsonl", "clock.jsonl")
@@ -40,6 +41,8 @@ class TrainingLog:
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
         self.fabric, self.folder, self.is_main = fabric, folder, fabric.is_global_zero
         self.clocked = config.train.schedule if config.train.max_minutes is not None else None
+        model: Any = locate("model", config.model["name"])
+        self.perplexity = f"validation_{perplexity_key(model)}"
         self.info = {
             "format": FORMAT,
             "name": config.name,
@@ -127,15 +130,25 @@ class TrainingLog:
             )
 
     def log_validation(
-        self, validation: Validation, *, best: bool, minutes: float, seconds: float
+        self,
+        validation: Validation,
+        use: SourceUse | None,
+        *,
+        best: bool,
+        minutes: float,
+        seconds: float,
     ) -> None:
-        """Log a validation and print it."""
+        """Log a validation and what is known of the use of the source, and print the validation."""
+        fields = {} if use is None else {"validation_source_gain": use.gain}
+        if use is not None and use.variation is not None:
+            fields["validation_attention_variation"] = use.variation
         self.write(
             validation.step,
             {
                 "validation_loss": validation.loss,
-                "validation_perplexity": perplexity(validation.loss),
+                self.perplexity: perplexity(validation.loss),
                 "validation_bleu": validation.bleu,
+                **fields,
             },
             {"minutes": minutes, "validation_seconds": seconds},
         )

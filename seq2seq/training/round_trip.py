@@ -16,7 +16,8 @@ from seq2seq.corpora import Corpus, Text
 from seq2seq.scoring import metrics
 from seq2seq.text.characters import named
 from seq2seq.text.languages import Target
-from seq2seq.text.tokenizer import Tokenizers, normalized
+from seq2seq.text.sentence_piece import normalized
+from seq2seq.text.tokenizer import Tokenizers
 
 SHOWN = 6  # maximum number of characters in a message
 STORED = 50  # maximum number of characters in run.json

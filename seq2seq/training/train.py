@@ -31,6 +31,7 @@ from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
 from seq2seq.training.checkpoints import Checkpoints
+from seq2seq.training.estimate import Pace
 from seq2seq.training.examples import (
     gold_alignments,
     held_out_texts,
@@ -45,6 +46,7 @@ from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
 from seq2seq.training.resume import EarlierRun
 from seq2seq.training.round_trip import Loss, by_vocabulary, sentences
+from seq2seq.training.source_use import SourceUse
 from seq2seq.training.state import Progress, Save, Saves, read_fields
 from seq2seq.training.validation import Validator
 
@@ -173,6 +175,8 @@ class Training:
         )
         self.now, self.signals = Progress(), StopSignals()
         self.losses: dict[str, Loss] = {}
+        self.estimated = False  # and printed, how long the training takes
+        self.remarked = False  # that the source is not used
 
     def measure_losses(self, texts: Mapping[str, Text]) -> None:
         """Measure, for all splits, which characters the vocabularies cannot represent."""
@@ -242,10 +246,29 @@ class Training:
                     now.count_update(loss_value, tokens, norm)
 
                 # 6. log
+                self.estimate()
                 if now.step % settings.log_every == 0:
                     bar.update(task, **self.log_progress(rate))
                 bar.update(task, completed=now.spent)
+        if not stop_signal and now.spent < 1:
+            self.log.print(
+                f"stopped before the end of the budget: {settings.patience} validations in a row "
+                "without a new best score (train.patience)"
+            )
         self.finish("interrupted" if stop_signal else "finished")
+
+    def estimate(self) -> None:
+        """Print the expected time of the training, once, after its first updates."""
+        if self.estimated or not self.log.is_main:
+            return
+        now, (steps, epochs, seconds) = self.now, self.at_start
+        pace = Pace(
+            self.seconds - now.validating - seconds, now.step - steps, self.learner.epochs - epochs
+        )
+        if pace.is_enough:
+            self.estimated = True
+            if not self.learner.raw_model.fits:
+                self.log.print(pace.describe(self.budget))
 
     def validation_due(self) -> bool:
         """Whether the current weights have to be validated and have not been yet."""
@@ -258,24 +281,43 @@ class Training:
         now, started = self.now, time.perf_counter()
         if self.fabric.is_global_zero:
             model = self.learner.raw_model
-            result = self.signals.interruptible(lambda: self.validator.validate(model, now.step))
+            with self.learner.evaluated():
+                result = self.signals.interruptible(
+                    lambda: self.validator.validate(model, now.step)
+                )
+                use = self.validator.source_use(model) if result else None
+                first = self.checkpoints.best is None
+                best = result is not None and self.checkpoints.add(model, result)
             if result:
                 now.validated = now.step
-                best = self.checkpoints.add(model, result)
                 self.schedule.falls += not best
                 seconds = time.perf_counter() - started
-                self.log.log_validation(result, best=best, minutes=self.minutes, seconds=seconds)
+                self.log.log_validation(
+                    result, use, best=best, minutes=self.minutes, seconds=seconds
+                )
+                if not first:  # a model may need the time until then to begin with its source
+                    self.remark_on_source(use)
                 self.log.update(**self.progress_so_far())
         now.validated, self.schedule.falls = devices.broadcast(
             self.fabric, (now.validated, self.schedule.falls)
         )
         now.validating += time.perf_counter() - started
 
+    def remark_on_source(self, use: SourceUse | None) -> None:
+        """Print that the source is not used, once until it is used."""
+        remark = use and use.remark()
+        if remark and not self.remarked:
+            self.log.print(remark)
+        self.remarked = bool(remark)
+
     def is_over(self) -> bool:
         """Whether the budget is spent or the best validation is `patience` validations ago."""
+        return self.out_of_patience() or self.now.spent >= 1
+
+    def out_of_patience(self) -> bool:
+        """Whether the best validation is `patience` validations ago."""
         patience = self.settings.patience
-        out_of_patience = patience is not None and self.checkpoints.since_best >= patience
-        return out_of_patience or self.now.spent >= 1
+        return patience is not None and self.checkpoints.since_best >= patience
 
     def skip(self, drawn: list[DrawnBatch]) -> None:
         """Count an update that was skipped because its loss or gradient is NaN or infinite.
@@ -324,7 +366,8 @@ class Training:
             if status == "finished":
                 self.save()  # so that a larger budget can resume from the last step
             if kept.best is None:
-                save_weights(model, kept.model)
+                with self.learner.evaluated():
+                    save_weights(model, kept.model)
             elif status == "finished" and kept.count > 1 and len(kept.chosen()) > 1:
                 set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
                 steps = ", ".join(str(validation.step) for validation in kept.chosen())
@@ -387,6 +430,7 @@ class Training:
         self.started = time.perf_counter() - self.saved
         counters = energy.counters(self.fabric.device, self.config.trainer.devices)
         self.meter = energy.Meter(counters, self.now.joules)
+        self.at_start = self.now.step, self.learner.epochs, self.saved - self.now.validating
         if self.now.step:
             self.now.spent = devices.broadcast(self.fabric, self.share())  # the budget may differ
         if not self.fabric.is_global_zero:

@@ -12,6 +12,7 @@ from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.base import Search
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.training.source_use import SourceUse, source_use
 from seq2seq.translation.translator import translate
 
 
@@ -73,3 +74,15 @@ class Validator:
         )
         model.train()
         return Validation(step, loss, bleu)
+
+    def source_use(self, model: Seq2Seq) -> SourceUse | None:
+        """Measure on the validation set whether the model uses its source (see `source_use`).
+
+        None for a model that fits itself, which has no failed optimization.
+        """
+        if model.fits:
+            return None
+        model.eval()
+        found = source_use(model, self.encoded)
+        model.train()
+        return found

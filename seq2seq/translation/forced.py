@@ -47,7 +47,7 @@ def force(
     translations: dict[int, Translation] = {}
 
     def decode(rows: NDArray[np.integer[Any]]) -> tuple[Tensor, Maps]:
-        batch = collate([ids[row] for row in rows.tolist()]).to(device)
+        batch = collate([ids[row] for row in rows.tolist()], model.special).to(device)
         unscored = torch.full((len(rows),), math.nan)
         if maps:
             return unscored, model.maps(batch)

@@ -18,7 +18,7 @@ from seq2seq.runs.weights import load_model
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.sample import Sample
 from seq2seq.system.devices import pick_device
-from seq2seq.text.batching import EOS, PAD, halve_on_out_of_memory, pack, pad
+from seq2seq.text.batching import halve_on_out_of_memory, pack, pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation, present
@@ -65,9 +65,10 @@ def translate(
     done(len(texts) - len(order))
 
     def searched(rows: NDArray[np.integer[Any]]) -> tuple[list[list[Hypothesis]], list[int]]:
-        src = pad([[*ids[i], EOS] for i in rows]).to(device)
-        groups = search(model, src, src != PAD, n_best=n_best, attention=attention)
-        return groups, search.caps(src != PAD).tolist()
+        src = pad([ids[i] for i in rows], model.special, end=True).to(device)
+        mask = src != model.special.pad
+        groups = search(model, src, mask, n_best=n_best, attention=attention)
+        return groups, search.caps(mask).tolist()
 
     for batch in pack(order, lengths, BATCH_TOKENS) if len(order) else []:
         for rows, (groups, caps) in halve_on_out_of_memory(batch, searched):
@@ -91,6 +92,8 @@ class Translator:
         run: a run folder, or its path.
         search: the search; that of the run's configuration if None.
         beam: beam size; that of the run if None.
+        rounds: number of rounds of mask-predict; that of the run if None.
+        lengths: number of lengths of mask-predict; that of the run if None.
         device: auto, cpu, cuda, cuda:1, ...
 
     Raises:
@@ -104,10 +107,12 @@ class Translator:
         *,
         search: Search | None = None,
         beam: int | None = None,
+        rounds: int | None = None,
+        lengths: int | None = None,
         device: str = "auto",
     ) -> None:
         self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
-        self.search = search or run_search(self.run, beam=beam)
+        self.search = search or run_search(self.run, beam=beam, rounds=rounds, lengths=lengths)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
         self.search.check_model(type(self.model))
 
@@ -165,15 +170,23 @@ class Translator:
             yield from force(self.model, self.tokenizers, chunk, scored=scored, maps=maps)
 
 
-def run_search(run: RunFolder, *, beam: int | None = None, max_length: int | None = None) -> Search:
-    """Return the search of a run's configuration, with another beam size or maximum length.
+def run_search(
+    run: RunFolder,
+    *,
+    beam: int | None = None,
+    rounds: int | None = None,
+    lengths: int | None = None,
+    max_length: int | None = None,
+) -> Search:
+    """Return the search of a run's configuration; numbers that are not None replace its own.
 
     Raises:
-        UserError: a number is out of range.
+        UserError: a number is out of range, or has no effect on this kind of search.
     """
     search: Search = build("search", run.config.get("search", {}))
     if beam is not None:
         search = search.with_beam(beam)
+    search = search.with_rounds(rounds, lengths)
     return search if max_length is None else replace(search, max_length=max_length)
 
 

@@ -4,9 +4,13 @@ import io
 import json
 
 import pytest
+import torch
 from rich.console import Console
 
 from seq2seq.commands import bench_caches
+from seq2seq.compose import model_settings
+from seq2seq.config import build
+from seq2seq.layers.cache import nbytes
 from seq2seq.system.terminal_table import TableView
 
 DIM, HEADS, LAYERS = 32, 4, 2
@@ -18,6 +22,9 @@ SMALL = [
     "tokenizer.vocab_size=50",
     "trainer.accelerator=cpu",
 ]
+
+SIZES = {"dim": DIM, "heads": HEADS, "layers": LAYERS}
+VOCAB = {"source_vocab": 9, "target_vocab": 9, "shared_vocab": True}
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +59,46 @@ def test_every_kind_and_cache_is_measured_and_has_the_bytes_of_its_formula():
         assert min(row["tokens_per_second"].values()) > 0
 
 
+DECODER = [
+    f"model.dim={DIM}",
+    f"model.heads={HEADS}",
+    f"model.layers={LAYERS}",
+    "tokenizer.vocab_size=50",
+    "trainer.accelerator=cpu",
+]
+
+
+@pytest.mark.parametrize("rotary", [0, 6])
+def test_a_decoder_alone_caches_source_and_target_alike(rotary):
+    words = ["model.positions=rope", f"model.rotary_dim={rotary}"] if rotary else []
+    found = bench_caches.bench_caches(["decoder_only"], [*DECODER, "model.latent_dim=24", *words])
+    width = DIM // HEADS
+    elements = {
+        "multi_head": 2 * HEADS * width,
+        "grouped_query": 2 * 2 * width,
+        "multi_query": 2 * width,
+        "latent": 24 + rotary,
+    }
+    assert [row["attention"] for row in found["rows"]] == [*elements]
+    for row in found["rows"]:
+        size = 4 * LAYERS * elements[row["attention"]]
+        assert row["bytes_per_target_token"] == {"formula": size, "measured": size}
+        assert row["bytes_per_source_token"] == {"formula": size, "measured": size}
+        assert row["cross_attention_cache"] is None
+        assert min(row["tokens_per_second"].values()) > 0
+
+
+def test_the_source_of_a_decoder_alone_is_cached_once_for_all_hypotheses():
+    model = build("model", model_settings("decoder_only") | SIZES, **VOCAB).eval()
+    src = torch.full((1, 5), 4)
+    memory = model.encode(src, src > 0)
+    elements, beam = model.cache_elements(), 3
+    state = model.step(torch.full((beam,), 4), memory, model.start(memory)).state
+    state = model.step(torch.full((beam,), 4), memory, state).state
+    assert nbytes(memory.source) == 4 * 5 * elements.source
+    assert nbytes(state) == 4 * 2 * beam * elements.target
+
+
 def test_the_keys_of_the_user_count_where_they_have_an_effect():
     """Rotary keys of latent attention, a number of key/value heads, and the preset's positions."""
     found = measured(["model.key_value_heads=1", "model.rotary_dim=6"], "transformer_modern")
@@ -60,6 +107,13 @@ def test_the_keys_of_the_user_count_where_they_have_an_effect():
     latent = 4 * DIM // HEADS
     assert rows["latent"]["bytes_per_target_token"]["formula"] == 4 * LAYERS * (latent + 6)
     assert rows["latent"]["bytes_per_source_token"]["measured"] == 4 * LAYERS * latent
+
+
+def test_the_table_of_a_decoder_alone_names_no_kind_of_cache(command):
+    told = command("bench", "--caches", "decoder_only", *DECODER)
+    assert told.status == 0, told
+    assert "grouped_query 2" in told.out
+    assert "keys" not in told.out and "None" not in told.out
 
 
 def test_the_command_prints_a_table_and_writes_its_numbers(command, tmp_path):
@@ -103,11 +157,13 @@ def test_a_table_that_fits_by_its_longest_words_is_not_cropped(width):
 
 
 def test_what_has_no_effect_or_no_kinds_is_refused(command):
-    command("bench", "--caches", "rnn").must_refuse("model.attention", "not rnn")
-    command("bench", "--caches", "decoder_only").must_refuse("not decoder_only")
+    for name in ("rnn", "encoder_only"):
+        command("bench", "--caches", name).must_refuse("model.attention", f"not {name}", "decoder_")
     command("bench", "--caches", "trnasformer").must_refuse("did you mean 'transformer'")
     command("bench", "--caches", "transformer", "rnn").must_refuse("one model, not 2")
     for word in ("model.attention=latent", "model.cross_attention_cache=source"):
         command("bench", "--caches", word).must_refuse(word, "has no effect")
+    word = "model.cross_attention_cache=source"
+    command("bench", "--caches", "decoder_only", word).must_refuse("a key of model=transformer")
     command("bench", "--caches", *SMALL, "model.heads=5").must_refuse("a multiple of")
     command("bench", "--caches", "model.latent_dimm=5").must_refuse("did you mean")

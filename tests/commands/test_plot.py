@@ -11,7 +11,7 @@ from untrained_runs import ENGLISH, GERMAN, make_run, make_run_with_gold
 
 from seq2seq.alignment.gold import Links
 from seq2seq.commands.align import Sentence
-from seq2seq.commands.plot import heads, plot, steps
+from seq2seq.commands.plot import Shown, heads, plot, steps
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.plots import figure, heatmaps
@@ -164,6 +164,118 @@ def test_a_choice_that_does_not_fit_is_refused(run, kind, asked, message):
     runs = [run] * asked.pop("runs", 1)
     with pytest.raises(UserError, match=message):
         plot(kind, runs, **asked, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory) -> Path:
+    folder = make_run_with_gold(tmp_path_factory.mktemp("maps") / "tr", "transformer")
+    for step in (5, 10):
+        path = folder / "checkpoints" / f"step-{step:08d}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "model.safetensors", path)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["source", "target", "encoder"])
+@pytest.mark.parametrize("kind", ["runs", "heads", "lines", "steps"])
+def test_every_kind_draws_every_map(command, transformer, tmp_path, kind, name):
+    runs = [transformer] * (2 if kind == "runs" else 1)
+    out = tmp_path / "x.svg"
+    asked = ["--test", "test", "--line", 2, "--map", name, "--out", out]
+    assert command("plot", kind, *runs, *asked).status == 0
+    text = out.read_text("utf-8")
+    titles = {
+        "source": ["from target", "to source"],
+        "target": ["from target", "to target so far"],
+        "encoder": ["from source", "to source"],
+    }
+    assert [title in text for title in titles[name]] == [True, True]
+    assert text.count(heatmaps.OUTLINE) == (4 if (kind, name) == ("heads", "source") else 0)
+
+
+@pytest.mark.parametrize("name", ["target", "encoder"])
+def test_the_words_of_a_map_are_those_of_its_sides(transformer, name):
+    shown, sentence = Shown(name, layer="1", head="2"), Sentence(ENGLISH[0], GERMAN[0])
+    translator = Translator(transformer, device="cpu")
+    translation = sentence.translated(translator, name)
+    panel = shown.panel(translator, sentence, translation)
+    source, target = [*ENGLISH[0].split(), "</s>"], GERMAN[0].split()
+    assert (list(panel.source), list(panel.target)) == (
+        (source, source) if name == "encoder" else (["<s>", *target], [*target, "</s>"])
+    )
+    (heads_of_layer, *_) = heads(translator, sentence, name)
+    np.testing.assert_allclose(panel.weights, heads_of_layer[1].weights)
+    assert not any(one.framed for one in heads_of_layer)
+
+
+def test_the_rule_of_a_run_applies_to_the_source_alone(transformer, tmp_path):
+    copy = Path(shutil.copytree(transformer, tmp_path / "run"))
+    write_json(copy / RULE, {"rule": {"layer": 3, "head": 2, "shift": True}})
+    translator, sentence = Translator(copy, device="cpu"), Sentence(ENGLISH[0], GERMAN[0])
+    for name, rows in (("source", 5), ("target", 6), ("encoder", 6)):
+        translation = sentence.translated(translator, name)
+        assert len(Shown(name).panel(translator, sentence, translation).target) == rows
+
+
+def test_found_translations_are_read_again_for_their_maps(transformer):
+    translator, sentence = Translator(transformer, device="cpu"), Sentence(ENGLISH[0])
+    found, forced = (sentence.translated(translator, name) for name in ("source", "encoder"))
+    assert (found.text, found.log_probability) == (forced.text, forced.log_probability)
+    assert found.maps is None and forced.maps is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plot", "runs", "rnn", "bahdanau", "tr", "--map", "encoder"], "rnn and bahdanau have no"),
+        (["plot", "runs", "bahdanau", "tr", "--map", "target"], "bahdanau has no map target: it"),
+        (["plot", "lines", "bahdanau", "--map", "encoder"], "it has source (give --map source)"),
+        (["plot", "heads", "rnn", "--map", "target"], "rnn has no attention, so nothing can be"),
+        (["plot", "heads", "tr", "--layer", "1"], "omit --layer and --head"),
+        (
+            ["plot", "runs", "tr", "--map", "encoder", "--layer", "2"],
+            "no layer 2: this model has 1",
+        ),
+        (["plot", "runs", "tr", "--layer", "first"], "--layer first: give a number from 1"),
+        (["align", "tr", "--map", "target", "--head", "3"], "there is no head 3"),
+        (["align", "bahdanau", "--map", "target"], "bahdanau has no map target"),
+    ],
+)
+def test_a_map_that_cannot_be_drawn_is_refused(command, tmp_path, monkeypatch, words, message):
+    for name in ("rnn", "bahdanau", "transformer"):
+        if (folder := name.replace("transformer", "tr")) in words:
+            make_run(tmp_path / folder, name)
+    monkeypatch.chdir(tmp_path)
+    command(*words, "--source", "a man", "--out", "x.png").must_refuse(message)
+    assert not Path("x.png").exists()
+
+
+@pytest.mark.parametrize("option", [["--rule", "default"], ["--shift"], ["--no-shift"]])
+def test_options_of_links_have_no_effect_on_other_maps(command, transformer, option):
+    asked = ["--source", "a man", "--map", "encoder", *option]
+    answer = command("align", transformer, *asked)
+    assert answer.status == 2 and "have no effect with --map encoder" in answer.err
+
+
+def test_gradients_have_no_map(command, transformer):
+    for option in (["--map", "target"], ["--layer", "1"], ["--head", "1"]):
+        asked = ["plot", "gradients", transformer, "--test", "test", *option]
+        command(*asked).must_refuse(f"{option[0]} has no effect on plot gradients")
+
+
+def test_a_border_is_drawn_between_columns_of_source_and_target(tmp_path):
+    panel = drawn(6)._replace(border=2, rows="from target", columns=("to source", "to target"))
+    path = tmp_path / "x.svg"
+    for draw in (
+        lambda one: heatmaps.draw_side_by_side([one, one], path),
+        lambda one: heatmaps.draw_grid([[one, one]], path),
+        lambda one: heatmaps.lines(one, path),
+    ):
+        counts = []
+        for border in (2, None):
+            draw(panel._replace(border=border))
+            counts.append(path.read_text("utf-8").count(heatmaps.OUTLINE))
+        assert counts in ([2, 0], [1, 0])
 
 
 def test_steps_refuses_too_few_checkpoints(tmp_path):

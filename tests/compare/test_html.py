@@ -10,12 +10,12 @@ from typing import Any
 from zlib import decompress
 
 import pytest
-from report_data import HOSTILE, large_report_data, report_data
+from report_data import HOSTILE, large_report_data, report_data, write_attention
 
 from seq2seq.compare import html
 from seq2seq.errors import UserError
 from seq2seq.runs import stored_attention
-from seq2seq.runs.stored_attention import FILE
+from seq2seq.runs.stored_attention import FILE, Columns
 
 
 class Elements(HTMLParser):
@@ -56,6 +56,7 @@ def test_everything_handed_over_is_in_the_page(tmp_path, written):
     stored = Elements(written.read_text()).stored("report")
     assert stored.pop("chunk") == html.CHUNK
     assert [test.pop("attention") for test in stored["tests"]] == [[1], []]
+    assert [test.pop("maps") for test in stored["tests"]] == [{}, {}]
     for test in data["tests"]:
         test.pop("attention")
     assert stored == data
@@ -67,6 +68,26 @@ def test_attention_is_packed_in_chunks_of_lines(tmp_path, written):
     kept = stored_attention.read(tmp_path / "attention" / FILE)
     assert [(*line[:2],) for line in lines] == [(line.source, line.target) for line in kept]
     assert [line[2] for line in lines] == [line.weights.ravel().tolist() for line in kept]
+
+
+@pytest.mark.parametrize("columns", [Columns("<s>", False), Columns(None, True)])
+def test_self_attention_is_packed_with_its_line(tmp_path, columns):
+    data, (sources, outputs) = report_data(tmp_path), (["a b", ""], ["c", "d e"])
+    file = write_attention(tmp_path / "own", sources, outputs, columns=columns)
+    test = {**data["tests"][0], "lines": 2, "attention": {"looks 1": str(file)}}
+    html.write({**data, "tests": [test]}, tmp_path / "report.html")
+    stored = Elements((tmp_path / "report.html").read_text()).stored
+    (test,) = stored("report")["tests"]
+    assert (test["attention"], test["maps"]) == ([1], {"1": ["target", "encoder"]})
+    (chunk,) = stored("attention-0-1")
+    (_, _, _, maps), (_, _, _, empty) = json.loads(decompress(b64decode(chunk)))
+    assert empty == {}
+    a, c = ["a", "b", "</s>"], ["c", "</s>"]
+    assert maps["encoder"] == [a, a, [0, 0, 255] * 3, None]
+    if columns.joint:
+        assert maps["target"] == [c, [*a, *c], [0, 0, 0, 0, 255] * 2, 3]
+    else:
+        assert maps["target"] == [c, ["<s>", "c"], [0, 255] * 2, None]
 
 
 def test_only_the_pages_own_scripts_and_styles_run(written):

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_data import HOSTILE, LINES, large_report_data, report_data
+from report_data import HOSTILE, LINES, large_report_data, report_data, write_attention
 
 from seq2seq.compare import html
+from seq2seq.runs.stored_attention import Columns
 
 driver = pytest.importorskip(
     "playwright.sync_api",
@@ -294,6 +295,76 @@ def test_heatmaps_stand_side_by_side_and_share_their_columns(show, tmp_path):
     assert lit(report) == ["the", "le", "the"]
     report.get_by_role("checkbox", name="looks 1").uncheck()
     until(report, "#heatmaps figure", 1)
+
+
+def with_maps(folder: Path) -> dict[str, Any]:
+    """The data of a report; `plain` has self-attention with one softmax, `looks 1` has none."""
+    data = report_data(folder)
+    sources, _, _, texts = map(list, zip(*LINES, strict=True))
+    file = write_attention(folder / "maps", sources, texts, columns=Columns("<s>", True))
+    data["tests"][0] |= {"curves": []}
+    data["tests"][0]["attention"]["plain"] = str(file)
+    return data
+
+
+def test_self_attention_is_shown_beside_attention_to_the_source(show, tmp_path):
+    report = show(with_maps(tmp_path))
+    until(report, "#heatmaps figure", 2)
+    assert report.locator("#about-maps").is_visible()
+    report.get_by_role("checkbox", name="to the target so far").check()
+    report.get_by_role("checkbox", name="inside the encoder").focus()
+    report.keyboard.press("Space")
+    until(report, "#heatmaps figure", 4)
+    captions = report.locator("#heatmaps figcaption").all_inner_texts()
+    assert captions == [
+        "●plain",
+        "●plain, to the target so far",
+        "●plain, inside the encoder",
+        "■looks 1",
+    ]
+    target, encoder = (report.locator("#heatmaps figure").nth(i) for i in (1, 2))
+    columns = ["the", "cat", "sleeps", "</s>", "<s>", "le", "chat", "dort"]
+    assert target.locator(".source").all_inner_texts() == columns
+    assert target.locator(".target").all_inner_texts() == ["le", "chat", "dort", "</s>"]
+    assert encoder.locator(".target").all_inner_texts() == columns[:4]
+    line, canvas = (target.locator(one).bounding_box() for one in (".border", "canvas"))
+    assert line["x"] == pytest.approx(canvas["x"] + 4 * 22, abs=1)
+    assert encoder.locator(".border").count() == 0
+
+
+def test_self_attention_is_read_by_keyboard_and_by_screen_readers(show, tmp_path):
+    report = show(with_maps(tmp_path))
+    report.get_by_role("checkbox", name="to the target so far").check()
+    report.get_by_role("checkbox", name="to the source").uncheck()
+    until(report, "#heatmaps figure", 1)
+    report.focus("#maps input >> nth=2")
+    report.keyboard.press("Tab")
+    grid = report.get_by_role("group", name="Heatmap of plain, to the target so far")
+    assert grid.evaluate("e => e === document.activeElement")
+    assert report.inner_text(".readout") == "le attends to dort: 100 %"
+    report.keyboard.press("ArrowLeft")
+    assert report.inner_text(".readout") == "le attends to chat: 0 %"
+    report.get_by_role("checkbox", name="inside the encoder").check()
+    report.get_by_role("checkbox", name="to the source").check()
+    until(report, "#heatmaps figure", 4)
+    report.locator("#heatmaps figure >> nth=2").locator(".source").nth(1).hover()
+    assert lit(report) == ["cat", "cat", "cat"]  # in the maps with columns of the source
+    report.locator("#heatmaps figure >> nth=1").locator(".source").nth(1).hover()
+    assert lit(report) == ["cat"]  # other columns follow in this map
+    report.get_by_role("checkbox", name="plain").uncheck()
+    until(report, "#heatmaps figure", 1)
+
+
+def test_runs_without_self_attention_are_named(show, report, tmp_path):
+    assert report.locator("#maps").is_hidden() and report.locator("#about-maps").is_hidden()
+    assert "No self-attention is stored for looks 1. seq2seq evaluate stores it for models" in (
+        report.inner_text("#missing")
+    )
+    other = show(with_maps(tmp_path))
+    until(other, "#heatmaps figure", 2)
+    assert "No self-attention is stored for looks 1. " in other.inner_text("#missing")
+    other.get_by_role("radio", name="other").check()
+    assert other.locator("#maps").is_hidden()
 
 
 def test_what_comes_from_a_corpus_or_a_name_stays_text(show, tmp_path):

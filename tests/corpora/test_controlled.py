@@ -1,6 +1,8 @@
 """The laws of the controlled corpus: seeds, splits, lengths, distances, links, text."""
 
 import csv
+from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,59 @@ def test_agreement_is_at_the_promised_distance(golds):
     assert set(seen.values()) == {EACH_DISTANCE}
 
 
+def test_a_pronoun_is_at_the_promised_distance_from_a_noun_of_its_gender(golds):
+    """Genders are from the lexicon's table."""
+    genders = {}
+    for english, french, gender, _ in table("nouns"):
+        genders[english.partition("/")[0], french.replace("*", "").partition("/")[0]] = gender
+    forms = {"subject": {"m": "il", "f": "elle"}, "object": {"m": "le", "f": "la"}}
+    seen = Counter()
+    for gold in golds["test_pronoun"]:
+        (distance, right, wrong), role, source, target = gold.pronoun
+        assert gold.source[source.pronoun] == "it"
+        nouns = [
+            genders[gold.source[i], gold.target[j]]
+            for i, j in zip(source[1:], target[1:], strict=True)
+        ]
+        assert set(nouns) == {"m", "f"}
+        assert gold.target[target.pronoun] == forms[role][nouns[0]] == right.split()[-1]
+        assert [form.split()[-1] for form in wrong] == [forms[role][nouns[1]]]
+        assert f" {right} " in " ".join(gold.target).replace("'", " ")
+        # The subject of the first clause comes first; links say the same of both sides.
+        assert (source.antecedent < source.distractor) == (role == "subject")
+        assert {*zip(source, target, strict=True)} <= gold.links.sure
+        between = [w for w in gold.source[source.antecedent + 1 : source.pronoun] if w != ","]
+        assert distance == len(between)
+        seen[distance, role, nouns[0]] += 1
+    # Of each distance, role and gender as many: the nearer noun, the first one, or one gender in
+    # all sentences are right in half of them.
+    assert {distance for distance, _, _ in seen} == set(range(4, 21))
+    assert set(seen.values()) == {EACH_DISTANCE // 4} and len(seen) == 17 * 4
+
+
+def test_what_existed_before_test_pronoun_has_the_same_bytes(generated, tmp_path):
+    generated(tmp_path, DIALS)
+    (folder,) = (tmp_path / "controlled").iterdir()
+    files = [f for f in sorted(folder.iterdir()) if not f.name.startswith("test_pronoun")]
+    found = sha256(b"".join(f.name.encode() + f.read_bytes() for f in files)).hexdigest()
+    assert found == "69d5c201c8ecb03de96c03df805e95367f6d20ae8a5d0e0ac37d0dea949473ef"
+
+
+def test_pronouns_are_added_behind_the_training_text(generated, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path))
+    dials = DIALS, DIALS | {"pronouns": 40}
+    for each in dials:
+        generated(tmp_path, each)
+    without, with_more = (Controlled(**each) for each in dials)
+    for split in (*TESTS, "validation"):
+        assert lines(without, split) == lines(with_more, split)
+    for before, after in zip(lines(without, "train"), lines(with_more, "train"), strict=True):
+        assert after[: len(before)] == before and len(after) == len(before) + 40
+    english = lines(with_more, "train")[0]
+    assert sum((" it " in line and "," in line) or "because it" in line for line in english) >= 20
+    assert max(len(line.split()) for line in english) <= DIALS["max_words"]
+
+
 def test_links_stay_inside_and_cover_every_content_word(golds):
     for gold in (gold for split in SPLITS for gold in golds[split]):
         both = gold.links.sure | gold.links.possible
@@ -134,7 +189,7 @@ def test_tokens_joined_give_the_text(controlled, golds):
 def test_from_french_everything_turns_round(controlled, golds, monkeypatch):
     root = Path(controlled.root)
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(root.parents[1]))
-    dials = DIALS | {"pairs": 400, "max_distance": 20, "grammar_seed": 3}
+    dials = DIALS | {"pairs": 400, "max_distance": 20, "grammar_seed": 3, "pronouns": 200}
     turned = Controlled(**dials | {"source": "fr", "target": "en"})
     assert turned.root == controlled.root
     for split in TESTS:
@@ -145,6 +200,7 @@ def test_from_french_everything_turns_round(controlled, golds, monkeypatch):
     found = [gold.agreement for gold in turned.gold("test_agreement")]
     assert {agreement.right for agreement in found if agreement} == {"was", "were"}
     assert None in found  # a participle shows no number in English
+    assert not any(gold.pronoun for gold in turned.gold("test_pronoun"))  # "it" in any case
 
 
 @pytest.mark.parametrize(
@@ -158,6 +214,8 @@ def test_from_french_everything_turns_round(controlled, golds, monkeypatch):
         ({"max_words": 61}, "data.max_words=61 must be at most 60"),
         ({"max_distance": 21}, "data.max_distance=21 must be at most 20"),
         ({"grammar_seed": -1}, "data.grammar_seed=-1 must be at least 0"),
+        ({"pronouns": -1}, "data.pronouns=-1 must be at least 0"),
+        ({"pronouns": 5, "max_words": 11}, "needs sentences of at least 12 words, but"),
     ],
 )
 def test_dials_out_of_range_are_refused(changes, message):

@@ -17,7 +17,15 @@ from seq2seq.alignment.gold import Gold, Links
 from seq2seq.corpora.controlled import Controlled
 
 TABLES = Path(__file__).parents[2] / "data" / "controlled"
-SPLITS = ("train", "validation", "test", "test_long", "test_agreement", "examples")
+SPLITS = (
+    "train",
+    "validation",
+    "test",
+    "test_long",
+    "test_agreement",
+    "test_pronoun",
+    "examples",
+)
 M, F, S, P = "m", "f", "s", "p"
 ANY = frozenset(product((M, F), (S, P)))
 Features = tuple[str, str]  # gender, number
@@ -43,6 +51,7 @@ DETERMINERS = {
 }
 PRONOUNS = {"je": (M, S), "j'": (M, S), "il": (M, S), "elle": (F, S), "nous": (M, P), "ils": (M, P)}
 FIRST = ("je", "j'", "nous")
+OBJECTS = {"le": {(M, S)}, "la": {(F, S)}, "l'": {(M, S), (F, S)}}
 BE = listed("suis est sommes sont étais était étions étaient serai sera serons seront")
 HAVE = ["ai", "a", "avons", "ont", "avais", "avait", "avions", "avaient"]
 BETWEEN = {"pas", "jamais", "plus", "souvent", "toujours", "parfois", "rarement", "aussi"}
@@ -221,8 +230,10 @@ def clauses(
     faults: list[str] = []
     stack = [Clause()]
     last: Features | None = None
+    it = {j for i, j in gold.links.sure if gold.source[i] == "it"}
     j = 0
     while j < len(words):
+        start = j
         word, before = words[j], words[j - 1] if j else ""
         top = stack[-1]
         if j in heads:
@@ -252,7 +263,23 @@ def clauses(
             new, j = verb(gold, words, j, clause, second=second)
             faults += new
         j += 1
+        for k in it.intersection(range(start, j)):
+            faults += antecedent(words[k], stack)
     return faults
+
+
+def antecedent(word: str, stack: list[Clause]) -> list[str]:
+    """The fault of the translation of "it", if it has not the gender of its antecedent.
+
+    That is the subject of the first clause for a subject, and for an object the object of its own
+    clause or else of the first one.
+    """
+    if word in ("il", "elle"):
+        right = PRONOUNS[word] == stack[0].subject
+    else:
+        own = next(clause for clause in reversed(stack) if clause.subject)
+        right = (own.object or stack[0].object) in OBJECTS[word]
+    return [] if right else [f"pronoun: {word}"]
 
 
 def verb(
@@ -367,6 +394,7 @@ SPOILS: dict[str, tuple[str, Spoil]] = {
     "article after a negation": ("after a negation", positive),
 }
 AFTER_NOUN = {french for _, french in NOUNS}
+SWAPPED = {"il": "elle", "elle": "il", "le": "la", "la": "le"}
 
 
 def spoiled(gold: Gold, j: int, word: str) -> Gold:
@@ -404,3 +432,11 @@ def test_the_reader_finds_every_wrong_determiner(golds):
                 assert {f"determiner: {OTHER[before]} {noun}", "no contraction: de le"} & {*found}
                 tried += 1
     assert tried > 100
+
+
+def test_the_reader_finds_every_wrong_pronoun(golds):
+    for gold in golds["test_pronoun"]:
+        for i, j in gold.links.sure:
+            if gold.source[i] == "it":
+                wrong = SWAPPED[gold.target[j]]
+                assert f"pronoun: {wrong}" in objections(spoiled(gold, j, wrong)), gold.target

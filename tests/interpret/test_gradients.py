@@ -25,6 +25,9 @@ from seq2seq.plots import figure
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.text.batching import collate
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
 
 SMALL = {
     "dim": 8,
@@ -62,7 +65,7 @@ LEARNING = [name for name in model_names() if not locate("model", name).fits]
 def test_norms_are_those_of_finite_differences(name):
     model = tiny_model(name)
     found = gradient_norms(model, PAIRS, WORDS)
-    batch, step = collate(PAIRS), 1e-6
+    batch, step = collate(PAIRS, SPECIAL), 1e-6
     embedded = model.embed_source(batch.src).detach()
 
     def word_log_p(vectors: torch.Tensor) -> torch.Tensor:

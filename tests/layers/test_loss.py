@@ -113,3 +113,26 @@ def test_what_is_no_number_stays_none(number):
     with torch.no_grad():
         states[3] = number
     assert not loss.cross_entropy(states, weight, bias, words).isfinite()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("scale", [0.01, 1.0, 6.0])
+def test_r_drop_is_both_cross_entropies_and_the_symmetric_divergence(at_once, smoothing, scale):
+    """Equal to two separate outputs and torch's own functions (Wu et al. 2021, equation 4)."""
+
+    def doubled(states, weight, bias, words, smoothing):
+        halves = torch.cat([states, states.flip(0)]), torch.cat([words, words])
+        return loss.cross_entropy(halves[0], weight, bias, halves[1], smoothing, 3.0)
+
+    def naive(states, weight, bias, words, smoothing):
+        first, second = F.linear(states, weight, bias), F.linear(states.flip(0), weight, bias)
+        total = plain(states, weight, bias, words, smoothing)
+        total = total + plain(states.flip(0), weight, bias, words, smoothing)
+        p, q = first.log_softmax(1), second.log_softmax(1)
+        both = F.kl_div(p, q, reduction="sum", log_target=True)
+        both = both + F.kl_div(q, p, reduction="sum", log_target=True)
+        return total + 3.0 * both / 2
+
+    found = with_gradients(doubled, smoothing, scale)
+    expected = with_gradients(naive, smoothing, scale)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)

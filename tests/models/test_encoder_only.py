@@ -9,8 +9,13 @@ from seq2seq.compose import model_settings
 from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.layers.loss import cross_entropy
-from seq2seq.models.encoder_only import EncoderOnly, random_masks, real_tokens
-from seq2seq.text.batching import EOS, PAD, Batch, collate
+from seq2seq.models.encoder_only import EncoderOnly
+from seq2seq.text.batching import Batch, collate
+from seq2seq.text.masking import random_masks, real_tokens
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
+EOS, PAD = SPECIAL.eos, SPECIAL.pad
 
 SMALL = {"dim": 16, "heads": 2, "layers": 2, "feed_forward": 24, "dropout": 0.0}
 SMALL |= {"attention_dropout": 0.0, "largest_offset": 3}
@@ -30,7 +35,7 @@ def make(*, shared: bool = True, **changes: Any) -> EncoderOnly:
 
 @pytest.fixture
 def batch() -> Batch:
-    return collate(PAIRS)
+    return collate(PAIRS, SPECIAL)
 
 
 @pytest.mark.parametrize("target_positions", ["restart", "continue"])
@@ -39,7 +44,7 @@ def test_a_masked_position_sees_both_sides_and_the_source(target_positions):
     model = make(target_positions=target_positions)
     src = torch.tensor([[5, 6, EOS]])
     memory = model.encode(src, src != PAD)
-    tgt = torch.tensor([[9, model.mask_id, 11, EOS]])
+    tgt = torch.tensor([[9, model.special.mask, 11, EOS]])
     base = model.fill(tgt, memory).states[:, 1]
     for place, other in ((0, 8), (2, 8)):
         changed = tgt.clone()
@@ -57,7 +62,7 @@ def test_a_masked_position_sees_both_sides_and_the_source(target_positions):
 def test_padding_of_either_side_changes_nothing(batch, target_positions):
     model = make(target_positions=target_positions)
     memory = model.encode(batch.src, batch.src_mask)
-    tgt = batch.tgt_out.masked_fill(batch.tgt_out == 9, model.mask_id)
+    tgt = batch.tgt_out.masked_fill(batch.tgt_out == 9, model.special.mask)
     together = model.fill(tgt, memory)
     for i, (source, target) in enumerate(PAIRS):
         src, n = torch.tensor([[*source, EOS]]), len(target) + 1
@@ -65,6 +70,33 @@ def test_padding_of_either_side_changes_nothing(batch, target_positions):
         torch.testing.assert_close(together.states[i, :n], alone.states[0])
         torch.testing.assert_close(
             together.attention[i, :, :, :n, : len(source) + 1], alone.attention[0]
+        )
+
+
+@torch.no_grad()
+def test_the_map_of_a_token_does_not_depend_on_it_and_that_of_the_encoder_on_none(batch):
+    model = make()
+    base = model.maps(batch)
+    for place in range(3):
+        changed = collate([(source, list(target)) for source, target in PAIRS], SPECIAL)
+        changed.tgt_in[0, place + 1] = changed.tgt_out[0, place] = 12
+        maps = model.maps(changed)
+        torch.testing.assert_close(maps.encoder, base.encoder)
+        for own, before in ((maps.source, base.source), (maps.target, base.target)):
+            torch.testing.assert_close(own[0, :, :, place], before[0, :, :, place])
+            assert not torch.allclose(own[0, 1, :, 3], before[0, 1, :, 3], atol=1e-4)  # of `</s>`
+
+
+@torch.no_grad()
+def test_the_map_at_the_end_is_that_of_a_pass_without_a_mask(batch):
+    model = make()
+    maps, n = model.maps(batch), batch.src.size(1)
+    _, attentions = model.read(batch.tgt_out, model.encode(batch.src, batch.src_mask), True)
+    weights = torch.stack(attentions, dim=1)
+    for i, (_, target) in enumerate(PAIRS):
+        torch.testing.assert_close(
+            torch.cat([maps.source, maps.target], dim=-1)[i, :, :, len(target)],
+            weights[i, :, :, n + len(target)],
         )
 
 
@@ -92,7 +124,7 @@ def test_the_pseudo_log_likelihood_masks_each_token_alone(batch):
         src = torch.tensor([[*source, EOS]])
         own, expected = model.encode(src, src != PAD), 0.0
         for place, word in enumerate(target):
-            masked = [*target[:place], model.mask_id, *target[place + 1 :], EOS]
+            masked = [*target[:place], model.special.mask, *target[place + 1 :], EOS]
             states = model.fill(torch.tensor([masked]), own).states
             expected += model.project(states)[0, place].log_softmax(-1)[word].item()
         offset = max(-3, min(3, len(target) - len(source)))
@@ -119,9 +151,9 @@ def test_the_training_loss_is_the_mean_over_masked_tokens_and_lengths(batch):
     torch.manual_seed(5)
     loss = model.loss(batch, 0.1)
     torch.manual_seed(5)
-    masked = random_masks(real_tokens(batch.tgt_out))
+    masked = random_masks(real_tokens(batch.tgt_out, SPECIAL))
     memory = model.encode(batch.src, batch.src_mask)
-    tgt = batch.tgt_out.masked_fill(masked, model.mask_id)
+    tgt = batch.tgt_out.masked_fill(masked, model.special.mask)
     states = model.fill(tgt, memory).states[masked]
     tokens = cross_entropy(states, *model.output_layer, batch.tgt_out[masked], 0.1) / masked.sum()
     length = -model.true_length_log_p(batch, memory).mean()
@@ -153,14 +185,14 @@ def test_the_probabilities_of_the_lengths_sum_to_one_under_every_cap(batch):
 
 def test_the_mask_is_an_input_only():
     model = make(shared=False)
-    assert model.mask_id == 13
+    assert model.special.mask == 13
     assert model.target.num_embeddings == 14
     assert model.output_layer.weight.shape == (13, 16)
 
 
 @pytest.mark.parametrize("target", [[], [12]])
 def test_a_target_without_or_with_one_token_has_a_loss_and_gradients(target):
-    model, batch = make().train(), collate([([5, 6], target)])
+    model, batch = make().train(), collate([([5, 6], target)], SPECIAL)
     loss = model.loss(batch)
     loss.backward()
     assert loss.isfinite()
@@ -186,4 +218,4 @@ def test_values_that_do_not_fit_are_refused(changes, part):
 def test_a_sentence_beyond_the_learned_positions_is_refused():
     model = make(positions="learned", max_positions=7, target_positions="continue")
     with pytest.raises(UserError, match=r"model\.max_positions=7"):
-        model(collate(PAIRS))
+        model(collate(PAIRS, SPECIAL))

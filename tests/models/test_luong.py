@@ -13,6 +13,9 @@ from seq2seq.errors import UserError
 from seq2seq.models.luong import Luong
 from seq2seq.search.beam import Beam
 from seq2seq.text.batching import Batch, collate
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
 
 SMALL = {"dim": 6, "embedding": 4, "layers": 2, "dropout": 0.0}
 SIZES = {"source_vocab": 13, "target_vocab": 13, "shared_vocab": False}
@@ -30,7 +33,7 @@ def make(**choices: Any) -> Luong:
 
 @pytest.fixture
 def batch() -> Batch:
-    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])])
+    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])], SPECIAL)
 
 
 def score_by_hand(model: Luong, kind: str, h_t: list[float], h_s: list[float]) -> float:
@@ -140,7 +143,7 @@ def test_the_rows_of_a_beam_feed_their_own_attentional_states(batch):
     for i, hypotheses in enumerate(found):
         words = batch.src[i][batch.src_mask[i]][:-1].tolist()
         for hypothesis in hypotheses:
-            score = -model.loss(collate([(words, hypothesis.tokens)])).item()
+            score = -model.loss(collate([(words, hypothesis.tokens)], SPECIAL)).item()
             assert score == pytest.approx(hypothesis.log_probability, abs=1e-4)
 
 

@@ -1,5 +1,7 @@
 """Every YAML in configs/model must keep the promises made in seq2seq/models/base.py."""
 
+import copy
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,15 @@ import yaml
 
 from seq2seq.compose import search_settings
 from seq2seq.config import build, fits, locate
-from seq2seq.models.base import Autoregressive, Maps, Seq2Seq, select
+from seq2seq.layers.transformer import SelfAttentionLayer
+from seq2seq.models.base import Autoregressive, Maps, MaskedLM, Seq2Seq, select
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
-from seq2seq.search.beam import Beam
-from seq2seq.text.batching import BOS, EOS, PAD, Batch, collate
+from seq2seq.search import Beam, MaskPredict, Sample, Search
+from seq2seq.text.batching import Batch, collate
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
+PAD = SPECIAL.pad
 
 MODELS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
 VOCAB = 13
@@ -35,6 +42,10 @@ SMALL = {
 # The vocabulary of both sides, and pairs, for models that fit themselves
 PIECES = ["<pad>", "<s>", "</s>", "<unk>", "▁a", "▁b", "▁c", "d", "▁e", "▁f", "▁g", "h", "▁i"]
 FITTED = [([5, 6, 7, 8], [9, 10, 11]), ([4], [12]), ([9, 12], [3, 4, 5]), ([5, 8], [9, 8])]
+PAIRS = [([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])]
+# The same vocabulary in another order: where each id is in it, and its special ids
+MOVED = [7, 3, 0, 5, 12, 1, 2, 4, 6, 8, 9, 10, 11]
+OTHER = SpecialIds(*MOVED[:4], mask=VOCAB)
 # What the YAMLs leave unchosen but promise to work, for every variant that has the key.
 CHOICES = [
     {},
@@ -119,7 +130,7 @@ def autoregressive(request: pytest.FixtureRequest) -> Autoregressive:
 
 @pytest.fixture
 def batch() -> Batch:
-    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])])
+    return collate(PAIRS, SPECIAL)
 
 
 def attention_of(model: Seq2Seq, batch: Batch) -> torch.Tensor:
@@ -127,6 +138,13 @@ def attention_of(model: Seq2Seq, batch: Batch) -> torch.Tensor:
     if weights is None:
         pytest.skip("this variant has no attention")
     return weights
+
+
+@torch.no_grad()
+def log_probabilities(model: Seq2Seq, batch: Batch) -> torch.Tensor:
+    memory = model.encode(batch.src, batch.src_mask)
+    states = model.hidden(batch.tgt_in, memory, weights=False).states
+    return model.log_probability(states, batch, memory)
 
 
 def test_encode_is_embedding_then_encoding(model, batch):
@@ -184,7 +202,7 @@ def test_a_step_without_weights_is_the_same(autoregressive, batch):
 
 def test_padding_changes_nothing(model, batch):
     wider = torch.nn.functional.pad(batch.src, (0, 3), value=PAD)
-    padded = Batch(wider, batch.tgt_in, batch.tgt_out, batch.num_tokens)
+    padded = replace(batch, src=wider)
     torch.testing.assert_close(model(padded).logits, model(batch).logits)
     torch.testing.assert_close(model.loss(padded), model.loss(batch))
 
@@ -194,7 +212,7 @@ def test_a_batch_equals_its_sentences_one_by_one(model, batch):
     for i in range(3):
         n, m = int(batch.src_mask[i].sum()), int((batch.tgt_out[i] != PAD).sum())
         one = slice(i, i + 1)
-        alone = Batch(batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m], m)
+        alone = Batch(batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m], m, PAD)
         output = model(alone)
         torch.testing.assert_close(output.logits[0], together.logits[i, :m])
         if together.attention is not None:
@@ -207,7 +225,7 @@ def test_the_future_is_hidden(autoregressive, batch):
     model = autoregressive
     changed = batch.tgt_in.clone()
     changed[:, 2:] = 4
-    other = Batch(batch.src, changed, batch.tgt_out, batch.num_tokens)
+    other = replace(batch, tgt_in=changed)
     torch.testing.assert_close(model(other).logits[:, :2], model(batch).logits[:, :2])
     assert not torch.allclose(model(other).logits[:, 2:], model(batch).logits[:, 2:])
 
@@ -216,7 +234,7 @@ def test_the_source_matters_to_its_last_word(model, batch):
     for position in range(4):
         changed = batch.src.clone()
         changed[0, position] = 12
-        other = Batch(changed, batch.tgt_in, batch.tgt_out, batch.num_tokens)
+        other = replace(batch, src=changed)
         assert not torch.allclose(model(other).logits[0], model(batch).logits[0], atol=1e-6)
 
 
@@ -238,7 +256,7 @@ def maps_of(model: Seq2Seq, batch: Batch) -> tuple[Maps, torch.Tensor, torch.Ten
 def test_which_maps_a_model_has(model, section, batch):
     maps, attention = model.maps(batch), model(batch).attention
     assert (maps.source is None) == (attention is None)
-    transformer = "heads" in section
+    transformer = any(isinstance(layer, SelfAttentionLayer) for layer in model.modules())
     assert (maps.target is not None, maps.encoder is not None) == (transformer, transformer)
     layers = section.get("encoder_layers", section.get("layers"))
     batch_size, src, tgt = 3, batch.src.size(1), batch.tgt_in.size(1)
@@ -302,9 +320,8 @@ def test_maps_of_a_batch_are_those_of_its_sentences(model, batch):
     maps, source, target = maps_of(model, batch)
     for i in range(3):
         n, m = int(source[i].sum()), int(target[i].sum())
-        alone = Batch(
-            batch.src[i : i + 1, :n], batch.tgt_in[i : i + 1, :m], batch.tgt_out[i : i + 1, :m], m
-        )
+        one = slice(i, i + 1)
+        alone = Batch(batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m], m, PAD)
         for own, all_maps, size in zip(
             model.maps(alone), maps, ((m, n), (m, m), (n, n)), strict=True
         ):
@@ -340,9 +357,7 @@ def test_the_loss_is_cross_entropy_over_real_tokens(autoregressive, batch, smoot
 
 
 def test_the_loss_in_evaluation_is_the_negative_log_probability(model, batch):
-    memory = model.encode(batch.src, batch.src_mask)
-    states = model.hidden(batch.tgt_in, memory, weights=False).states
-    log_probability = model.log_probability(states, batch, memory)
+    log_probability = log_probabilities(model, batch)
     assert log_probability.shape == (3,)
     torch.testing.assert_close(model.loss(batch), -log_probability.sum())
 
@@ -355,7 +370,7 @@ def test_search_returns_the_score_that_the_model_gives(autoregressive, batch):
         assert hypotheses
         for hypothesis in hypotheses:
             words = batch.src[i][batch.src_mask[i]][:-1].tolist()
-            forced = collate([(words, hypothesis.tokens)])
+            forced = collate([(words, hypothesis.tokens)], SPECIAL)
             score = -model.loss(forced).item()
             assert score == pytest.approx(hypothesis.log_probability, abs=1e-4)
             attention = model(forced).attention
@@ -411,7 +426,7 @@ def test_it_learns_to_reverse(section):
     pairs = [([a, b, c], [c, b, a]) for a, b, c in ((4, 5, 6), (7, 8, 9), (10, 11, 12), (6, 4, 12))]
     # A masked language model learns from a part of each target at a time.
     rate, steps = (1e-2, 200) if isinstance(model, Autoregressive) else (5e-3, 400)
-    batch, optimizer = collate(pairs), torch.optim.Adam(model.parameters(), lr=rate)
+    batch, optimizer = collate(pairs, SPECIAL), torch.optim.Adam(model.parameters(), lr=rate)
     for _ in range(steps):
         optimizer.zero_grad()
         (model.loss(batch) / batch.num_tokens).backward()
@@ -423,5 +438,71 @@ def test_it_learns_to_reverse(section):
     assert [group[0].tokens for group in found] == [target for _, target in pairs]
 
 
-def test_ids_agree():
-    assert (PAD, BOS, EOS) == (0, 1, 2)
+def moved(pairs: list[tuple[list[int], list[int]]]) -> list[tuple[list[int], list[int]]]:
+    return [([MOVED[i] for i in source], [MOVED[i] for i in target]) for source, target in pairs]
+
+
+def with_other_ids(section: dict[str, Any]) -> Seq2Seq:
+    """The model of `make` with the vocabulary in another order."""
+    other = copy.deepcopy(make(section))
+    other.special = OTHER
+    if other.fits:
+        pieces = [PIECES[MOVED.index(i)] for i in range(VOCAB)]
+        next(other.fit(moved(FITTED), pieces, pieces))
+        return other
+    rows = (VOCAB, VOCAB + 1) if isinstance(other, MaskedLM) else (VOCAB,)  # + 1: the mask
+    with torch.no_grad():
+        for parameter in other.parameters():
+            if len(parameter) in rows:
+                parameter[MOVED] = parameter[:VOCAB].clone()
+    return other
+
+
+class SameDraws(Sample):
+    """Sampling with random numbers that do not depend on the ids of the source."""
+
+    def uniform(self, src, mask, n_best, steps):
+        return torch.rand(len(src) * n_best, steps, generator=torch.Generator().manual_seed(1))
+
+
+LIMITS = {"max_length": 6, "length_ratio": 2.0, "length_extra": 2}
+
+
+def searches(model: Seq2Seq) -> list[Search]:
+    """Searches of each kind that decodes the model."""
+    if isinstance(model, MaskedLM):
+        return [MaskPredict(rounds=3, lengths=2, **LIMITS)]
+    beams = [Beam(beam=beam, length_penalty=1.0, **LIMITS) for beam in (1, 3)]
+    if model.fits:  # many pieces have exactly the same probability, so draws depend on their order
+        return beams
+    return [*beams, SameDraws(temperature=1.0, top_k=0, top_p=0.9, seed=1, **LIMITS)]
+
+
+def test_the_special_ids_may_be_others(section, batch):
+    """Output and loss are the same if the vocabulary has another order."""
+    model, other = make(section), with_other_ids(section)
+    others = collate(moved(PAIRS), OTHER)
+    with torch.no_grad():
+        expected, found = model(batch), other(others)
+    torch.testing.assert_close(found.logits[..., MOVED], expected.logits)
+    torch.testing.assert_close(found.attention, expected.attention)
+    torch.testing.assert_close(log_probabilities(other, others), log_probabilities(model, batch))
+    passes = [one.training_pass(own) for one, own in ((model, batch), (other, others))]
+    torch.testing.assert_close(passes[1][..., MOVED], passes[0])
+    for training in (False, True):
+        losses = []
+        for one, own in ((model, batch), (other, others)):
+            torch.manual_seed(1)  # of the masks in the training of a masked language model
+            losses.append(one.train(training).loss(own, 0.1))
+        torch.testing.assert_close(losses[1], losses[0])
+
+
+def test_translations_are_the_same_with_other_special_ids(section, batch):
+    model, other = make(section), with_other_ids(section)
+    others = collate(moved(PAIRS), OTHER)
+    for search in searches(model):
+        expected = search(model, batch.src, batch.src_mask)
+        found = search(other, others.src, others.src_mask)
+        for [one], [own] in zip(found, expected, strict=True):
+            assert one.tokens == [MOVED[i] for i in own.tokens]
+            assert one.score == pytest.approx(own.score, abs=1e-4)

@@ -1,5 +1,6 @@
 """The parts of the Transformer in combination: one pass against steps, sizes, and refusals."""
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -12,7 +13,11 @@ from seq2seq.errors import UserError
 from seq2seq.layers.cache import SourceCache, nbytes
 from seq2seq.models.base import select
 from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
-from seq2seq.text.batching import PAD, Batch, collate
+from seq2seq.text.batching import Batch, collate
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
+PAD = SPECIAL.pad
 
 WIDTH, HEADS, LAYERS, GROUPS, LATENT, ROTARY = 6, 4, 2, 2, 5, 4
 SMALL = {
@@ -52,7 +57,7 @@ def combination(kind: str, positions: str) -> dict[str, Any]:
 
 @pytest.fixture
 def batch() -> Batch:
-    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])])
+    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])], SPECIAL)
 
 
 @pytest.mark.parametrize(("kind", "positions"), [*product(KINDS, POSITIONS)])
@@ -122,7 +127,7 @@ def test_without_positions_the_encoder_ignores_the_order(batch):
     for positions in POSITIONS:
         model = make(**combination("multi_head", positions))
         logits = [
-            model(Batch(src, batch.tgt_in, batch.tgt_out, batch.num_tokens)).logits[0]
+            model(replace(batch, src=src)).logits[0]
             for src in (batch.src, batch.src[:, [3, 1, 0, 2, 4]])
         ]
         assert torch.allclose(*logits, atol=1e-4) == (positions == "none")

@@ -10,8 +10,12 @@ from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.word_for_word import WordForWord
 from seq2seq.search.beam import Beam
-from seq2seq.text.batching import UNK, collate
+from seq2seq.text.batching import collate
+from seq2seq.text.special_ids import SpecialIds
 from seq2seq.text.words import CONTINUES, SPACE, SYMBOL, kinds_of, spaced_of, spelling, split_words
+
+SPECIAL = SpecialIds()
+UNK = SPECIAL.unk
 
 PIECES = [
     "<pad>",
@@ -63,7 +67,7 @@ def fitted(shared: bool = True, target: list[str] = PIECES, **changes: object) -
 
 def greedy(model: WordForWord, text: str, target: list[str] = PIECES, **search: object) -> str:
     values = {"beam": 1, "length_penalty": 1.0, "max_length": 50, "length_ratio": 3.0, **search}
-    batch = collate([(ids(text), [])])
+    batch = collate([(ids(text), [])], SPECIAL)
     [[best]] = Beam(length_extra=5, **values)(model, batch.src, batch.src_mask)
     return " ".join(target[token] for token in best.tokens)
 
@@ -75,7 +79,7 @@ def test_each_word_becomes_its_most_probable_word_in_the_same_order() -> None:
 
 
 def test_letters_after_a_symbol_are_learned_as_a_word_after_a_space() -> None:
-    kinds, spaced = kinds_of(PIECES), spaced_of(PIECES)
+    kinds, spaced = kinds_of(PIECES, SPECIAL), spaced_of(PIECES, SPECIAL)
     assert [kinds[ID[piece]] for piece in ("▁the", "s", "'", "▁")] == [
         *(SPACE, CONTINUES, SYMBOL, SPACE)
     ]
@@ -96,7 +100,7 @@ def test_unknown_words_are_copied(unknown: str) -> None:
 
 def test_with_two_vocabularies_unknown_words_are_spelled_in_the_other() -> None:
     target = ["<pad>", "<s>", "</s>", "<unk>", "▁", "c", "a", "t", "m", "i", ".", "▁dog"]
-    rows = spelling(PIECES, target, 16)
+    rows = spelling(PIECES, target, 16, UNK)
     assert [target[i] for i in rows[ID["▁cat"]]] == ["▁", "c", "a", "t"]
     assert [target[i] for i in rows[ID["▁dog"]]] == ["▁dog"]
     assert rows[ID["'"]] == (UNK,)
@@ -108,6 +112,37 @@ def test_with_two_vocabularies_unknown_words_are_spelled_in_the_other() -> None:
     assert greedy(model, "▁cat ▁dog ' ami", target) == "▁ c a t ▁dog <unk> a m i"
 
 
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("unit", ["word", "piece"])
+def test_the_special_ids_may_be_others(unit: str, shared: bool) -> None:
+    def moved(pieces: list[str]) -> list[str]:
+        pad, bos, eos, unk, *rest = pieces
+        return [*rest[:3], eos, pad, *rest[3:5], unk, bos, *rest[5:]]
+
+    def translation(source: list[str], target: list[str], special: SpecialIds) -> str:
+        section = {"name": "word_for_word", "iterations": 5, "unit": unit, "words": 10}
+        section |= {"candidates": 3, "pieces": 4, "smoothing": 0.1}
+        sizes = {"source_vocab": len(source), "target_vocab": len(target), "shared_vocab": shared}
+        model = build("model", section, **sizes).eval()
+        model.special = special
+        pairs = [
+            ([source.index(x) for x in s.split()], [target.index(x) for x in t.split()])
+            for s, t in PAIRS
+        ]
+        next(model.fit(pairs, source, target))
+        text = "▁cat ▁the . ▁dog ▁l ' ami ▁ c a t <unk> ▁ami"
+        batch = collate([([source.index(piece) for piece in text.split()], [])], special)
+        search = Beam(beam=1, length_penalty=1.0, max_length=50, length_ratio=3.0, length_extra=5)
+        [[best]] = search(model, batch.src, batch.src_mask)
+        return " ".join(target[token] for token in best.tokens)
+
+    target = PIECES if shared else [piece for piece in PIECES if piece not in ("▁ami", "▁")]
+    expected = translation(PIECES, target, SPECIAL)
+    assert "<unk>" in expected
+    other = SpecialIds(pad=4, bos=8, eos=3, unk=7)
+    assert translation(moved(PIECES), moved(target), other) == expected
+
+
 @pytest.mark.parametrize("penalty", [0.0, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("beam", [1, 2, 5, 20])
 def test_the_plan_wins_whatever_the_search(penalty: float, beam: int) -> None:
@@ -117,7 +152,7 @@ def test_the_plan_wins_whatever_the_search(penalty: float, beam: int) -> None:
 
 
 def test_the_next_best_translations_use_other_words_of_the_table() -> None:
-    model, batch = fitted(smoothing=0.5), collate([(ids("▁the"), [])])
+    model, batch = fitted(smoothing=0.5), collate([(ids("▁the"), [])], SPECIAL)
     search = Beam(beam=3, length_penalty=0.0, max_length=9, length_ratio=2.0, length_extra=5)
     [group] = search(model, batch.src, batch.src_mask, n_best=3)
     table = [word for word, _ in model.lexicon[ID["▁the"],]]
@@ -128,7 +163,7 @@ def test_words_attend_to_the_source_word_in_their_place() -> None:
     # Whatever the target says: it has other words, more pieces and more words than the source.
     model = fitted()
     for target in ("▁cat s ▁il . ▁dog", "▁dog ▁dog ▁dog ▁dog ▁dog ▁dog ▁dog", "▁cat s ▁cat s ."):
-        batch = collate([(ids("▁the ▁cat s ."), ids(target))])
+        batch = collate([(ids("▁the ▁cat s ."), ids(target))], SPECIAL)
         weights = model(batch).attention[0, 0, 0]
         starts = [i for i, piece in enumerate(target.split()) if piece != "s"]
         places = [[1, 0, 0, 0, 0], [0, 0.5, 0.5, 0, 0], [0, 0, 0, 1, 0]] + 9 * [[0, 0, 0, 0, 1]]
@@ -139,17 +174,17 @@ def test_words_attend_to_the_source_word_in_their_place() -> None:
 def test_a_word_that_is_no_candidate_attends_to_one_source_word_with_all_its_pieces() -> None:
     # In the training text ▁cat is followed by s, so that the word is expected to go on.
     model = fitted()
-    weights = model(collate([(ids("▁dog ▁dog"), ids("▁cat s ▁cat s"))])).attention[0, 0, 0]
+    weights = model(collate([(ids("▁dog ▁dog"), ids("▁cat s ▁cat s"))], SPECIAL)).attention[0, 0, 0]
     assert weights.argmax(-1).tolist() == [0, 0, 1, 1, 2]
-    output = model(collate([(ids("▁dog ▁dog"), ids("▁cat s"))]))
+    output = model(collate([(ids("▁dog ▁dog"), ids("▁cat s"))], SPECIAL))
     torch.testing.assert_close(output.logits[0, 1].exp(), torch.full((len(PIECES),), 1 / 18))
 
 
 def test_every_target_has_a_finite_loss() -> None:
     model = fitted()
     for target in ("", "▁ami", "s s s s s", "▁ ▁ ▁ c a t ' ' '", " ".join(["▁il"] * 300)):
-        assert model.loss(collate([(ids("▁cat ."), ids(target))])).isfinite()
-    assert model.loss(collate([([], ids("▁cat"))])).isfinite()
+        assert model.loss(collate([(ids("▁cat ."), ids(target))], SPECIAL)).isfinite()
+    assert model.loss(collate([([], ids("▁cat"))], SPECIAL)).isfinite()
 
 
 def test_a_piece_can_be_a_word() -> None:
@@ -185,7 +220,7 @@ def test_a_damaged_table_is_refused(name: str, value: int) -> None:
         getattr(model, name)[0, 0] = value
         model.target.add_(0)  # as loading weights does
     with pytest.raises(UserError, match="the translation table of the model is damaged"):
-        model.encode(*(collate([([4], [])]).src, torch.ones(1, 2, dtype=torch.bool)))
+        model.encode(*(collate([([4], [])], SPECIAL).src, torch.ones(1, 2, dtype=torch.bool)))
 
 
 # --- as a run -------------------------------------------------------------------------------------

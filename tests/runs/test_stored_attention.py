@@ -1,11 +1,14 @@
 """Attention kept beside the translations: what is written is read, and nothing else is."""
 
+import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 from untrained_runs import ENGLISH, GERMAN, make_run, write_test_set
 
@@ -14,8 +17,9 @@ from seq2seq.commands.align import Sentence
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
+from seq2seq.interpret.maps import maps_of, word_map
 from seq2seq.runs import stored_attention
-from seq2seq.runs.stored_attention import FILE, MOST, WordAttention
+from seq2seq.runs.stored_attention import FILE, MOST, Columns, StoredMap, WordAttention
 from seq2seq.system.files import read_lines_checked, write_json, write_lines
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
@@ -118,6 +122,95 @@ def test_a_damaged_or_swollen_file_is_refused(kept):
         stored_attention.read(kept)
 
 
+# --- maps of self-attention ----------------------------------------------------------------------
+
+NAMES = ("words", "weights", "target", "encoder")
+SIDES = ["a", "b", END], ["c", END]
+SHAPES = [
+    (Columns("<s>", joint=False), {"layer": 1}, ["c", END], ["<s>", "c"], None),
+    (Columns(None, joint=False), {"layer": 1}, ["c", END], ["c", END], None),
+    (Columns("<s>", joint=True), {"layer": 1}, ["c", END], [*SIDES[0], "<s>", "c"], 3),
+    (Columns(None, joint=True), {"shift": True}, ["c", END], [*SIDES[0], "c", END], 3),
+]
+
+
+def write_maps(folder: Path, columns: Columns, rule: dict[str, Any]) -> Path:
+    """Write two lines, the second without words, with maps whose weights are all different."""
+    write_lines(folder / "hypothesis.txt", ["c", ""])
+    source, target = SIDES
+    read = [*source, *target] if columns.joint else target
+    maps = {
+        "target": StoredMap(target, read, np.arange(2 * len(read), dtype=np.uint8).reshape(2, -1)),
+        "encoder": StoredMap(source, source, np.arange(9, dtype=np.uint8).reshape(3, 3)),
+    }
+    target = target[:-1] if rule.get("shift") else target
+    weights = np.zeros((len(target), 3), dtype=np.uint8)
+    lines = [WordAttention(source, target, weights, maps), LINES[1]]
+    assert stored_attention.size_of_maps(lines) == 2 * len(read) + 9
+    stored_attention.write(folder, lines, rule, columns)
+    return folder / FILE
+
+
+@pytest.mark.parametrize(("columns", "rule", "rows", "words", "border"), SHAPES)
+def test_maps_are_read_with_the_words_of_their_rows_and_columns(
+    tmp_path, columns, rule, rows, words, border
+):
+    line, empty = stored_attention.read(write_maps(tmp_path, columns, rule))
+    assert empty.maps == {}
+    target, encoder = line.maps["target"], line.maps["encoder"]
+    assert (target.rows, target.columns, target.border) == (rows, words, border)
+    assert (encoder.rows, encoder.columns, encoder.border) == (SIDES[0], SIDES[0], None)
+    assert target.weights.ravel().tolist() == list(range(2 * len(words)))
+    assert encoder.weights.tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+def test_a_file_of_an_older_version_has_no_maps(kept):
+    assert [line.maps for line in stored_attention.read(kept)] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize(
+    ("changed", "columns", "reason"),
+    [
+        ({"rule": []}, {"begin": "<s>", "joint": False}, "rule"),
+        ({"encoder": None}, {"begin": "<s>", "joint": False}, "encoder"),
+        ({"encoder": np.zeros(8, dtype=np.uint8)}, {"begin": "<s>", "joint": False}, "reshape"),
+        (
+            {"target": np.zeros(5, dtype=np.uint8)},
+            {"begin": "<s>", "joint": False},
+            "5 weights of the map target, but its words need 4",
+        ),
+        (
+            {"target": np.full(4, 255, dtype=np.uint8)},
+            {"begin": "<s>", "joint": False},
+            "a row of line 1 sums to more than one",
+        ),
+        (
+            {"target": np.zeros((2, 2), dtype=np.uint8)},
+            {"begin": "<s>", "joint": False},
+            "target is not a vector of bytes",
+        ),
+        ({}, {"begin": 1, "joint": False}, "not described"),
+        ({}, {"begin": "<s>"}, "joint"),
+        ({}, {"begin": "<s>", "joint": 1}, "not described"),
+        ({}, {"begin": "<s>", "joint": False, "other": 1}, "other"),
+        ({}, None, "mapping"),
+    ],
+)
+def test_damaged_maps_are_refused_in_one_sentence(tmp_path, changed, columns, reason):
+    file = write_maps(tmp_path, Columns("<s>", joint=False), {})
+    with safe_open(file, "np") as opened:
+        label = json.loads(opened.metadata()["seq2seq"])
+        tensors = {name: opened.get_tensor(name) for name in NAMES}
+    label |= {"rule": changed["rule"]} if "rule" in changed else {}
+    tensors = {
+        name: one for name, one in (tensors | changed).items() if name in NAMES and one is not None
+    }
+    save_file(tensors, file, {"seq2seq": json.dumps(label | {"columns": columns})})
+    with pytest.raises(UserError, match="cannot be read as stored attention: ") as refused:
+        stored_attention.read(file)
+    assert reason in str(refused.value) and "\n" not in str(refused.value)
+
+
 # --- what evaluate keeps -------------------------------------------------------------------------
 
 
@@ -143,6 +236,34 @@ def test_evaluate_keeps_what_each_word_looked_at_by_the_runs_rule(run, tmp_path,
         assert line.target == drawn.target_words
         np.testing.assert_allclose(line.weights / 255, drawn.weights, atol=0.5 / 255 + 1e-6)
         assert line.target == [*hypothesis.split(), *([] if rule.shift else [END])]
+
+
+def test_evaluate_keeps_self_attention_of_models_that_have_it(run, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    evaluate(copy, device="cpu")
+    folder, translator = copy / "hyps" / "test", Translator(copy, device="cpu")
+    *lines, empty = stored_attention.read(folder / FILE)
+    assert empty.maps == {}
+    hypotheses = read_lines_checked(folder / "hypothesis.txt")
+    for forced, line in zip(
+        translator.force(zip(ENGLISH, hypotheses, strict=False), maps=True), lines, strict=True
+    ):
+        assert [*line.maps] == [name for name in maps_of(forced) if name != "source"]
+        for name, stored in line.maps.items():
+            drawn = word_map(translator, forced, name, Rule())
+            assert (stored.rows, stored.columns) == (drawn.rows, drawn.columns)
+            np.testing.assert_allclose(stored.weights / 255, drawn.weights, atol=0.5 / 255 + 1e-6)
+
+
+def test_self_attention_that_is_too_large_is_not_kept(tmp_path, monkeypatch, capsys):
+    folder = write_test_set(make_run(tmp_path, "transformer"))
+    monkeypatch.setattr(stored_attention, "MOST_MAPS", 10)
+    evaluate(folder, device="cpu")
+    assert "self-attention on test is not stored: it has " in " ".join(
+        capsys.readouterr().err.split()
+    )
+    lines = stored_attention.read(folder / "hyps" / "test" / FILE)
+    assert [line.maps for line in lines] == [{}, {}, {}]
 
 
 def test_a_model_without_attention_keeps_none(tmp_path):

@@ -11,15 +11,19 @@ from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_only import EncoderOnly
 from seq2seq.models.rnn import RNN
-from seq2seq.search.base import FORBIDDEN, Search
+from seq2seq.search.base import Search
 from seq2seq.search.beam import Beam
 from seq2seq.search.mask_predict import MaskPredict, lowest
 from seq2seq.search.sample import Sample
-from seq2seq.text.batching import EOS, PAD, pad
+from seq2seq.text.batching import pad
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
+BOS, EOS, PAD = SPECIAL.bos, SPECIAL.eos, SPECIAL.pad
 
 VOCAB = 11
 SOURCES = [[3, 4, 5, 4, 3, 9], [5], [4, 3, 7]]
-SRC = pad([[*words, EOS] for words in SOURCES])
+SRC = pad([[*words, EOS] for words in SOURCES], SPECIAL)
 LIMITS = {"max_length": 9, "length_ratio": 2.0, "length_extra": 2}
 SMALL = {"dim": 16, "heads": 2, "layers": 2, "feed_forward": 24, "dropout": 0.0}
 SMALL |= {"attention_dropout": 0.0, "largest_offset": 3}
@@ -61,7 +65,7 @@ def by_hand(model: EncoderOnly, source: list[int], length: int, rounds: int) -> 
     """Mask-predict of one sentence and length, as the paper describes it (section 3)."""
     src = torch.tensor([[*source, EOS]])
     memory = model.encode(src, src > 0)
-    tokens, log_p = [model.mask_id] * length, [0.0] * length
+    tokens, log_p = [model.special.mask] * length, [0.0] * length
     for number in range(rounds):
         count = length * (rounds - number) // rounds
         masked = sorted(range(length), key=lambda place: log_p[place])[:count]
@@ -70,10 +74,10 @@ def by_hand(model: EncoderOnly, source: list[int], length: int, rounds: int) -> 
         if not masked:
             break
         for place in masked:
-            tokens[place] = model.mask_id
+            tokens[place] = model.special.mask
         states = model.fill(torch.tensor([[*tokens, EOS]]), memory).states
         scores = model.project(states)[0].log_softmax(-1)
-        scores[:, [*FORBIDDEN, EOS]] = -torch.inf
+        scores[:, [PAD, BOS, EOS]] = -torch.inf
         for place in masked:
             log_p[place], tokens[place] = (one.item() for one in scores[place].max(-1))
     return tokens, sum(log_p)
@@ -112,7 +116,7 @@ def test_one_token_a_round_leaves_one_more_token_each_round():
     [[best]] = search(1, 1)(model, SRC[:1], SRC[:1] != PAD)
     length, model.seen = len(best.tokens), []
     search(length, 1)(model, SRC[:1], SRC[:1] != PAD)
-    masked = [int((one == model.mask_id).sum()) for one in model.seen]
+    masked = [int((one == model.special.mask).sum()) for one in model.seen]
     assert masked == list(range(length, 0, -1))
     assert length > 2
 
@@ -137,7 +141,7 @@ def test_tokens_that_are_not_masked_are_copied():
     search(5, 1)(model, SRC[:1], SRC[:1] != PAD)
     copied = 0
     for before, after in pairwise(model.seen):
-        kept = (before != model.mask_id) & (after != model.mask_id)
+        kept = (before != model.special.mask) & (after != model.special.mask)
         assert torch.equal(before[kept], after[kept])
         copied += int(kept.sum())
     assert copied > 4  # more than EOS
@@ -166,7 +170,7 @@ def test_attention_is_that_of_the_last_prediction():
     found = search(1, 2)(model, SRC, SRC != PAD, attention=True)
     for source, [best] in zip(SOURCES, found, strict=True):
         src = torch.tensor([[*source, EOS]])
-        tgt = torch.tensor([[*[model.mask_id] * len(best.tokens), EOS]])
+        tgt = torch.tensor([[*[model.special.mask] * len(best.tokens), EOS]])
         expected = model.fill(tgt, model.encode(src, src != PAD)).attention
         assert expected is not None
         torch.testing.assert_close(best.attention, expected[0].detach())
@@ -178,9 +182,9 @@ def test_attention_is_that_of_the_last_prediction():
 def test_neither_special_tokens_nor_the_mask_are_predicted():
     model = make()
     with torch.no_grad():
-        model.bias[[PAD, 1, EOS]] += 100
+        model.bias[[PAD, BOS, EOS]] += 100
     for [best] in search(3, 2)(model, SRC, SRC != PAD):
-        assert not {PAD, 1, EOS, model.mask_id} & set(best.tokens)
+        assert not {PAD, BOS, EOS, model.special.mask} & set(best.tokens)
 
 
 @pytest.mark.parametrize("cap", [1, 2])

@@ -18,11 +18,15 @@ from seq2seq.models.transformer import Transformer
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.beam import Beam
 from seq2seq.search.sample import Sample
-from seq2seq.text.batching import BOS, EOS, PAD, collate, pad
+from seq2seq.text.batching import collate, pad
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
+BOS, EOS, PAD = SPECIAL.bos, SPECIAL.eos, SPECIAL.pad
 
 VOCAB, WORDS = 6, (3, 4, 5)
 SOURCES = [[3, 4, 5, 4, 3], [5], [4, 3]]
-SRC = pad([[*words, EOS] for words in SOURCES])
+SRC = pad([[*words, EOS] for words in SOURCES], SPECIAL)
 DRAWS = 4000
 
 
@@ -78,7 +82,7 @@ def tokens(found: list[list[Hypothesis]]) -> list[list[list[int]]]:
 
 def log_probability(model: Autoregressive, source: list[int], target: list[int]) -> float:
     with torch.inference_mode():
-        return -model.loss(collate([(source, target)])).item()
+        return -model.loss(collate([(source, target)], SPECIAL)).item()
 
 
 def first_word(model: Autoregressive, temperature: float) -> dict[int, float]:
@@ -212,7 +216,7 @@ def test_attention_follows_the_words_to_their_end(model, search):
     for source, group in zip(SOURCES, found, strict=True):
         for hypothesis in group:
             with torch.inference_mode():
-                expected = model(collate([(source, hypothesis.tokens)])).attention
+                expected = model(collate([(source, hypothesis.tokens)], SPECIAL)).attention
             if expected is None:
                 assert hypothesis.attention is None
                 continue
@@ -238,7 +242,7 @@ def test_a_translation_without_end_is_ended_at_its_own_sentences_cap(
 ):
     caps = {"max_length": max_length, "length_ratio": length_ratio, "length_extra": length_extra}
     search = beam(1, **caps) if greedy else sample(**caps)
-    src = pad([[3] * length + [EOS] for length in lengths])
+    src = pad([[3] * length + [EOS] for length in lengths], SPECIAL)
     found = search(leaning(EOS, -50.0), src, src != PAD)
     expected = [
         max(1, min(max_length, math.floor(n * length_ratio + length_extra))) for n in lengths

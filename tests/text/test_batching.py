@@ -11,8 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seq2seq.errors import UserError
-from seq2seq.text.batching import BOS, EOS, PAD, collate, halve_on_out_of_memory, pack, pad
+from seq2seq.text.batching import collate, halve_on_out_of_memory, pack, pad
 from seq2seq.text.sampler import TokenBatches
+from seq2seq.text.special_ids import SpecialIds
+
+SPECIAL = SpecialIds()
+BOS, EOS, PAD = SPECIAL.bos, SPECIAL.eos, SPECIAL.pad
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=60)
 SEEDS = st.integers(0, 1000)
@@ -173,7 +177,7 @@ def test_pack_cuts_an_order_as_late_as_the_budget_allows(lengths, budget):
 
 
 def test_collate_puts_the_marks_and_the_padding_in_place():
-    batch = collate([([5, 6], [7]), ([8], [9, 10, 11]), ([], [])])
+    batch = collate([([5, 6], [7]), ([8], [9, 10, 11]), ([], [])], SPECIAL)
     assert batch.src.tolist() == [[5, 6, EOS], [8, EOS, PAD], [EOS, PAD, PAD]]
     assert batch.tgt_in.tolist() == [
         [BOS, 7, PAD, PAD],
@@ -192,19 +196,19 @@ def test_collate_puts_the_marks_and_the_padding_in_place():
 def test_ids_may_come_as_arrays():
     pairs = [([5, 6], [7]), ([8], [9, 10])]
     arrays = [tuple(np.array(ids, dtype=np.int32) for ids in pair) for pair in pairs]
-    found, expected = collate(arrays), collate(pairs)
+    found, expected = collate(arrays, SPECIAL), collate(pairs, SPECIAL)
     assert torch.equal(found.src, expected.src)
     assert torch.equal(found.tgt_out, expected.tgt_out)
 
 
 def test_pad_makes_a_rectangle_of_ids():
-    table = pad([[4], [5, 6, 7]])
+    table = pad([[4], [5, 6, 7]], SPECIAL)
     assert table.dtype == torch.int64
     assert table.tolist() == [[4, PAD, PAD], [5, 6, 7]]
 
 
 def test_a_batch_is_already_on_its_own_device():
-    batch = collate([([5], [6])])
+    batch = collate([([5], [6])], SPECIAL)
     assert batch.to(torch.device("cpu")) is batch
 
 

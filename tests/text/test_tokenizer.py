@@ -13,9 +13,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seq2seq.errors import UserError
-from seq2seq.text.batching import BOS, EOS, PAD, UNK
 from seq2seq.text.segmentation import draw_path, drop_merges
-from seq2seq.text.tokenizer import WORD_START, Tokenizer, Tokenizers
+from seq2seq.text.sentence_piece import SentencePiece
+from seq2seq.text.special_ids import SpecialIds
+from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.text.words import WORD_START
+
+SPECIAL = SpecialIds()
+BOS, EOS, PAD, UNK = SPECIAL.bos, SPECIAL.eos, SPECIAL.pad, SPECIAL.unk
 
 ENGLISH = [
     "A man is riding a horse.",
@@ -32,9 +37,9 @@ TEXTS = st.lists(st.text(LETTERS, min_size=1), max_size=8).map(" ".join)
 KINDS = pytest.mark.parametrize("kind", ["bpe", "unigram"])
 
 
-def learn(texts: list[str], kind: str = "bpe", vocab_size: int = 60, **choices) -> Tokenizer:
+def learn(texts: list[str], kind: str = "bpe", vocab_size: int = 60, **choices) -> SentencePiece:
     usual = {"character_coverage": 1.0, "normalization": "identity"}
-    return Tokenizer.train(texts, kind=kind, vocab_size=vocab_size, **usual | choices)
+    return SentencePiece.train(texts, kind=kind, vocab_size=vocab_size, **usual | choices)
 
 
 def pair(*, shared: bool) -> Tokenizers:
@@ -193,8 +198,8 @@ def test_samples_are_the_same_in_every_process(tmp_path):
     BOTH["bpe"].save(tmp_path / "tokenizer.model")
     program = (
         "import sys; from pathlib import Path; from random import Random; "
-        "from seq2seq.text.tokenizer import Tokenizer; "
-        "print(Tokenizer.load(Path(sys.argv[1])).sample(sys.argv[2], 0.5, Random(3)))"
+        "from seq2seq.text.sentence_piece import SentencePiece; "
+        "print(SentencePiece.load(Path(sys.argv[1])).sample(sys.argv[2], 0.5, Random(3)))"
     )
     words = [sys.executable, "-c", program, tmp_path / "tokenizer.model", SENTENCE]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -203,7 +208,7 @@ def test_samples_are_the_same_in_every_process(tmp_path):
 
 def test_saving_and_loading_change_nothing(tmp_path):
     BOTH["bpe"].save(tmp_path / "tokenizer.model")
-    loaded = Tokenizer.load(tmp_path / "tokenizer.model")
+    loaded = SentencePiece.load(tmp_path / "tokenizer.model")
     assert loaded.fingerprint == BOTH["bpe"].fingerprint
     assert loaded.encode([SENTENCE]) == BOTH["bpe"].encode([SENTENCE])
 
@@ -238,7 +243,7 @@ def test_a_damaged_model_is_refused_by_name(tmp_path, content):
     path = tmp_path / "tokenizer.model"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"tokenizer\.model is not a SentencePiece model"):
-        Tokenizer.load(path)
+        SentencePiece.load(path)
 
 
 def test_a_missing_model_is_refused_by_name(tmp_path):

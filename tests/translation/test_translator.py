@@ -23,10 +23,14 @@ from seq2seq.search.beam import Beam
 from seq2seq.search.sample import Sample
 from seq2seq.system.devices import pick_device
 from seq2seq.system.streams import ready_lines
-from seq2seq.text.batching import EOS, UNK, collate
+from seq2seq.text.batching import collate
+from seq2seq.text.special_ids import SpecialIds
 from seq2seq.translation.stream import filter_lines
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator, run_search, sampling
+
+SPECIAL = SpecialIds()
+EOS, UNK = SPECIAL.eos, SPECIAL.unk
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -160,7 +164,7 @@ def test_a_forced_target_is_scored_as_the_model_scores_it(translator):
     tokenizers = translator.tokenizers
     pair = tokenizers.source.encode([source])[0], tokenizers.target.encode([target])[0]
     with torch.inference_mode():
-        loss = translator.model.loss(collate([pair])).item()
+        loss = translator.model.loss(collate([pair], SPECIAL)).item()
     assert found.text == target
     assert found.log_probability == pytest.approx(-loss, abs=1e-4)
     if found.attention is not None:

@@ -33,7 +33,7 @@ def write(data: dict[str, Any], path: Path) -> None:
     Args:
         data: the data of the page, as returned by `seq2seq.compare.report.page.page`. The
             `attention` of each test set maps runs to attention files; runs without a file have no
-            heatmap.
+            heatmap. In the page, `maps` has the names of the maps of self-attention in each file.
         path: the file to write.
 
     Raises:
@@ -45,14 +45,12 @@ def write(data: dict[str, Any], path: Path) -> None:
         for r, run in enumerate(data["runs"])
         if (file := test["attention"].get(run["name"])) and Path(file).is_file()
     ]
-    attention = [
-        _data(f"attention-{t}-{r}", _packed(file, data["tests"][t]["lines"]))
-        for t, r, file in track(kept, "packing attention", total=len(kept), unit="files")
-    ]
-    tests = [
-        {**test, "attention": [r for of, r, _ in kept if of == t]}
-        for t, test in enumerate(data["tests"])
-    ]
+    attention, tests = [], [{**test, "attention": [], "maps": {}} for test in data["tests"]]
+    for t, r, file in track(kept, "packing attention", total=len(kept), unit="files"):
+        maps, chunks = _packed(file, tests[t]["lines"])
+        attention.append(_data(f"attention-{t}-{r}", chunks))
+        tests[t]["attention"].append(r)
+        tests[t]["maps"] |= {r: maps} if maps else {}
     report = _data("report", {**data, "tests": tests, "chunk": CHUNK})
     plotly = _plotly()
     style, script = _text("page.css"), "\n".join(['"use strict";', *map(_text, SCRIPTS)])
@@ -68,17 +66,33 @@ def write(data: dict[str, Any], path: Path) -> None:
         file.write(page.encode(errors="backslashreplace"))  # escapes lone surrogates as JSON does
 
 
-def _packed(path: Path, lines: int) -> list[str]:
-    """Read the attention of one run on one test set and compress it in blocks of CHUNK lines."""
+def _packed(path: Path, lines: int) -> tuple[list[str], list[str]]:
+    """Read the attention of one run on one test set and compress it in blocks of CHUNK lines.
+
+    Returns:
+        The names of the maps of self-attention, and the blocks.
+    """
     attention = stored_attention.read(path)
     if len(attention) != lines:
         raise UserError(
             f"{path} has {len(attention)} lines but the test set has {lines}: "
             "run `seq2seq evaluate` again"
         )
-    entries = [(line.source, line.target, line.weights.ravel().tolist()) for line in attention]
+    entries = [
+        (
+            line.source,
+            line.target,
+            line.weights.ravel().tolist(),
+            {
+                name: (one.rows, one.columns, one.weights.ravel().tolist(), one.border)
+                for name, one in line.maps.items()
+            },
+        )
+        for line in attention
+    ]
     chunks = (entries[first : first + CHUNK] for first in range(0, lines, CHUNK))
-    return [_pack(json.dumps(chunk, separators=(",", ":"))) for chunk in chunks]
+    names = {name: None for line in attention for name in line.maps}
+    return list(names), [_pack(json.dumps(chunk, separators=(",", ":"))) for chunk in chunks]
 
 
 def _pack(text: str) -> str:

@@ -1,6 +1,10 @@
-// Heatmaps of attention: a row per output word, a column per source word.
+// Heatmaps of attention: a row per output word, a column per source word; or of self-attention.
 
 const CELL = 22; // pixels per word
+
+const MAPS = {
+  source: "to the source", target: "to the target so far", encoder: "inside the encoder",
+};
 
 /** Attention of all runs on a test set; blocks of lines are decompressed when first needed. */
 class Attention {
@@ -9,14 +13,17 @@ class Attention {
     this.chunks = new Map();
   }
 
-  async of(run, line) {
+  /** Return a map; `source` are the words of the columns and `target` those of the rows. */
+  async of(run, line, map) {
     const file = `attention-${this.test}-${run}`;
     if (!this.chunks.has(file)) this.chunks.set(file, stored(file));
     const chunks = this.chunks.get(file);
     const index = Math.floor(line / report.chunk);
     if (typeof chunks[index] === "string") chunks[index] = unpack(chunks[index]).then(JSON.parse);
-    const [source, target, weights] = (await chunks[index])[line % report.chunk];
-    return { source, target, weights };
+    const [source, target, weights, others] = (await chunks[index])[line % report.chunk];
+    if (map === "source") return { source, target, weights, border: null };
+    const [rows, columns, values, border] = others[map] ?? [[], [], [], null];
+    return { source: columns, target: rows, weights: values, border };
   }
 }
 
@@ -32,8 +39,9 @@ function strongest(words, weights) {
 
 /** A heatmap. It calls `onPoint` with the row and column that the user points at. */
 class Heatmap {
-  constructor(name, { source, target, weights }, onPoint) {
-    Object.assign(this, { source, target, weights, onPoint, row: null, column: null });
+  constructor(name, map, { source, target, weights, border }, onPoint) {
+    Object.assign(this, { map, source, target, weights, onPoint, row: null, column: null });
+    const kind = map === "source" ? "" : `, ${MAPS[map]}`;
     const word = (className, text) => element("span", { class: className, dir: "auto" }, text);
     this.columns = source.map((text) => word("source", text));
     this.rows = target.map((text) => word("target", text));
@@ -44,12 +52,17 @@ class Heatmap {
       "div",
       {
         class: "grid", tabindex: "0", role: "group",
-        "aria-label": `Heatmap of ${name}; move with the arrow keys`,
+        "aria-label": `Heatmap of ${name}${kind}; move with the arrow keys`,
       },
       ...this.columns, ...this.rows, this.canvas(), ...this.overlays,
     );
     this.grid.style.gridTemplateColumns = `auto repeat(${source.length}, ${CELL}px)`;
     this.grid.style.gridTemplateRows = `auto repeat(${target.length}, ${CELL}px)`;
+    if (border !== null) {
+      const line = element("div", { class: "border", "aria-hidden": "true" });
+      line.style.gridArea = `1 / ${border + 2} / -1 / auto`;
+      this.grid.append(line);
+    }
     this.columns.forEach((label, place) => { label.style.gridArea = `1 / ${place + 2}`; });
     this.rows.forEach((label, place) => { label.style.gridArea = `${place + 2} / 1`; });
     this.grid.addEventListener("pointermove", (event) => onPoint(this, ...this.pointed(event)));
@@ -60,7 +73,7 @@ class Heatmap {
     this.grid.addEventListener("blur", () => onPoint(this, null, null));
     this.grid.addEventListener("keydown", (event) => this.key(event));
     this.figure = element(
-      "figure", { class: "heatmap" }, element("figcaption", {}, named(name)),
+      "figure", { class: "heatmap" }, element("figcaption", {}, named(name), kind),
       element("div", { class: "scroll" }, this.grid), this.readout,
     );
   }
@@ -151,11 +164,12 @@ function drawHeatmaps(entries) {
   const maps = [];
   const onPoint = (origin, row, column) => {
     for (const map of maps) {
-      const sameSource = map.source.length === origin.source.length;
+      const sameSource = map === origin || (map.map !== "target" && origin.map !== "target"
+        && map.source.length === origin.source.length);
       map.highlight(map === origin ? row : null, sameSource ? column : null);
       map.readout.textContent = map === origin ? map.describe(row, column) : "";
     }
   };
-  maps.push(...entries.map(([name, attention]) => new Heatmap(name, attention, onPoint)));
+  maps.push(...entries.map(([name, map, found]) => new Heatmap(name, map, found, onPoint)));
   $("#heatmaps").replaceChildren(...maps.map((map) => map.figure));
 }

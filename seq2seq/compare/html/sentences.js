@@ -156,11 +156,16 @@ class Sentences {
   /** Draw the selected heatmaps, unless another line has been selected in the meantime. */
   async drawAttention() {
     const line = this.chosen;
-    const runs = [...document.querySelectorAll("#shown input:checked")].map((box) => box.value);
-    const weights = await Promise.all(runs.map((run) => this.attention.of(run, line)));
-    const entries = weights.map((found, index) => [report.runs[runs[index]].name, found]);
+    const checked = (id) =>
+      [...document.querySelectorAll(`#${id} input:checked`)].map((box) => box.value);
+    const maps = $("#maps").hidden ? ["source"] : checked("maps");
+    const shown = checked("shown").flatMap((run) => maps
+      .filter((map) => map === "source" || this.maps[run]?.includes(map))
+      .map((map) => [run, map]));
+    const entries = await Promise.all(shown.map(async ([run, map]) =>
+      [report.runs[run].name, map, await this.attention.of(run, line, map)]));
     if (line !== this.chosen || this !== sentences) return;
-    drawHeatmaps(entries.filter(([, { source }]) => source.length));
+    drawHeatmaps(entries.filter(([, , { source }]) => source.length));
   }
 }
 
@@ -173,7 +178,7 @@ function options(id, entries) {
 
 /** Show the sentences of a test set. */
 function drawSentences(test) {
-  const kept = report.tests[test].attention;
+  const { attention: kept, maps } = report.tests[test];
   const first = report.systems.map((system) => report.runs.findIndex(
     (run, index) => run.system === system.name && kept.includes(index)));
   $("#shown").replaceChildren($("#shown legend"), ...kept.map((run) => {
@@ -181,10 +186,16 @@ function drawSentences(test) {
     box.checked = first.includes(run);
     return element("label", {}, box, named(report.runs[run].name));
   }));
-  const without = report.runs.filter((_, run) => !kept.includes(run)).map((run) => run.name);
-  $("#missing").textContent = !without.length ? ""
-    : `No attention is stored for ${without.join(", ")}. `
-      + "seq2seq evaluate stores it for models that have attention.";
+  $("#maps").hidden = $("#about-maps").hidden = !Object.keys(maps).length;
+  const missing = (what, runs) => {
+    const names = report.runs.filter((_, run) => runs.includes(run)).map((run) => run.name);
+    return !names.length ? ""
+      : `No ${what} is stored for ${names.join(", ")}. `
+        + `seq2seq evaluate stores it for models that have ${what}. `;
+  };
+  const all = [...report.runs.keys()];
+  $("#missing").textContent = missing("attention", all.filter((run) => !kept.includes(run)))
+    + missing("self-attention", kept.filter((run) => !(run in maps)));
   sentences = new Sentences(test);
 }
 
@@ -199,7 +210,9 @@ function startSentences() {
     field(id).addEventListener("input", () => sentences.filter());
   }
   field("against").addEventListener("input", () => sentences.show());
-  $("#shown").addEventListener("input", () => sentences.drawAttention());
+  for (const id of ["shown", "maps"]) {
+    field(id).addEventListener("input", () => sentences.drawAttention());
+  }
   $("#list").addEventListener("scroll", () => sentences.draw());
   $("#list").addEventListener("keydown", (event) => sentences.key(event));
 }

@@ -98,7 +98,7 @@ def axes(comparison: Comparison) -> Rows:
 
 
 def measures(comparison: Comparison) -> Rows:
-    """Yield exact match, agreement, perplexity, alignment and cost, as far as they are known."""
+    """Yield exact match, agreement, pronouns, perplexity, alignment and cost, as far as known."""
     for test in comparison.tests:
         columns = columns_of(comparison, test, SINGLE | ALIGNMENT)
         for place, system in enumerate(comparison.systems):

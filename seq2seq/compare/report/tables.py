@@ -125,13 +125,15 @@ def axes(test: TestSet) -> Iterator[Table]:
             [name, *(f"{point.value:.1f}" for point in points)]
             for name, points in axis.points.items()
         ]
-        yield Table(axis.title, head, rows, f"Columns: {axis.x} (number of sentences).")
+        note = f"Columns: {axis.x} (number of sentences). {axis.note}"
+        yield Table(axis.title, head, rows, note.strip())
 
 
 # Column -> keys in scores.json
 SINGLE = {
     "exact match %": ("exact_match", "score"),
     "agreement %": ("agreement", "score"),
+    "pronouns %": ("pronoun", "score"),
     "perplexity": ("perplexity", "score"),
     "pseudo-perplexity": ("pseudo_perplexity", "score"),
 }
@@ -166,7 +168,7 @@ def optional(comparison: Comparison, test: TestSet) -> Iterator[Table]:
 
 
 def further(comparison: Comparison, test: TestSet) -> Table | None:
-    """Build the table of exact match, agreement and perplexity; None if none is known."""
+    """Build the table of exact match, agreement, pronouns and perplexity; None if none is known."""
     columns = columns_of(comparison, test, SINGLE)
     columns = {name: column for name, column in columns.items() if any(column)}
     if not columns:

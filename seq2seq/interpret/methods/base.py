@@ -124,7 +124,11 @@ def in_batches(
 
     def measured(rows: NDArray[np.integer[Any]]) -> Tensor:
         chosen = rows.tolist()
-        return work(collate([pairs[i] for i in chosen]).to(device), chosen).float().cpu()
+        return (
+            work(collate([pairs[i] for i in chosen], translator.model.special).to(device), chosen)
+            .float()
+            .cpu()
+        )
 
     for batch in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
         for rows, found in halve_on_out_of_memory(batch, measured):

@@ -5,7 +5,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seq2seq.interpret.methods.base import UnsupportedModelError
-from seq2seq.text.batching import BOS, EOS, PAD, UNK
 from seq2seq.translation.translator import Translator
 
 CHUNK = 1 << 14  # vectors computed at once
@@ -32,7 +31,7 @@ def mean_vectors(translator: Translator, length: int) -> Float[Tensor, "src widt
         )
     device = next(model.parameters()).device
     pieces = range(len(translator.tokenizers.source))
-    ids = torch.tensor([i for i in pieces if i not in (PAD, BOS, EOS, UNK)], device=device)
+    ids = torch.tensor([i for i in pieces if i not in model.special.pieces], device=device)
     total = torch.zeros(())
     for chunk in ids.split(max(1, CHUNK // length)):
         vectors = model.embed_source(chunk.unsqueeze(1).expand(-1, length))
@@ -47,5 +46,6 @@ def with_words_hidden(
 ) -> Float[Tensor, "batch src width"]:
     """Replace the vectors of all pieces by the mean, except those of `</s>` and padding."""
     mean = mean_vectors(translator, src.size(1)).to(embedded)
-    kept = (src == EOS) | (src == PAD)
+    special = translator.model.special
+    kept = (src == special.eos) | (src == special.pad)
     return torch.where(kept.unsqueeze(-1), embedded, mean)

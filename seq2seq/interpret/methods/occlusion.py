@@ -24,7 +24,7 @@ from seq2seq.interpret.methods.base import (
     source_words,
 )
 from seq2seq.interpret.methods.baseline import mean_vectors
-from seq2seq.text.batching import UNK, Batch
+from seq2seq.text.batching import Batch
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
@@ -58,8 +58,9 @@ class Occlusion(Method):
     ) -> list[Float[Tensor, "1 1 tgt src"]]:
         """Return the differences of each translation; the column of `</s>` is zero."""
         pairs, words = encoded(translator, translations), [source_words(one) for one in tables]
+        unk = translator.model.special.unk
         variants = [
-            self.variant(pair, hidden)
+            self.variant(pair, hidden, unk)
             for pair, own in zip(pairs, words, strict=True)
             for hidden in ([], *own)
         ]
@@ -74,13 +75,13 @@ class Occlusion(Method):
             maps.append(values)
         return maps
 
-    def variant(self, pair: Pair, hidden: Sequence[int]) -> Variant:
-        """Return a pair with the given source pieces hidden."""
+    def variant(self, pair: Pair, hidden: Sequence[int], unk: int) -> Variant:
+        """Return a pair with the given source pieces hidden; `unk` is the id of `<unk>`."""
         source, target = pair
         if self.hide == "mean":
             return Variant(pair, list(hidden))
         if self.hide == "unk":
-            changed = [UNK if i in hidden else piece for i, piece in enumerate(source)]
+            changed = [unk if i in hidden else piece for i, piece in enumerate(source)]
         else:
             changed = [piece for i, piece in enumerate(source) if i not in hidden]
         return Variant((changed, target), [])

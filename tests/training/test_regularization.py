@@ -1,0 +1,282 @@
+"""Dropout keys, initialization, word dropout, R-Drop and the moving average of the weights."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from seq2seq.compose import model_settings
+from seq2seq.config import build
+from seq2seq.errors import UserError
+from seq2seq.models.base import Seq2Seq
+from seq2seq.runs.weights import read_tensors, read_weights
+from seq2seq.text.batching import Batch, collate
+from seq2seq.text.special_ids import SpecialIds
+from seq2seq.text.word_dropout import drop_words
+from seq2seq.training.moving_average import MovingAverage
+
+SPECIAL = SpecialIds()
+PAD, BOS, EOS, UNK = SPECIAL.pieces
+SIZES = {"dim": 16, "heads": 2, "feed_forward": 20, "embedding": 12, "align_dim": 8}
+SIZES |= {"readout_dim": 12, "encoder_layers": 1, "decoder_layers": 1, "layers": 1}
+BY_GRADIENTS = ["transformer", "decoder_only", "bahdanau", "luong", "rnn", "lstm"]
+
+
+def made(name: str, **keys: object) -> Seq2Seq:
+    section = model_settings(name)
+    section |= {key: size for key, size in SIZES.items() if key in section} | keys
+    torch.manual_seed(0)
+    return build("model", section, source_vocab=13, target_vocab=13, shared_vocab=False)
+
+
+def batch() -> Batch:
+    return collate([([5, 6, 7, 8], [9, 10, 11]), ([4, 3], [12]), ([9], [3, 4, 5, 6, 7])], SPECIAL)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return read_weights(run / "model.safetensors")
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+# --- dropout -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "keys"),
+    [
+        ("transformer", ("embedding_dropout", "activation_dropout")),
+        ("decoder_only", ("embedding_dropout", "activation_dropout")),
+        ("encoder_only", ("embedding_dropout", "activation_dropout")),
+        ("transformer_modern", ("embedding_dropout", "activation_dropout")),
+        ("bahdanau", ("embedding_dropout", "readout_dropout")),
+        ("rnn", ("embedding_dropout", "readout_dropout")),
+        ("elman", ("embedding_dropout", "readout_dropout")),
+    ],
+)
+def test_null_is_the_same_as_the_value_of_dropout(model, keys):
+    """And each key changes the loss, so that none is without effect."""
+
+    def loss(**given: float | None) -> float:
+        model_ = made(model, dropout=0.3, **given)
+        torch.manual_seed(1)
+        return model_.loss(batch()).item()
+
+    plain = loss(**dict.fromkeys(keys))
+    assert loss() == plain
+    assert loss(**dict.fromkeys(keys, 0.3)) == plain
+    for key in keys:
+        assert loss(**{key: 0.0}) != plain
+
+
+def test_dropout_of_the_context_is_that_of_the_encoder_states():
+    model = made("bahdanau", dropout=0.0, context_dropout=0.5)
+    torch.manual_seed(1)
+    states = model.encode(batch().src, batch().src_mask).states
+    assert 0.2 < (states == 0).float().mean() < 0.9
+    plain = made("bahdanau", dropout=0.0).encode(batch().src, batch().src_mask).states
+    assert (plain[batch().src_mask] == 0).sum() == 0
+
+
+def test_all_dropouts_off_are_the_evaluation_mode():
+    off = dict.fromkeys(("dropout", "attention_dropout"), 0.0)
+    model = made("transformer", **off)
+    assert model.loss(batch()).item() == model.eval().loss(batch()).item()
+
+
+# --- initialization and normalization ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["transformer", "decoder_only", "encoder_only"])
+@pytest.mark.parametrize("attention", ["multi_head", "grouped_query", "latent"])
+def test_initializations_of_attention(model, attention):
+    keys = {"dim": 64, "attention": attention} if model != "encoder_only" else {"dim": 64}
+    keys |= {"key_value_heads": 1} if keys.get("attention") == "grouped_query" else {}
+    plain = dict(made(model, **keys).named_parameters())
+    xavier = dict(made(model, **keys, attention_init="xavier").named_parameters())
+    joint = dict(made(model, **keys, attention_init="joint").named_parameters())
+    small = dict(made(model, **keys, attention_init="small").named_parameters())
+    assert all(torch.equal(plain[name], xavier[name]) for name in plain)
+    changed = 0
+    for name, weight in plain.items():
+        matrix = weight.dim() == 2 and "norm" not in name
+        inside = matrix and any(part in name for part in (".query", ".key", ".value", ".latent."))
+        if inside:
+            torch.testing.assert_close(joint[name], weight * math.sqrt(0.5))
+            changed += 1
+        else:
+            assert torch.equal(joint[name], weight), name
+        if matrix and (inside or name.endswith("out.weight")):
+            assert small[name].std().item() == pytest.approx(math.sqrt(2 / (5 * 64)), rel=0.15)
+    assert changed >= 3
+
+
+def test_scale_norm_has_one_weight_and_fixes_the_length():
+    """The output has the length g = sqrt(dim) at first (Nguyen and Salazar 2019, equation 4)."""
+    model = made("transformer", normalization="scale")
+    norms = {n: p for n, p in model.named_parameters() if n.endswith("norm.weight") or "norms" in n}
+    assert {p.numel() for p in norms.values()} == {1}
+    layer = model.norms[0]
+    x = torch.randn(2, 3, 16)
+    torch.testing.assert_close(layer(x).norm(dim=-1), torch.full((2, 3), 4.0))
+    torch.testing.assert_close(layer(x), 4 * x / x.norm(dim=-1, keepdim=True))
+    assert torch.isfinite(layer(torch.zeros(1, 1, 16))).all()
+    assert layer(x.bfloat16()).dtype == torch.bfloat16
+
+
+# --- word dropout --------------------------------------------------------------------------------
+
+
+def test_word_dropout_replaces_tokens_but_not_special_ones():
+    torch.manual_seed(0)
+    given = collate([(list(range(4, 40)), list(range(40, 90)))] * 50 + [([5], [6])], SPECIAL)
+    found = drop_words(given, SPECIAL, source=0.1, target=0.3)
+    for before, after, share in ((given.src, found.src, 0.1), (given.tgt_in, found.tgt_in, 0.3)):
+        special = (before == PAD) | (before == BOS) | (before == EOS)
+        assert torch.equal(before[special], after[special])
+        assert set(after[before != after].tolist()) == {UNK}
+        assert (before != after)[~special].float().mean().item() == pytest.approx(share, abs=0.03)
+    assert torch.equal(found.tgt_out, given.tgt_out) and found.num_tokens == given.num_tokens
+
+
+def test_word_dropout_that_is_off_draws_no_random_numbers():
+    state = torch.get_rng_state()
+    given = batch()
+    assert drop_words(given, SPECIAL, source=0.0, target=0.0) is given
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# --- R-Drop --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", BY_GRADIENTS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_r_drop_is_that_of_two_passes_with_these_masks(model, smoothing):
+    """Value and gradients are those of the formula of the paper on all logits (equation 4)."""
+    alpha, twice = 5.0, batch().twice()
+
+    def chunked(model_: Seq2Seq) -> torch.Tensor:
+        return model_.loss(twice, smoothing, alpha)
+
+    def naive(model_: Seq2Seq) -> torch.Tensor:
+        logits = model_(twice).logits
+        loss = F.cross_entropy(
+            logits.mT, twice.tgt_out, ignore_index=PAD, reduction="sum", label_smoothing=smoothing
+        )
+        first, second = logits.log_softmax(-1).chunk(2)
+        real = batch().tgt_out != PAD
+        for p, q in ((first[real], second[real]), (second[real], first[real])):
+            loss = loss + alpha / 2 * F.kl_div(q, p, reduction="sum", log_target=True)
+        return loss
+
+    results = []
+    for function in (chunked, naive):
+        model_ = made(model, dropout=0.4)
+        torch.manual_seed(3)
+        loss = function(model_)
+        loss.backward()
+        results.append(
+            [loss.detach(), *(p.grad for p in model_.parameters() if p.grad is not None)]
+        )
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
+
+
+def test_without_dropout_r_drop_would_add_nothing():
+    model = made("transformer", dropout=0.0, attention_dropout=0.0)
+    found = model.loss(batch().twice(), 0.1, 5.0) / 2
+    torch.testing.assert_close(found, model.loss(batch(), 0.1))
+
+
+# --- moving average ------------------------------------------------------------------------------
+
+
+def test_the_moving_average_is_that_of_its_definition():
+    model = torch.nn.Linear(2, 1)
+    average, expected = MovingAverage(model, 0.5), model.weight.detach().clone()
+    for step in range(1, 6):
+        with torch.no_grad():
+            model.weight.add_(step)
+        average.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * model.weight.detach()
+    now = model.weight.detach().clone()
+    with average.installed():
+        torch.testing.assert_close(model.weight.detach(), expected)
+    assert torch.equal(model.weight, now)
+
+
+# --- training ------------------------------------------------------------------------------------
+
+LONG = ["train.max_steps=12", "train.validate_every=4", "model.dropout=0.3"]
+NEW = [
+    "train.r_drop=3",
+    "train.source_word_dropout=0.2",
+    "train.target_word_dropout=0.1",
+    "train.ema=0.9",
+    "tokenizer.sampling=0.2",
+    "train.accumulate=2",
+]
+
+
+@pytest.mark.parametrize("model", ["transformer", "bahdanau"])
+def test_a_resumed_training_is_the_same_as_an_uninterrupted_one(fit, model):
+    whole = fit(model, *LONG, *NEW, name="whole")
+    fit(model, *LONG, *NEW, "train.max_steps=5", name="parts")
+    parts = fit(model, *LONG, *NEW, name="parts")
+    assert same(weights(whole), weights(parts))
+    tensors = [read_tensors(max((run / "state").iterdir()))[0] for run in (whole, parts)]
+    assert any(name.startswith("average.") for name in tensors[0])
+    assert same(*tensors)
+
+
+def test_the_moving_average_is_validated_and_kept_and_changes_no_update(fit):
+    plain, averaged = fit("rnn", *LONG, name="plain"), fit("rnn", *LONG, "train.ema=0.9")
+    tensors = [read_tensors(max((run / "state").iterdir()))[0] for run in (plain, averaged)]
+    own = {name: t for name, t in tensors[1].items() if not name.startswith("average.")}
+    assert same(tensors[0], own)
+    assert not same(weights(plain), weights(averaged))
+    newest = max((averaged / "checkpoints").iterdir())
+    average = {n.removeprefix("average."): t for n, t in tensors[1].items() if n not in own}
+    assert same(read_weights(newest), average)
+
+
+@pytest.mark.parametrize("keys", [["train.r_drop=2"], ["train.source_word_dropout=0.3"]])
+def test_each_changes_the_weights(fit, keys):
+    assert not same(weights(fit("rnn", *LONG, name="plain")), weights(fit("rnn", *LONG, *keys)))
+
+
+@pytest.mark.parametrize(
+    ("model", "words", "message"),
+    [
+        ("encoder_only", ["train.r_drop=1"], r"train\.r_drop=1\.0 has no effect on EncoderOnly"),
+        ("encoder_only", ["train.target_word_dropout=0.1"], "target_word_dropout=0.1 has no eff"),
+        ("transformer", ["train.r_drop=1"], "without dropout.*set model.dropout"),
+        ("bahdanau", ["train.r_drop=1"], "without dropout"),
+        ("rnn", ["train.ema=0.9", "train.average=3"], "both average the weights"),
+        ("rnn", ["train.ema=1"], "train.ema=1.* must be below 1"),
+        ("rnn", ["train.r_drop=-1"], "train.r_drop=-1.* must be at least 0"),
+        ("rnn", ["train.source_word_dropout=1"], "must be below 1"),
+    ],
+)
+def test_what_has_no_effect_is_refused(fit, model, words, message):
+    with pytest.raises(UserError, match=message):
+        fit(model, *words)
+
+
+@pytest.mark.parametrize("key", ["r_drop=1", "ema=0.9", "source_word_dropout=0.1"])
+def test_a_model_that_fits_itself_refuses_them(command, tiny, key):
+    command("train", *tiny("word_for_word")[:4], "model=word_for_word", f"train.{key}").must_refuse(
+        f"train.{key.partition('=')[0]} has no effect on model=word_for_word"
+    )
+
+
+def test_dropout_inside_a_recurrent_network_is_enough_for_r_drop(fit):
+    words = ["model.layers=2", "model.dropout=0.2", "model.embedding_dropout=0"]
+    run = fit("rnn", *words, "model.readout_dropout=0", "train.r_drop=1")
+    assert json.loads((run / "run.json").read_text("utf-8"))["status"] == "finished"
