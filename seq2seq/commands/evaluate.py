@@ -12,6 +12,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret import alignment
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.methods.attention import NoAttentionError
+from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
@@ -161,7 +162,6 @@ def store_attention(
     """Write the map of a rule between the words of each pair, unless there is no attention.
 
     The translations are force-decoded in batches, which takes a fraction of the time of the search.
-    Of self-attention, the layer and head of the default rule are kept, if they are not too large.
     """
     lines = []
     found = alignment.explain_pairs(translator, pairs, rule)
@@ -172,7 +172,8 @@ def store_attention(
             lines.append(word_attention(explained, rule))
     except NoAttentionError:
         return
-    stored_attention.write(folder, lines, rule.record())
+    lines, columns = with_self_attention(translator, folder.name, pairs, lines)
+    stored_attention.write(folder, lines, rule.record(), columns)
 
 
 def word_attention(explained: alignment.Explained, rule: Rule) -> stored_attention.WordAttention:

@@ -74,6 +74,11 @@ class Panel(NamedTuple):
         """The first column under each title of the columns."""
         return [0] if self.border is None else [0, self.border]
 
+    def room(self, cell: float) -> float:
+        """Return the width up to the end of the titles of the columns, in inches."""
+        ends = zip(self.starts, self.columns, strict=False)
+        return max((start * cell + 0.055 * len(title) for start, title in ends), default=0.0)
+
 
 def check_length(panels: Iterable[Panel], path: Path) -> None:
     """Check that the matrices are not too large for a figure.
@@ -135,7 +140,7 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
         talls = [cell * len(panel.target) for panel in panels]
         above = max(longest(figure, panel.source[::every]) for panel in panels) + 0.15
         slots = [
-            max(margin + wide, SLOT if panel.title else 0.0)
+            max(margin + wide, SLOT if panel.title else 0.0, margin + panel.room(cell))
             for margin, wide, panel in zip(margins, wides, panels, strict=True)
         ]
         width, height = sum(slots) + GAP * (len(panels) - 1), max(talls) + above

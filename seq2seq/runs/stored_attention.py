@@ -106,11 +106,6 @@ def _joined(matrices: Sequence[UInt8[ndarray, "_ _"]]) -> UInt8[ndarray, " lengt
     return np.concatenate([np.empty(0, dtype=np.uint8), *(one.ravel() for one in matrices)])
 
 
-def size_of_maps(lines: Sequence[WordAttention]) -> int:
-    """Return the size of all maps of self-attention in bytes."""
-    return sum(one.weights.size for line in lines for one in line.maps.values())
-
-
 def read(path: Path) -> list[WordAttention]:
     """Read the attention of each hypothesis.
 
