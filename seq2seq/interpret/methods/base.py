@@ -27,7 +27,8 @@ class SourceMap(NamedTuple):
     Attributes:
         method: the name of the method.
         signed: if True, values are in nats, and a negative value means that the source piece makes
-            the target piece less probable. If False, every row is a distribution.
+            the target piece less probable. If False, every row is a distribution, or zero if no
+            source piece adds anything.
         values: a row for each target piece and a column for each source piece.
     """
 
