@@ -31,8 +31,8 @@ from seq2seq.translation.translator import Translator
 class Alti(Method):
     """The contribution of each source position to each source attention layer of a Transformer.
 
-    Rows are divided by their sums; the contribution of the residual input is left out. A row is zero
-    if no position makes the norm larger.
+    Rows are divided by their sums; the contribution of the residual input is left out. A row is
+    zero if no position makes the norm larger.
     """
 
     name, signed = "alti", False
