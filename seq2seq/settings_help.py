@@ -4,17 +4,10 @@ import shutil
 import textwrap
 from typing import Any
 
-from seq2seq import compose
-from seq2seq.config import (
-    SECTION_PACKAGES,
-    SHARED_KEYS,
-    SUPPLIED_KEYS,
-    Config,
-    describe,
-    locate,
-    meanings,
-    schema,
-)
+from seq2seq import config_files, train_arguments
+from seq2seq.config import Config
+from seq2seq.plugins import SECTION_PACKAGES, SHARED_KEYS, SUPPLIED_KEYS, locate
+from seq2seq.schema import describe, meanings, schema
 
 OPTION_LINES = [
     "Options:",
@@ -28,7 +21,7 @@ OPTION_LINES = [
 
 def help_text(words: list[str]) -> str:
     """Return the help of `seq2seq train`: groups and choices; keys, values, descriptions, types."""
-    composed = compose.composed_for_help(words)
+    composed = train_arguments.composed_for_help(words)
     composed["name"] = "DATA-MODEL-SEED"
     lines = [
         "Usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
@@ -41,9 +34,8 @@ def help_text(words: list[str]) -> str:
         "",
         "Groups:",
     ]
-    lines += [
-        f"  {group + '=':<12} {' | '.join(compose.choices_of(group))}" for group in compose.groups()
-    ]
+    for group in config_files.groups():
+        lines.append(f"  {group + '=':<12} {' | '.join(config_files.choices_of(group))}")
     lines += ["", "Keys (data, model and search have the keys of the selected choice):"]
     top = meanings(Config)
     for name, kind in schema(Config).items():
@@ -72,9 +64,9 @@ def check_help(words: list[str]) -> str:
         "",
         *OPTION_LINES,
         "",
-        f"  data=  {' | '.join(compose.choices_of('data'))}",
+        f"  data=  {' | '.join(config_files.choices_of('data'))}",
         "",
-        *plug_keys("data", compose.composed_for_help(words)["data"]),
+        *plug_keys("data", train_arguments.composed_for_help(words)["data"]),
         "",
         "seq2seq check data=CHOICE --help shows the keys of another choice.",
     ]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.compose import config
-from seq2seq.config import build
 from seq2seq.errors import UserError
+from seq2seq.plugins import build
+from seq2seq.train_arguments import config
 
 CASES = Path(__file__).parents[1] / "../shared/cases"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2seq import compose
+from seq2seq import train_arguments
 from seq2seq.commands.check import check
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.compare import compare
@@ -51,7 +51,7 @@ def files(folder: Path, target: str, sentence: str) -> Path:
 
 def trained(folder: Path, root: Path, target: str, *words: str) -> Path:
     given = [*TINY, "data=files", f"data.root={root}", f"data.target={target}", *words]
-    return train(compose.config([*given, f"runs_dir={folder}"]))
+    return train(train_arguments.config([*given, f"runs_dir={folder}"]))
 
 
 def shared_case(name: str) -> Path:
@@ -106,7 +106,7 @@ def test_what_cannot_be_written_is_said_before_training(tmp_path, capsys):
     entry = json.loads((run / "run.json").read_text("utf-8"))["data"]["round_trip"]["test"]
     assert entry["bleu"] < 100 and entry["changed"] == 6
     given = [*TINY, "data=files", f"data.root={root}", "data.target=zh", *words]
-    check(compose.config(given))
+    check(train_arguments.config(given))
     assert "U+FF0C FULLWIDTH COMMA" in " ".join(capsys.readouterr().err.split())
 
 
@@ -115,7 +115,7 @@ def test_characters_that_training_never_saw_are_said(tmp_path, capsys):
     for language in ("en", "fr"):
         path = root / f"test.{language}"
         path.write_text(path.read_text("utf-8").replace("1", "ж"), encoding="utf-8")
-    check(compose.config([*TINY, "data=files", f"data.root={root}", "data.target=fr"]))
+    check(train_arguments.config([*TINY, "data=files", f"data.root={root}", "data.target=fr"]))
     expected = "U+0436 CYRILLIC SMALL LETTER ZHE"
     assert " ".join(capsys.readouterr().err.split()).count(expected) == 2  # of either side
     trained(tmp_path, root, "fr", "tokenizer.vocab_size=60")
@@ -194,7 +194,7 @@ def test_the_chosen_tokenizer_reaches_validation_evaluation_and_comparison(tmp_p
 def test_the_shared_case_of_spaces_shows_them_in_the_report(tmp_path):
     root = shared_case("anki-spaces")
     words = ("data=tsv", f"data.root={root}", "data.target=fr", "tokenizer.vocab_size=100")
-    run = train(compose.config([*TINY, *words, f"runs_dir={tmp_path}"]))
+    run = train(train_arguments.config([*TINY, *words, f"runs_dir={tmp_path}"]))
     evaluate(run, device="cpu")
     text = markdown(compare([run], hyps=[f"good={root / 'system.fr'}"]))
     assert "\u202f" in text and "u202f" not in text
@@ -211,13 +211,13 @@ def test_spaces_of_french_are_shown_in_the_report(tmp_path):
 
 
 def learner(tmp_path: Path, *words: str) -> Learner:
-    from seq2seq.config import build
+    from seq2seq.plugins import build
     from seq2seq.system import devices
     from seq2seq.training.examples import learn_tokenizers
 
     root = files(tmp_path, "fr", "un petit chat noir dort longtemps ")
     given = (*TINY, "data=files", f"data.root={root}", "data.target=fr", "tokenizer.vocab_size=48")
-    config = compose.config([*given, *words])
+    config = train_arguments.config([*given, *words])
     corpus = build("data", config.data)
     fabric = devices.fabric(config.trainer, tensorboard=None)
     return Learner(fabric, config, corpus, learn_tokenizers(corpus, config.tokenizer))

@@ -749,6 +749,7 @@ def test_the_table_of_scores_is_whole_at_any_width(width):
         "perplexity",
         "exact_match",
         "agreement",
+        "pronoun",
     ]
     entry = {kind: {"score": 123.456} for kind in kinds} | {"sentences_per_second": 1234.5}
     name = "test_2016_flickr_with_a_long_name"

@@ -7,24 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import compose
-from seq2seq.compose import choices, config_folder
-from seq2seq.config import (
-    SECTION_PACKAGES,
-    SUPPLIED_KEYS,
-    Config,
-    Natural,
-    build,
-    check_values,
-    defaults,
-    locate,
-    meanings,
-    optional,
-    schema,
-    upgrade,
-)
+from seq2seq import compose, config_files
+from seq2seq.config import Config
+from seq2seq.config_files import choices, config_folder
 from seq2seq.errors import UserError
 from seq2seq.layers.parts import AttentionKeys, LayerKeys, Parts
+from seq2seq.plugins import SECTION_PACKAGES, SUPPLIED_KEYS, build, locate, upgrade
+from seq2seq.ranges import Natural
+from seq2seq.schema import check_values, defaults, meanings, optional, schema
 
 GROUPS = ("data", "model", "search", "train")
 CHOICES = [(group, name) for group in GROUPS for name in choices(config_folder() / group)]
@@ -56,7 +46,7 @@ def refused(*words: str) -> str:
         ("data=multi30", ["no data 'multi30'", "did you mean 'multi30k'?"]),
         ("search=bem", ["no search 'bem'", "did you mean 'beam'?"]),
         ("train=adma", ["no train 'adma'", "did you mean 'adam'?"]),
-        ("model=zzz", ["no model 'zzz'", *compose.model_names()]),
+        ("model=zzz", ["no model 'zzz'", *config_files.model_names()]),
         ("mdoel=rnn", ["'mdoel'", "did you mean 'model'?"]),
         ("model.heads=2", ["'model.heads'", "it is a key of model=", "transformer"]),
         ("train.foo=2", ["'train.foo'", "none of the 28 known names is similar"]),
@@ -266,9 +256,9 @@ def test_help_lists_every_group_choice_and_key(command):
         assert [key for key in keys if f"\n  {prefix}{key}=" not in answer.out] in ([], [name])
 
 
-@pytest.mark.parametrize("name", compose.model_names())
+@pytest.mark.parametrize("name", config_files.model_names())
 def test_help_shows_the_keys_of_the_chosen_model(command, name):
-    owner = locate("model", compose.model_settings(name)["name"])
+    owner = locate("model", config_files.model_settings(name)["name"])
     out = command("train", f"model={name}", "--help").out
     assert f"model: architecture ({owner.__name__})" in out
     for key in schema(owner, SUPPLIED_KEYS["model"]):
@@ -307,7 +297,7 @@ def test_transformers_share_their_keys_and_describe_them_in_one_place(name):
     assert {key: meanings(owner)[key] for key in meanings(shared)} == meanings(shared)
 
 
-@pytest.mark.parametrize("name", compose.model_names())
+@pytest.mark.parametrize("name", config_files.model_names())
 def test_every_key_of_a_model_that_may_be_absent_has_a_default(name):
     owner = locate("model", name)
     assert optional(owner) == defaults(owner).keys()
@@ -316,7 +306,7 @@ def test_every_key_of_a_model_that_may_be_absent_has_a_default(name):
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_a_transformer_without_newer_keys_is_that_of_their_defaults(name):
     sizes = {"source_vocab": 9, "target_vocab": 9, "shared_vocab": True}
-    given = compose.model_settings(name)
+    given = config_files.model_settings(name)
     younger = defaults(locate("model", name))
     old = build("model", {key: given[key] for key in given if key not in younger}, **sizes)
     new = build("model", given | younger, **sizes)
@@ -341,7 +331,7 @@ def test_a_transformer_without_newer_keys_is_that_of_their_defaults(name):
 def test_shared_keys_are_checked_in_every_transformer(name, values, message):
     sizes = {"source_vocab": 9, "target_vocab": 9, "shared_vocab": True}
     with pytest.raises(UserError) as refused:
-        build("model", compose.model_settings(name) | values, **sizes)
+        build("model", config_files.model_settings(name) | values, **sizes)
     assert message in str(refused.value)
 
 

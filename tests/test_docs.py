@@ -36,7 +36,7 @@ import yaml
 
 import seq2seq.corpora
 import seq2seq.models
-from seq2seq import cli, compose, settings_help
+from seq2seq import cli, config_files, key_checks, settings_help, train_arguments
 from seq2seq.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -170,13 +170,13 @@ def check(words: list[str]) -> None:
             compose_words(["experiment=demo-rnn", *keys])
         elif name == "bench":
             for model in set(given) - set(keys):
-                compose.model_settings(model)
+                config_files.model_settings(model)
             compose_words(keys)
 
 
 def compose_words(words: list[str]) -> None:
     """Compose the configuration of each run, as `seq2seq train` does."""
-    compose.parse_command(words, settings_help.help_text)
+    train_arguments.parse_command(words, settings_help.help_text)
 
 
 def ids(path: Path) -> str:
@@ -185,8 +185,8 @@ def ids(path: Path) -> str:
 
 def forget_choices() -> None:
     """What was read of configs/ is read anew."""
-    compose.known_keys.cache_clear()
-    compose.text_keys.cache_clear()
+    key_checks.known_keys.cache_clear()
+    key_checks.text_keys.cache_clear()
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def folder(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content, "utf-8")
     shutil.copytree(ROOT / "configs", tmp_path / "configs", dirs_exist_ok=True)
-    monkeypatch.setattr(compose, "config_folder", lambda: tmp_path / "configs")
+    monkeypatch.setattr(config_files, "config_folder", lambda: tmp_path / "configs")
     for package in (seq2seq.corpora, seq2seq.models):
         added = str(tmp_path / package.__name__.replace(".", "/"))
         monkeypatch.setattr(package, "__path__", [*package.__path__, added])

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import yaml
 
-from seq2seq import compose
+from seq2seq import compose, config_files
 from seq2seq.commands.align import align
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
-from seq2seq.config import locate
 from seq2seq.errors import UserError
 from seq2seq.interpret.maps import maps_of
+from seq2seq.plugins import locate
 from seq2seq.runs import stored_attention
 from seq2seq.settings_help import help_text
 from seq2seq.training.train import train
 from seq2seq.translation.translator import Translator
 
-NAMES = compose.model_names()
+NAMES = config_files.model_names()
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def name_of(run: Path) -> str:
 def test_a_run_is_stored_under_the_name_of_its_model(run):
     assert run.name == f"files-{name_of(run)}-1"
     section = yaml.safe_load((run / "config.yaml").read_text("utf-8"))["model"]
-    assert section.keys() == compose.model_settings(name_of(run)).keys()
+    assert section.keys() == config_files.model_settings(name_of(run)).keys()
 
 
 def test_a_model_with_attention_is_aligned_and_one_without_is_refused(run, tmp_path):
@@ -99,7 +99,7 @@ def test_maps_of_self_attention_are_drawn_and_stored_if_the_model_has_them(run, 
 
 def test_its_keys_are_described(run):
     text = help_text([f"model={name_of(run)}"])
-    for key in compose.model_settings(name_of(run)).keys() - {"name"}:
+    for key in config_files.model_settings(name_of(run)).keys() - {"name"}:
         assert f"model.{key}" in text
 
 

@@ -21,7 +21,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from untrained_runs import make_run
 
-from seq2seq import compose
+from seq2seq import compose, config_files, train_arguments
 from seq2seq.alignment.gold import FILES, Gold, Links, read_gold, write_gold
 from seq2seq.alignment.rule import Rule
 from seq2seq.cli import main
@@ -342,12 +342,12 @@ def test_any_words_give_a_configuration_or_one_sentence(composed, words):
             assert "\n" not in str(error)
 
 
-SIZES = [key for name in compose.model_names() for key in compose.model_settings(name)]
+SIZES = [key for name in config_files.model_names() for key in config_files.model_settings(name)]
 NUMBERS = st.sampled_from(["0", "-1", "1", "3", "1e9", "1000000000000", "nan", "1.0", "0.999", "2"])
 
 
 @given(
-    name=st.sampled_from(compose.model_names()),
+    name=st.sampled_from(config_files.model_names()),
     key=st.sampled_from(sorted({*SIZES} - {"name"})),
     to=NUMBERS,
 )
@@ -356,7 +356,7 @@ NUMBERS = st.sampled_from(["0", "-1", "1", "3", "1e9", "1000000000000", "nan", "
 @example(name="rnn", key="dropout", to="1.0")
 def test_any_size_gives_a_model_or_one_sentence(name, key, to):
     try:
-        dry_run(compose.config([f"model={name}", f"model.{key}={to}"]))
+        dry_run(train_arguments.config([f"model={name}", f"model.{key}={to}"]))
     except UserError as error:
         assert "\n" not in str(error)
         assert key in str(error) or "cannot be built" in str(error)

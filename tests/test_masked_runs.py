@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from seq2seq import compose
+from seq2seq import config_files, train_arguments
 from seq2seq.compare import compare
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import read_weights
@@ -19,7 +19,7 @@ from seq2seq.translation.translator import Translator
 
 
 def search_of(*words: str) -> dict[str, Any]:
-    return compose.config(["name=a", *words]).search
+    return train_arguments.config(["name=a", *words]).search
 
 
 def test_a_model_has_its_natural_search_unless_another_is_given(tmp_path: Path):
@@ -28,7 +28,7 @@ def test_a_model_has_its_natural_search_unless_another_is_given(tmp_path: Path):
     assert search_of("search.rounds=4", "model=encoder_only", "search.lengths=3")["rounds"] == 4
     given = search_of("model=encoder_only", "search=mask_predict", "search.rounds=2")
     assert (given["rounds"], given["lengths"]) == (2, 5)
-    [first, second] = compose.members(["model=rnn,encoder_only"], sweep=True)
+    [first, second] = train_arguments.members(["model=rnn,encoder_only"], sweep=True)
     assert [one.config.search["name"] for one in (first, second)] == ["beam", "mask_predict"]
 
 
@@ -37,7 +37,7 @@ def test_an_experiment_may_choose_the_model(tmp_path: Path):
     for name, search in (("plain", ""), ("own", "  - override /search: mask_predict\n")):
         text = f"# @package _global_\ndefaults:\n  - override /model: encoder_only\n{search}"
         (tmp_path / "experiment" / f"{name}.yaml").write_text(text + "search: {rounds: 3}\n")
-        with compose.user_folder(tmp_path):
+        with config_files.user_folder(tmp_path):
             found = search_of(f"experiment={name}")
         assert (found["name"], found["rounds"]) == ("mask_predict", 3)
 
@@ -154,7 +154,7 @@ def test_a_run_with_a_search_of_another_kind_is_refused(command, fit):
     with pytest.raises(UserError, match="no effect on search=mask_predict"):
         Translator(run, beam=4)
     stored = yaml.safe_load((run / "config.yaml").read_text())
-    stored["search"] = compose.search_settings("beam")
+    stored["search"] = config_files.search_settings("beam")
     (run / "config.yaml").write_text(yaml.safe_dump(stored))
     command("translate", run, stdin="two cats\n").must_refuse("use search=mask_predict")
     command("evaluate", run).must_refuse("use search=mask_predict")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seq2seq import compose
+from seq2seq import config_files, train_arguments
+from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.overrides import split, values
 
@@ -22,8 +23,8 @@ HOSTILE = [
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
-def read(*words: str) -> compose.Config:
-    return compose.config([*PLACES, *words])
+def read(*words: str) -> Config:
+    return train_arguments.config([*PLACES, *words])
 
 
 @given(text=TEXT | st.text("'\"\\${}[](),=~#: ab\n", max_size=8))
@@ -53,8 +54,8 @@ def test_items_of_a_list_need_no_quotes():
 
 def test_null_is_no_value_where_it_is_allowed():
     hub = ["data=hub", "data.source=en", "data.target=de", "data.path=x", "name=x"]
-    assert compose.config([*hub, "data.subset=null"]).data["subset"] is None
-    assert compose.config([*hub, "data.subset=1e3"]).data["subset"] == "1e3"
+    assert train_arguments.config([*hub, "data.subset=null"]).data["subset"] is None
+    assert train_arguments.config([*hub, "data.subset=1e3"]).data["subset"] == "1e3"
 
 
 def test_a_leading_tilde_is_the_home_folder(monkeypatch):
@@ -152,7 +153,7 @@ def test_experiments_of_a_users_own_folder_are_found(command, tmp_path, first):
 
 
 def names(*words: str) -> list[str]:
-    return [one.config.name for one in compose.members([*PLACES[:-1], *words], sweep=True)]
+    return [one.config.name for one in train_arguments.members([*PLACES[:-1], *words], sweep=True)]
 
 
 def test_names_of_a_sweep_are_readable_unique_and_short():
@@ -171,9 +172,9 @@ def test_names_of_a_sweep_are_readable_unique_and_short():
 
 def test_the_words_of_each_run_give_the_same_configuration():
     words = [*PLACES[:-1], "data.root='a,b',c", "train.max_steps=1,2", "data.tests=[a],[b,c]"]
-    found = compose.members(words, sweep=True)
+    found = train_arguments.members(words, sweep=True)
     assert len({one.config.name for one in found}) == len(found) == 8
-    assert all(compose.config(one.words) == one.config for one in found)
+    assert all(train_arguments.config(one.words) == one.config for one in found)
 
 
 def test_the_last_word_of_a_sweep_changes_fastest():
@@ -184,7 +185,7 @@ def test_the_last_word_of_a_sweep_changes_fastest():
 
 def test_choices_and_ranges_give_values():
     assert names("model=glob(*n*)", "seed=range(1,3)")[::2] == [
-        f"files-{name}-1" for name in compose.model_names() if "n" in name
+        f"files-{name}-1" for name in config_files.model_names() if "n" in name
     ]
 
 

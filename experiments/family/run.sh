@@ -36,10 +36,10 @@ updates() { # MODEL SEED
   if [[ $1 == word_for_word ]]; then
     words=(experiment=demo-word_for_word trainer.accelerator=cpu)
   else
-    words+=(model="$1" trainer.accelerator="$DEVICE" trainer.threads=1 train.batch_tokens=1280 train.max_steps="${STEPS:-1400}"
-      train.validate_every=350 $(size "$1") $(rate "$1"))
+    words+=(model="$1" trainer.accelerator="$DEVICE" trainer.threads=1 train.batch_tokens=1280 train.max_steps="${STEPS:-1600}"
+      train.validate_every=400 $(size "$1") $(rate "$1"))
   fi
-  seq2seq train "${words[@]}" data.pronouns=4000 seed="$2" name="$name" runs_dir="$RUNS/updates"
+  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$name" runs_dir="$RUNS/updates"
   seq2seq evaluate "$RUNS/updates/$name"
 }
 
@@ -50,7 +50,7 @@ minutes() { # MODEL SEED
   else
     words+=(model="$1" trainer.threads=1 train.max_steps=null train.max_minutes="${MINUTES:-5}" train.validate_every=400 $(size "$1") $(rate "$1"))
   fi
-  seq2seq train "${words[@]}" data.pronouns=4000 seed="$2" name="$1" runs_dir="$RUNS/minutes" trainer.accelerator=cpu
+  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$1" runs_dir="$RUNS/minutes" trainer.accelerator=cpu
   seq2seq evaluate "$RUNS/minutes/$1" --device cpu
 }
 

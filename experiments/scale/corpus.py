@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from random import Random
 
-from seq2seq import compose
-from seq2seq.config import build
+from seq2seq import train_arguments
+from seq2seq.plugins import build
 from seq2seq.system.console import track
 
 
 def main(folder: Path, pairs: int) -> None:
     """Write train, validation and test as PREFIX.en and PREFIX.fr."""
-    corpus = build("data", compose.config(["data=controlled", "name=scale"]).data)
+    corpus = build("data", train_arguments.config(["data=controlled", "name=scale"]).data)
     known = [(pair.source.split(), pair.target.split()) for pair in corpus.read("train")]
     chance = Random(1)
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from seq2seq import compose
-from seq2seq.config import build
+from seq2seq import train_arguments
+from seq2seq.plugins import build
 from seq2seq.runs.untrusted import read_json
 from seq2seq.system import devices, provenance
 from seq2seq.system.files import write_json
@@ -46,7 +46,7 @@ def stage(name):
 
 FOUND["stages"]["imports"] = {"seconds": age(), "cpu_seconds": time.process_time()}
 name, out, words = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
-config = compose.config([f"name={name}", *words])
+config = train_arguments.config([f"name={name}", *words])
 with stage("devices"):
     fabric = devices.fabric(config.trainer)
     corpus = build("data", config.data)

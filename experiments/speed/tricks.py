@@ -19,13 +19,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from seq2seq import compose
+from seq2seq import train_arguments
 from seq2seq.commands import bench
-from seq2seq.config import build
 from seq2seq.layers.attention import AdditiveScore, AttentionOutput
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.models import base
+from seq2seq.plugins import build
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import track
 from seq2seq.system.files import write_json, write_lines
@@ -113,7 +113,7 @@ def without(trick: Trick) -> Iterator[None]:
 def learner(name: str, words: list[str]) -> Learner:
     """A training of the reference sizes on one thread, ready to update."""
     own = [*bench.sizes(name, own=False), "trainer.threads=1", "trainer.accelerator=cpu"]
-    config = compose.config([f"name={name}", *own, *words])
+    config = train_arguments.config([f"name={name}", *own, *words])
     corpus = build("data", config.data)
     tokenizers = learn_tokenizers(corpus, config.tokenizer)
     made = Learner(devices.fabric(config.trainer), config, corpus, tokenizers)

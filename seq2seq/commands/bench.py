@@ -21,12 +21,13 @@ from lightning_fabric import Fabric
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seq2seq import compose
-from seq2seq.config import Config, build, fits
+from seq2seq import config_files, key_checks, train_arguments
+from seq2seq.config import Config
 from seq2seq.corpora import Corpus, encode
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.models.base import Seq2Seq
+from seq2seq.plugins import build, fits
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
@@ -69,16 +70,16 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     Raises:
         UserError: there is no such model, or `seq2seq train` would refuse the arguments.
     """
-    compose.refuse_keys(words, NO_EFFECT, "bench")
-    known = compose.model_names()
+    key_checks.refuse_keys(words, NO_EFFECT, "bench")
+    known = config_files.model_names()
     for name in names:
         if name not in known:
             raise UserError(f"there is no model {name!r}; {did_you_mean(name, known)}")
-        if fits(compose.model_settings(name)):
+        if fits(config_files.model_settings(name)):
             raise UserError(f"bench measures updates by gradients, which {name} does not have")
-    known = [name for name in known if not fits(compose.model_settings(name))]
+    known = [name for name in known if not fits(config_files.model_settings(name))]
     configs = {
-        name: compose.config([f"name=bench-{name}", *sizes(name, own), *words])
+        name: train_arguments.config([f"name=bench-{name}", *sizes(name, own), *words])
         for name in names or known
     }
     first = next(iter(configs.values()))
@@ -117,7 +118,7 @@ def sizes(name: str, own: bool) -> list[str]:
     """Return the arguments that select a model and its sizes."""
     if own:
         return [f"model={name}"]
-    known = compose.choices_of("experiment")
+    known = config_files.choices_of("experiment")
     experiment = f"speed-{name}"
     return [f"model={name}", f"experiment={experiment if experiment in known else 'speed'}"]
 
@@ -282,7 +283,7 @@ def forced(model: Seq2Seq, width: int) -> Search:
     An untrained model rarely predicts the end of a sentence, so all translations of beam search
     reach it. Mask-predict predicts lengths up to it.
     """
-    section: dict[str, Any] = compose.search_settings(model.natural_search)
+    section: dict[str, Any] = config_files.search_settings(model.natural_search)
     sizes = {"beam": width, "length_penalty": 0.0, "lengths": width}
     section |= {key: value for key, value in sizes.items() if key in section}
     section |= {"max_length": FORCED, "length_ratio": 0.0, "length_extra": FORCED}

@@ -14,12 +14,13 @@ from lightning_fabric import Fabric
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seq2seq import compose
+from seq2seq import config_files, train_arguments
 from seq2seq.commands.bench import WINDOWS, sizes, timed
-from seq2seq.config import Config, build
+from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import nbytes
 from seq2seq.models.base import Autoregressive, Memory, State
+from seq2seq.plugins import build
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import console
 from seq2seq.system.terminal_table import TableView
@@ -52,10 +53,12 @@ def bench_caches(
     if len(names) > 1:
         raise UserError(f"bench --caches measures one model, not {len(names)}: {', '.join(names)}")
     name = names[0] if names else "transformer"
-    given = compose.model_settings(name)
+    given = config_files.model_settings(name)
     if "attention" not in given:
         having = [
-            one for one in compose.model_names() if "attention" in compose.model_settings(one)
+            one
+            for one in config_files.model_names()
+            if "attention" in config_files.model_settings(one)
         ]
         raise UserError(
             f"bench --caches needs a model with the key model.attention, not {name}: "
@@ -65,7 +68,7 @@ def bench_caches(
         group, _, key = word.lstrip("+~").partition("=")[0].partition(".")
         if group == "model" and key in MEASURED and key in given:
             raise UserError(f"{word} has no effect: bench --caches measures every model.{key}")
-    config = compose.config([f"name=bench-{name}", *sizes(name, own), *words])
+    config = train_arguments.config([f"name=bench-{name}", *sizes(name, own), *words])
     fabric = devices.fabric(config.trainer)
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq import compose
+from seq2seq import config_files, key_checks, train_arguments
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
 from seq2seq.compare import compare
 from seq2seq.compare.report import write
-from seq2seq.config import Config, fits
+from seq2seq.config import Config
+from seq2seq.plugins import fits
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring.breakdown import distance_points, length_points
 from seq2seq.system.console import console, section_heading
@@ -85,10 +86,10 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
 
 def configurations(out: Path, words: Sequence[str], *, seed: int, fresh: bool) -> dict[str, Config]:
     """Return the configuration of each model; the arguments are those of `demo`."""
-    compose.refuse_keys(words, OWN_KEYS, "demo")
+    key_checks.refuse_keys(words, OWN_KEYS, "demo")
     own = [f"runs_dir={out}", f"seed={seed}", f"fresh={str(fresh).lower()}"]
     return {
-        name: compose.config([f"experiment=demo-{name}", f"name={name}", *own, *given])
+        name: train_arguments.config([f"experiment=demo-{name}", f"name={name}", *own, *given])
         for name in DEMO_MODELS
         for given in [words_for(name, words)]
     }
@@ -96,7 +97,7 @@ def configurations(out: Path, words: Sequence[str], *, seed: int, fresh: bool) -
 
 def words_for(name: str, words: Sequence[str]) -> list[str]:
     """Return the arguments for a model: without sizes of layers if it has no layers."""
-    if not fits(compose.model_settings(name)):
+    if not fits(config_files.model_settings(name)):
         return list(words)
     return [word for word in words if not word.removeprefix("++").startswith("model.")]
 

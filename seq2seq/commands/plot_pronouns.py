@@ -2,24 +2,26 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from seq2seq.errors import UserError
 from seq2seq.interpret.gradients import both
-from seq2seq.interpret.pronouns import BOTH, Probe, PronounSet, probe
+from seq2seq.interpret.pronouns import Probe, PronounSet, probe
 from seq2seq.plots import figure
-from seq2seq.plots.shares import draw_shares
+from seq2seq.plots.nouns import draw_nouns
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.system.console import console
 from seq2seq.system.devices import pick_device
 from seq2seq.system.files import replacing
 from seq2seq.system.terminal_table import TableView
+from seq2seq.text.pronoun import ROLES
 
 TEST = "test_pronoun"
 COLUMNS = ("weights", "map", "role", "layer", "head", "antecedent", "distractor", "share")
-MOST = 3  # heads per map in the printed table
+MOST = 2  # heads per map and role in the printed table
 NAMES = {  # map -> title of its panels
     "encoder": "encoder: English pronoun to English nouns",
     "source": "decoder: French pronoun to English nouns",
@@ -33,7 +35,7 @@ def plot_pronouns(
     """Measure and draw which noun a pronoun attends to, in every layer and head.
 
     The run is measured with its initial weights and as trained. Tables of the forced choices and of
-    the heads with the largest share are printed.
+    the heads that prefer the antecedent most are printed.
 
     Args:
         paths: the run folder.
@@ -72,11 +74,15 @@ def plot_pronouns(
         writer.writeheader()
         writer.writerows({"weights": w, **row} for w, one in probes.items() for row in one.rows())
     panels = {
-        title: {weights: one.attention[key, BOTH] for weights, one in probes.items()}
+        title: {
+            f"{role}, {weights}": one.attention[key, role]
+            for role in roles
+            for weights, one in probes.items()
+        }
         for key, title in NAMES.items()
-        if (key, BOTH) in probes["trained"].attention
+        if (roles := [role for role in ROLES if (key, role) in probes["trained"].attention])
     }
-    draw_shares(panels, picture, words=("antecedent", "other noun"))
+    draw_nouns(panels, picture, label="antecedent \N{MINUS SIGN} other noun")
     return [picture, table]
 
 
@@ -92,19 +98,17 @@ def choice_table(probes: Mapping[str, Probe], pronouns: PronounSet) -> TableView
 
 
 def head_table(probes: Mapping[str, Probe]) -> TableView:
-    """Return the heads of each map with the largest share of the antecedent after training."""
-    found: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
-    for before, after in zip(*(probes[w].rows() for w in ("untrained", "trained")), strict=True):
-        if after["role"] == BOTH:
-            found.setdefault(after["map"], []).append((before, after))
+    """Return the heads of each map that prefer the antecedent most after training, by role."""
+    pairs = list(zip(*(probes[w].rows() for w in ("untrained", "trained")), strict=True))
     rows = []
-    for name in NAMES:
-        best = sorted(found.get(name, []), key=lambda pair: pair[1]["share"], reverse=True)
-        for before, after in best[:MOST]:
+    for name, role in product(NAMES, ROLES):
+        heads = [pair for pair in pairs if (pair[1]["map"], pair[1]["role"]) == (name, role)]
+        heads.sort(key=lambda pair: pair[1]["distractor"] - pair[1]["antecedent"])
+        for before, after in heads[:MOST]:
             cells = [cell for one in (before, after) for cell in numbers(one)]
-            rows.append([name, str(after["layer"]), str(after["head"]), *cells])
-    heads = [f"{w} {what}" for w in probes for what in ("antecedent/other", "share")]
-    return TableView(["attention map", "layer", "head", *heads], rows)
+            rows.append([name, role, str(after["layer"]), str(after["head"]), *cells])
+    columns = [f"{w} {what}" for w in probes for what in ("antecedent/other", "share")]
+    return TableView(["map", "pronoun", "layer", "head", *columns], rows)
 
 
 def numbers(row: Mapping[str, Any]) -> tuple[str, str]:

@@ -16,7 +16,6 @@ from tempfile import mkdtemp
 from typing import Annotated, NamedTuple
 
 from seq2seq.alignment.gold import Gold, Links
-from seq2seq.config import Natural, Positive, Within
 from seq2seq.corpora.cache import cache_folder, unwritable
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.grammar import (
@@ -32,6 +31,7 @@ from seq2seq.corpora.grammar import (
 from seq2seq.corpora.grammar.pronouns import SHORTEST_DISTANCE, PronounGrammar
 from seq2seq.corpora.lines import read_lines
 from seq2seq.errors import UserError, did_you_mean
+from seq2seq.ranges import Natural, Positive, Within
 from seq2seq.system.console import track
 from seq2seq.system.files import write_lines
 from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement

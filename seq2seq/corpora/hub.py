@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.delimited import COLUMN_KEYS, same_for_both, table_pairs
 from seq2seq.corpora.hub_dataset import HubDataset
@@ -19,6 +18,7 @@ from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
 from seq2seq.corpora.objects import object_pairs
 from seq2seq.corpora.places import Places
 from seq2seq.errors import UserError, did_you_mean
+from seq2seq.ranges import Folder, Positive
 
 if TYPE_CHECKING:
     from seq2seq.corpora.hub_dataset import Dataset

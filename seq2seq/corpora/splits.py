@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, Unpack
 
-from seq2seq.config import Folder, Positive
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.content_cache import read_cached, state_hash, write_cached
 from seq2seq.corpora.cut import MOST_SPLITS, Cut, Size, cut
 from seq2seq.corpora.lines import Defect, Place, Report, refuse
 from seq2seq.errors import UserError
+from seq2seq.ranges import Folder, Positive
 
 USUAL_PAIRS, USUAL_SHARE = 1000, 0.05  # default size of a split: the smaller of the two
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from seq2seq.alignment.rule import Hide, MethodName, Rule
-from seq2seq.config import check
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import read_json
+from seq2seq.schema import check
 
 RULE = Path("align") / "rule.json"  # in a run folder; chosen on a development set
 

@@ -2,8 +2,9 @@
 
 Three maps are measured, each in all layers and heads: from the English pronoun to both English
 nouns in the encoder, and from the decoder's row that predicts the French pronoun to both English
-nouns and to both French nouns. A forced choice is measured too: whether the model prefers the
-reference to the same sentence with the pronoun of the other gender.
+nouns and to both French nouns. A noun counts together with the word before it, its determiner or an
+adjective, which shows the gender in French too. A forced choice is measured as well: whether the
+model prefers the reference to the same sentence with the pronoun of the other gender.
 """
 
 import re
@@ -187,8 +188,11 @@ def to_nouns(maps: Maps, cut: Cut, pronoun: Pronoun, target_input: str) -> dict[
         "source": (maps.source, cut.target, cut.source, target.pronoun, source[1:]),
         "target": (maps.target, cut.target, columns, target.pronoun, target[1:]),
     }
-    return {
-        name: np.moveaxis(pool(attention.float().numpy(), to, rows)[:, :, row, list(nouns)], -1, 0)
-        for name, (attention, rows, to, row, nouns) in measured.items()
-        if attention is not None
-    }
+    found = {}
+    for name, (attention, rows, to, row, nouns) in measured.items():
+        if attention is not None:
+            weights = pool(attention.float().numpy(), to, rows)[:, :, row]
+            found[name] = np.stack(
+                [weights[..., max(noun - 1, 0) : noun + 1].sum(-1) for noun in nouns]
+            )
+    return found

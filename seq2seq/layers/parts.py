@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from torch import nn
 
-from seq2seq.config import Default, Share, Width, defaults
 from seq2seq.errors import UserError
 from seq2seq.layers.cached_attention import CachedAttention
 from seq2seq.layers.dropout import Dropout
@@ -14,6 +13,8 @@ from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.normalization import RMSNorm, ScaleNorm
 from seq2seq.layers.residual import Norm, Residual
+from seq2seq.ranges import Default, Share, Width
+from seq2seq.schema import defaults
 
 Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
 Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]

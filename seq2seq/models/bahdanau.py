@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Share, Width
 from seq2seq.layers.attention import AdditiveScore, attend
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.recurrent import (
@@ -20,6 +19,7 @@ from seq2seq.layers.recurrent import (
 )
 from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.models.recurrent_source import RecurrentSource
+from seq2seq.ranges import Layers, Share, Width
 from seq2seq.text.batching import Batch
 
 

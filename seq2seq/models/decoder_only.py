@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
@@ -22,6 +21,7 @@ from seq2seq.layers.transformer import (
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, SourceRead, Step
+from seq2seq.ranges import Layers
 from seq2seq.text.batching import Batch
 
 

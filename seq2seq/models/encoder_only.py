@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.config import Layers, Within
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.embedding import embed
@@ -20,6 +19,7 @@ from seq2seq.layers.transformer import (
     initialize,
 )
 from seq2seq.models.base import Hidden, Maps, MaskedLM, OutputLayer
+from seq2seq.ranges import Layers, Within
 from seq2seq.text.batching import Batch
 from seq2seq.text.masking import each_masked, random_masks, real_tokens
 from seq2seq.text.special_ids import SpecialIds

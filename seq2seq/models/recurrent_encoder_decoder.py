@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.config import Default, Layers, Share, Width
 from seq2seq.layers.recurrent import (
     PARTS,
     DeepOutput,
@@ -20,6 +19,7 @@ from seq2seq.layers.recurrent import (
 )
 from seq2seq.models.base import Hidden, OutputLayer, Step
 from seq2seq.models.recurrent_source import RecurrentSource
+from seq2seq.ranges import Default, Layers, Share, Width
 
 
 class Memory(NamedTuple):

@@ -11,9 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
+from seq2seq.plugins import build
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.size_check import check_sizes
 from seq2seq.system.files import replacing

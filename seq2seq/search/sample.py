@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.config import Natural, Within
 from seq2seq.limits import COLDEST, HOTTEST
 from seq2seq.models.base import Autoregressive, select
+from seq2seq.ranges import Natural, Within
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
 
 

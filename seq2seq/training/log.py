@@ -14,8 +14,9 @@ from lightning_fabric import Fabric
 from rich import box
 from rich.table import Table
 
-from seq2seq.config import Config, locate
+from seq2seq.config import Config
 from seq2seq.errors import UserError
+from seq2seq.plugins import locate
 from seq2seq.runs.folder import FORMAT
 from seq2seq.scoring.perplexity import perplexity, perplexity_key
 from seq2seq.system.console import console

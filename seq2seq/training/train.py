@@ -12,9 +12,10 @@ import torch
 from lightning_fabric import Fabric
 
 from seq2seq import compose
-from seq2seq.config import Config, build
+from seq2seq.config import Config
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
+from seq2seq.plugins import build
 from seq2seq.runs.folder import create_run, move_aside, write_config
 from seq2seq.runs.weights import save_weights, set_weights
 from seq2seq.scoring import metrics

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.config import Within, build, coerce
 from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import Seq2Seq
+from seq2seq.plugins import build
+from seq2seq.ranges import Within
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
+from seq2seq.schema import coerce
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.sample import Sample
 from seq2seq.system.devices import pick_device

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from seq2seq.alignment.gold import FILES, Gold, Links, read_gold, write_gold
 from seq2seq.errors import UserError
 from seq2seq.text.agreement import AGREEMENT, Agreement, read_agreements
+from seq2seq.text.pronoun import Places, Pronoun, read_pronouns
 
 PAIR = Gold(["the", "cat"], ["le", "chat"], Links(frozenset({(0, 0), (1, 1)}), frozenset({(0, 1)})))
 LINKS = st.frozensets(st.tuples(st.integers(0, 99), st.integers(0, 99)))
@@ -37,6 +38,15 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_gold(tmp_path, [PAIR, agreeing])
     assert read_gold(tmp_path) == [PAIR, PAIR]
     assert read_agreements(tmp_path) == [None, agreeing.agreement]
+    assert read_pronouns(tmp_path) is None
+
+
+def test_pronouns_that_are_written_are_read(tmp_path: Path) -> None:
+    forms = Agreement(12, "peut pas la", ("peut pas le",))
+    pronoun = Pronoun(forms, "object", Places(15, 4, 1), Places(16, 5, 1))
+    write_gold(tmp_path, [PAIR, PAIR._replace(pronoun=pronoun)])
+    assert read_pronouns(tmp_path) == [None, pronoun]
+    assert read_agreements(tmp_path) is None
 
 
 def test_a_test_set_without_gold_has_none(tmp_path: Path) -> None:

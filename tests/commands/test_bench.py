@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from seq2seq import compose
+from seq2seq import config_files, train_arguments
 from seq2seq.commands import bench
-from seq2seq.config import build, fits
 from seq2seq.errors import UserError
+from seq2seq.plugins import build, fits
 from seq2seq.training import learner
 from seq2seq.training.flops import multiply_adds
 
@@ -42,7 +42,7 @@ def words(tiny) -> list[str]:
 
 def test_every_variant_that_learns_by_gradients_is_measured(words):
     found = bench.bench([], ["model.dim=16", *words])
-    names = [n for n in compose.model_names() if not fits(compose.model_settings(n))]
+    names = [n for n in config_files.model_names() if not fits(config_files.model_settings(n))]
     assert list(found["models"]) == names
     for entry in found["models"].values():
         low, high = entry["spread"]
@@ -82,7 +82,7 @@ def test_the_time_of_a_training_is_that_of_its_updates(words):
         "train.max_steps=40 train.max_minutes=5": 5.0,
     }
     for limit, minutes in limits.items():
-        config = compose.config(["name=x", "model=rnn", *words, *limit.split()])
+        config = train_arguments.config(["name=x", "model=rnn", *words, *limit.split()])
         assert bench.whole(config, epoch["minutes"], epoch["batches"]) == minutes
 
 
@@ -90,7 +90,7 @@ def test_the_reference_sizes_are_those_of_the_published_comparison():
     """14.2 and 52 million operations a target token trained, the output layer the largest part."""
     found = {}
     for name in ("transformer", "bahdanau", "rnn"):
-        config = compose.config(["name=x", *bench.sizes(name, own=False)])
+        config = train_arguments.config(["name=x", *bench.sizes(name, own=False)])
         sizes = {"source_vocab": 8000, "target_vocab": 8000, "shared_vocab": True}
         model = build("model", config.model, **sizes)
         found[name] = bench.TRAINED * multiply_adds(model, 15, 16) / 1e6

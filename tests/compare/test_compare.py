@@ -299,6 +299,7 @@ def test_a_run_of_a_newer_version_is_refused(pair: tuple[Path, Path]) -> None:
         ("by_length",),
         ("exact_match",),
         ("agreement",),
+        ("pronoun",),
         ("alignment",),
         ("alignment", "aer"),
         ("alignment", "rule"),

@@ -55,6 +55,12 @@ def rich(tmp_path: Path) -> Comparison:
         write_lines(run / "clock.jsonl", map(json.dumps, clocked))
         distances = [f"{n % 3}\tläuft\tgeht" if n % 4 else "" for n in range(len(LONG))]
         write_lines(run / "hyps" / TEST / "gold.agreement.tsv", distances)
+        roles = [("subject", "object")[n % 2] for n in range(len(LONG))]
+        pronouns = [
+            f"{role}\t3\t1\t2\t3\t1\t2\t{5 + n % 2}\tläuft\tgeht" if n % 4 else ""
+            for n, role in enumerate(roles)
+        ]
+        write_lines(run / "hyps" / TEST / "gold.pronoun.tsv", pronouns)
         write_counts(run, count([f"dog {n}" for n in range(0, 24, 2)] * 3, LONG))
     write_lines(tmp_path / "marian", BAD)
     return compare(runs, hyps=[f"marian={tmp_path / 'marian'}"])
@@ -97,6 +103,16 @@ def test_agreement_by_distance_is_that_of_evaluate(rich: Comparison) -> None:
     assert [point.value.mean for point in axis.points["good"]] == [100.0] * 3
     assert [point.value.mean for point in axis.points["bad"]] == [0.0] * 3
     assert sum(axis.lines) == 18
+
+
+def test_pronouns_by_distance_are_those_of_evaluate(rich: Comparison) -> None:
+    axis = next(axis for axis in rich.tests[0].axes if axis.key == "pronoun")
+    assert axis.places == ["2\N{EN DASH}5", "6\N{EN DASH}10"]
+    assert [point.value.mean for point in axis.points["good"]] == [100.0] * 2
+    assert [point.value.mean for point in axis.points["marian"]] == [0.0] * 2
+    assert sum(axis.lines) == 18
+    text = markdown(rich)
+    assert "Pronouns by distance" in text and "one gender gives 50 %" in text
 
 
 def test_a_place_of_few_sentences_is_no_point_of_a_curve(rich: Comparison) -> None:

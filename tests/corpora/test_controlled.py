@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq.config import build
 from seq2seq.corpora.controlled import EACH_DISTANCE, EACH_LONG, LONG, TESTS, Controlled
 from seq2seq.errors import UserError
+from seq2seq.plugins import build
 
 SPLITS = ("train", "validation", *TESTS)
 DIALS = {

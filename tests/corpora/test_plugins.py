@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seq2seq.config import meanings
 from seq2seq.corpora import multi30k
 from seq2seq.corpora.csv import Csv
 from seq2seq.corpora.files import Files
@@ -21,6 +20,7 @@ from seq2seq.corpora.multi30k import Multi30k
 from seq2seq.corpora.tmx import Tmx
 from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
+from seq2seq.schema import meanings
 
 REAL = Path(__file__).parents[2] / "../shared/corpora"
 
@@ -281,3 +281,36 @@ def test_every_key_has_its_meaning_on_one_line(kind):
     known = meanings(kind)
     assert all(known.values())
     assert keys == set(known)
+
+
+def test_multi30k_tokenized_has_the_same_names_of_test_sets(tmp_path):
+    for part in ("train", "val", "test_2016_flickr", "test_2017_flickr"):
+        for language in ("en", "de"):
+            (tmp_path / f"{part}.lc.norm.tok.{language}").write_text(f"{part} , {language} .\n")
+    corpus = made(Multi30k, root=str(tmp_path), form="tokenized")
+    assert corpus.tests == ("test_2016_flickr", "test_2017_flickr") and corpus.tokenized
+    for split in corpus.splits:
+        part = {"validation": "val"}.get(split, split)
+        assert list(corpus.text(split)) == [(f"{part} , en .", f"{part} , de .")]
+    with pytest.raises(UserError, match=r"no data\.target=cs with data\.form=tokenized"):
+        made(Multi30k, root=str(tmp_path), form="tokenized", target="cs")
+
+
+def test_multi30k_tokenized_is_fetched_unpacked(server, upstream, monkeypatch):
+    url, asked = server
+    for language in ("en", "de"):
+        content = f"text in {language}\n".encode()
+        (upstream / f"val.lc.norm.tok.{language}").write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        monkeypatch.setitem(multi30k.KNOWN_TOKENIZED, f"val.{language}", digest)
+    corpus = fetched(root=url, form="tokenized")
+    assert list(corpus.text("validation")) == [("text in en", "text in de")]
+    assert sorted(asked) == ["/val.lc.norm.tok.de", "/val.lc.norm.tok.en"]
+
+
+@pytest.mark.skipif(not (REAL / "multi30k/tok").is_dir(), reason="needs the corpus multi30k")
+def test_multi30k_knows_the_real_tokenized_files():
+    for name, digest in multi30k.KNOWN_TOKENIZED.items():
+        part, language = name.rsplit(".", 1)
+        file = REAL / f"multi30k/tok/{part}{multi30k.TOKENIZED}.{language}.gz"
+        assert hashlib.sha256(gzip.decompress(file.read_bytes())).hexdigest() == digest

@@ -34,8 +34,8 @@ def teaching_file(count: int, seed: int = 0) -> list[tuple[str, str, str]]:
 @pytest.fixture
 def made(tmp_path):
     """A corpus of a form, from the command line's words, whose one file has these lines."""
-    from seq2seq import compose
-    from seq2seq.config import build
+    from seq2seq import train_arguments
+    from seq2seq.plugins import build
 
     def make(form: str, *words: str, lines=None):
         rows = teaching_file(600) if lines is None else lines
@@ -56,7 +56,7 @@ def made(tmp_path):
         base = [f"data={form}", f"data.root={tmp_path}", f"data.file={name}"]
         base += ["data.source=en", "data.target=fr", "name=x"]
         base += ["data.delimiter=semicolon"] if form == "csv" else []
-        return build("data", compose.config([*base, *words]).data)
+        return build("data", train_arguments.config([*base, *words]).data)
 
     return make
 

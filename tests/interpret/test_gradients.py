@@ -10,8 +10,7 @@ import torch
 from figure_files import FIRST_BYTES
 
 from seq2seq.commands.plot_gradients import plot_gradients
-from seq2seq.compose import model_names, model_settings
-from seq2seq.config import build, locate
+from seq2seq.config_files import model_names, model_settings
 from seq2seq.errors import UserError
 from seq2seq.interpret.gradients import (
     Gradients,
@@ -22,6 +21,7 @@ from seq2seq.interpret.gradients import (
 )
 from seq2seq.models.base import Seq2Seq
 from seq2seq.plots import figure
+from seq2seq.plugins import build, locate
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
 from seq2seq.text.batching import collate

@@ -10,10 +10,10 @@ import pytest
 import torch
 import yaml
 
-from seq2seq.compose import search_settings
-from seq2seq.config import build, fits, locate
+from seq2seq.config_files import search_settings
 from seq2seq.layers.transformer import SelfAttentionLayer
 from seq2seq.models.base import Autoregressive, Maps, MaskedLM, Seq2Seq, select
+from seq2seq.plugins import build, fits, locate
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
 from seq2seq.search import Beam, MaskPredict, Sample, Search
 from seq2seq.text.batching import Batch, collate
@@ -486,6 +486,7 @@ def test_the_special_ids_may_be_others(section, batch):
         expected, found = model(batch), other(others)
     torch.testing.assert_close(found.logits[..., MOVED], expected.logits)
     torch.testing.assert_close(found.attention, expected.attention)
+    torch.testing.assert_close(tuple(other.maps(others)), tuple(model.maps(batch)))
     torch.testing.assert_close(log_probabilities(other, others), log_probabilities(model, batch))
     passes = [one.training_pass(own) for one, own in ((model, batch), (other, others))]
     torch.testing.assert_close(passes[1][..., MOVED], passes[0])

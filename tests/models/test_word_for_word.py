@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq.config import build
 from seq2seq.errors import UserError
 from seq2seq.models.word_for_word import WordForWord
+from seq2seq.plugins import build
 from seq2seq.search.beam import Beam
 from seq2seq.text.batching import collate
 from seq2seq.text.special_ids import SpecialIds

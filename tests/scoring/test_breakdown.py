@@ -11,8 +11,10 @@ from seq2seq.scoring.breakdown import (
     distance_points,
     exact_match,
     length_points,
+    pronoun,
 )
 from seq2seq.text.agreement import Agreement
+from seq2seq.text.pronoun import Places, Pronoun
 
 LEFT = Agreement(3, "partie", ("parti", "partis", "parties"))
 
@@ -71,6 +73,46 @@ def test_agreement_is_counted_by_distance_over_the_pairs_that_have_it() -> None:
 
 def test_without_agreements_there_is_no_score() -> None:
     assert agreement(["a", "b"], [None, None]) is None
+
+
+IT = Pronoun(
+    Agreement(4, "peut pas la", ("peut pas le",)), "object", Places(9, 4, 1), Places(10, 4, 1)
+)
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "kind"),
+    [
+        ("Le chien aime la vache, mais il ne peut pas la mordre.", "right"),
+        ("La vache est là: il ne PEUT PAS LA voir.", "right"),
+        ("Le chien aime la vache, mais il ne peut pas le mordre.", "wrong"),
+        ("Il ne peut pas la voir, mais il ne peut pas le mordre.", "wrong"),
+        ("Le chien aime la vache, mais il ne peut pas lancer la balle.", "missing"),
+        ("Le chien aime la vache, mais il ne doit pas la mordre.", "missing"),
+        ("", "missing"),
+    ],
+)
+def test_a_form_of_several_words_is_found_as_a_whole(hypothesis, kind) -> None:
+    found = pronoun([hypothesis], [IT])
+    assert found["by_distance"] == [
+        {"distance": 4, "right": 0, "wrong": 0, "missing": 0} | {kind: 1}
+    ]
+    assert found["score"] == 100 * (kind == "right")
+
+
+def test_pronouns_are_counted_by_distance_and_role() -> None:
+    he = Pronoun(Agreement(7, "il", ("elle",)), "subject", Places(9, 1, 4), Places(9, 1, 4))
+    lines = ["mais qu'il dorme", "elle dort", "peut pas la", "x"]
+    found = pronoun(lines, [he, he, IT, None])
+    assert [(e["distance"], e["right"], e["wrong"]) for e in found["by_distance"]] == [
+        *((4, 1, 0), (7, 1, 1))
+    ]
+    assert [(e["role"], e["right"], e["wrong"], e["missing"]) for e in found["by_role"]] == [
+        *(("subject", 1, 1, 0), ("object", 1, 0, 0))
+    ]
+    assert found["score"] == pytest.approx(200 / 3)
+    assert found["signature"].startswith("pronoun|")
+    assert pronoun(["a"], [None]) is None
 
 
 def stored_agreement(*rights: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from seq2seq import compose
+from seq2seq import config_files
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.errors import UserError
 from seq2seq.system.memory import PeakMemory
@@ -16,7 +16,7 @@ from seq2seq.translation.translator import Translator
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 
 GPU = "trainer.accelerator=cuda"
-BY_GRADIENTS = [name for name in compose.model_names() if name != "word_for_word"]
+BY_GRADIENTS = [name for name in config_files.model_names() if name != "word_for_word"]
 PAIRS = [("two cats see trees", "zwei Katzen sehen Bäume"), ("five girls", "fünf Mädchen hören")]
 
 
@@ -37,7 +37,7 @@ def same(one: Path, other: Path) -> bool:
 @pytest.mark.parametrize("model", BY_GRADIENTS)
 def test_the_same_command_gives_the_same_weights(fit, model):
     words = [GPU, "train.max_steps=6"]
-    words += ["model.dropout=0.2"] if "dropout" in compose.model_settings(model) else []
+    words += ["model.dropout=0.2"] if "dropout" in config_files.model_settings(model) else []
     assert same(fit(model, *words, name="one"), fit(model, *words, name="two"))
 
 
@@ -48,7 +48,7 @@ def test_a_resumed_training_ends_with_the_same_weights(fit, model):
     assert same(fit(model, GPU, "train.max_steps=8", "train.validate_every=4"), whole)
 
 
-@pytest.mark.parametrize("model", compose.model_names())
+@pytest.mark.parametrize("model", config_files.model_names())
 def test_a_run_gives_the_same_on_both_devices(fit, model):
     run = fit(model, GPU, "train.max_steps=20")
     cpu, gpu = (Translator(run, device=name) for name in ("cpu", "cuda"))

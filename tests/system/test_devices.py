@@ -8,10 +8,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from seq2seq import compose
+from seq2seq import compose, config_files
 from seq2seq.commands.evaluate import evaluate
-from seq2seq.config import locate
 from seq2seq.errors import UserError
+from seq2seq.plugins import locate
 from seq2seq.system import devices
 
 
@@ -36,14 +36,14 @@ class NoDouble(TorchDispatchMode):
     [
         (search, model)
         for search in ("beam", "sample", "mask_predict")
-        for model in compose.model_names()
+        for model in config_files.model_names()
         if (search == "mask_predict") is (locate("model", model).natural_search == "mask_predict")
     ],
 )
 def test_nothing_needs_double_precision(fit, model, search):
     words = ["train.max_steps=2", "train.accumulate=2"]
     words += [f"search={search}"] if search != "mask_predict" else []
-    words += ["model.dropout=0.1"] if "dropout" in compose.model_settings(model) else []
+    words += ["model.dropout=0.1"] if "dropout" in config_files.model_settings(model) else []
     with NoDouble():
         run = fit(model, *words, "train.label_smoothing=0.1", "train.average=2")
         evaluate(run, ["test"], device="cpu")

@@ -1,10 +1,12 @@
 """What a training begins with: learned, compared and encoded once, then found in the cache."""
 
 import pytest
+import torch
 
 from seq2seq.config import TokenizerConfig
 from seq2seq.corpora import Text, overlaps
 from seq2seq.corpora.files import Files
+from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import examples
 
@@ -90,3 +92,22 @@ def test_texts_are_compared_once(corpus, monkeypatch):
         patch.setattr(Text, "batches", None)
         assert overlaps(train, texts) == first
     assert overlaps(texts["test"], {"heart": texts["heart"]}) == []
+
+
+def test_sampling_keeps_the_budget_of_every_batch(corpus):
+    """Sampled pairs are longer than those that batches were cut by; none is lost or too long."""
+    tokenizers = examples.learn_tokenizers(corpus, settings(vocab_size=90))
+    prepared = examples.Examples.prepare(corpus, tokenizers, sampling=0.5, seed=1)
+    budget = 60
+    batches = TokenBatches(prepared.usable.rows, *prepared.lengths(budget), budget=budget, seed=1)
+    divided, seen = 0, []
+    for place, rows in zip(range(len(batches)), batches, strict=False):
+        parts = prepared.batches(rows, (0, place, 0), budget)
+        again = prepared.batches(rows, (0, place, 0), budget)
+        for (one, batch), (other, same) in zip(parts, again, strict=True):
+            assert max(batch.src.numel(), batch.tgt_out.numel()) <= budget
+            assert one.tolist() == other.tolist() and torch.equal(batch.src, same.src)
+        divided += len(parts) > 1
+        seen += [row for one, _ in parts for row in one.tolist()]
+    assert sorted(seen) == prepared.usable.rows.tolist()
+    assert divided, "no batch had to be divided"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq import compose
-from seq2seq.config import build
+from seq2seq import config_files
 from seq2seq.models.base import Seq2Seq
+from seq2seq.plugins import build
 from seq2seq.training.flops import multiply_adds
 
 S, T = 7, 5  # tokens of source and target
@@ -18,7 +18,7 @@ SMALL = {"embedding": E, "dim": D, "align_dim": A, "readout_dim": R, "layers": 1
 
 
 def made(name: str, **sizes: Any) -> Seq2Seq:
-    section = compose.model_settings(name)
+    section = config_files.model_settings(name)
     section |= {key: value for key, value in sizes.items() if key in section}
     return build("model", section, source_vocab=50, target_vocab=V, shared_vocab=False)
 
@@ -166,7 +166,7 @@ def test_every_layer_is_counted(cell: str) -> None:
     assert multiply_adds(model, S, T) == pytest.approx(rnn(cell, layers=2))
 
 
-@pytest.mark.parametrize("name", compose.model_names())
+@pytest.mark.parametrize("name", config_files.model_names())
 def test_the_model_and_chance_are_left_as_they_were(name: str) -> None:
     model = made(name, **(SMALL | SIZES))
     before = {key: value.clone() for key, value in model.state_dict().items()}

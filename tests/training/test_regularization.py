@@ -8,10 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seq2seq.compose import model_settings
-from seq2seq.config import build
+from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
+from seq2seq.plugins import build
 from seq2seq.runs.weights import read_tensors, read_weights
 from seq2seq.text.batching import Batch, collate
 from seq2seq.text.special_ids import SpecialIds

@@ -21,8 +21,8 @@ import torch
 import yaml
 
 from seq2seq import compose
-from seq2seq.compose import model_names, model_settings
 from seq2seq.config import Config
+from seq2seq.config_files import model_names, model_settings
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import write_config

@@ -60,6 +60,15 @@ class Head(NamedTuple):
     noun: int
 
 
+class FirstClause(NamedTuple):
+    """The first clause with the conjunction after it; nouns are indices into its words."""
+
+    phrase: Phrase
+    subject: Head
+    object: Head
+    verb: Verb
+
+
 class PronounGrammar(Grammar):
     """Random sentences with pronouns that have an antecedent."""
 
@@ -90,50 +99,62 @@ class PronounGrammar(Grammar):
         """
         self.tense = "past"
         self.used_nouns.clear()
-        first = role == "subject"
-        # The budget is larger than what is used. Words after the subject belong to the distance of
-        # a subject pronoun, words after the object to that of both.
-        budget = distance - SHORTEST_DISTANCE + self.between(0, 4)
-        before = self.between(0, budget) if first else self.between(0, 3)
-        genders = (feminine, other_feminine) if first else (other_feminine, feminine)
-        subject = self.head([self.weighted_choice(animal=3, organisation=1)], genders[0], before)
+        first = self.first_clause(role, feminine, other_feminine, distance)
+        nouns = first.subject.noun, first.object.noun
+        antecedent, distractor = nouns if role == "subject" else nouns[::-1]
+        start = first.phrase
+        words = sum(word != "," for word in start.source[antecedent + 1 :])
+        if exact and (words != distance if role == "subject" else words > distance - 3):
+            return None
+        second = self.second_clause(role, first)
+        if second is None:
+            return None
+        clause, form = second
+        it = len(start.source)
+        if role == "object":  # the last word of the clause
+            it += len(clause.source) - 1
+            words += len(clause.source) - 1
+        order = "{start} {clause} ./1"
+        phrase = rule(order, order, start=start, clause=clause)
+        letters = ("il", "elle") if role == "subject" else ("le", "la")
+        forms = [form.format(word) for word in letters]
+        text = f" {' '.join(phrase.target)} "
+        once = sum(text.count(f" {one} ") for one in forms) == 1
+        if not once or (exact and words != distance):
+            return None
+        agreement = Agreement(words, forms[feminine], (forms[not feminine],))
+        return Reference(phrase, role, agreement, Places(it, antecedent, distractor))
+
+    def first_clause(
+        self, role: Role, feminine: bool, other_feminine: bool, distance: int
+    ) -> FirstClause:
+        """Return the first clause and the conjunction; the arguments are those of `reference`.
+
+        Words after the subject belong to the distance of a subject pronoun, words after the object
+        to that of both.
+        """
+        budget = distance - SHORTEST_DISTANCE + self.between(0, 4)  # more than what is used
+        before = self.between(0, budget if role == "subject" else 3)
+        after = budget - before if role == "subject" else budget
+        genders = feminine, other_feminine
+        if role == "object":
+            genders = genders[::-1]
+        kind = self.weighted_choice(animal=3, organisation=1)
+        subject = self.head([kind], genders[0], before)
         verb = self.choose(self.actions(subject.nominal, genders[1]))
-        after = budget - before if first else budget
         obj = self.head(self.kinds(verb, genders[1]), genders[1], after)
         said = verb_group(verb, subject.nominal, "past")
         conjunction = self.choose(CONJUNCTIONS)
         order = "{subject} {said} {object} "
-        start = rule(
+        phrase = rule(
             order + conjunction[0],
             order + conjunction[1],
             subject=subject.nominal.phrase,
             said=said,
             object=obj.nominal.phrase,
         )
-        nouns = subject.noun, len(subject.nominal.phrase.source) + len(said.source) + obj.noun
-        antecedent, distractor = nouns if first else nouns[::-1]
-        commas = start.source[antecedent:].count(",")
-        words = len(start.source) - antecedent - 1 - commas
-        if exact and (words != distance if first else words > distance - 3):
-            return None
-        second = self.second_clause(role, subject.nominal, obj.nominal, verb)
-        if second is None:
-            return None
-        clause, form = second
-        it = len(start.source)
-        if not first:
-            it += len(clause.source) - 1
-            words += len(clause.source) - 1
-        if exact and words != distance:
-            return None
-        order = "{start} {clause} ./1"
-        phrase = rule(order, order, start=start, clause=clause)
-        forms = [form.format(word) for word in (("il", "elle") if first else ("le", "la"))]
-        text = f" {' '.join(phrase.target)} "
-        if sum(text.count(f" {one} ") for one in forms) != 1:
-            return None
-        agreement = Agreement(words, forms[feminine], (forms[not feminine],))
-        return Reference(phrase, role, agreement, Places(it, antecedent, distractor))
+        shift = len(subject.nominal.phrase.source) + len(said.source)
+        return FirstClause(phrase, subject, obj._replace(noun=shift + obj.noun), verb)
 
     def head(self, kinds: list[str], feminine: bool, budget: int) -> Head:
         """Return a singular noun phrase of a gender, with about `budget` more words."""
@@ -160,9 +181,7 @@ class PronounGrammar(Grammar):
         """Return the classes of the objects of a verb that have a noun of this gender for "it"."""
         return [kind for kind in sorted(verb.objects) if (kind, feminine) in self._things]
 
-    def second_clause(
-        self, role: Role, subject: Nominal, obj: Nominal, verb: Verb
-    ) -> tuple[Phrase, str] | None:
+    def second_clause(self, role: Role, first: FirstClause) -> tuple[Phrase, str] | None:
         """Return a clause with pronouns, and the French form to test with a slot for its gender.
 
         The verb is another one than in the first clause. It starts with a consonant in French:
@@ -170,10 +189,12 @@ class PronounGrammar(Grammar):
 
         Args:
             role: the role of the pronoun that is tested.
-            subject: the subject of the first clause.
-            obj: the object of the first clause.
-            verb: the verb of the first clause.
+            first: the first clause.
+
+        Returns:
+            None if no verb fits.
         """
+        subject, obj = first.subject.nominal, first.object.nominal
         negation = "not" if self.bernoulli(0.5) else ""
         modal = self.choose(self.modals)
         actor, kinds = IT[subject.feminine], subject.kinds
@@ -187,7 +208,7 @@ class PronounGrammar(Grammar):
         else:
             clitic = ITS_OBJECT[obj.feminine]
             verbs = [v for v in self.verbs_for(kinds, "object") if v.objects & obj.kinds]
-            verbs = [v for v in verbs if not starts_with_vowel(v.infinitive) and v != verb]
+            verbs = [v for v in verbs if not starts_with_vowel(v.infinitive) and v != first.verb]
             if not verbs:
                 return None
         group = verb_group(

@@ -1,0 +1,1 @@
+"""The arguments and options of every command, grouped by subject. The logic is in other modules."""

@@ -1,0 +1,183 @@
+"""Commands on word alignments: score-alignment, export-alignment."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from seq2seq.alignment.gold_files import Form
+from seq2seq.command_line.options import (
+    DeviceOption,
+    EndOption,
+    HeadOption,
+    HideOption,
+    LayerOption,
+    MethodOption,
+    RuleOption,
+    RunArgument,
+    ShiftOption,
+    TextOption,
+    ThresholdOption,
+    writable,
+)
+from seq2seq.command_line.output import print_table, print_written
+from seq2seq.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from seq2seq.alignment.rule import Rule
+
+
+def score_alignment(
+    run: Annotated[
+        Path | None,
+        typer.Argument(metavar="RUN", help="Run folder; omit it to score only --links."),
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option("--test", help="Test set of the run; the references are the targets."),
+    ] = None,
+    text: TextOption = None,
+    gold: Annotated[
+        Path | None,
+        typer.Option("--gold", help="File of gold links (default: those of the test set)."),
+    ] = None,
+    gold_format: Annotated[
+        Form,
+        typer.Option(
+            "--gold-format", help="Format of --gold; auto detects the format and prints it."
+        ),
+    ] = "auto",
+    links: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--links",
+            metavar="NAME=FILE",
+            help="Also score the links of another aligner: Pharaoh, GIZA++ A3, ... (repeatable).",
+        ),
+    ] = None,
+    train: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--train", metavar="SOURCE TARGET", help="Also score fast_align, trained on this text."
+        ),
+    ] = None,
+    back: Annotated[
+        Path | None,
+        typer.Option("--back", help="Run of the reverse direction, for symmetrization."),
+    ] = None,
+    rule: Annotated[
+        Literal["run", "default", "auto"],
+        typer.Option(
+            help="Extraction rule: the rule stored in the run, the default rule, or (auto) the "
+            "method and rule with the lowest AER, which are then stored in the run. auto tries all "
+            "methods except smoothgrad and integrated_gradients, or only --method."
+        ),
+    ] = "run",
+    method: MethodOption = None,
+    hide: HideOption = None,
+    layer: LayerOption = None,
+    head: HeadOption = None,
+    shift: ShiftOption = None,
+    end: EndOption = None,
+    threshold: ThresholdOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="JSON file for all scores.", callback=writable()),
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Score alignments against gold links.
+
+    Computes the AER of every decoder layer, head and row of the map of a run, and of --links. The
+    map is attention, or what --method computes.
+    """
+    from seq2seq.commands.score_alignment import TRIED, score_alignment
+
+    read = None
+    values: dict[str, Any] = {"layer": layer, "head": head, "shift": shift, "end": end}
+    values |= {"threshold": threshold, "method": method, "hide": hide}
+    if run is not None:
+        if rule == "auto" and (layer, head, shift) != (None, None, None):
+            raise typer.BadParameter(
+                "--rule auto chooses layer, head and shift: omit --layer, --head and --shift"
+            )
+        if rule == "auto":  # it chooses the method, and --hide applies to one of them
+            if hide is not None and method not in (None, "occlusion"):
+                raise typer.BadParameter(f"--hide has no effect with --method {method}")
+            read = extraction_rule(run, "run", {"end": end, "threshold": threshold})
+            read = replace(read, hide=hide or read.hide)
+        else:
+            read = extraction_rule(run, rule, values)
+    elif rule != "run" or set(values.values()) != {None} or device != "auto":
+        raise typer.BadParameter(
+            "--rule, --method, --hide, --layer, --head, --shift, --end, --threshold and --device "
+            "need RUN"
+        )
+    table, written = score_alignment(
+        run,
+        test=test,
+        texts=text,
+        gold=gold,
+        form=gold_format,
+        rule=read,
+        pick=rule == "auto",
+        tried=TRIED if method is None else [method],
+        back=back,
+        links=links or [],
+        train=train,
+        out=out,
+        device=device,
+    )
+    print_table(table)
+    print_written(*written)
+
+
+def export_alignment(
+    run: RunArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            callback=writable(),
+            help="Output file. .align: links in Pharaoh format; .jsonl: links and weights; "
+            ".npz: weights.",
+        ),
+    ],
+    test: Annotated[
+        str | None,
+        typer.Option("--test", help="Test set of the run; the references are the targets."),
+    ] = None,
+    text: TextOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
+    rule: RuleOption = "run",
+    layer: LayerOption = None,
+    head: HeadOption = None,
+    shift: ShiftOption = None,
+    end: EndOption = None,
+    threshold: ThresholdOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Write the word alignment of every sentence pair of a text."""
+    from seq2seq.commands.export_alignment import export_text
+
+    if out.suffix == ".npz" and (end, threshold) != (None, None):
+        raise typer.BadParameter(
+            "--end and --threshold have no effect: .npz contains weights, not links"
+        )
+    values = {"layer": layer, "head": head, "shift": shift, "end": end, "threshold": threshold}
+    read = extraction_rule(run, rule, {**values, "method": method, "hide": hide})
+    export_text(run, test=test, texts=text, rule=read, out=out, device=device)
+    print_written(out)
+
+
+def extraction_rule(run: Path, rule: str, values: dict[str, Any]) -> "Rule":
+    """Return the extraction rule: the run's or the default, changed by the options given."""
+    from seq2seq.alignment.rule import Rule
+    from seq2seq.interpret.chosen_rule import changed, chosen_rule
+
+    if values.get("threshold") is not None and values.get("end") == "keep":
+        raise typer.BadParameter("--end keep has no effect with --threshold")
+    own = chosen_rule(RunFolder.open(run)) if rule == "run" else Rule()
+    return changed(own, **values)

@@ -1,0 +1,182 @@
+"""Commands that draw attention: align, plot."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seq2seq.alignment.rule import Hide, MethodName
+from seq2seq.command_line.alignment import extraction_rule
+from seq2seq.command_line.options import (
+    BeamOption,
+    DeviceOption,
+    HeadOption,
+    HideOption,
+    LayerOption,
+    MapOption,
+    MethodOption,
+    PictureOption,
+    ReferenceOption,
+    RuleOption,
+    RunArgument,
+    ShiftOption,
+    SourceOption,
+    TargetOption,
+    TestOption,
+)
+from seq2seq.command_line.output import print_written
+from seq2seq.errors import UserError
+from seq2seq.limits import LARGEST
+
+Kind = Literal["runs", "heads", "lines", "steps", "gradients", "pronouns"]
+
+
+def align(
+    run: RunArgument,
+    source: SourceOption = None,
+    target: TargetOption = None,
+    test: TestOption = None,
+    lines: Annotated[
+        str | None,
+        typer.Option(
+            "--lines", help="With --test: line numbers, counted from 1, such as 3,17 or 1-5."
+        ),
+    ] = None,
+    reference: ReferenceOption = False,
+    beam: BeamOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
+    rule: RuleOption = "run",
+    layer: LayerOption = None,
+    head: HeadOption = None,
+    shift: ShiftOption = None,
+    name: MapOption = "source",
+    out: PictureOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw which source words each target word depends on, for single sentences, as heatmaps.
+
+    The matrices are also written as JSON. They are attention weights, or what --method computes.
+
+    To score the alignment of a whole text, use score-alignment; to write it, export-alignment.
+    """
+    from seq2seq.commands.align import align
+
+    if name != "source" and (rule != "run" or shift is not None):
+        raise typer.BadParameter(
+            f"--rule and --shift have no effect with --map {name}: they choose how links are "
+            "extracted from attention to the source"
+        )
+    refuse_map(name, method, hide)
+    print_written(
+        *align(
+            run,
+            source=source,
+            target=target,
+            test=test,
+            lines=lines,
+            reference=reference,
+            beam=beam,
+            rule=extraction_rule(
+                run,
+                rule if name == "source" else "default",
+                {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide},
+            ),
+            name=name,
+            out=out,
+            device=device,
+        )
+    )
+
+
+def plot(
+    kind: Annotated[
+        Kind,
+        typer.Argument(
+            metavar="KIND",
+            help="runs: heatmaps of several runs side by side. heads: all layers and heads of one "
+            "run. lines: links drawn as lines between words. steps: checkpoints during training. "
+            "gradients: gradient at the source by distance, for several runs and a whole test set. "
+            "pronouns: attention of pronouns to their antecedent, for one run and test_pronoun.",
+        ),
+    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders (runs/NAME).")],
+    source: SourceOption = None,
+    target: TargetOption = None,
+    test: TestOption = None,
+    line: Annotated[
+        int | None,
+        typer.Option(
+            "--line", min=1, max=LARGEST, help="With --test: line number, counted from 1."
+        ),
+    ] = None,
+    reference: ReferenceOption = False,
+    beam: BeamOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
+    name: MapOption = "source",
+    layer: LayerOption = None,
+    head: HeadOption = None,
+    out: PictureOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Plot the attention of one sentence: by run, by head, as lines, or by training step.
+
+    --method draws another map than attention.
+
+    plot gradients needs no attention: it draws the norm of the gradient of the last target word's
+    log-probability at each source token, by distance, before and after training.
+
+    plot pronouns draws how much attention a pronoun gives to its antecedent and to a noun of the
+    other gender, by layer and head, before and after training, and prints how often the model
+    prefers the right pronoun.
+    """
+    if kind == "gradients" or kind == "pronouns":
+        from seq2seq.commands.plot_gradients import plot_gradients
+        from seq2seq.commands.plot_pronouns import plot_pronouns
+
+        given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
+        given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
+        given |= {"--method": method, "--hide": hide}
+        given |= {"--line": line} if kind == "pronouns" else {}
+        for option, value in given.items():
+            if value is not None and value is not False:
+                raise UserError(
+                    f"{option} has no effect on plot {kind}: it reads the references of --test"
+                )
+        if kind == "pronouns":
+            print_written(*plot_pronouns(runs, test=test, out=out, device=device))
+            return
+        print_written(*plot_gradients(runs, test=test, line=line, out=out, device=device))
+        return
+    from seq2seq.commands.plot import plot
+
+    refuse_map(name, method, hide)
+    print_written(
+        plot(
+            kind,
+            runs,
+            source=source,
+            target=target,
+            test=test,
+            line=line,
+            reference=reference,
+            beam=beam,
+            name=name,
+            layer=layer,
+            head=head,
+            method=method,
+            hide=hide,
+            out=out,
+            device=device,
+        )
+    )
+
+
+def refuse_map(name: str, method: MethodName | None, hide: Hide | None) -> None:
+    """Raise BadParameter if a method is given for a map of self-attention."""
+    if name != "source" and (method not in (None, "attention") or hide is not None):
+        raise typer.BadParameter(
+            f"--map {name} shows attention weights: omit --method and --hide, which apply to the "
+            "source"
+        )

@@ -1,0 +1,208 @@
+"""Commands on translations: translate, evaluate, compare."""
+
+import sys
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from seq2seq.command_line.options import (
+    BeamOption,
+    DeviceOption,
+    HideOption,
+    LengthsOption,
+    MethodOption,
+    RoundsOption,
+    RunArgument,
+    between,
+    writable,
+)
+from seq2seq.command_line.output import print_table, print_written
+from seq2seq.errors import UserError
+from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
+from seq2seq.runs.folder import RunFolder
+
+
+def translate(
+    run: RunArgument,
+    beam: BeamOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
+    n_best: Annotated[
+        int,
+        typer.Option(
+            "--n-best",
+            min=1,
+            max=WIDEST,
+            help="Write the n best translations as lines `NUMBER ||| TEXT ||| SCORE`; a smaller "
+            "beam or number of lengths is widened to n.",
+        ),
+    ] = 1,
+    max_length: Annotated[
+        int | None,
+        typer.Option("--max-length", min=1, max=LONGEST, help="Maximum length in pieces."),
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Sample from the model instead of searching.")
+    ] = False,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="With --sample: softmax temperature (default: 1).",
+            callback=between(COLDEST, HOTTEST),
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=LARGEST,
+            help="With --sample: sample from the K most likely pieces; 0 is all (default: 0).",
+        ),
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(
+            help="With --sample: sample from the most likely pieces whose probabilities add up to "
+            "this (default: 1).",
+            callback=between(0.0, 1.0, above=True),
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=LARGEST, help="With --sample: random seed (default: 1)."),
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Translate standard input line by line: seq2seq translate RUN < in > out.
+
+    The output is flushed whenever no more input is ready, so that another program can write a
+    line and wait for its translation.
+    """
+    for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
+        if stream is None:
+            raise UserError(f"standard {name} is closed: seq2seq translate RUN < in.txt > out.txt")
+    from seq2seq.translation.stream import filter_lines
+    from seq2seq.translation.translator import Translator, run_search, sampling
+
+    folder = RunFolder.open(run)
+    for option, value in {"--beam": beam, "--rounds": rounds, "--lengths": lengths}.items():
+        if sample and value is not None:
+            raise typer.BadParameter(f"--sample and {option} exclude each other")
+    if not sample and any(one is not None for one in (temperature, top_k, top_p, seed)):
+        raise typer.BadParameter("--temperature, --top-k, --top-p and --seed go with --sample")
+    search = run_search(folder, beam=beam, rounds=rounds, lengths=lengths, max_length=max_length)
+    if sample:
+        search = sampling(search, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
+    translator = Translator(folder, search=search, device=device)
+    lines = cast(BufferedIOBase, sys.stdin.buffer)
+    filter_lines(translator, lines, sys.stdout.buffer, n_best=n_best)
+
+
+def evaluate(
+    run: RunArgument,
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
+    ] = None,
+    beam: BeamOption = None,
+    rounds: RoundsOption = None,
+    lengths: LengthsOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed.
+
+    The map of --method between the words of each translation is stored, too, and scored if the
+    test set has gold links.
+    """
+    from seq2seq.commands.evaluate import evaluate, score_table
+
+    scores = evaluate(
+        run,
+        test or [],
+        beam=beam,
+        rounds=rounds,
+        lengths=lengths,
+        method=method,
+        hide=hide,
+        device=device,
+    )
+    print_table(score_table(scores))
+    print_written(run / "scores.json", run / "hyps")
+
+
+def compare(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RUN", help="Evaluated run folders, or a folder of them."),
+    ] = None,
+    hyps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hyps",
+            metavar="NAME=FILE",
+            help="Translations of another system, one per line (repeatable).",
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Without runs: source file.")
+    ] = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option("--reference", help="Without runs: reference file (repeatable)."),
+    ] = None,
+    target_language: Annotated[
+        str | None,
+        typer.Option("--target-language", help="Without runs: target language code, such as de."),
+    ] = None,
+    bleu_tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            "--bleu-tokenizer", help="Without runs: sacreBLEU tokenizer (default: by language)."
+        ),
+    ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
+    ] = None,
+    comet: Annotated[
+        Path | None,
+        typer.Option(
+            "--comet", help="Folder of a COMET model (needs the package's extra `comet`)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="Output folder of the report: Markdown, JSON, TeX, figures.",
+            callback=writable(folder=True),
+        ),
+    ] = Path("comparison"),
+) -> None:
+    """Compare systems: scores, confidence intervals, significance tests, differences and cost.
+
+    Runs that differ only in their seed are one system. Systems that were measured differently
+    cannot be compared.
+
+    Without runs: seq2seq compare --source FILE --reference FILE --hyps a=FILE --hyps b=FILE
+    """
+    from seq2seq.compare import compare
+    from seq2seq.compare.report import terminal, write
+
+    comparison = compare(
+        runs or [],
+        hyps=hyps or [],
+        tests=test or [],
+        comet=comet,
+        source=source,
+        reference=reference or [],
+        target_language=target_language,
+        bleu_tokenizer=bleu_tokenizer,
+    )
+    written = write.write(comparison, out)
+    print_table(terminal.render(comparison))
+    print_written(*written)
