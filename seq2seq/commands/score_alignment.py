@@ -19,7 +19,7 @@ from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, i
 from seq2seq.alignment.rule import MethodName, Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain_gold
-from seq2seq.interpret.chosen_rule import RULE, chosen_rule
+from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet, read_texts, stored_texts
 from seq2seq.interpret.heads import AllScores, score_all_rules
 from seq2seq.interpret.methods.base import UnsupportedModelError
@@ -277,9 +277,13 @@ def check_direction(run: RunFolder, back: RunFolder) -> None:
 def directions(
     translator: Translator, rule: Rule, back: Translator, gold_set: GoldSet
 ) -> dict[str, list[LinkSet]]:
-    """Return the links of a run of the reverse direction, and the symmetrized links."""
+    """Return the links of a run of the reverse direction, and the symmetrized links.
+
+    Both directions use the same method; layer, head and row of each are those of its own rule.
+    """
     forward = links_of(translator, rule, gold_set)
-    back_rule = chosen_rule(back.run)
+    hide = rule.hide if rule.method == "occlusion" else None
+    back_rule = changed(chosen_rule(back.run), method=rule.method, hide=hide)
     backward = [flip(links) for links in links_of(back, back_rule, gold_set.swapped())]
     pairs = list(zip(forward, backward, strict=True))
     return {

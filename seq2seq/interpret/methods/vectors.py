@@ -70,9 +70,9 @@ def weighted_norms(read: SourceRead) -> Float[Tensor, "batch tgt src"]:
     The vectors of all pairs of positions would take much memory, so the squared norm is computed as
     sum_h sum_g a^h a^g f^h . f^g, from the products of the heads at each source position.
     """
-    values = read.values.double()  # squares of small sums of large vectors
+    values = read.values.cpu().double()  # squares of small sums of large vectors; MPS has no double
     products = values @ values.transpose(-2, -1)  # [batch src heads heads]
-    weights = read.weights.double().permute(0, 3, 2, 1)  # [batch src tgt heads]
+    weights = read.weights.cpu().double().permute(0, 3, 2, 1)  # [batch src tgt heads]
     squares = ((weights @ products) * weights).sum(-1)
     return squares.clamp(min=0).sqrt().transpose(1, 2).to(read.weights)
 
