@@ -180,6 +180,7 @@ def heads(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
             names = [
                 f"mean of {what}s" if number == "mean" else f"{what} {number}"
                 for what, number in (("layer", layer), ("head", head))
+                if what == "layer" or heads > 1 or rule.method == "attention"
             ]
             heatmap, _ = drawn(translator, sentence, translation, one, name)
             framed = name == "source" and one == chosen

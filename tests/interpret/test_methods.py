@@ -9,7 +9,7 @@ from untrained_runs import GERMAN, make_run
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule, shares
-from seq2seq.compose import model_names
+from seq2seq.config_files import model_names
 from seq2seq.interpret import methods
 from seq2seq.interpret.alignment import Explained, explain, explain_pairs
 from seq2seq.interpret.methods import base
