@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from safetensors.numpy import save_file
 from untrained_runs import ENGLISH, GERMAN, make_run_with_gold
 
 from seq2seq.alignment.rule import Rule
+from seq2seq.compare import html
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
 from seq2seq.plots.heatmaps import SIGNED, Panel, draw_side_by_side, lines
@@ -105,8 +107,13 @@ def test_evaluate_stores_and_scores_the_map_of_a_method(plain, command):
     assert answer.status == 0, answer
     rule = RunFolder.open(plain).scores["test"]["alignment"]["rule"]
     assert (rule["method"], rule["hide"]) == ("occlusion", "unk")
-    for line in stored_attention.read(plain / "hyps" / "test" / stored_attention.FILE):
+    file = plain / "hyps" / "test" / stored_attention.FILE
+    for line in stored_attention.read(file):
         assert line.weights.shape == (len(line.target), len(line.source))
+    assert stored_attention.method_of(file) == "occlusion"
+    report = {"runs": [{"name": "plain"}], "tests": [{"lines": 3, "attention": {"plain": file}}]}
+    html.write(report, plain / "report.html")
+    assert '"methods":{"0":"occlusion"}' in (plain / "report.html").read_text("utf-8")
 
 
 def test_links_by_a_method_are_exported(plain, command):
@@ -152,6 +159,15 @@ def test_a_rule_of_attention_is_stored_as_before():
     rule = Rule(method="occlusion", hide="mean", shift=True)
     assert Rule(**rule.record()) == rule
     assert "hide" not in Rule(method="vectors").record()
+
+
+@pytest.mark.parametrize("rule", ["[]", '{"method": 3}', '{"method": "<b>"}', '{"method": ""}'])
+def test_a_stored_map_of_an_invalid_method_is_refused(tmp_path, rule):
+    label = f'{{"hypothesis_sha256": "0", "rule": {rule}}}'
+    empty = np.empty(0, dtype=np.uint8)
+    save_file({"words": empty, "weights": empty}, tmp_path / "x", {"seq2seq": label})
+    with pytest.raises(UserError, match="cannot be read as stored attention"):
+        stored_attention.method_of(tmp_path / "x")
 
 
 @pytest.mark.parametrize("bad", ['{"method": "magic"}', '{"method": 1}', '{"hide": "away"}'])
