@@ -2,9 +2,10 @@
 
 import pytest
 
-from seq2seq import compose
-from seq2seq.config import Config, build
+from seq2seq import train_arguments
+from seq2seq.config import Config
 from seq2seq.package_data import data_folder
+from seq2seq.plugins import build
 
 NAMES = sorted(path.stem for path in data_folder("configs").glob("experiment/*.yaml"))
 RECIPES = [name for name in NAMES if name.startswith(("multi30k-", "low-resource-"))]
@@ -13,7 +14,7 @@ CORPUS = ["data=files", "data.source=en", "data.target=de", "data.root=x"]
 
 def composed(name: str) -> Config:
     words = CORPUS if name.startswith("low-resource") else []
-    return compose.config([f"experiment={name}", *words])
+    return train_arguments.config([f"experiment={name}", *words])
 
 
 @pytest.mark.parametrize("name", NAMES)

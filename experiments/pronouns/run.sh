@@ -10,3 +10,17 @@ for run in default pronouns; do
     seq2seq evaluate "$out/$run" --test test_pronoun
     seq2seq plot pronouns "$out/$run"
 done
+cp "$out"/pronouns/align/test_pronoun-pronouns.png experiments/pronouns/attention.png
+cp "$out"/pronouns/align/test_pronoun-pronouns.csv experiments/pronouns/attention.csv
+python - "$out" <<'PYTHON'
+import json, pathlib, sys
+
+kept = {}
+for name in ("default", "pronouns"):
+    run = pathlib.Path(sys.argv[1], name)
+    test = json.loads((run / "scores.json").read_text())["test_pronoun"]
+    info = json.loads((run / "run.json").read_text())
+    kept[name] = {key: info[key] for key in ("parameters", "steps", "minutes", "commit")}
+    kept[name] |= {key: test[key] for key in ("bleu", "exact_match", "pronoun")}
+pathlib.Path("experiments/pronouns/scores.json").write_text(json.dumps(kept, indent=2) + "\n")
+PYTHON

@@ -22,7 +22,7 @@ from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_
 from seq2seq.system.provenance import environment, timestamp
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
-from seq2seq.text.languages import Target
+from seq2seq.text.languages import Target, is_tokenized
 from seq2seq.text.pronoun import read_pronouns
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
@@ -114,7 +114,7 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
         **metrics.score(
             hypotheses,
             references,
-            tokenized=data.get("tokenized", False),
+            tokenized=is_tokenized(data),
             **target._asdict(),
         ),
         "exact_match": breakdown.exact_match(hypotheses, references),

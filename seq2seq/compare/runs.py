@@ -15,7 +15,7 @@ from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.characters import printable
-from seq2seq.text.languages import Target
+from seq2seq.text.languages import Target, is_tokenized
 from seq2seq.text.pronoun import read_pronouns
 
 MOVED_ASIDE = re.compile(r".+\.\d{8}-\d{6}(-\d+)?")  # older runs, as renamed by `run.set_aside`
@@ -204,7 +204,7 @@ def outside(
     metrics = score(
         lines,
         references,
-        tokenized=data.get("tokenized") or False,
+        tokenized=is_tokenized(data),
         **Target.of(data)._asdict(),
     )
     folder = like.output(test).parent

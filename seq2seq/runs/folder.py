@@ -49,6 +49,7 @@ READ_OF_DATA = {
     "target": str | None,
     "max_length": Positive | None,
     "tokenized": bool | None,
+    "form": str | None,
     "bleu_tokenizer": BleuTokenizer | None,
 }
 

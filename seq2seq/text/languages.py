@@ -52,6 +52,11 @@ class Target(NamedTuple):
         return cls(language if known else None)
 
 
+def is_tokenized(data: Mapping[str, Any]) -> bool:
+    """Whether the text of a `data` section is tokenized, so that BLEU of tokens is meaningful."""
+    return bool(data.get("tokenized")) or data.get("form") == "tokenized"
+
+
 def code(language: str | None) -> str:
     """Return the two-letter code of a language: `zh` for zh-CN, zho_Hans, cn and Chinese."""
     primary = _primary(language or "")

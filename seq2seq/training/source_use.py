@@ -46,8 +46,8 @@ class SourceUse:
         """Return one sentence if the source is not used, with remedies; None if it is."""
         if self.gain < SMALLEST_GAIN:
             return (
-                "the model does not use its source yet: with the sources of other sentences its "
-                f"validation loss is only {self.gain:.3f} higher (remedies: {REMEDIES})"
+                "the model does not use its source yet: the sources of other sentences change its "
+                f"validation loss by only {self.gain:+.3f} (remedies: {REMEDIES})"
             )
         if self.variation is not None and self.variation < SMALLEST_VARIATION:
             return (

@@ -10,6 +10,7 @@ import pytest
 
 from seq2seq.errors import UserError
 from seq2seq.scoring import metrics
+from seq2seq.text.languages import is_tokenized
 
 WORDS = "Der Hund , die Katze und das Haus laufen über eine grüne Wiese . (schnell) 3,5 U.S. don't"
 
@@ -153,3 +154,8 @@ def test_translations_that_do_not_pair_up_are_refused() -> None:
 def test_nothing_at_all_is_refused() -> None:
     with pytest.raises(UserError, match="nothing to score"):
         metrics.statistics([], [], language="de")
+
+
+def test_text_is_tokenized_by_either_key():
+    assert is_tokenized({"tokenized": True}) and is_tokenized({"form": "tokenized"})
+    assert not is_tokenized({"tokenized": None, "form": "raw"}) and not is_tokenized({})
