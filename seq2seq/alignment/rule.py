@@ -15,19 +15,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from seq2seq.alignment.links import LinkSet
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.errors import UserError
 from seq2seq.text.words import WORD_START
-
-MethodName = Literal[
-    "attention",
-    "vectors",
-    "alti",
-    "occlusion",
-    "gradient",
-    "smoothgrad",
-    "integrated_gradients",
-]
-Hide = Literal["mean", "unk", "drop"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seq2seq.alignment.rule import Hide, MethodName
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.command_line.alignment import extraction_rule
 from seq2seq.command_line.options import (
     BeamOption,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from seq2seq.alignment.rule import Hide, MethodName
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.limits import WIDEST
 from seq2seq.system.files import refuse_output
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.alignment.rule import Hide, MethodName, Rule
+from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret import alignment
 from seq2seq.interpret.chosen_rule import changed, chosen_rule

@@ -13,7 +13,8 @@ from rich.console import Group, RenderableType
 from seq2seq.alignment.baselines import diagonal, fast_align
 from seq2seq.alignment.gold_files import Form, read_links
 from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
-from seq2seq.alignment.rule import MethodName, Rule
+from seq2seq.alignment.method_names import MethodName
+from seq2seq.alignment.rule import Rule
 from seq2seq.commands.alignment_tables import grids, rule_label, table
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain_gold

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from seq2seq.alignment.rule import Hide, MethodName, Rule
+from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import read_json

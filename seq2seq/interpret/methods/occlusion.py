@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from seq2seq.alignment.rule import Hide
+from seq2seq.alignment.method_names import Hide
 from seq2seq.interpret.methods.base import (
     Method,
     Pair,
