@@ -51,7 +51,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (train, "Train a model, or several with -m."),
     (translate, "Translate standard input line by line."),
     (evaluate, "Translate the test sets and score the translations."),
-    (align, "Draw the attention of sentences as heatmaps."),
+    (align, "Draw attention, or another method, of sentences as heatmaps."),
     (score_alignment, "Score word alignments against gold links."),
     (export_alignment, "Write the word alignments of a whole text."),
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),

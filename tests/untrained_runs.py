@@ -7,6 +7,7 @@ import torch
 import yaml
 
 from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.config_files import model_settings
 from seq2seq.runs.weights import build_model, save_weights
 from seq2seq.system.files import write_lines
 from seq2seq.text.tokenizer import Tokenizers
@@ -59,6 +60,27 @@ MODELS = {
         "attention_dropout": 0.0,
     },
 }
+SIZES = {  # of a model that is not in MODELS
+    **RECURRENT,
+    **READOUT,
+    "align_dim": 8,
+    "encoder_dim": 8,
+    "heads": 2,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "feed_forward": 8,
+    "attention_dropout": 0.0,
+    "words": 100,
+    "largest_offset": 5,
+}
+MASK_PREDICT = {
+    "name": "mask_predict",
+    "rounds": 2,
+    "lengths": 1,
+    "max_length": 8,
+    "length_ratio": 2.0,
+    "length_extra": 2,
+}
 SEARCH = {
     "name": "beam",
     "beam": 3,
@@ -67,6 +89,15 @@ SEARCH = {
     "length_ratio": 2.0,
     "length_extra": 2,
 }
+
+
+def small(model: str) -> dict[str, object]:
+    """Return the configuration of a small model, of any YAML file in configs/model."""
+    if model in MODELS:
+        return MODELS[model]
+    settings = model_settings(model)
+    own = {key: value for key, value in SIZES.items() if key in settings and key != "cell"}
+    return {"name": model, **settings, **own}
 
 
 def make_run(
@@ -91,13 +122,15 @@ def make_run(
     )
     tokenizers.save(folder)
     torch.manual_seed(0)
-    built = build_model(MODELS[model], tokenizers)
-    with torch.no_grad():
-        for weight in built.parameters():
-            weight.add_(torch.randn_like(weight) * 0.3)
+    built = build_model(small(model), tokenizers)
+    if not built.fits:
+        with torch.no_grad():
+            for weight in built.parameters():
+                weight.add_(torch.randn_like(weight) * 0.3)
     save_weights(built, folder / "model.safetensors")
     data = {"source": source, "target": target, "max_length": 40}
-    config = {"model": MODELS[model], "search": SEARCH, "data": data}
+    search = SEARCH if built.natural_search == "beam" else MASK_PREDICT
+    config = {"model": small(model), "search": search, "data": data}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "run.json").write_text(json.dumps({"format": 1, "status": "finished"}))
     return folder

@@ -1,13 +1,13 @@
-"""Rules that extract word alignments from attention between subword pieces.
+"""Rules that extract word alignments from attention, or another map, between subword pieces.
 
-A model returns the attention of all layers and heads. A rule selects the matrix and the rows, and
-decides which words are linked. The rule is stored with every result.
+A map has values for all layers and heads. A rule names the method that computes it, selects the
+matrix and the rows, and decides which words are linked. The rule is stored with every result.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,6 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from seq2seq.alignment.links import LinkSet
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.errors import UserError
 from seq2seq.text.words import WORD_START
 
@@ -38,6 +39,8 @@ class Rule:
             drop: `</s>` is ignored; renormalise: `</s>` is ignored and the other weights are scaled
             to sum to one.
         threshold: link all words with at least this weight; None links only the largest.
+        method: what computes the map, see `seq2seq.interpret.methods`.
+        hide: how the method `occlusion` hides a word; other methods ignore it.
     """
 
     layer: int | Literal["mean"] | None = None
@@ -45,6 +48,8 @@ class Rule:
     shift: bool = False
     end: Literal["keep", "drop", "renormalise"] = "drop"
     threshold: float | None = None
+    method: MethodName = "attention"
+    hide: Hide = "drop"
 
     def __post_init__(self) -> None:
         for what, number in (("layer", self.layer), ("head", self.head)):
@@ -52,6 +57,18 @@ class Rule:
                 raise UserError(f"there is no {what} {number}: {what}s are counted from 1")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise UserError(f"threshold={self.threshold} must be from 0 to 1")
+
+    def record(self) -> dict[str, Any]:
+        """Return the values by name, for JSON; a method is absent if it is attention.
+
+        Older versions have no other methods: they read such a rule, and refuse the others.
+        """
+        values = asdict(self)
+        if self.method != "occlusion":
+            del values["hide"]
+        if self.method == "attention":
+            del values["method"]
+        return values
 
     def resolve(self, layers: int, heads: int) -> "Rule":
         """Return the rule with explicit layer and head numbers for a model.
@@ -61,8 +78,9 @@ class Rule:
         """
         for what, number, count in (("layer", self.layer, layers), ("head", self.head, heads)):
             if isinstance(number, int) and not 1 <= number <= count:
+                owner = "this model" if self.method == "attention" else f"the map of {self.method}"
                 raise UserError(
-                    f"there is no {what} {number}: this model has {count} (change --{what}, or the "
+                    f"there is no {what} {number}: {owner} has {count} (change --{what}, or the "
                     "run's align/rule.json)"
                 )
         layer = max(1, layers - 1) if self.layer is None else self.layer
@@ -97,6 +115,17 @@ class Rule:
     def links(self, weights: Float[ndarray, "tgt src_and_end"]) -> LinkSet:
         """Return the links of one pair; the last column of the weights is `</s>`."""
         return frozenset((int(i), int(j)) for j, i in np.argwhere(self.choose(weights)))
+
+
+def positive_shares(values: Float[ndarray, "*any src"]) -> Float[ndarray, "*any src"]:
+    """Return the positive part of signed values, each row divided by its sum.
+
+    Rules read this of a signed map: a source word that makes a target word less probable is not
+    linked with it. A row without positive values is zero.
+    """
+    positive = np.maximum(values, 0)
+    total = positive.sum(-1, keepdims=True)
+    return np.divide(positive, total, out=np.zeros_like(positive), where=total > 0)
 
 
 def pick(

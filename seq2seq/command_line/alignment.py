@@ -1,7 +1,8 @@
 """Commands on word alignments: score-alignment, export-alignment."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -10,7 +11,9 @@ from seq2seq.command_line.options import (
     DeviceOption,
     EndOption,
     HeadOption,
+    HideOption,
     LayerOption,
+    MethodOption,
     RuleOption,
     RunArgument,
     ShiftOption,
@@ -67,9 +70,12 @@ def score_alignment(
         Literal["run", "default", "auto"],
         typer.Option(
             help="Extraction rule: the rule stored in the run, the default rule, or (auto) the "
-            "rule with the lowest AER, which is then stored in the run."
+            "method and rule with the lowest AER, which are then stored in the run. auto tries all "
+            "methods except smoothgrad and integrated_gradients, or only --method."
         ),
     ] = "run",
+    method: MethodOption = None,
+    hide: HideOption = None,
     layer: LayerOption = None,
     head: HeadOption = None,
     shift: ShiftOption = None,
@@ -83,20 +89,30 @@ def score_alignment(
 ) -> None:
     """Score alignments against gold links.
 
-    Computes the AER of every decoder layer, head and row of a run, and of --links.
+    Computes the AER of every decoder layer, head and row of the map of a run, and of --links. The
+    map is attention, or what --method computes.
     """
-    from seq2seq.commands.score_alignment import score_alignment
+    from seq2seq.commands.score_alignment import TRIED, score_alignment
 
     read = None
+    values: dict[str, Any] = {"layer": layer, "head": head, "shift": shift, "end": end}
+    values |= {"threshold": threshold, "method": method, "hide": hide}
     if run is not None:
         if rule == "auto" and (layer, head, shift) != (None, None, None):
             raise typer.BadParameter(
                 "--rule auto chooses layer, head and shift: omit --layer, --head and --shift"
             )
-        read = extraction_rule(run, rule, layer, head, shift, end, threshold)
-    elif rule != "run" or (layer, head, shift, end, threshold) != (None,) * 5 or device != "auto":
+        if rule == "auto":  # it chooses the method, and --hide applies to one of them
+            if hide is not None and method not in (None, "occlusion"):
+                raise typer.BadParameter(f"--hide has no effect with --method {method}")
+            read = extraction_rule(run, "run", {"end": end, "threshold": threshold})
+            read = replace(read, hide=hide or read.hide)
+        else:
+            read = extraction_rule(run, rule, values)
+    elif rule != "run" or set(values.values()) != {None} or device != "auto":
         raise typer.BadParameter(
-            "--rule, --layer, --head, --shift, --end, --threshold and --device need RUN"
+            "--rule, --method, --hide, --layer, --head, --shift, --end, --threshold and --device "
+            "need RUN"
         )
     table, written = score_alignment(
         run,
@@ -106,6 +122,7 @@ def score_alignment(
         form=gold_format,
         rule=read,
         pick=rule == "auto",
+        tried=TRIED if method is None else [method],
         back=back,
         links=links or [],
         train=train,
@@ -132,6 +149,8 @@ def export_alignment(
         typer.Option("--test", help="Test set of the run; the references are the targets."),
     ] = None,
     text: TextOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     rule: RuleOption = "run",
     layer: LayerOption = None,
     head: HeadOption = None,
@@ -147,25 +166,18 @@ def export_alignment(
         raise typer.BadParameter(
             "--end and --threshold have no effect: .npz contains weights, not links"
         )
-    read = extraction_rule(run, rule, layer, head, shift, end, threshold)
+    values = {"layer": layer, "head": head, "shift": shift, "end": end, "threshold": threshold}
+    read = extraction_rule(run, rule, {**values, "method": method, "hide": hide})
     export_text(run, test=test, texts=text, rule=read, out=out, device=device)
     print_written(out)
 
 
-def extraction_rule(
-    run: Path,
-    rule: str,
-    layer: str | None,
-    head: str | None,
-    shift: bool | None,
-    end: Literal["keep", "drop", "renormalise"] | None = None,
-    threshold: float | None = None,
-) -> "Rule":
+def extraction_rule(run: Path, rule: str, values: dict[str, Any]) -> "Rule":
     """Return the extraction rule: the run's or the default, changed by the options given."""
     from seq2seq.alignment.rule import Rule
     from seq2seq.interpret.chosen_rule import changed, chosen_rule
 
-    if threshold is not None and end == "keep":
+    if values.get("threshold") is not None and values.get("end") == "keep":
         raise typer.BadParameter("--end keep has no effect with --threshold")
-    own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
-    return changed(own, layer=layer, head=head, shift=shift, end=end, threshold=threshold)
+    own = chosen_rule(RunFolder.open(run)) if rule == "run" else Rule()
+    return changed(own, **values)

@@ -5,13 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.command_line.alignment import extraction_rule
 from seq2seq.command_line.options import (
     BeamOption,
     DeviceOption,
     HeadOption,
+    HideOption,
     LayerOption,
     MapOption,
+    MethodOption,
     PictureOption,
     ReferenceOption,
     RuleOption,
@@ -41,6 +44,8 @@ def align(
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     rule: RuleOption = "run",
     layer: LayerOption = None,
     head: HeadOption = None,
@@ -49,7 +54,9 @@ def align(
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw the attention of single sentences as heatmaps; also write the matrices as JSON.
+    """Draw which source words each target word depends on, for single sentences, as heatmaps.
+
+    The matrices are also written as JSON. They are attention weights, or what --method computes.
 
     To score the alignment of a whole text, use score-alignment; to write it, export-alignment.
     """
@@ -60,6 +67,7 @@ def align(
             f"--rule and --shift have no effect with --map {name}: they choose how links are "
             "extracted from attention to the source"
         )
+    refuse_map(name, method, hide)
     print_written(
         *align(
             run,
@@ -69,7 +77,11 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            rule=extraction_rule(run, rule if name == "source" else "default", layer, head, shift),
+            rule=extraction_rule(
+                run,
+                rule if name == "source" else "default",
+                {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide},
+            ),
             name=name,
             out=out,
             device=device,
@@ -100,6 +112,8 @@ def plot(
     ] = None,
     reference: ReferenceOption = False,
     beam: BeamOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     name: MapOption = "source",
     layer: LayerOption = None,
     head: HeadOption = None,
@@ -107,6 +121,8 @@ def plot(
     device: DeviceOption = "auto",
 ) -> None:
     """Plot the attention of one sentence: by run, by head, as lines, or by training step.
+
+    --method draws another map than attention.
 
     plot gradients needs no attention: it draws the norm of the gradient of the last target word's
     log-probability at each source token, by distance, before and after training.
@@ -121,6 +137,7 @@ def plot(
 
         given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
         given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
+        given |= {"--method": method, "--hide": hide}
         given |= {"--line": line} if kind == "pronouns" else {}
         for option, value in given.items():
             if value is not None and value is not False:
@@ -134,6 +151,7 @@ def plot(
         return
     from seq2seq.commands.plot import plot
 
+    refuse_map(name, method, hide)
     print_written(
         plot(
             kind,
@@ -147,7 +165,18 @@ def plot(
             name=name,
             layer=layer,
             head=head,
+            method=method,
+            hide=hide,
             out=out,
             device=device,
         )
     )
+
+
+def refuse_map(name: str, method: MethodName | None, hide: Hide | None) -> None:
+    """Raise BadParameter if a method is given for a map of self-attention."""
+    if name != "source" and (method not in (None, "attention") or hide is not None):
+        raise typer.BadParameter(
+            f"--map {name} shows attention weights: omit --method and --hide, which apply to the "
+            "source"
+        )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.limits import WIDEST
 from seq2seq.system.files import refuse_output
 
@@ -85,6 +86,25 @@ TextOption = Annotated[
 RuleOption = Annotated[
     Literal["run", "default"],
     typer.Option(help="Extraction rule: the rule stored in the run, or the default rule."),
+]
+MethodOption = Annotated[
+    MethodName | None,
+    typer.Option(
+        "--method",
+        help="What the map shows (default: that of the run's rule, or attention). attention: the "
+        "weights. vectors: norms of the vectors that attention reads. alti: their contribution to "
+        "the layer's output (Transformer). occlusion: the loss of log-probability when a source "
+        "word is hidden. gradient, smoothgrad, integrated_gradients: products of input and "
+        "gradient. occlusion works with every model.",
+    ),
+]
+HideOption = Annotated[
+    Hide | None,
+    typer.Option(
+        "--hide",
+        help="With --method occlusion: replace a word by the mean embedding, replace it by <unk>, "
+        "or leave it out (default: drop).",
+    ),
 ]
 LayerOption = Annotated[
     str | None,

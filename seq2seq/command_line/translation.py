@@ -10,7 +10,9 @@ import typer
 from seq2seq.command_line.options import (
     BeamOption,
     DeviceOption,
+    HideOption,
     LengthsOption,
+    MethodOption,
     RoundsOption,
     RunArgument,
     between,
@@ -107,12 +109,27 @@ def evaluate(
     beam: BeamOption = None,
     rounds: RoundsOption = None,
     lengths: LengthsOption = None,
+    method: MethodOption = None,
+    hide: HideOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed."""
+    """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed.
+
+    The map of --method between the words of each translation is stored, too, and scored if the
+    test set has gold links.
+    """
     from seq2seq.commands.evaluate import evaluate, score_table
 
-    scores = evaluate(run, test or [], beam=beam, rounds=rounds, lengths=lengths, device=device)
+    scores = evaluate(
+        run,
+        test or [],
+        beam=beam,
+        rounds=rounds,
+        lengths=lengths,
+        method=method,
+        hide=hide,
+        device=device,
+    )
     print_table(score_table(scores))
     print_written(run / "scores.json", run / "hyps")
 

@@ -1,4 +1,4 @@
-"""`seq2seq align`: attention heatmaps of single sentences, and the matrices as JSON."""
+"""`seq2seq align`: heatmaps of attention, or of another method, and the matrices as JSON."""
 
 import re
 from dataclasses import asdict, replace
@@ -11,14 +11,14 @@ import numpy as np
 from seq2seq.alignment.gold import Gold, read_gold
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import Alignment
+from seq2seq.interpret.alignment import Alignment, Explained, explain
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.maps import MapName, attention_in, word_map
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import read_lines_checked, write_json
-from seq2seq.translation.translation import Translation
+from seq2seq.translation.translation import END, Translation
 from seq2seq.translation.translator import Translator
 
 
@@ -35,38 +35,47 @@ class Sentence(NamedTuple):
     target: str | None = None
     gold: Gold | None = None
 
-    def translated(self, translator: Translator, name: MapName = "source") -> Translation:
+    def translated(
+        self, translator: Translator, rule: Rule, name: MapName = "source"
+    ) -> Translation:
         """Return its translation with attention: the search result, or the given target.
 
         Args:
             translator: the trained run.
+            rule: names the method. Attention is that of the search; for any other method, the
+                translation that was found is force-decoded.
             name: the map that is needed. Search returns that of the source alone; for any other
                 map, the translation is force-decoded.
         """
+        searched = name == "source" and rule.method == "attention"
         if self.target is None:
-            translation = translator([self.source], attention=name == "source")[0]
+            translation = translator([self.source], attention=searched)[0]
         else:
             (translation,) = translator.force([(self.source, self.target)])
-        if name == "source":
+        if searched:
             return translation
-        (forced,) = translator.force([(self.source, translation.text)], maps=True)
+        pair = (self.source, translation.text)
+        (forced,) = translator.force([pair], maps=name != "source")
         return replace(forced, log_probability=translation.log_probability)
 
-    def aligned(
-        self, translator: Translator, translation: Translation, rule: Rule | None = None
-    ) -> Alignment:
-        """Return its alignment by an extraction rule; the rule of the run if None.
+    def explained(self, translator: Translator, translation: Translation, rule: Rule) -> Explained:
+        """Apply the method of a rule to the translation.
 
         Raises:
-            UserError: as in `Alignment.of`.
+            UserError: the source is empty, or the method cannot be applied to this model.
         """
-        return Alignment.of(
-            translation,
-            rule or chosen_rule(translator.run),
-            translator.tokenizers,
-            forced=self.target is not None,
-            gold=self.gold,
-        )
+        if translation.source_pieces == [END]:
+            raise UserError("an empty sentence has no alignment")
+        return explain(translator, [translation], rule, [self.gold])[0]
+
+    def aligned(self, translator: Translator, translation: Translation, rule: Rule) -> Alignment:
+        """Return its alignment by an extraction rule.
+
+        Raises:
+            UserError: as in `explained`, or the map does not have the layer or head of the rule.
+        """
+        explained = self.explained(translator, translation, rule)
+        return Alignment.of(explained, rule, forced=self.target is not None)
 
 
 def align(
@@ -94,8 +103,8 @@ def align(
         reference: force-decode the references of the test set.
         beam: beam size; that of the run if None.
         rule: the extraction rule; that of the run, or the default, if None.
-        name: the map to draw; of another map than that of the source, the rule has the layer and
-            head, and those of the default rule are used if it is None.
+        name: the map to draw. If it is not that of the source, the rule must be of the method
+            attention, and None is the default rule.
         out: the figure, .png, .svg or .pdf; for several sentences their names are appended.
         device: the device to translate on.
 
@@ -118,15 +127,17 @@ def align(
         chosen = {slug(source): Sentence(source, target)}
     else:
         chosen = from_test(run, str(test), lines, reference)
+    # The rule of a run is chosen by its links, so it does not apply to other maps.
+    rule = rule or (chosen_rule(run) if name == "source" else Rule())
     translator = Translator(run, beam=beam, device=device)
     written = []
     for key, sentence in chosen.items():
-        label = key if name == "source" else f"{key}-{name}"
+        label = labelled(key, rule, name)
         picture = out or run.path / "align" / f"{label}.png"
         if out is not None and len(chosen) > 1:
             picture = out.with_name(f"{out.stem}-{key}{out.suffix}")
         matrix = picture.with_suffix(".json")
-        translation = sentence.translated(translator, name)
+        translation = sentence.translated(translator, rule, name)
         panel, record = drawn(translator, sentence, translation, rule, name)
         heatmaps.draw_side_by_side([panel], picture)
         write_json(matrix, {"run": run.name, **record})
@@ -138,7 +149,7 @@ def drawn(
     translator: Translator,
     sentence: Sentence,
     translation: Translation,
-    rule: Rule | None = None,
+    rule: Rule,
     name: MapName = "source",
 ) -> tuple[Panel, dict[str, Any]]:
     """Return one map of a translation as a heatmap, and as values for JSON.
@@ -147,18 +158,23 @@ def drawn(
         translator: the trained run.
         sentence: the source and the gold links.
         translation: the translation, with this map.
-        rule: the extraction rule. If None, that of the run; the rule of a run is chosen by its
-            links, so it does not apply to other maps than that of the source.
+        rule: the extraction rule.
         name: the map.
     """
     if name == "source":
         alignment = sentence.aligned(translator, translation, rule)
         links = sentence.gold.links if sentence.gold else heatmaps.NO_GOLD
         weights = np.array(alignment.weights)
-        words = alignment.source_words, alignment.target_words
-        panel = Panel(*words, weights, gold=links, rows="from target", columns=("to source",))
+        panel = Panel(
+            alignment.source_words,
+            alignment.target_words,
+            weights,
+            gold=links,
+            rows="from target",
+            columns=("to source" if rule.method == "attention" else f"to source, {rule.method}",),
+            signed=alignment.signed,
+        )
         return panel, asdict(alignment)
-    rule = rule or Rule()
     found = word_map(translator, translation, name, rule, sentence.gold)
     layers, heads = attention_in(translation, name, translator.run.name).shape[:2]
     rule = rule.resolve(layers, heads)
@@ -183,6 +199,12 @@ def drawn(
         "log_probability": translation.log_probability,
     }
     return panel, record
+
+
+def labelled(key: str, rule: Rule, name: MapName) -> str:
+    """Return the file name of a figure: that of the sentence, with the method or map if special."""
+    parts = [key, rule.method if rule.method != "attention" else ""]
+    return "-".join(filter(None, [*parts, name if name != "source" else ""]))
 
 
 def from_test(

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.interpret import alignment, chosen_rule
+from seq2seq.interpret import alignment
+from seq2seq.interpret.chosen_rule import changed, chosen_rule
+from seq2seq.interpret.methods.attention import NoAttentionError
 from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
@@ -33,6 +36,8 @@ def evaluate(
     tests: Sequence[str] = (),
     *,
     beam: int | None = None,
+    method: MethodName | None = None,
+    hide: Hide | None = None,
     rounds: int | None = None,
     lengths: int | None = None,
     device: str = "auto",
@@ -43,6 +48,9 @@ def evaluate(
         path: the run folder.
         tests: names of test sets; if empty, all except UNSCORED.
         beam: beam size; that of the run if None.
+        method: the method whose map is stored and scored against gold links; that of the run's
+            extraction rule if None.
+        hide: how the method `occlusion` hides a word.
         rounds: number of rounds of mask-predict; that of the run if None.
         lengths: number of lengths of mask-predict; that of the run if None.
         device: the device to translate on.
@@ -60,18 +68,19 @@ def evaluate(
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
+    rule = changed(chosen_rule(run), method=method, hide=hide)
     done = {}
     for name, folder in folders.items():
         # Another process may evaluate the same run. Lock the test set's folder, and merge the
         # scores into the current content of scores.json.
         with folder_lock(folder, waiting=f"waiting for another process that evaluates {folder}"):
-            done[name] = evaluate_one(translator, folder)
+            done[name] = evaluate_one(translator, folder, rule)
             with folder_lock(run.path):
                 write_json(run.path / "scores.json", {**run.scores, name: done[name]})
     return done
 
 
-def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
+def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, and return its entry in scores.json."""
     sources = read_lines_checked(folder / "source.txt")
     references = read_lines_checked(folder / "reference.txt")
@@ -90,7 +99,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
         console.print(f"{cut} translations of {folder.name} were cut off at the maximum length")
     hypotheses = [best.text for best, *_ in translations]
     write_lines(folder / "hypothesis.txt", hypotheses)
-    store_attention(translator, folder, list(zip(sources, hypotheses, strict=True)))
+    store_attention(translator, folder, list(zip(sources, hypotheses, strict=True)), rule)
 
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
@@ -100,7 +109,7 @@ def evaluate_one(translator: Translator, folder: Path) -> dict[str, Any]:
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     pronouns = read_pronouns(folder)
     referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
-    aligned = alignment.measure(translator, folder)
+    aligned = alignment.measure(translator, folder, rule)
     name = perplexity_key(translator.model)
     return {
         **metrics.score(
@@ -148,31 +157,33 @@ def warn_about_bleu_tokenizer(
         )
 
 
-def store_attention(translator: Translator, folder: Path, pairs: list[tuple[str, str]]) -> None:
-    """Write the attention between the words of each pair, unless the model has no attention.
+def store_attention(
+    translator: Translator, folder: Path, pairs: list[tuple[str, str]], rule: Rule
+) -> None:
+    """Write the map of a rule between the words of each pair, unless there is no attention.
 
     The translations are force-decoded in batches, which takes a fraction of the time of the search.
     """
-    rule, lines = chosen_rule.chosen_rule(translator.run), []
-    for translation in track(
-        translator.force(pairs, scored=False),
-        f"reading the attention of {folder.name}",
-        total=len(pairs),
-        unit="sentences",
-    ):
-        if translation.attention is None:
-            return
-        rule = rule.resolve(*translation.attention.shape[:2])
-        if translation.source_pieces == [END]:
-            lines.append(stored_attention.WordAttention([], [], np.zeros((0, 0), dtype=np.uint8)))
-            continue
-        words = alignment.Alignment.of(translation, rule, translator.tokenizers, forced=True)
-        weights = np.rint(255 * np.array(words.weights)).astype(np.uint8)
-        lines.append(
-            stored_attention.WordAttention(words.source_words, words.target_words, weights)
-        )
+    lines = []
+    found = alignment.explain_pairs(translator, pairs, rule)
+    work = f"reading the {rule.method} of {folder.name}"
+    try:
+        for explained in track(found, work, total=len(pairs), unit="sentences"):
+            rule = rule.resolve(*explained.map.values.shape[:2])
+            lines.append(word_attention(explained, rule))
+    except NoAttentionError:
+        return
     lines, columns = with_self_attention(translator, folder.name, pairs, lines)
-    stored_attention.write(folder, lines, asdict(rule), columns)
+    stored_attention.write(folder, lines, rule.record(), columns)
+
+
+def word_attention(explained: alignment.Explained, rule: Rule) -> stored_attention.WordAttention:
+    """Return the values that a rule reads, between words; empty for an empty source."""
+    if explained.translation.source_pieces == [END]:
+        return stored_attention.WordAttention([], [], np.zeros((0, 0), dtype=np.uint8))
+    weights = np.rint(255 * explained.shares(rule)).astype(np.uint8)
+    target = [*explained.gold.target, END][: len(weights)]
+    return stored_attention.WordAttention([*explained.gold.source, END], target, weights)
 
 
 def score_table(done: dict[str, Any]) -> TableView:

@@ -6,6 +6,7 @@ Sentence pairs are streamed, so memory use does not depend on the size of the te
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from itertools import tee
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from numpy import ndarray
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import Cut
+from seq2seq.interpret.alignment import explain_pairs
 from seq2seq.interpret.gold_set import given_pairs, stored_texts
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import track
@@ -26,7 +27,10 @@ from seq2seq.translation.translator import Translator
 
 
 class Aligned(NamedTuple):
-    """The tokens, links and attention weights of one pair; `</s>` is the last in the weights."""
+    """The tokens, links and map of one pair; `</s>` is the last in the weights.
+
+    The weights of a signed map are in nats.
+    """
 
     source: list[str]
     target: list[str]
@@ -83,14 +87,12 @@ def align_all(
     translator: Translator, texts: Iterable[tuple[str, str]], rule: Rule
 ) -> Iterator[Aligned]:
     """Yield the alignment of each pair by a rule."""
-    for translation in translator.force(texts):
-        if translation.attention is None:
-            raise UserError(f"{translator.run.name} has no attention, so nothing can be exported")
-        tokens = Gold(translation.source.split(), translation.text.split(), Links(frozenset()))
-        cut = Cut.of(translation, tokens, translator.tokenizers)
-        weights = cut.pool(rule.read(translation.attention))
-        links = rule.links(weights[: len(tokens.target)])
-        yield Aligned(tokens.source, tokens.target, Links(links), weights)
+    plain, again = tee(texts)
+    golds = (Gold(source.split(), target.split(), Links(frozenset())) for source, target in again)
+    for explained in explain_pairs(translator, plain, rule, golds):
+        tokens = explained.gold
+        links = Links(explained.links(rule))
+        yield Aligned(tokens.source, tokens.target, links, explained.values(rule))
 
 
 def write_pharaoh(file: IO[str], aligned: Iterable[Aligned]) -> None:

@@ -1,4 +1,4 @@
-"""`seq2seq plot`: figures of the attention of one sentence."""
+"""`seq2seq plot`: figures of the attention, or of another method, of one sentence."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.alignment.rule import Rule
-from seq2seq.commands.align import Sentence, drawn, from_test, slug
+from seq2seq.commands.align import Sentence, drawn, from_test, labelled, slug
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.heads import numbers
@@ -39,6 +40,8 @@ def plot(
     name: MapName = "source",
     layer: str | None = None,
     head: str | None = None,
+    method: MethodName | None = None,
+    hide: Hide | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> Path:
@@ -58,6 +61,8 @@ def plot(
         name: the map to draw.
         layer: the layer, counted from 1, or mean; that of the rule if None.
         head: the head, counted from 1, or mean; that of the rule if None.
+        method: the method; that of each run's rule if None.
+        hide: how the method `occlusion` hides a word.
         out: the figure, .png, .svg or .pdf; in the first run's folder align/ if None.
         device: the device to translate on.
 
@@ -85,19 +90,23 @@ def plot(
             raise UserError(f"give a line number of {test}, such as --line 3")
         chosen = from_test(runs[0], str(test), str(line), reference, option="--line")
         ((key, sentence),) = chosen.items()
-    label = f"{key}-{kind}" if name == "source" else f"{key}-{kind}-{name}"
+    shown = Shown(name, layer, head, method, hide)
+    rules = [shown.rule(run) for run in runs]
+    label = labelled(f"{key}-{kind}", rules[0], name)
     picture = out or runs[0].path / "align" / f"{label}.png"
     if picture.suffix.lower() not in figure.FORMATS:
         raise UserError(f"--out {picture} must end in {', '.join(figure.FORMATS)}")
     translators = [Translator(run, beam=beam, device=device) for run in runs]
-    shown = Shown(name, layer, head)
     first = translators[0]
     match kind:
         case "runs":
             names = [run.name for run in runs]
             if len(set(names)) < len(names):
                 names = [str(run.path) for run in runs]
-            translations = [sentence.translated(t, name) for t in translators]
+            translations = [
+                sentence.translated(translator, rule, name)
+                for translator, rule in zip(translators, rules, strict=True)
+            ]
             check_maps(dict(zip(names, translations, strict=True)), name)
             panels = [
                 shown.panel(translator, sentence, translation)._replace(title=title)
@@ -107,51 +116,63 @@ def plot(
             ]
             heatmaps.draw_side_by_side(panels, picture)
         case "lines":
-            translation = sentence.translated(first, name)
+            translation = sentence.translated(first, rules[0], name)
             heatmaps.lines(shown.panel(first, sentence, translation), picture)
         case "heads":
-            heatmaps.draw_grid(heads(first, sentence, name), picture)
+            heatmaps.draw_grid(heads(first, sentence, shown), picture)
         case "steps":
             heatmaps.draw_grid(steps(first, sentence, shown), picture)
     return picture
 
 
 class Shown(NamedTuple):
-    """What is shown of the attention of a translation: a map, and its layer and head.
+    """What is shown of a translation: a map, its layer and head, and the method.
 
     Attributes:
         name: the map.
         layer: the layer, counted from 1, or mean; that of the rule if None.
         head: the head, counted from 1, or mean; that of the rule if None.
+        method: the method; that of the rule if None.
+        hide: how the method `occlusion` hides a word; as in the rule if None.
     """
 
     name: MapName = "source"
     layer: str | None = None
     head: str | None = None
+    method: MethodName | None = None
+    hide: Hide | None = None
+
+    def rule(self, run: RunFolder) -> Rule:
+        """Return the rule of a run with these choices.
+
+        The rule of a run applies to maps to the source alone, the default rule to others.
+        """
+        rule = chosen_rule(run) if self.name == "source" else Rule()
+        return changed(rule, layer=self.layer, head=self.head, method=self.method, hide=self.hide)
 
     def panel(self, translator: Translator, sentence: Sentence, translation: Translation) -> Panel:
-        """Return the heatmap of a translation.
-
-        The rule of the run applies to the attention to the source alone, the default rule to the
-        other maps.
-        """
-        rule = chosen_rule(translator.run) if self.name == "source" else Rule()
-        options = {"shift": None, "end": None, "threshold": None}
-        rule = changed(rule, layer=self.layer, head=self.head, **options)
-        return drawn(translator, sentence, translation, rule, self.name)[0]
+        """Return the heatmap of a translation."""
+        return drawn(translator, sentence, translation, self.rule(translator.run), self.name)[0]
 
 
 SOURCE = Shown()
 
 
-def heads(
-    translator: Translator, sentence: Sentence, name: MapName = "source"
-) -> list[list[Panel]]:
+def heads(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> list[list[Panel]]:
     """Return a row of heatmaps for each layer, a column for each head, and their means last."""
-    translation = sentence.translated(translator, name)
-    attention = attention_in(translation, name, translator.run.name)
-    layers, heads = attention.shape[:2]
-    rule = Rule() if name != "source" else chosen_rule(translator.run).resolve(layers, heads)
+    name, rule = shown.name, shown.rule(translator.run)
+    translation = sentence.translated(translator, rule, name)
+    if name == "source":
+        explained = sentence.explained(translator, translation, rule)
+        layers, heads = explained.map.values.shape[:2]
+    else:
+        layers, heads = attention_in(translation, name, translator.run.name).shape[:2]
+    if (layers, heads) == (1, 1) and rule.method != "attention":
+        raise UserError(
+            f"plot heads draws all layers and heads, but {rule.method} has one map here: draw it "
+            "with seq2seq align, or give --method attention"
+        )
+    chosen = rule.resolve(layers, heads)
     rows = []
     for layer in numbers(layers):
         row = []
@@ -160,9 +181,11 @@ def heads(
             names = [
                 f"mean of {what}s" if number == "mean" else f"{what} {number}"
                 for what, number in (("layer", layer), ("head", head))
+                if what == "layer" or heads > 1 or rule.method == "attention"
             ]
             heatmap, _ = drawn(translator, sentence, translation, one, name)
-            row.append(heatmap._replace(title=", ".join(names), framed=one == rule))
+            framed = name == "source" and one == chosen
+            row.append(heatmap._replace(title=", ".join(names), framed=framed))
         rows.append(row)
     return rows
 
@@ -176,11 +199,12 @@ def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
             "least 2: train with a larger train.average to keep more"
         )
     chosen = np.linspace(0, len(files) - 1, min(len(files), FRAMES)).round().astype(int)
-    sentence = sentence._replace(target=sentence.translated(translator).text)
+    rule = shown.rule(translator.run)
+    sentence = sentence._replace(target=sentence.translated(translator, rule).text)
     panels = []
     for file in [files[i] for i in chosen]:
         set_weights(translator.model, read_weights(file), file)
         title = f"step {int(file.stem.removeprefix('step-')):,}"
-        translation = sentence.translated(translator, shown.name)
+        translation = sentence.translated(translator, rule, shown.name)
         panels.append(shown.panel(translator, sentence, translation)._replace(title=title))
     return [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]

@@ -2,33 +2,34 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 
 from seq2seq.alignment.baselines import diagonal, fast_align
 from seq2seq.alignment.gold_files import Form, read_links
 from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
+from seq2seq.alignment.method_names import MethodName
 from seq2seq.alignment.rule import Rule
+from seq2seq.commands.alignment_tables import grids, rule_label, table
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import attention_of, forced
-from seq2seq.interpret.chosen_rule import RULE, chosen_rule
+from seq2seq.interpret.alignment import explain_gold
+from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet, read_texts, stored_texts
 from seq2seq.interpret.heads import AllScores, score_all_rules
+from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import console
 from seq2seq.system.files import write_json
 from seq2seq.system.provenance import environment, timestamp
 from seq2seq.translation.translator import Translator
 
-ROWS = {False: "at the row that predicts a token", True: "at the row whose input is the token"}
+# The methods that --rule auto tries. The others take 20 times as long or more as `gradient`.
+TRIED: tuple[MethodName, ...] = ("attention", "vectors", "alti", "occlusion", "gradient")
 
 
 def gold_of(
@@ -90,13 +91,14 @@ def score_alignment(
     form: Form = "auto",
     rule: Rule | None = None,
     pick: bool = False,
+    tried: Sequence[MethodName] = TRIED,
     back: Path | None = None,
     links: Sequence[str] = (),
     train: tuple[Path, Path] | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> tuple[Group, list[Path]]:
-    """Score all extraction rules of a run, symmetrized links, other aligners and the baselines.
+    """Score all extraction rules of a method, symmetrized links, other aligners and the baselines.
 
     Args:
         path: the run folder; None to score only other aligners.
@@ -106,6 +108,8 @@ def score_alignment(
         form: the format of `gold`.
         rule: the extraction rule; that of the run if None.
         pick: store the rule with the lowest AER in the run.
+        tried: the methods to choose from with `pick`; those that the model does not support are
+            left out.
         back: a run of the reverse direction, for symmetrization.
         links: NAME=FILE of the links of other aligners.
         train: two files of tokens to train fast_align on, in addition to the text.
@@ -116,7 +120,8 @@ def score_alignment(
         The table, and the paths of the files written.
 
     Raises:
-        UserError: there are no gold links, they are invalid, or a model has no attention.
+        UserError: there are no gold links, they are invalid, or the method cannot be applied to a
+            model.
     """
     run = RunFolder.open(path) if path is not None else None
     if run is None and not links:
@@ -138,22 +143,29 @@ def score_alignment(
         if other is not None:
             check_direction(run, other)
         translator = Translator(run, device=device)
-        scores = score_all_rules(translator, gold_set, rule or chosen_rule(run))
-        layers, heads = (
-            max(n for n in numbers if isinstance(n, int))
-            for numbers in zip(*((r.rule.layer, r.rule.head) for r in scores.readings), strict=True)
-        )
-        rule = scores.best.rule if pick else (rule or chosen_rule(run)).resolve(layers, heads)
+        rule = rule or chosen_rule(run)
+        if pick:
+            by_method = score_methods(translator, gold_set, rule, tried)
+            scores = min(by_method, key=lambda one: one.best.tally.aer)
+            rule = scores.best.rule
+        else:
+            scores = score_all_rules(translator, gold_set, rule)
+            by_method, rule = [scores], rule.resolve(*scores.shape)
         rows[rule_label(rule)] = scores.of(rule).record()
         if scores.best.rule != rule:
             rows[f"{rule_label(scores.best.rule)} (best here)"] = scores.best.record()
+        for one in by_method:
+            if one is not scores:
+                rows[f"{rule_label(one.best.rule)} (best of {one.best.rule.method})"] = (
+                    one.best.record()
+                )
         if other is not None:
             others |= directions(translator, rule, Translator(other, device=device), gold_set)
-        parts = grids(scores)
+        parts = [part for one in by_method for part in grids(one, chosen=one is scores)]
         facts = {
             "run": run.name,
             "unmatched": scores.unmatched,
-            "readings": [reading.record() for reading in scores.readings],
+            "readings": [reading.record() for one in by_method for reading in one.readings],
         }
         written = written or [run.path / "align" / f"{gold_set.name}.readings.json"]
     others |= aligners
@@ -184,7 +196,7 @@ def score_alignment(
         write_json(
             written[-1],
             {
-                "rule": asdict(scores.best.rule),
+                "rule": scores.best.rule.record(),
                 "picked_on": gold_set.name,
                 "aer": scores.best.tally.aer,
             },
@@ -195,6 +207,32 @@ def score_alignment(
             "model reads, and have no links"
         )
     return Group(*parts, table(rows)), written
+
+
+def score_methods(
+    translator: Translator, gold_set: GoldSet, rule: Rule, methods: Sequence[MethodName]
+) -> list[AllScores]:
+    """Score all rules of each method that can be applied to a model.
+
+    Args:
+        translator: the trained run.
+        gold_set: the text and its gold links.
+        rule: the values of `end`, `threshold` and `hide` for all rules.
+        methods: the methods.
+
+    Raises:
+        UserError: no method can be applied to the model; the message is that of the first.
+    """
+    scores: list[AllScores] = []
+    refusals: list[UnsupportedModelError] = []
+    for method in methods:
+        try:
+            scores.append(score_all_rules(translator, gold_set, replace(rule, method=method)))
+        except UnsupportedModelError as error:
+            refusals.append(error)
+    if not scores:
+        raise refusals[0]
+    return scores
 
 
 def read_other_aligners(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[LinkSet]]:
@@ -237,9 +275,13 @@ def check_direction(run: RunFolder, back: RunFolder) -> None:
 def directions(
     translator: Translator, rule: Rule, back: Translator, gold_set: GoldSet
 ) -> dict[str, list[LinkSet]]:
-    """Return the links of a run of the reverse direction, and the symmetrized links."""
+    """Return the links of a run of the reverse direction, and the symmetrized links.
+
+    Both directions use the same method; layer, head and row of each are those of its own rule.
+    """
     forward = links_of(translator, rule, gold_set)
-    back_rule = chosen_rule(back.run)
+    hide = rule.hide if rule.method == "occlusion" else None
+    back_rule = changed(chosen_rule(back.run), method=rule.method, hide=hide)
     backward = [flip(links) for links in links_of(back, back_rule, gold_set.swapped())]
     pairs = list(zip(forward, backward, strict=True))
     return {
@@ -253,8 +295,8 @@ def directions(
 def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[LinkSet]:
     """Return the links of each pair by one rule."""
     return [
-        cut.links(attention_of(translation, translator.run), rule)
-        for translation, _, cut in forced(translator, gold_set)
+        explained.links(rule.resolve(*explained.map.values.shape[:2]))
+        for explained in explain_gold(translator, gold_set, rule)
     ]
 
 
@@ -296,45 +338,3 @@ def scored(links: Sequence[LinkSet], gold_set: GoldSet) -> dict[str, Any]:
     for predicted, gold in zip(links, gold_set.golds, strict=True):
         tally += Tally.of(predicted, gold.links)
     return {**tally.scores(), "links": tally.links}
-
-
-def rule_label(rule: Rule) -> str:
-    """Describe a rule in a few words."""
-    words = [f"layer {rule.layer}", f"head {rule.head}", "fed in" if rule.shift else "predicts"]
-    words += [f"</s> {rule.end}"] if rule.end != "drop" else []
-    return ", ".join(words + ([f"from {rule.threshold}"] if rule.threshold is not None else []))
-
-
-def grids(scores: AllScores) -> list[RenderableType]:
-    """Return tables of the AER by layer and head, with the lowest marked."""
-    best = scores.best
-    parts: list[RenderableType] = []
-    heads = list(dict.fromkeys(reading.rule.head for reading in scores.readings))
-    layers = list(dict.fromkeys(reading.rule.layer for reading in scores.readings))
-    for shift, title in ROWS.items():
-        grid = Table(box=box.SIMPLE_HEAD, show_edge=False)
-        for head in ("layer", *(f"head {h}" if h != "mean" else "mean" for h in heads)):
-            grid.add_column(head, justify="right")
-        for layer in layers:
-            line = [scores.of(replace(best.rule, layer=layer, head=h, shift=shift)) for h in heads]
-            grid.add_row(str(layer), *(mark(r.tally.aer, r == best) for r in line))
-        parts += [f"AER {title}", grid, ""]
-    return parts
-
-
-def table(rows: dict[str, dict[str, Any]]) -> Table:
-    """Return a table of the scores of all alignments."""
-    scores = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    scores.add_column("alignment", overflow="fold")
-    columns = {"aer": "AER", "precision": "prec.", "recall": "recall", "f1": "F1"}
-    columns |= {"end": "</s>", "entropy": "entropy", "forward": "forward"}
-    for head in columns.values():
-        scores.add_column(head, justify="right", no_wrap=True)
-    for name, row in rows.items():
-        scores.add_row(escape(name), *(f"{row[k]:.3f}" if k in row else "-" for k in columns))
-    return scores
-
-
-def mark(aer: float, best: bool) -> str:
-    """Format an AER; the asterisk marks the best one without color, too."""
-    return f"[bold]*{aer:.3f}[/bold]" if best else f"{aer:.3f}"

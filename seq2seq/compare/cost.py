@@ -104,5 +104,7 @@ def reading_rule(run: Run, test: str) -> str | None:
     row = "is the decoder input" if rule.get("shift") else "is predicted"
     words = f"layer {rule.get('layer')}, head {rule.get('head')}, at the step where the word {row}"
     words += f", </s> {rule.get('end')}"
+    if (method := rule.get("method", "attention")) != "attention":
+        words = f"{method}, {words}"
     threshold = rule.get("threshold")
     return words if threshold is None else f"{words}, threshold {threshold}"

@@ -1,26 +1,27 @@
-"""Extract word alignments from a run's attention, and score them against gold links."""
+"""Extract word alignments from the maps of a method, and score them against gold links."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.links import LinkSet, Tally
-from seq2seq.alignment.rule import Rule, pool, shares, words
-from seq2seq.errors import UserError
+from seq2seq.alignment.rule import Rule, pool, positive_shares, shares, words
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
-from seq2seq.runs.folder import RunFolder
+from seq2seq.interpret.methods import method_of
+from seq2seq.interpret.methods.attention import NoAttentionError
+from seq2seq.interpret.methods.base import SourceMap
 from seq2seq.system.console import track
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translation import END, Translation
-from seq2seq.translation.translator import Translator
+from seq2seq.translation.translator import FORCED, Translator
 
 
 class Cut(NamedTuple):
@@ -48,21 +49,82 @@ class Cut(NamedTuple):
     def pool(
         self, attention: Float[ndarray, "*any rows src"]
     ) -> Float[ndarray, "*any token_rows src_tokens"]:
-        """Return attention between tokens; `</s>` is the last column, and the last row if present.
+        """Return a map between tokens; `</s>` is the last column, and the last row if present.
 
-        Attention read with `shift` has no row for `</s>`.
+        A map read with `shift` has no row for `</s>`.
         """
         return pool(attention, self.source, self.target)
 
-    def weights(
-        self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule
-    ) -> Float[ndarray, "tgt_tokens src_tokens"]:
-        """Return the attention weights that a rule reads, without the row of `</s>`."""
-        return self.pool(rule.read(attention))[: self.target.shape[1] - 1]
 
-    def links(self, attention: Float[Tensor, "layers heads tgt src"], rule: Rule) -> LinkSet:
+class Explained(NamedTuple):
+    """A translation, its tokens with or without gold links, and the map of a method."""
+
+    translation: Translation
+    gold: Gold
+    cut: Cut
+    map: SourceMap
+
+    def values(self, rule: Rule) -> Float[ndarray, "tgt_rows src_tokens"]:
+        """Return the values between tokens of the layer, head and row of a rule."""
+        return self.cut.pool(rule.read(self.map.values))
+
+    def shares(self, rule: Rule) -> Float[ndarray, "tgt_rows src_tokens"]:
+        """Return what a rule decides on: the values, or the shares of positive ones if signed."""
+        values = self.values(rule)
+        return positive_shares(values) if self.map.signed else values
+
+    def weights(self, rule: Rule) -> Float[ndarray, "tgt_tokens src_tokens"]:
+        """Return the rows of `shares` without that of `</s>`."""
+        return self.shares(rule)[: len(self.gold.target)]
+
+    def links(self, rule: Rule) -> LinkSet:
         """Return the links that a rule extracts."""
-        return rule.links(self.weights(attention, rule))
+        return rule.links(self.weights(rule))
+
+
+def explain(
+    translator: Translator,
+    translations: Sequence[Translation],
+    rule: Rule,
+    golds: Sequence[Gold | None] | None = None,
+) -> list[Explained]:
+    """Apply the method of a rule to translations.
+
+    Args:
+        translator: the trained run.
+        translations: the translations, with the pieces of their texts.
+        rule: the rule that names the method.
+        golds: the tokens of each translation; its words if None.
+
+    Raises:
+        UserError: the method cannot be applied to this model.
+    """
+    pairs = [
+        tokens_of(translation, gold)
+        for translation, gold in zip(translations, golds or [None] * len(translations), strict=True)
+    ]
+    cuts = [
+        Cut.of(translation, pair, translator.tokenizers)
+        for translation, pair in zip(translations, pairs, strict=True)
+    ]
+    maps = method_of(rule)(translator, translations, [cut.source for cut in cuts])
+    return list(map(Explained, translations, pairs, cuts, maps))
+
+
+def explain_pairs(
+    translator: Translator,
+    texts: Iterable[tuple[str, str]],
+    rule: Rule,
+    golds: Iterable[Gold] | None = None,
+) -> Iterator[Explained]:
+    """Force-decode pairs and apply the method of a rule; yield the results in order.
+
+    The pairs are streamed, so memory use does not depend on their number.
+    """
+    texts, golds = iter(texts), None if golds is None else iter(golds)
+    while chunk := list(islice(texts, FORCED)):
+        own = None if golds is None else list(islice(golds, len(chunk)))
+        yield from explain(translator, list(translator.force(chunk, scored=False)), rule, own)
 
 
 def entropies(weights: Float[ndarray, "*any rows src"]) -> Float[ndarray, "*any rows"]:
@@ -76,8 +138,8 @@ class Alignment:
     """The word alignment of one translation.
 
     The words of both sides end with `</s>`. `weights` has a row per target word and a column per
-    source word; every row sums to one. A rule with `shift` has no row for `</s>`, which is never an
-    input of the decoder.
+    source word. Every row sums to one, unless the map is `signed`: then it has values in nats. A
+    rule with `shift` has no row for `</s>`, which is never an input of the decoder.
     """
 
     source: str
@@ -88,43 +150,28 @@ class Alignment:
     rule: dict[str, object]
     forced: bool  # the target was given, not found by search
     log_probability: float
+    signed: bool = False
 
     @classmethod
-    def of(
-        cls,
-        translation: Translation,
-        rule: Rule,
-        tokenizers: Tokenizers,
-        *,
-        forced: bool,
-        gold: Gold | None = None,
-    ) -> "Alignment":
-        """Extract the alignment of a translation with attention; between gold tokens if given.
+    def of(cls, explained: Explained, rule: Rule, *, forced: bool) -> "Alignment":
+        """Extract the alignment of a translation.
 
         Raises:
-            UserError: the source is empty, or the model has no attention or does not have the layer
-                or head of the rule.
+            UserError: the map does not have the layer or head of the rule.
         """
-        if translation.source_pieces == [END]:
-            raise UserError("an empty sentence has no alignment")
-        if translation.attention is None:
-            raise UserError(
-                "this model has no attention: it encodes the source in a single vector, so it has "
-                "no alignment"
-            )
-        layers, heads = translation.attention.shape[:2]
+        translation, (layers, heads) = explained.translation, explained.map.values.shape[:2]
         rule = rule.resolve(layers, heads)
-        pair = tokens_of(translation, gold)
-        weights = Cut.of(translation, pair, tokenizers).pool(rule.read(translation.attention))
+        weights = explained.values(rule)
         return cls(
             source=translation.source,
             target=translation.text,
-            source_words=[*pair.source, END],
-            target_words=[*pair.target, END][: len(weights)],
+            source_words=[*explained.gold.source, END],
+            target_words=[*explained.gold.target, END][: len(weights)],
             weights=weights.tolist(),
-            rule={**asdict(rule), "layers": layers, "heads": heads},
+            rule={**rule.record(), "layers": layers, "heads": heads},
             forced=forced,
             log_probability=translation.log_probability,
+            signed=explained.map.signed,
         )
 
 
@@ -148,7 +195,7 @@ def measure(
 
     Returns:
         Scores of the whole set, the counts they are computed from, and the rule; None if the test
-        set has no gold links or the model has no attention.
+        set has no gold links, or the rule reads attention and the model has none.
 
     Raises:
         UserError: the gold files do not fit the test set, or the model has no such layer or head.
@@ -158,15 +205,16 @@ def measure(
         return None
     rule, tally, unmatched = rule or chosen_rule(translator.run), Tally(), 0
     entropy, rows = 0.0, 0
-    for translation, gold, cut in forced(translator, gold_set):
-        if translation.attention is None:
-            return None
-        rule = rule.resolve(*translation.attention.shape[:2])
-        weights = cut.weights(translation.attention, rule)
-        tally += Tally.of(rule.links(weights), gold.links)
-        unmatched += cut.unmatched
-        entropy += float(entropies(weights).sum())
-        rows += int(weights.any(-1).sum())
+    try:
+        for explained in explain_gold(translator, gold_set, rule):
+            rule = rule.resolve(*explained.map.values.shape[:2])
+            weights = explained.weights(rule)
+            tally += Tally.of(rule.links(weights), explained.gold.links)
+            unmatched += explained.cut.unmatched
+            entropy += float(entropies(weights).sum())
+            rows += int(weights.any(-1).sum())
+    except NoAttentionError:
+        return None
     return {
         **tally.scores(),
         "entropy": entropy / max(rows, 1),
@@ -175,26 +223,12 @@ def measure(
         "possible": sum(len(gold.links.possible) for gold in gold_set.golds),
         "unmatched": unmatched,
         "pairs": len(gold_set.golds),
-        "rule": asdict(rule),
+        "rule": rule.record(),
     }
 
 
-def forced(translator: Translator, gold_set: GoldSet) -> Iterator[tuple[Translation, Gold, Cut]]:
-    """Force-decode the pairs of a text; yield each with its gold links and mapping to tokens."""
-    translations = translator.force(gold_set.texts, scored=False)
-    pairs = zip(translations, gold_set.golds, strict=True)
-    for translation, gold in track(
-        pairs, f"aligning {gold_set.name}", total=len(gold_set.golds), unit="pairs"
-    ):
-        yield translation, gold, Cut.of(translation, gold, translator.tokenizers)
-
-
-def attention_of(translation: Translation, run: RunFolder) -> Float[Tensor, "layers heads tgt src"]:
-    """Return the attention of a translation.
-
-    Raises:
-        UserError: the model has no attention.
-    """
-    if translation.attention is None:
-        raise UserError(f"{run.name} has no attention, so it has no alignment")
-    return translation.attention
+def explain_gold(translator: Translator, gold_set: GoldSet, rule: Rule) -> Iterator[Explained]:
+    """Apply the method of a rule to the pairs of a text with gold links."""
+    found = explain_pairs(translator, gold_set.texts, rule, gold_set.golds)
+    work = "aligning" if rule.method == "attention" else f"{rule.method} of"
+    yield from track(found, f"{work} {gold_set.name}", total=len(gold_set.golds), unit="pairs")

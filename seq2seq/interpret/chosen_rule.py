@@ -1,8 +1,10 @@
 """The extraction rule of a run: stored in align/rule.json, changed on the command line."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
@@ -32,23 +34,36 @@ def chosen_rule(run: RunFolder) -> Rule:
 def changed(
     rule: Rule,
     *,
-    layer: str | None,
-    head: str | None,
-    shift: bool | None,
-    end: Literal["keep", "drop", "renormalise"] | None,
-    threshold: float | None,
+    layer: str | None = None,
+    head: str | None = None,
+    shift: bool | None = None,
+    end: Literal["keep", "drop", "renormalise"] | None = None,
+    threshold: float | None = None,
+    method: MethodName | None = None,
+    hide: Hide | None = None,
 ) -> Rule:
     """Return a rule with the given values replaced; None keeps a value.
 
+    A rule is chosen for its method, so for another method all other values are the default ones.
+
     Raises:
-        UserError: layer or head is neither a number nor `mean`.
+        UserError: layer or head is neither a number nor `mean`, or hide has no effect.
     """
-    return Rule(
+    if method is not None and method != rule.method:
+        rule = Rule(method=method)
+    if hide is not None and rule.method != "occlusion":
+        raise UserError(
+            f"--hide {hide} has no effect with --method {rule.method}: it hides words "
+            "with --method occlusion"
+        )
+    return replace(
+        rule,
         layer=rule.layer if layer is None else number("layer", layer),
         head=rule.head if head is None else number("head", head),
         shift=rule.shift if shift is None else shift,
         end=end or rule.end,
         threshold=rule.threshold if threshold is None else threshold,
+        hide=hide or rule.hide,
     )
 
 

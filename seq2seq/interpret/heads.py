@@ -1,7 +1,7 @@
-"""Score the alignment of every layer, head and row of a run in one pass over the text."""
+"""Score the alignment of every layer, head and row of a map in one pass over the text."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
@@ -11,9 +11,9 @@ from numpy import ndarray
 
 from seq2seq.alignment.gold import Link
 from seq2seq.alignment.links import Tally
-from seq2seq.alignment.rule import Rule
+from seq2seq.alignment.rule import Rule, positive_shares
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import attention_of, entropies, forced
+from seq2seq.interpret.alignment import entropies, explain_gold
 from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.translation.translator import Translator
 
@@ -42,7 +42,7 @@ class RuleScores:
     def record(self) -> dict[str, Any]:
         """Return all values by name, for JSON."""
         return {
-            "rule": asdict(self.rule),
+            "rule": self.rule.record(),
             **self.tally.scores(),
             "links": self.tally.links,
             "end": self.end,
@@ -58,10 +58,12 @@ class AllScores:
     Attributes:
         readings: the scores of each rule.
         unmatched: number of gold tokens without pieces.
+        shape: the numbers of layers and heads of the map.
     """
 
     readings: list[RuleScores]
     unmatched: int
+    shape: tuple[int, int]
 
     @property
     def best(self) -> RuleScores:
@@ -79,23 +81,23 @@ def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> Al
     Args:
         translator: the trained run.
         gold_set: the text and its gold links.
-        rule: the values of `end` and `threshold` for all rules.
+        rule: the method, and the values of `end` and `threshold` for all rules.
 
     Raises:
-        UserError: the model has no attention, or the text has no pairs.
+        UserError: the method cannot be applied to the model, or the text has no pairs.
     """
     sums: dict[bool, Float[ndarray, "kinds layers heads"]] = {}
     unmatched = 0
-    for translation, gold, cut in forced(translator, gold_set):
-        matrices = attention_of(translation, translator.run)
+    for _, gold, cut, found in explain_gold(translator, gold_set, rule):
         unmatched += cut.unmatched
-        attention = with_means(matrices.float().numpy())
-        layers, heads = matrices.shape[:2]
+        values = with_means(found.values.float().numpy())
+        layers, heads = found.values.shape[:2]
         shape = len(gold.target), len(gold.source)
         sure = cells(gold.links.sure, shape)
         possible = sure | cells(gold.links.possible, shape)
         for shift in (False, True):
-            weights = cut.pool(attention[:, :, shift:])[:, :, : len(gold.target)]
+            weights = cut.pool(values[:, :, shift:])[:, :, : len(gold.target)]
+            weights = positive_shares(weights) if found.signed else weights
             pair_counts = counts(weights, rule.choose(weights), sure, possible)
             sums[shift] = sums.get(shift, 0) + pair_counts
     if not sums:
@@ -115,7 +117,7 @@ def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> Al
                 forward / max(steps, 1),
             )
         )
-    return AllScores(readings, unmatched)
+    return AllScores(readings, unmatched, (layers, heads))
 
 
 def numbers(count: int) -> list[Number]:

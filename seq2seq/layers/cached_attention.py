@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Generic, NamedTuple
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -75,6 +76,16 @@ class CachedAttention(nn.Module, ABC, Generic[AnyCache]):
         Float[Tensor, "batch heads queries width"], Float[Tensor, "batch heads queries keys"] | None
     ]:
         """Return the context vectors and the attention weights of each head."""
+
+    @abstractmethod
+    def values(self, cache: AnyCache) -> Float[Tensor, "batch len heads width"]:
+        """Return the value vectors of each head."""
+
+    def value_vectors(self, cache: AnyCache) -> Float[Tensor, "batch len heads dim"]:
+        """Return what a weight of one of each head and position adds to the output."""
+        values = self.values(cache)
+        out = self.out.weight.unflatten(1, values.shape[2:])
+        return torch.einsum("blhw,dhw->blhd", values, out)
 
     def forward(
         self,

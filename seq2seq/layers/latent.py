@@ -87,6 +87,10 @@ class LatentAttention(CachedAttention[LatentCache]):
             key = rotate(self.rotary_key(x), rotation)
         return LatentCache(latent, key)
 
+    def values(self, cache: LatentCache) -> Float[Tensor, "batch len heads width"]:
+        """Return the value vectors of each head."""
+        return self.split(self.value(cache.latent))
+
     def queries(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None
     ) -> tuple[Float[Tensor, "batch heads len width"], Float[Tensor, "batch heads len rotary"]]:

@@ -65,6 +65,13 @@ class MultiHeadAttention(CachedAttention[KeyValueCache | SourceCache]):
         keys = keys if rotation is None else rotate(keys, rotation)
         return KeyValueCache(keys, self.split(self.value(x)))
 
+    def values(self, cache: KeyValueCache | SourceCache) -> Float[Tensor, "batch len heads width"]:
+        """Return the value vectors of each head."""
+        if isinstance(cache, SourceCache):
+            cache = self.remember(cache.states)
+        heads = self.out.in_features // self.width
+        return cache.values.repeat_interleave(heads // cache.values.size(2), dim=2)
+
     def attend(
         self,
         x: Float[Tensor, "batch queries dim"],

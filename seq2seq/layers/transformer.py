@@ -105,11 +105,12 @@ def attend_to_self(
 
 
 class DecoderOutput(NamedTuple):
-    """Output of a decoder layer, and the weights that were asked for."""
+    """Output of a decoder layer, and what was asked for: attention weights and their sum."""
 
     states: Float[Tensor, "rows tgt dim"]
     source: Float[Tensor, "rows heads tgt src"] | None
     target: Float[Tensor, "rows heads tgt keys"] | None
+    sum: Float[Tensor, "rows tgt dim"] | None  # of the source attention and its residual input
 
 
 class DecoderLayer(nn.Module):
@@ -159,12 +160,13 @@ class DecoderLayer(nn.Module):
         # The hypotheses of one beam are further queries to the same source sentence.
         y = self.around_source.before(x).view(len(source[0]), -1, x.size(-1))
         y, attention = self.to_source(y, source, mask, weights=weights, absorbed=inputs.absorbed)
+        total = x + y.view_as(x) if weights else None
         x = self.around_source.after(x, y.view_as(x))
         if attention is not None:
             attention = attention.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.before(x))
         x = self.around_feed_forward.after(x, y)
-        return DecoderOutput(x, attention, to_target if self_weights else None), past
+        return DecoderOutput(x, attention, to_target if self_weights else None, total), past
 
 
 def add_output_bias(model: nn.Module, vocab: int, *, learned: bool) -> None:

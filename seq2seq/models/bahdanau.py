@@ -17,9 +17,10 @@ from seq2seq.layers.recurrent import (
     Kind,
     linear,
 )
-from seq2seq.models.base import Hidden, OutputLayer, Step
+from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.ranges import Layers, Share, Width
+from seq2seq.text.batching import Batch
 
 
 class Memory(NamedTuple):
@@ -164,6 +165,15 @@ class Bahdanau(RecurrentSource):
             self.readout(states, embedded, contexts),
             None if attention is None else attention[:, None, None],
         )
+
+    def source_reads(self, batch: Batch) -> list[SourceRead]:
+        """Return the encoder states, mapped by all matrices that read the context, stacked."""
+        memory = self.encode(batch.src, batch.src_mask)
+        attention = self.hidden(batch.tgt_in, memory).attention
+        enc = memory.states.size(-1)
+        readers = [self.from_context.weight, self.readout.mix.weight[:, -enc:]]
+        values = memory.states @ torch.cat(readers).T
+        return [] if attention is None else [SourceRead(attention[:, 0], values.unsqueeze(2))]
 
     @property
     def output_layer(self) -> OutputLayer:

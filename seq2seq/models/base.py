@@ -74,6 +74,25 @@ class Maps(NamedTuple):
     encoder: Float[Tensor, "batch layers heads src src"] | None = None
 
 
+class SourceRead(NamedTuple):
+    """What one attention layer reads of the source at each target position, as a sum.
+
+    The layer adds the sum over heads and source positions of weight times value to `output`, which
+    also has the residual input and the bias.
+
+    Attributes:
+        weights: the attention weights to the source.
+        values: the transformed value vectors: what a weight of one adds.
+        output: the sum; None if there is no residual connection, or it is not known.
+        norm: the normalization of the sum; None if there is none.
+    """
+
+    weights: Float[Tensor, "batch heads tgt src"]
+    values: Float[Tensor, "batch src heads width"]
+    output: Float[Tensor, "batch tgt width"] | None = None
+    norm: nn.Module | None = None
+
+
 class Step(NamedTuple):
     """Predictions at one target position, and the state for the next step."""
 
@@ -182,6 +201,13 @@ class Seq2Seq(nn.Module, ABC):
         """
         return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
 
+    def source_reads(self, batch: Batch) -> list[SourceRead]:
+        """Return what each attention layer reads of the source in a forced pass.
+
+        The list is empty if the model has no such vectors.
+        """
+        return []
+
     def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.
 
@@ -221,12 +247,21 @@ class Seq2Seq(nn.Module, ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} learns by gradients")
 
+    def token_log_probability(
+        self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
+    ) -> Float[Tensor, "batch tgt"]:
+        """Return the log-probability of each target token in nats, from the result of `hidden`.
+
+        It is 0 at padding.
+        """
+        logits, pad = self.project(states), self.special.pad
+        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=pad, reduction="none")
+
     def log_probability(
         self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
     ) -> Float[Tensor, " batch"]:
         """Return the log-probability of each target in nats, from the result of `hidden`."""
-        logits, pad = self.project(states), self.special.pad
-        return -F.cross_entropy(logits.mT, batch.tgt_out, ignore_index=pad, reduction="none").sum(1)
+        return self.token_log_probability(states, batch, memory).sum(1)
 
     def training_pass(self, batch: Batch) -> Float[Tensor, "*positions vocab"]:
         """Run one forward pass as in training, to count its arithmetic; return the logits."""

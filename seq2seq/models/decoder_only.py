@@ -20,7 +20,7 @@ from seq2seq.layers.transformer import (
     add_output_bias,
     initialize,
 )
-from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, Step
+from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, SourceRead, Step
 from seq2seq.ranges import Layers
 from seq2seq.text.batching import Batch
 
@@ -258,6 +258,16 @@ class DecoderOnly(Autoregressive):
         _, decoder, _ = self.run(batch.tgt_in, memory, self.start(memory), weights=True)
         source, target = stack_layers(decoder).tensor_split([batch.src.size(1)], dim=-1)
         return Maps(source, target, stack_layers(encoder))
+
+    def source_reads(self, batch: Batch) -> list[SourceRead]:
+        """Return the value vectors of the source part of the sequence in each layer."""
+        memory = self.encode(batch.src, batch.src_mask)
+        _, weights, _ = self.run(batch.tgt_in, memory, self.start(memory), weights=True)
+        attention = stack_layers(weights)[..., : batch.src.size(1)].unbind(1)
+        return [
+            SourceRead(one, layer.attention.value_vectors(cache))
+            for one, layer, cache in zip(attention, self.stack, memory.source, strict=True)
+        ]
 
     def loss(self, batch: Batch, smoothing: float = 0.0, r_drop: float = 0.0) -> Float[Tensor, ""]:
         """Return the cross-entropy in nats, summed over all target tokens that are not padding.

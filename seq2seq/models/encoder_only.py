@@ -244,13 +244,14 @@ class EncoderOnly(MaskedLM):
         mean = loss / max(len(targets), 1) + self.length_weight * length / len(batch.src)
         return mean * batch.num_tokens
 
-    def log_probability(
+    def token_log_probability(
         self, states: Float[Tensor, "batch tgt width"], batch: Batch, memory: Memory
-    ) -> Float[Tensor, " batch"]:
-        """Return the pseudo-log-likelihood and the log-probability of the length, added up."""
+    ) -> Float[Tensor, "batch tgt"]:
+        """Return the log-probability of each token given all others; at `</s>`, of the length."""
         log_p = self.project(states).log_softmax(-1).gather(2, batch.tgt_out.unsqueeze(2))
-        tokens = log_p.squeeze(2).masked_fill(~real_tokens(batch.tgt_out, self.special), 0.0).sum(1)
-        return tokens + self.true_length_log_p(batch, memory)
+        tokens = log_p.squeeze(2).masked_fill(~real_tokens(batch.tgt_out, self.special), 0.0)
+        length = self.true_length_log_p(batch, memory).unsqueeze(1)
+        return tokens + (batch.tgt_out == self.special.eos) * length
 
     def true_length_log_p(self, batch: Batch, memory: Memory) -> Float[Tensor, " batch"]:
         """Return the log-probability of the class of each target length."""

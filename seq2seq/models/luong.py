@@ -12,9 +12,10 @@ from seq2seq.layers.attention import AdditiveScore, attend
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
 from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence
-from seq2seq.models.base import Hidden, OutputLayer, Step
+from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.ranges import Layers, Share, Width
+from seq2seq.text.batching import Batch
 
 # Parameters are initialized uniformly in [-0.1, 0.1] at 1,000 units (section 4.1). At other sizes
 # the range is scaled so that the sums over units keep their variance; a small model with 0.1 has
@@ -173,6 +174,14 @@ class Luong(RecurrentSource):
         else:
             output, _ = self.advance(embedded, memory, state)
         return Hidden(output.states, output.weights[:, None, None] if weights else None)
+
+    def source_reads(self, batch: Batch) -> list[SourceRead]:
+        """Return the encoder states, mapped by the part of W_c that reads the context."""
+        memory = self.encode(batch.src, batch.src_mask)
+        attention = self.hidden(batch.tgt_in, memory).attention
+        reader = self.combine.weight[:, : memory.states.size(-1)]
+        values = (memory.states @ reader.T).unsqueeze(2)
+        return [] if attention is None else [SourceRead(attention[:, 0], values)]
 
     @property
     def output_layer(self) -> OutputLayer:

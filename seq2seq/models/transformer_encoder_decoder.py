@@ -14,12 +14,13 @@ from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
     DecoderLayer,
+    DecoderOutput,
     SelfAttentionInputs,
     SelfAttentionLayer,
     add_output_bias,
     initialize,
 )
-from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, Step
+from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, SourceRead, Step
 from seq2seq.ranges import Layers
 from seq2seq.text.batching import Batch
 
@@ -170,8 +171,8 @@ class TransformerEncoderDecoder(Autoregressive):
         state: State | None,
         weights: bool,
         self_weights: bool = False,
-    ) -> tuple[Hidden, list[Tensor | None], State]:
-        """Run the decoder on tgt after the cached tokens.
+    ) -> tuple[Hidden, list[DecoderOutput], State]:
+        """Run the decoder on tgt after the cached tokens; return the output of each layer, too.
 
         Args:
             tgt: one token in `step`, all in `hidden`.
@@ -183,20 +184,18 @@ class TransformerEncoderDecoder(Autoregressive):
         layers, mask = self.decoder_layers, memory.mask.unsqueeze(1)
         cached = 0 if state is None else cached_length(state[0])
         inputs = self.target_inputs(cached, tgt)._replace(absorbed=state is not None)
-        x, attentions, pasts = self.embed(self.target, self.target_positions, tgt, cached), [], []
-        to_target = []
+        x, outputs, pasts = self.embed(self.target, self.target_positions, tgt, cached), [], []
         sources = memory.source * (len(layers) // len(memory.source))
         before = [None] * len(layers) if state is None else state
         for layer, past, source in zip(layers, before, sources, strict=True):
             output, cache = layer(x, past, inputs, source, mask, weights, self_weights)
             x = output.states
-            attentions.append(output.source)
-            to_target.append(output.target)
+            outputs.append(output)
             pasts.append(cache)
         if self.norms:
             x = self.norms[1](x)
-        hidden = Hidden(x, torch.stack(attentions, dim=1) if weights else None)
-        return hidden, to_target, tuple(pasts)
+        attention = stack_layers([output.source for output in outputs]) if weights else None
+        return Hidden(x, attention), outputs, tuple(pasts)
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
@@ -208,8 +207,22 @@ class TransformerEncoderDecoder(Autoregressive):
         """Return the weights of the source attention and of both stacks' self-attention."""
         embedded = self.embed_source(batch.src)
         memory, encoder = self.read_source(embedded, batch.src_mask, weights=True)
-        hidden, target, _ = self.run(batch.tgt_in, memory, None, weights=True, self_weights=True)
-        return Maps(hidden.attention, stack_layers(target), stack_layers(encoder))
+        hidden, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True, self_weights=True)
+        target = stack_layers([output.target for output in outputs])
+        return Maps(hidden.attention, target, stack_layers(encoder))
+
+    def source_reads(self, batch: Batch) -> list[SourceRead]:
+        """Return the value vectors of the source attention of each decoder layer."""
+        memory = self.encode(batch.src, batch.src_mask)
+        _, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True)
+        layers, reads = self.decoder_layers, []
+        caches = memory.source * (len(layers) // len(memory.source))
+        for layer, output, cache in zip(layers, outputs, caches, strict=True):
+            values, around = layer.to_source.value_vectors(cache), layer.around_source
+            norm = None if around.pre else around.norm
+            if output.source is not None:
+                reads.append(SourceRead(output.source, values, output.sum, norm))
+        return reads
 
     @property
     def output_layer(self) -> OutputLayer:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy import ndarray
@@ -25,6 +26,9 @@ LEGIBLE = 0.11  # minimum size of a cell with a word label in inches
 WIDE = 12.0  # maximum width of a row of words in inches
 FAINT = 0.05  # minimum attention weight for a line
 OUTLINE = "#e0740a"  # differs from black and white in grayscale, too
+# Red and blue of ColorBrewer's RdBu: legible to color-blind readers, and of equal lightness.
+NEGATIVE, POSITIVE = "#b2182b", "#2166ac"
+SIGNED = LinearSegmentedColormap.from_list("signed", [NEGATIVE, "white", POSITIVE])
 DASHED = (0, (1.5, 1.5))
 TITLES: dict[str, Any] = {"fontsize": 8, "color": "0.35"}  # of the axes
 NO_GOLD = Links(frozenset())
@@ -33,8 +37,8 @@ NO_GOLD = Links(frozenset())
 class Panel(NamedTuple):
     """One attention matrix with its words and gold links.
 
-    `weights` has a row per target word and a column per source word, with values from 0 to 1. In
-    the maps of self-attention, both are words of the same side.
+    `weights` has a row per target word and a column per source word, with values from 0 to 1; in a
+    signed map, with any values. In the maps of self-attention, both are words of the same side.
 
     Attributes:
         source: the words of the columns.
@@ -46,6 +50,7 @@ class Panel(NamedTuple):
         rows: the title of the rows.
         columns: the title of the columns; two titles if there is a border.
         border: the number of columns before a vertical line.
+        signed: draw negative values in red and positive ones in blue; zero is white.
     """
 
     source: Sequence[str]
@@ -57,6 +62,12 @@ class Panel(NamedTuple):
     rows: str = ""
     columns: tuple[str, ...] = ()
     border: int | None = None
+    signed: bool = False
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute value of a signed map."""
+        return float(np.abs(self.weights).max(initial=0)) if self.signed else 0.0
 
     @property
     def starts(self) -> list[int]:
@@ -116,6 +127,7 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
         UserError: there are too many words or panels for a figure.
     """
     check_length(panels, path)
+    limit = limit_of(panels)
     with paper(path) as figure:
         columns = sum(len(panel.source) for panel in panels)
         cell = min(CELL, LARGEST / columns, LARGEST / max(len(panel.target) for panel in panels))
@@ -143,7 +155,7 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
         ):
             left, bottom = (x + margin) / width, (max(talls) - tall) / height
             axes = figure.add_axes((left, bottom, wide / width, tall / height))
-            draw(axes, panel)
+            draw(axes, panel, limit)
             label(axes, panel, across=True, down=True, every=every)
             axes.set_ylabel(panel.rows, **TITLES)
             for start, title in zip(panel.starts, panel.columns, strict=False):
@@ -154,6 +166,8 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
                 title = wrapped(panel.title, slot)
                 figure.text(x / width, 1, title, va="bottom", fontweight="bold")
             x += slot + GAP
+        if limit:
+            figure.text(0, -0.3 / height, scale_text(limit), va="top", **TITLES)
 
 
 def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
@@ -165,6 +179,7 @@ def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
         UserError: there are too many words for a figure.
     """
     check_length([panel for row in rows for panel in row], path)
+    limit = limit_of([panel for row in rows for panel in row])
     columns, lines = len(rows[0][0].source), len(rows[0][0].target)
     across = max(map(len, rows))
     cell = min(CELL, SMALL / max(columns, lines))
@@ -179,17 +194,30 @@ def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
             for x, panel in enumerate(row):
                 left, bottom = x * slot, height - y * (tall + GAP) - tall
                 axes = figure.add_axes((left / width, bottom / height, wide / width, tall / height))
-                draw(axes, panel, line=min(1.4, 12 * cell))
+                draw(axes, panel, limit, line=min(1.4, 12 * cell))
                 label(axes, panel, across=y == 0, down=x == 0, words=legible, cell=cell)
                 axes.set_xlabel(panel.title, fontsize=8, labelpad=2, loc="left")
         first = rows[0][0]
         if first.rows:
             titles = f"rows: {first.rows}, columns: {' | '.join(first.columns)}"
+            titles += f"; {scale_text(limit)}" if limit else ""
             figure.text(0, 0, titles, va="top", **TITLES)
+
+
+def limit_of(panels: Iterable[Panel]) -> float:
+    """Return the end of the symmetric scale that all signed maps of a figure share."""
+    return max((panel.largest for panel in panels), default=0.0)
+
+
+def scale_text(limit: float) -> str:
+    """Describe the colors of signed maps."""
+    return f"blue: more probable with the source word, red: less; full color: {limit:.2g} nats"
 
 
 def lines(panel: Panel, path: Path) -> None:
     """Draw an alignment as lines between two rows of words; darker lines have more attention.
+
+    Lines of a signed map are blue if positive and red if negative.
 
     Rows that would be too wide are drawn as columns. In a row, words of a right-to-left script are
     placed from right to left.
@@ -231,13 +259,15 @@ def lines(panel: Panel, path: Path) -> None:
             middle = (places[0][panel.border - 1] + places[0][panel.border]) / 2
             line = turned((middle, -0.2), (middle, 0.1))
             axes.plot(*zip(*line, strict=True), color=OUTLINE, lw=1.4, clip_on=False)
-        drawn = np.argwhere(panel.weights >= FAINT).tolist()
+        limit = panel.largest or 1.0
+        drawn = np.argwhere(np.abs(panel.weights) >= FAINT * limit).tolist()
         if drawn:
-            shades = [min(1.0, float(panel.weights[j, i])) for j, i in drawn]
+            shades = [min(1.0, max(-1.0, float(panel.weights[j, i]) / limit)) for j, i in drawn]
+            inks = {True: POSITIVE if panel.signed else "black", False: NEGATIVE}
             axes.add_collection(
                 LineCollection(
                     [ends(i, j) for j, i in drawn],
-                    colors=[(0, 0, 0, shade) for shade in shades],
+                    colors=[to_rgba(inks[shade > 0], abs(shade)) for shade in shades],
                     linewidths=1.2,
                     zorder=3,
                 )
@@ -263,9 +293,20 @@ def centers(sizes: Sequence[float], length: float) -> list[float]:
     return (ends - np.array(sizes) / 2).tolist()
 
 
-def draw(axes: Axes, panel: Panel, line: float = 1.4) -> None:
-    """Draw a matrix with its border, outlines of its gold links, and a frame if it is framed."""
-    axes.imshow(panel.weights, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+def draw(axes: Axes, panel: Panel, limit: float = 0.0, line: float = 1.4) -> None:
+    """Draw a matrix with its border, outlines of its gold links, and a frame if it is framed.
+
+    Args:
+        axes: where to draw.
+        panel: the matrix.
+        limit: the end of the symmetric scale of a signed map.
+        line: the width of lines in points.
+    """
+    low, high = (-limit or -1.0, limit or 1.0) if panel.signed else (0.0, 1.0)
+    colors = SIGNED if panel.signed else "gray"
+    axes.imshow(
+        panel.weights, cmap=colors, vmin=low, vmax=high, aspect="auto", interpolation="nearest"
+    )
     axes.xaxis.tick_top()
     axes.tick_params(length=2)
     if panel.border is not None:

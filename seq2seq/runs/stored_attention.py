@@ -16,6 +16,7 @@ from seq2seq.errors import UserError
 from seq2seq.system.files import read_lines_checked, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
+LONGEST_NAME = 40  # characters of the name of a method
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
 MOST_MAPS = 1 << 24  # maximum size of the maps of self-attention in bytes: they are in each page
 MAPS: tuple[Literal["target"], Literal["encoder"]] = (
@@ -57,7 +58,8 @@ class WordAttention(NamedTuple):
     """The words of one translation and the attention between them; empty for an empty source.
 
     `</s>` is the last word on both sides; with an extraction rule with `shift`, it is not in the
-    target. `weights` has a row per target word and a column per source word; 255 is 1.0. `maps` has
+    target. `weights` has a row per target word and a column per source word; 255 is 1.0. They are
+    attention, or the positive part of another method, each row divided by its sum. `maps` has
     the self-attention by name (see `MAPS`).
     """
 
@@ -104,6 +106,26 @@ def write(
 def _joined(matrices: Sequence[UInt8[ndarray, "_ _"]]) -> UInt8[ndarray, " length"]:
     """Return the elements of all matrices as one vector."""
     return np.concatenate([np.empty(0, dtype=np.uint8), *(one.ravel() for one in matrices)])
+
+
+def method_of(path: Path) -> str:
+    """Return the name of the method that computed a file; "attention" if none is named.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            label = json.loads((file.metadata() or {})["seq2seq"])
+        name = label["rule"].get("method", "attention")
+        if not (isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST_NAME):
+            raise ValueError("the method of its rule is not a name")
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{path} cannot be read as stored attention: {' '.join(str(error).split())} "
+            "(run `seq2seq evaluate` again)"
+        ) from error
+    return name
 
 
 def read(path: Path) -> list[WordAttention]:

@@ -155,7 +155,10 @@ def test_a_choice_that_does_not_fit_is_refused(run, asked, message):
 
 
 def test_a_run_without_attention_is_refused(tmp_path):
-    with pytest.raises(UserError, match="this model has no attention"):
+    with pytest.raises(
+        UserError,
+        match=r"has no attention.*: add --method occlusion",
+    ):
         align(make_run(tmp_path, "rnn"), source="a man", device="cpu")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq.alignment.rule import Rule
 from seq2seq.commands import evaluate
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system import files
@@ -16,7 +17,7 @@ def slow(monkeypatch) -> list[str]:
     """Evaluations that take no model, and writes that take their time; the sets being evaluated."""
     inside: list[str] = []
 
-    def evaluate_one(translator, folder: Path) -> dict:
+    def evaluate_one(translator, folder: Path, rule: Rule) -> dict:
         inside.append(folder.name)
         assert inside.count(folder.name) == 1
         time.sleep(0.2)

@@ -47,7 +47,7 @@ def test_every_form_holds_what_the_rule_reads_pair_by_pair(run, tmp_path, rule):
         assert soft[number]["source"] == [*tokens.source, "</s>"]
         assert soft[number]["target"][: len(tokens.target)] == tokens.target
         assert len(soft[number]["target"]) == len(weights)
-        links = cut.links(read.attention, rule)
+        links = rule.links(weights[: len(tokens.target)])
         assert Links.parse(hard[number]).sure == links
         assert {tuple(link) for link in soft[number]["links"]} == links
     assert hard[3] == hard[4] == ""
@@ -55,7 +55,7 @@ def test_every_form_holds_what_the_rule_reads_pair_by_pair(run, tmp_path, rule):
 
 def test_pairs_are_read_as_they_are_written(run, tmp_path, monkeypatch):
     """What has been yielded is written before more than a chunk ahead is read."""
-    monkeypatch.setattr("seq2seq.translation.translator.FORCED", 2)
+    monkeypatch.setattr("seq2seq.interpret.alignment.FORCED", 2)
     read, written = [], []
 
     def lines():
@@ -109,5 +109,5 @@ def test_files_that_are_no_pairs_are_refused_and_nothing_is_left(run, tmp_path, 
 def test_a_model_without_attention_has_nothing_to_export(tmp_path):
     run = make_run(tmp_path, "rnn")
     write_lines(run / "a", ["a"])
-    with pytest.raises(UserError, match="no attention, so nothing can be exported"):
+    with pytest.raises(UserError, match=r"has no attention, .* add --method occlusion"):
         export_text(run, texts=(run / "a", run / "a"), rule=Rule(), out=run / "x.align")

@@ -10,6 +10,7 @@ from figure_files import FIRST_BYTES
 from untrained_runs import ENGLISH, GERMAN, make_run, make_run_with_gold
 
 from seq2seq.alignment.gold import Links
+from seq2seq.alignment.rule import Rule
 from seq2seq.commands.align import Sentence
 from seq2seq.commands.plot import Shown, heads, plot, steps
 from seq2seq.errors import UserError
@@ -197,13 +198,13 @@ def test_every_kind_draws_every_map(command, transformer, tmp_path, kind, name):
 def test_the_words_of_a_map_are_those_of_its_sides(transformer, name):
     shown, sentence = Shown(name, layer="1", head="2"), Sentence(ENGLISH[0], GERMAN[0])
     translator = Translator(transformer, device="cpu")
-    translation = sentence.translated(translator, name)
+    translation = sentence.translated(translator, Rule(), name)
     panel = shown.panel(translator, sentence, translation)
     source, target = [*ENGLISH[0].split(), "</s>"], GERMAN[0].split()
     assert (list(panel.source), list(panel.target)) == (
         (source, source) if name == "encoder" else (["<s>", *target], [*target, "</s>"])
     )
-    (heads_of_layer, *_) = heads(translator, sentence, name)
+    (heads_of_layer, *_) = heads(translator, sentence, Shown(name))
     np.testing.assert_allclose(panel.weights, heads_of_layer[1].weights)
     assert not any(one.framed for one in heads_of_layer)
 
@@ -213,13 +214,15 @@ def test_the_rule_of_a_run_applies_to_the_source_alone(transformer, tmp_path):
     write_json(copy / RULE, {"rule": {"layer": 3, "head": 2, "shift": True}})
     translator, sentence = Translator(copy, device="cpu"), Sentence(ENGLISH[0], GERMAN[0])
     for name, rows in (("source", 5), ("target", 6), ("encoder", 6)):
-        translation = sentence.translated(translator, name)
+        translation = sentence.translated(translator, Rule(), name)
         assert len(Shown(name).panel(translator, sentence, translation).target) == rows
 
 
 def test_found_translations_are_read_again_for_their_maps(transformer):
     translator, sentence = Translator(transformer, device="cpu"), Sentence(ENGLISH[0])
-    found, forced = (sentence.translated(translator, name) for name in ("source", "encoder"))
+    found, forced = (
+        sentence.translated(translator, Rule(), name) for name in ("source", "encoder")
+    )
     assert (found.text, found.log_probability) == (forced.text, forced.log_probability)
     assert found.maps is None and forced.maps is not None
 

@@ -57,6 +57,7 @@ def test_everything_handed_over_is_in_the_page(tmp_path, written):
     assert stored.pop("chunk") == html.CHUNK
     assert [test.pop("attention") for test in stored["tests"]] == [[1], []]
     assert [test.pop("maps") for test in stored["tests"]] == [{}, {}]
+    assert [test.pop("methods") for test in stored["tests"]] == [{}, {}]
     for test in data["tests"]:
         test.pop("attention")
     assert stored == data

@@ -52,7 +52,7 @@ def test_a_run_is_measured_as_its_pairs_are_one_by_one(run):
         "possible": 3,
         "unmatched": 0,
         "pairs": 3,
-        "rule": asdict(Rule().resolve(*read.attention.shape[:2])),
+        "rule": Rule().resolve(*read.attention.shape[:2]).record(),
     }
     assert tally.links == sum(len(gold.target) for gold in gold_alignments())
     json.dumps(found)

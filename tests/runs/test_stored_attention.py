@@ -230,7 +230,7 @@ def test_evaluate_keeps_what_each_word_looked_at_by_the_runs_rule(run, tmp_path,
     hypotheses = read_lines_checked(folder / "hypothesis.txt")
     for source, hypothesis, line in zip(ENGLISH, hypotheses, lines, strict=False):
         sentence = Sentence(source, hypothesis)
-        drawn = sentence.aligned(translator, sentence.translated(translator), rule)
+        drawn = sentence.aligned(translator, sentence.translated(translator, rule), rule)
         assert line.source == drawn.source_words == [*source.split(), END]
         assert line.target == drawn.target_words
         np.testing.assert_allclose(line.weights / 255, drawn.weights, atol=0.5 / 255 + 1e-6)

@@ -33,7 +33,8 @@ def write(data: dict[str, Any], path: Path) -> None:
     Args:
         data: the data of the page, as returned by `seq2seq.compare.report.page.page`. The
             `attention` of each test set maps runs to attention files; runs without a file have no
-            heatmap. In the page, `maps` has the names of the maps of self-attention in each file.
+            heatmap. In the page, `maps` has the names of the maps of self-attention in each file,
+            and `methods` the method of each file that is not of attention.
         path: the file to write.
 
     Raises:
@@ -45,12 +46,14 @@ def write(data: dict[str, Any], path: Path) -> None:
         for r, run in enumerate(data["runs"])
         if (file := test["attention"].get(run["name"])) and Path(file).is_file()
     ]
-    attention, tests = [], [{**test, "attention": [], "maps": {}} for test in data["tests"]]
+    attention, tests = [], [_without_files(test) for test in data["tests"]]
     for t, r, file in track(kept, "packing attention", total=len(kept), unit="files"):
         maps, chunks = _packed(file, tests[t]["lines"])
         attention.append(_data(f"attention-{t}-{r}", chunks))
         tests[t]["attention"].append(r)
         tests[t]["maps"] |= {r: maps} if maps else {}
+        if (method := stored_attention.method_of(file)) != "attention":
+            tests[t]["methods"] |= {r: method}
     report = _data("report", {**data, "tests": tests, "chunk": CHUNK})
     plotly = _plotly()
     style, script = _text("page.css"), "\n".join(['"use strict";', *map(_text, SCRIPTS)])
@@ -64,6 +67,11 @@ def write(data: dict[str, Any], path: Path) -> None:
     page = re.sub(r"{{(\w+)}}", lambda match: parts[match[1]], _text("page.html"))
     with replacing(path, "wb") as file:
         file.write(page.encode(errors="backslashreplace"))  # escapes lone surrogates as JSON does
+
+
+def _without_files(test: dict[str, Any]) -> dict[str, Any]:
+    """Return a test set of the page's data without runs that have heatmaps, which are added."""
+    return {**test, "attention": [], "maps": {}, "methods": {}}
 
 
 def _packed(path: Path, lines: int) -> tuple[list[str], list[str]]:

@@ -178,13 +178,14 @@ function options(id, entries) {
 
 /** Show the sentences of a test set. */
 function drawSentences(test) {
-  const { attention: kept, maps } = report.tests[test];
+  const { attention: kept, maps, methods } = report.tests[test];
   const first = report.systems.map((system) => report.runs.findIndex(
     (run, index) => run.system === system.name && kept.includes(index)));
   $("#shown").replaceChildren($("#shown legend"), ...kept.map((run) => {
     const box = element("input", { type: "checkbox", value: run });
     box.checked = first.includes(run);
-    return element("label", {}, box, named(report.runs[run].name));
+    return element("label", {}, box, named(report.runs[run].name),
+      run in methods ? ` (${methods[run]})` : "");
   }));
   $("#maps").hidden = $("#about-maps").hidden = !Object.keys(maps).length;
   const missing = (what, runs) => {
