@@ -160,7 +160,7 @@ def phrases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny(phrases: Path) -> Callable[..., list[str]]:
     """The words after `seq2seq train` for a tiny run of a model, with more words at the end."""
-    from seq2seq.config_files import model_settings
+    from seq2seq.settings.config_files import model_settings
 
     def words(model: str, *more: str) -> list[str]:
         corpus = ["data=files", f"data.root={phrases}", "data.source=en", "data.target=de"]
@@ -176,7 +176,7 @@ def tiny(phrases: Path) -> Callable[..., list[str]]:
 @pytest.fixture
 def fit(tiny: Callable[..., list[str]], tmp_path: Path) -> Callable[..., Path]:
     """Train a tiny model in this process; its run folder."""
-    from seq2seq import compose
+    from seq2seq.settings import compose
     from seq2seq.training.train import train
 
     def run(model: str, *words: str, name: str = "run") -> Path:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from seq2seq.errors import UserError
-from seq2seq.plugins import build
-from seq2seq.train_arguments import config
+from seq2seq.settings.plugins import build
+from seq2seq.settings.train_arguments import config
 
 CASES = Path(__file__).parents[1] / "../shared/cases"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2seq import train_arguments
 from seq2seq.commands.check import check
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.compare import compare
 from seq2seq.compare.report.markdown import markdown
 from seq2seq.scoring import metrics
+from seq2seq.settings import train_arguments
 from seq2seq.text.languages import Target, code, unspaced
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
@@ -211,7 +211,7 @@ def test_spaces_of_french_are_shown_in_the_report(tmp_path):
 
 
 def learner(tmp_path: Path, *words: str) -> Learner:
-    from seq2seq.plugins import build
+    from seq2seq.settings.plugins import build
     from seq2seq.system import devices
     from seq2seq.training.examples import learn_tokenizers
 

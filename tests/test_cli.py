@@ -184,7 +184,7 @@ def test_the_best_validation_is_what_run_json_calls_best(run):
 
 def test_the_stored_configuration_trains_the_same_run_again(run):
     stored = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
-    assert seq2seq.config.Config.read(stored).train.max_steps == 120
+    assert seq2seq.settings.config.Config.read(stored).train.max_steps == 120
 
 
 def test_another_seed_is_refused_and_fresh_moves_the_old_run_aside(command, tiny, tmp_path):

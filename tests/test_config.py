@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from seq2seq import compose, config_files
-from seq2seq.config import Config
-from seq2seq.config_files import choices, config_folder
 from seq2seq.errors import UserError
 from seq2seq.layers.parts import AttentionKeys, LayerKeys, Parts
-from seq2seq.plugins import SECTION_PACKAGES, SUPPLIED_KEYS, build, locate, upgrade
-from seq2seq.ranges import Natural
-from seq2seq.schema import check_values, defaults, meanings, optional, schema
+from seq2seq.settings import compose, config_files
+from seq2seq.settings.config import Config
+from seq2seq.settings.config_files import choices, config_folder
+from seq2seq.settings.plugins import SECTION_PACKAGES, SUPPLIED_KEYS, build, locate, upgrade
+from seq2seq.settings.ranges import Natural
+from seq2seq.settings.schema import check_values, defaults, meanings, optional, schema
 
 GROUPS = ("data", "model", "search", "train")
 CHOICES = [(group, name) for group in GROUPS for name in choices(config_folder() / group)]

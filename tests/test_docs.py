@@ -36,8 +36,10 @@ import yaml
 
 import seq2seq.corpora
 import seq2seq.models
-from seq2seq import cli, config_files, key_checks, settings_help, train_arguments
+from seq2seq import cli
 from seq2seq.errors import UserError
+from seq2seq.settings import config_files, key_checks, train_arguments
+from seq2seq.settings import help as settings_help
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted({*ROOT.glob("*.md"), ROOT / "data" / "README.md", *(ROOT / "docs").rglob("*.md")})

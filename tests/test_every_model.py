@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import yaml
 
-from seq2seq import compose, config_files
 from seq2seq.commands.align import align
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
 from seq2seq.errors import UserError
 from seq2seq.interpret.maps import maps_of
-from seq2seq.plugins import locate
 from seq2seq.runs import stored_attention
-from seq2seq.settings_help import help_text
+from seq2seq.settings import compose, config_files
+from seq2seq.settings.help import help_text
+from seq2seq.settings.plugins import locate
 from seq2seq.training.train import train
 from seq2seq.translation.translator import Translator
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from seq2seq import train_arguments
-from seq2seq.config import Config
 from seq2seq.package_data import data_folder
-from seq2seq.plugins import build
+from seq2seq.settings import train_arguments
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import build
 
 NAMES = sorted(path.stem for path in data_folder("configs").glob("experiment/*.yaml"))
 RECIPES = [name for name in NAMES if name.startswith(("multi30k-", "low-resource-"))]

@@ -21,18 +21,18 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from untrained_runs import make_run
 
-from seq2seq import compose, config_files, train_arguments
 from seq2seq.alignment.gold import FILES, Gold, Links, read_gold, write_gold
 from seq2seq.alignment.rule import Rule
 from seq2seq.cli import main
 from seq2seq.commands.evaluate import evaluate
-from seq2seq.config import Config
 from seq2seq.corpora import Corpus
 from seq2seq.corpora.checker import check
 from seq2seq.corpora.files import Files
 from seq2seq.corpora.jsonl import Jsonl
 from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
+from seq2seq.settings import compose, config_files, train_arguments
+from seq2seq.settings.config import Config
 from seq2seq.system.files import write_json
 from seq2seq.text.sentence_piece import SentencePiece
 from seq2seq.training.sweep import dry_run

@@ -10,11 +10,11 @@ import pytest
 import torch
 import yaml
 
-from seq2seq import config_files, train_arguments
 from seq2seq.compare import compare
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import read_weights
 from seq2seq.search.mask_predict import MaskPredict
+from seq2seq.settings import config_files, train_arguments
 from seq2seq.translation.translator import Translator
 
 

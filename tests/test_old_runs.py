@@ -12,9 +12,9 @@ import pytest
 import torch
 import yaml
 
-from seq2seq.config_files import model_settings
 from seq2seq.layers.cache import nbytes
-from seq2seq.plugins import upgrade
+from seq2seq.settings.config_files import model_settings
+from seq2seq.settings.plugins import upgrade
 from seq2seq.text.batching import pad
 from seq2seq.text.special_ids import SpecialIds
 from seq2seq.training.resume import differences, written_out

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from seq2seq import config_files, train_arguments
-from seq2seq.config import Config
 from seq2seq.errors import UserError
-from seq2seq.overrides import split, values
+from seq2seq.settings import config_files, train_arguments
+from seq2seq.settings.config import Config
+from seq2seq.settings.overrides import split, values
 
 PLACES = ["data=files", "data.source=en", "data.target=de", "data.root=here", "name=run"]
 HOSTILE = [

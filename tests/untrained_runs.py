@@ -7,8 +7,8 @@ import torch
 import yaml
 
 from seq2seq.alignment.gold import Gold, Links, write_gold
-from seq2seq.config_files import model_settings
 from seq2seq.runs.weights import build_model, save_weights
+from seq2seq.settings.config_files import model_settings
 from seq2seq.system.files import write_lines
 from seq2seq.text.tokenizer import Tokenizers
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from random import Random
 
-from seq2seq import train_arguments
-from seq2seq.plugins import build
+from seq2seq.settings import train_arguments
+from seq2seq.settings.plugins import build
 from seq2seq.system.console import track
 
 

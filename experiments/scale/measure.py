@@ -13,9 +13,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from seq2seq import train_arguments
-from seq2seq.plugins import build
 from seq2seq.runs.untrusted import read_json
+from seq2seq.settings import train_arguments
+from seq2seq.settings.plugins import build
 from seq2seq.system import devices, provenance
 from seq2seq.system.files import write_json
 from seq2seq.training.examples import held_out_texts, learn_tokenizers, print_overlap

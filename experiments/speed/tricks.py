@@ -19,13 +19,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from seq2seq import train_arguments
 from seq2seq.commands import bench
 from seq2seq.layers.attention import AdditiveScore, AttentionOutput
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.models import base
-from seq2seq.plugins import build
+from seq2seq.settings import train_arguments
+from seq2seq.settings.plugins import build
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import track
 from seq2seq.system.files import write_json, write_lines

@@ -15,7 +15,8 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]"
 
 def check(words: Words = None) -> None:
     """Check a corpus for errors without training (same arguments as train)."""
-    from seq2seq import settings_help, train_arguments
+    from seq2seq.settings import help as settings_help
+    from seq2seq.settings import train_arguments
 
     requested, refused = train_arguments.parse_command(words or [], settings_help.check_help), False
     for member in requested.members if requested else []:
@@ -30,7 +31,8 @@ def check(words: Words = None) -> None:
 
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
-    from seq2seq import settings_help, train_arguments
+    from seq2seq.settings import help as settings_help
+    from seq2seq.settings import train_arguments
 
     if requested := train_arguments.parse_command(words or [], settings_help.help_text):
         from seq2seq.training import sweep

@@ -21,14 +21,14 @@ from lightning_fabric import Fabric
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seq2seq import config_files, key_checks, train_arguments
-from seq2seq.config import Config
 from seq2seq.corpora import Corpus, encode
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.models.base import Seq2Seq
-from seq2seq.plugins import build, fits
 from seq2seq.search.base import Hypothesis, Search
+from seq2seq.settings import config_files, key_checks, train_arguments
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import build, fits
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
 from seq2seq.system.files import write_lines

@@ -14,13 +14,13 @@ from lightning_fabric import Fabric
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seq2seq import config_files, train_arguments
 from seq2seq.commands.bench import WINDOWS, sizes, timed
-from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import nbytes
 from seq2seq.models.base import Autoregressive, Memory, State
-from seq2seq.plugins import build
+from seq2seq.settings import config_files, train_arguments
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import build
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import console
 from seq2seq.system.terminal_table import TableView

@@ -8,12 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seq2seq.config import Config
 from seq2seq.corpora import Corpus, Findings, check_corpus
 from seq2seq.corpora.checker import FIRST, MEANINGS, Finding
 from seq2seq.errors import UserError
-from seq2seq.plugins import build
 from seq2seq.scoring import metrics
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import build
 from seq2seq.system.console import console
 from seq2seq.text.languages import SAMPLE, Target
 from seq2seq.training.round_trip import by_rules, sentences

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq import config_files, key_checks, train_arguments
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.commands.plot import plot
 from seq2seq.compare import compare
 from seq2seq.compare.report import write
-from seq2seq.config import Config
-from seq2seq.plugins import fits
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring.breakdown import distance_points, length_points
+from seq2seq.settings import config_files, key_checks, train_arguments
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import fits
 from seq2seq.system.console import console, section_heading
 from seq2seq.system.files import replacing
 from seq2seq.training.train import train

@@ -31,7 +31,7 @@ from seq2seq.corpora.grammar import (
 from seq2seq.corpora.grammar.pronouns import SHORTEST_DISTANCE, PronounGrammar
 from seq2seq.corpora.lines import read_lines
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.ranges import Natural, Positive, Within
+from seq2seq.settings.ranges import Natural, Positive, Within
 from seq2seq.system.console import track
 from seq2seq.system.files import write_lines
 from seq2seq.text.agreement import Agreement, agreement_line, parse_agreement

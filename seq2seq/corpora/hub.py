@@ -18,7 +18,7 @@ from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
 from seq2seq.corpora.objects import object_pairs
 from seq2seq.corpora.places import Places
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.ranges import Folder, Positive
+from seq2seq.settings.ranges import Folder, Positive
 
 if TYPE_CHECKING:
     from seq2seq.corpora.hub_dataset import Dataset

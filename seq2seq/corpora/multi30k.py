@@ -7,7 +7,7 @@ from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.fetch import fetch
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.ranges import Folder, Positive
+from seq2seq.settings.ranges import Folder, Positive
 
 LANGUAGES = ("en", "de", "fr", "cs")
 TESTS = {

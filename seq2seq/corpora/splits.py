@@ -15,7 +15,7 @@ from seq2seq.corpora.content_cache import read_cached, state_hash, write_cached
 from seq2seq.corpora.cut import MOST_SPLITS, Cut, Size, cut
 from seq2seq.corpora.lines import Defect, Place, Report, refuse
 from seq2seq.errors import UserError
-from seq2seq.ranges import Folder, Positive
+from seq2seq.settings.ranges import Folder, Positive
 
 USUAL_PAIRS, USUAL_SHARE = 1000, 0.05  # default size of a split: the smaller of the two
 

@@ -9,7 +9,7 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import read_json
-from seq2seq.schema import check
+from seq2seq.settings.schema import check
 
 RULE = Path("align") / "rule.json"  # in a run folder; chosen on a development set
 

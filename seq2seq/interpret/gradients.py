@@ -19,10 +19,10 @@ from torch import Tensor
 
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
-from seq2seq.ranges import Natural
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import build_model
-from seq2seq.schema import coerce
+from seq2seq.settings.ranges import Natural
+from seq2seq.settings.schema import coerce
 from seq2seq.system.devices import seed_generators
 from seq2seq.text.batching import collate, halve_on_out_of_memory, pack
 from seq2seq.text.tokenizer import Tokenizers

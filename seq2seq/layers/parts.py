@@ -13,8 +13,8 @@ from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.normalization import RMSNorm, ScaleNorm
 from seq2seq.layers.residual import Norm, Residual
-from seq2seq.ranges import Default, Share, Width
-from seq2seq.schema import defaults
+from seq2seq.settings.ranges import Default, Share, Width
+from seq2seq.settings.schema import defaults
 
 Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
 Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]

@@ -19,7 +19,7 @@ from seq2seq.layers.recurrent import (
 )
 from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.models.recurrent_source import RecurrentSource
-from seq2seq.ranges import Layers, Share, Width
+from seq2seq.settings.ranges import Layers, Share, Width
 from seq2seq.text.batching import Batch
 
 

@@ -19,7 +19,7 @@ from seq2seq.layers.transformer import (
     initialize,
 )
 from seq2seq.models.base import Hidden, Maps, MaskedLM, OutputLayer
-from seq2seq.ranges import Layers, Within
+from seq2seq.settings.ranges import Layers, Within
 from seq2seq.text.batching import Batch
 from seq2seq.text.masking import each_masked, random_masks, real_tokens
 from seq2seq.text.special_ids import SpecialIds

@@ -14,7 +14,7 @@ from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
 from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence
 from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.models.recurrent_source import RecurrentSource
-from seq2seq.ranges import Layers, Share, Width
+from seq2seq.settings.ranges import Layers, Share, Width
 from seq2seq.text.batching import Batch
 
 # Parameters are initialized uniformly in [-0.1, 0.1] at 1,000 units (section 4.1). At other sizes

@@ -21,7 +21,7 @@ from seq2seq.layers.transformer import (
     initialize,
 )
 from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, SourceRead, Step
-from seq2seq.ranges import Layers
+from seq2seq.settings.ranges import Layers
 from seq2seq.text.batching import Batch
 
 

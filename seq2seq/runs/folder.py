@@ -32,10 +32,10 @@ import yaml
 
 from seq2seq.alignment.gold import Gold, write_gold
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.plugins import BleuTokenizer, upgrade
-from seq2seq.ranges import Positive
 from seq2seq.runs.untrusted import read_json, read_yaml, refuse_outside_links
-from seq2seq.schema import coerce
+from seq2seq.settings.plugins import BleuTokenizer, upgrade
+from seq2seq.settings.ranges import Positive
+from seq2seq.settings.schema import coerce
 from seq2seq.system.files import replacing, write_lines
 
 # The format version of the folder; increased if older versions would misread it. Format 1, of

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
-from seq2seq.plugins import build
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.size_check import check_sizes
+from seq2seq.settings.plugins import build
 from seq2seq.system.files import replacing
 from seq2seq.text.tokenizer import Tokenizers
 

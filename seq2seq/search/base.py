@@ -16,9 +16,9 @@ from torch import Tensor
 from seq2seq.errors import UserError
 from seq2seq.limits import LONGEST
 from seq2seq.models.base import Autoregressive, Seq2Seq
-from seq2seq.plugins import snake_case
-from seq2seq.ranges import Within
-from seq2seq.schema import check_values
+from seq2seq.settings.plugins import snake_case
+from seq2seq.settings.ranges import Within
+from seq2seq.settings.schema import check_values
 from seq2seq.text.special_ids import SpecialIds
 
 

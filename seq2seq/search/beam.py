@@ -10,8 +10,8 @@ from torch import Tensor
 from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import Autoregressive, select
-from seq2seq.ranges import Within
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
+from seq2seq.settings.ranges import Within
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from seq2seq.limits import COLDEST, HOTTEST
 from seq2seq.models.base import Autoregressive, select
-from seq2seq.ranges import Natural, Within
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
+from seq2seq.settings.ranges import Natural, Within
 
 
 @dataclass(frozen=True, kw_only=True)

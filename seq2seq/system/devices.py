@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from seq2seq.config import TrainerConfig
 from seq2seq.errors import UserError
+from seq2seq.settings.config import TrainerConfig
 
 # Lightning is imported only for training, because its import takes longer than translating a line.
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from seq2seq.config import THREADS as LIMIT
-from seq2seq.config import Config
+from seq2seq.settings.config import THREADS as LIMIT
+from seq2seq.settings.config import Config
 
 MAX_DETERMINISTIC = 4  # maximum number of threads of a deterministic training
 ROUNDS = 3  # the first is a warm-up

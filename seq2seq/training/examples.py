@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from seq2seq.alignment.gold import Gold
-from seq2seq.config import TokenizerConfig
 from seq2seq.corpora import (
     Corpus,
     Encoded,
@@ -25,6 +24,7 @@ from seq2seq.corpora import (
     usable,
 )
 from seq2seq.errors import UserError
+from seq2seq.settings.config import TokenizerConfig
 from seq2seq.system.console import console
 from seq2seq.text import markup
 from seq2seq.text.batching import Batch, collate, pack

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seq2seq.config import Config
 from seq2seq.errors import UserError
 from seq2seq.models.base import Iteration
-from seq2seq.plugins import fits
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import fits
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.state import Save
 

@@ -11,11 +11,11 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seq2seq.config import Config, TrainConfig
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.weights import build_model
+from seq2seq.settings.config import Config, TrainConfig
 from seq2seq.system import devices
 from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches

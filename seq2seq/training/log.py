@@ -14,11 +14,11 @@ from lightning_fabric import Fabric
 from rich import box
 from rich.table import Table
 
-from seq2seq.config import Config
 from seq2seq.errors import UserError
-from seq2seq.plugins import locate
 from seq2seq.runs.folder import FORMAT
 from seq2seq.scoring.perplexity import perplexity, perplexity_key
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import locate
 from seq2seq.system.console import console
 from seq2seq.system.files import append_line, synced_length, truncate, write_json
 from seq2seq.system.provenance import commit, environment, timestamp

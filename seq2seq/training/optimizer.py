@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 from torch.optim import Adadelta, Adam, AdamW, Optimizer
 
-from seq2seq.config import TrainConfig
+from seq2seq.settings.config import TrainConfig
 
 
 def make_optimizer(

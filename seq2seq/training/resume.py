@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config import Config
 from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
-from seq2seq.plugins import locate
 from seq2seq.runs.folder import read_config
 from seq2seq.runs.nested import flatten, section
 from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
-from seq2seq.schema import defaults
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import locate
+from seq2seq.settings.schema import defaults
 from seq2seq.system.lock import LOCK
 from seq2seq.text.characters import printable
 

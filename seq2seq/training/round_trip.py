@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from seq2seq.config import TokenizerConfig
 from seq2seq.corpora import Corpus, Text
 from seq2seq.scoring import metrics
+from seq2seq.settings.config import TokenizerConfig
 from seq2seq.text.characters import named
 from seq2seq.text.languages import Target
 from seq2seq.text.sentence_piece import normalized

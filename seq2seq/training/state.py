@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seq2seq.config import THREADS
 from seq2seq.errors import UserError
-from seq2seq.ranges import Natural, Positive, Within
 from seq2seq.runs.weights import read_tensors, save_tensors, set_weights
-from seq2seq.schema import check, coerce
+from seq2seq.settings.config import THREADS
+from seq2seq.settings.ranges import Natural, Positive, Within
+from seq2seq.settings.schema import check, coerce
 
 Record = TypeVar("Record")  # a dataclass
 

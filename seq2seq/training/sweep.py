@@ -24,16 +24,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seq2seq.config import Config
 from seq2seq.errors import UserError
-from seq2seq.plugins import build
 from seq2seq.runs.nested import section
 from seq2seq.runs.size_check import UninitializedTensors
 from seq2seq.runs.untrusted import read_json
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import build
+from seq2seq.settings.train_arguments import Member
 from seq2seq.system.console import Stderr, console, print_if_read
 from seq2seq.system.devices import first_process
 from seq2seq.system.files import write_json
-from seq2seq.train_arguments import Member
 from seq2seq.training import resume
 from seq2seq.training.fitting import settings_in_effect
 from seq2seq.training.train import train

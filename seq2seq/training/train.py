@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from seq2seq import compose
-from seq2seq.config import Config
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
-from seq2seq.plugins import build
 from seq2seq.runs.folder import create_run, move_aside, write_config
 from seq2seq.runs.weights import save_weights, set_weights
 from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
+from seq2seq.settings import compose
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import build
 from seq2seq.system import devices, energy, isolation, provenance, threads
 from seq2seq.system.console import console, track, training_bar
 from seq2seq.system.files import drop_partial, read_lines_checked

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import Seq2Seq
-from seq2seq.plugins import build
-from seq2seq.ranges import Within
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
-from seq2seq.schema import coerce
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.search.sample import Sample
+from seq2seq.settings.plugins import build
+from seq2seq.settings.ranges import Within
+from seq2seq.settings.schema import coerce
 from seq2seq.system.devices import pick_device
 from seq2seq.text.batching import halve_on_out_of_memory, pack, pad
 from seq2seq.text.tokenizer import Tokenizers

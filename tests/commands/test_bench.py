@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from seq2seq import config_files, train_arguments
 from seq2seq.commands import bench
 from seq2seq.errors import UserError
-from seq2seq.plugins import build, fits
+from seq2seq.settings import config_files, train_arguments
+from seq2seq.settings.plugins import build, fits
 from seq2seq.training import learner
 from seq2seq.training.flops import multiply_adds
 

@@ -8,9 +8,9 @@ import torch
 from rich.console import Console
 
 from seq2seq.commands import bench_caches
-from seq2seq.config_files import model_settings
 from seq2seq.layers.cache import nbytes
-from seq2seq.plugins import build
+from seq2seq.settings.config_files import model_settings
+from seq2seq.settings.plugins import build
 from seq2seq.system.terminal_table import TableView
 
 DIM, HEADS, LAYERS = 32, 4, 2

@@ -9,7 +9,7 @@ import pytest
 
 from seq2seq.corpora.controlled import EACH_DISTANCE, EACH_LONG, LONG, TESTS, Controlled
 from seq2seq.errors import UserError
-from seq2seq.plugins import build
+from seq2seq.settings.plugins import build
 
 SPLITS = ("train", "validation", *TESTS)
 DIALS = {

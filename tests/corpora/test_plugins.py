@@ -20,7 +20,7 @@ from seq2seq.corpora.multi30k import Multi30k
 from seq2seq.corpora.tmx import Tmx
 from seq2seq.corpora.tsv import Tsv
 from seq2seq.errors import UserError
-from seq2seq.schema import meanings
+from seq2seq.settings.schema import meanings
 
 REAL = Path(__file__).parents[2] / "../shared/corpora"
 

@@ -34,8 +34,8 @@ def teaching_file(count: int, seed: int = 0) -> list[tuple[str, str, str]]:
 @pytest.fixture
 def made(tmp_path):
     """A corpus of a form, from the command line's words, whose one file has these lines."""
-    from seq2seq import train_arguments
-    from seq2seq.plugins import build
+    from seq2seq.settings import train_arguments
+    from seq2seq.settings.plugins import build
 
     def make(form: str, *words: str, lines=None):
         rows = teaching_file(600) if lines is None else lines

@@ -10,7 +10,6 @@ import torch
 from figure_files import FIRST_BYTES
 
 from seq2seq.commands.plot_gradients import plot_gradients
-from seq2seq.config_files import model_names, model_settings
 from seq2seq.errors import UserError
 from seq2seq.interpret.gradients import (
     Gradients,
@@ -21,9 +20,10 @@ from seq2seq.interpret.gradients import (
 )
 from seq2seq.models.base import Seq2Seq
 from seq2seq.plots import figure
-from seq2seq.plugins import build, locate
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
+from seq2seq.settings.config_files import model_names, model_settings
+from seq2seq.settings.plugins import build, locate
 from seq2seq.text.batching import collate
 from seq2seq.text.special_ids import SpecialIds
 
@@ -164,7 +164,7 @@ def test_untrained_weights_are_those_before_the_first_update(fit, name):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, tiny) -> list[Path]:
-    from seq2seq import compose
+    from seq2seq.settings import compose
     from seq2seq.training.train import train
 
     folder = tmp_path_factory.mktemp("gradients")

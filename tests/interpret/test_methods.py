@@ -9,7 +9,6 @@ from untrained_runs import GERMAN, make_run
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule, shares
-from seq2seq.config_files import model_names
 from seq2seq.interpret import methods
 from seq2seq.interpret.alignment import Explained, explain, explain_pairs
 from seq2seq.interpret.methods import base
@@ -21,6 +20,7 @@ from seq2seq.interpret.methods.vectors import weighted_norms
 from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.models.base import SourceRead
+from seq2seq.settings.config_files import model_names
 from seq2seq.translation.translator import Translator
 
 PAIRS = [("a man rides", "ein Mann"), ("two dogs", "zwei Hunde laufen"), ("cat", "die Katze")]

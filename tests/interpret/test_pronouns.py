@@ -99,7 +99,7 @@ def add_pronouns(run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, tiny) -> dict[str, Path]:
-    from seq2seq import compose
+    from seq2seq.settings import compose
     from seq2seq.training.train import train
 
     folder = tmp_path_factory.mktemp("pronouns")

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.layers.transformer import SelfAttentionInputs
 from seq2seq.models.decoder_only import DecoderOnly
-from seq2seq.plugins import build
+from seq2seq.settings.config_files import model_settings
+from seq2seq.settings.plugins import build
 from seq2seq.text.batching import collate
 from seq2seq.text.special_ids import SpecialIds
 

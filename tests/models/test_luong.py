@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.models.luong import Luong
-from seq2seq.plugins import build
 from seq2seq.search.beam import Beam
+from seq2seq.settings.config_files import model_settings
+from seq2seq.settings.plugins import build
 from seq2seq.text.batching import Batch, collate
 from seq2seq.text.special_ids import SpecialIds
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 import yaml
 
-from seq2seq.config_files import search_settings
 from seq2seq.layers.transformer import SelfAttentionLayer
 from seq2seq.models.base import Autoregressive, Maps, MaskedLM, Seq2Seq, select
-from seq2seq.plugins import build, fits, locate
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
 from seq2seq.search import Beam, MaskPredict, Sample, Search
+from seq2seq.settings.config_files import search_settings
+from seq2seq.settings.plugins import build, fits, locate
 from seq2seq.text.batching import Batch, collate
 from seq2seq.text.special_ids import SpecialIds
 

@@ -8,8 +8,8 @@ import torch
 
 from seq2seq.errors import UserError
 from seq2seq.models.word_for_word import WordForWord
-from seq2seq.plugins import build
 from seq2seq.search.beam import Beam
+from seq2seq.settings.plugins import build
 from seq2seq.text.batching import collate
 from seq2seq.text.special_ids import SpecialIds
 from seq2seq.text.words import CONTINUES, SPACE, SYMBOL, kinds_of, spaced_of, spelling, split_words

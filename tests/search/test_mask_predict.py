@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.models.encoder_only import EncoderOnly
 from seq2seq.models.rnn import RNN
-from seq2seq.plugins import build
 from seq2seq.search.base import Search
 from seq2seq.search.beam import Beam
 from seq2seq.search.mask_predict import MaskPredict, lowest
 from seq2seq.search.sample import Sample
+from seq2seq.settings.config_files import model_settings
+from seq2seq.settings.plugins import build
 from seq2seq.text.batching import pad
 from seq2seq.text.special_ids import SpecialIds
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from seq2seq import config_files
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.errors import UserError
+from seq2seq.settings import config_files
 from seq2seq.system.memory import PeakMemory
 from seq2seq.translation.translator import Translator
 

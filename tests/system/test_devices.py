@@ -8,10 +8,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from seq2seq import compose, config_files
 from seq2seq.commands.evaluate import evaluate
 from seq2seq.errors import UserError
-from seq2seq.plugins import locate
+from seq2seq.settings import compose, config_files
+from seq2seq.settings.plugins import locate
 from seq2seq.system import devices
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from seq2seq.config import TokenizerConfig
 from seq2seq.corpora import Text, overlaps
 from seq2seq.corpora.files import Files
+from seq2seq.settings.config import TokenizerConfig
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import examples

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from seq2seq import config_files
 from seq2seq.models.base import Seq2Seq
-from seq2seq.plugins import build
+from seq2seq.settings import config_files
+from seq2seq.settings.plugins import build
 from seq2seq.training.flops import multiply_adds
 
 S, T = 7, 5  # tokens of source and target

@@ -8,8 +8,8 @@ import pytest
 import torch
 import yaml
 
-from seq2seq.config import TrainConfig
-from seq2seq.schema import check
+from seq2seq.settings.config import TrainConfig
+from seq2seq.settings.schema import check
 from seq2seq.training.optimizer import Budget, Schedule, make_optimizer
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"

@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from seq2seq.config_files import model_settings
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
-from seq2seq.plugins import build
 from seq2seq.runs.weights import read_tensors, read_weights
+from seq2seq.settings.config_files import model_settings
+from seq2seq.settings.plugins import build
 from seq2seq.text.batching import Batch, collate
 from seq2seq.text.special_ids import SpecialIds
 from seq2seq.text.word_dropout import drop_words

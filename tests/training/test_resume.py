@@ -20,14 +20,14 @@ import pytest
 import torch
 import yaml
 
-from seq2seq import compose
-from seq2seq.config import Config
-from seq2seq.config_files import model_names, model_settings
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import write_config
 from seq2seq.runs.nested import flatten
 from seq2seq.runs.weights import read_tensors, read_weights, save_weights
+from seq2seq.settings import compose
+from seq2seq.settings.config import Config
+from seq2seq.settings.config_files import model_names, model_settings
 from seq2seq.system import files
 from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.lock import LOCK, exclusive_writer

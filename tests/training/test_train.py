@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from seq2seq.config_files import model_names, model_settings
 from seq2seq.errors import UserError
-from seq2seq.plugins import fits
 from seq2seq.runs.weights import average, read_weights
+from seq2seq.settings.config_files import model_names, model_settings
+from seq2seq.settings.plugins import fits
 from seq2seq.system import threads
 from seq2seq.translation.translator import Translator
 

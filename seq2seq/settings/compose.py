@@ -16,12 +16,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from seq2seq import config_files
-from seq2seq.config import Config
-from seq2seq.config_files import default_search, groups, own_folder
 from seq2seq.errors import UserError
-from seq2seq.overrides import Value
-from seq2seq.plugins import locate
+from seq2seq.settings import config_files
+from seq2seq.settings.config import Config
+from seq2seq.settings.config_files import default_search, groups, own_folder
+from seq2seq.settings.overrides import Value
+from seq2seq.settings.plugins import locate
 
 
 class Part(NamedTuple):

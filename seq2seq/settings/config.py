@@ -15,9 +15,9 @@ from typing import (
 )
 
 from seq2seq.errors import UserError
-from seq2seq.plugins import SECTION_PACKAGES, arguments, locate
-from seq2seq.ranges import Folder, Natural, Share, Within, above, at_least, at_most, below
-from seq2seq.schema import check, schema, shown
+from seq2seq.settings.plugins import SECTION_PACKAGES, arguments, locate
+from seq2seq.settings.ranges import Folder, Natural, Share, Within, above, at_least, at_most, below
+from seq2seq.settings.schema import check, schema, shown
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
 Normalization = Literal["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"]

@@ -13,14 +13,14 @@ from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from seq2seq.compose import Part, compose_parts, literal, parse, read
-from seq2seq.config import LONGEST_NAME, NOT_FOR_FITTING, Config, not_a_folder_name
-from seq2seq.config_files import choices_of, groups, user_folder
 from seq2seq.errors import UserError
-from seq2seq.key_checks import check_choice, check_keys, text_keys
-from seq2seq.overrides import SWEEPING, Value, options, values
-from seq2seq.plugins import fits
-from seq2seq.schema import shown
+from seq2seq.settings.compose import Part, compose_parts, literal, parse, read
+from seq2seq.settings.config import LONGEST_NAME, NOT_FOR_FITTING, Config, not_a_folder_name
+from seq2seq.settings.config_files import choices_of, groups, user_folder
+from seq2seq.settings.key_checks import check_choice, check_keys, text_keys
+from seq2seq.settings.overrides import SWEEPING, Value, options, values
+from seq2seq.settings.plugins import fits
+from seq2seq.settings.schema import shown
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import shutil
 import textwrap
 from typing import Any
 
-from seq2seq import config_files, train_arguments
-from seq2seq.config import Config
-from seq2seq.plugins import SECTION_PACKAGES, SHARED_KEYS, SUPPLIED_KEYS, locate
-from seq2seq.schema import describe, meanings, schema
+from seq2seq.settings import config_files, train_arguments
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import SECTION_PACKAGES, SHARED_KEYS, SUPPLIED_KEYS, locate
+from seq2seq.settings.schema import describe, meanings, schema
 
 OPTION_LINES = [
     "Options:",

@@ -12,7 +12,7 @@ from typing import (
 )
 
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.schema import check, schema
+from seq2seq.settings.schema import check, schema
 
 BleuTokenizer = Literal[
     "13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "flores200", "flores101", "none"

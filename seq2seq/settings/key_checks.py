@@ -10,14 +10,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 
-from seq2seq import config_files
-from seq2seq.compose import Part, compose, dotted
-from seq2seq.config import Config
-from seq2seq.config_files import choices_of, file_of, groups, own_folder
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.overrides import text_kind
-from seq2seq.plugins import SECTION_PACKAGES, locate
-from seq2seq.schema import schema
+from seq2seq.settings import config_files
+from seq2seq.settings.compose import Part, compose, dotted
+from seq2seq.settings.config import Config
+from seq2seq.settings.config_files import choices_of, file_of, groups, own_folder
+from seq2seq.settings.overrides import text_kind
+from seq2seq.settings.plugins import SECTION_PACKAGES, locate
+from seq2seq.settings.schema import schema
 
 
 def check_choice(override: Override, value: str) -> None:

@@ -26,7 +26,7 @@ from typing import (
 )
 
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.ranges import Default, Home, Within
+from seq2seq.settings.ranges import Default, Home, Within
 
 
 def meanings(owner: type) -> dict[str, str]:
