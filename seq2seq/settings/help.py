@@ -26,8 +26,8 @@ def help_text(words: list[str]) -> str:
     lines = [
         "Usage: seq2seq train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]",
         "",
-        "Train a model and write the run folder runs/NAME. With -m, train one run for each",
-        "combination of comma-separated values:",
+        "Train a model and write the run folder runs/NAME. With -m, train one run for",
+        "each combination of comma-separated values:",
         "  seq2seq train -m model=rnn,bahdanau,transformer seed=1,2,3",
         "",
         *OPTION_LINES,
@@ -35,7 +35,7 @@ def help_text(words: list[str]) -> str:
         "Groups:",
     ]
     for group in config_files.groups():
-        lines.append(f"  {group + '=':<12} {' | '.join(config_files.choices_of(group))}")
+        lines.append(choices(group, f"  {group + '=':<12} "))
     lines += ["", "Keys (data, model and search have the keys of the selected choice):"]
     top = meanings(Config)
     for name, kind in schema(Config).items():
@@ -64,13 +64,31 @@ def check_help(words: list[str]) -> str:
         "",
         *OPTION_LINES,
         "",
-        f"  data=  {' | '.join(config_files.choices_of('data'))}",
+        choices("data", "  data=  "),
         "",
         *plug_keys("data", train_arguments.composed_for_help(words)["data"]),
         "",
         "seq2seq check data=CHOICE --help shows the keys of another choice.",
     ]
     return "\n".join(lines)
+
+
+def choices(group: str, column: str) -> str:
+    """Return the choices of a group, wrapped, after a first column."""
+    no_break = "\N{NO-BREAK SPACE}|"  # so that no line begins with a bar
+    filled = textwrap.fill(
+        f"{no_break} ".join(config_files.choices_of(group)),
+        help_width(),
+        initial_indent=column,
+        subsequent_indent=" " * len(column),
+        break_on_hyphens=False,
+    )
+    return filled.replace(no_break, " |")
+
+
+def help_width() -> int:
+    """Return the width of the terminal, at least 80."""
+    return max(shutil.get_terminal_size((100, 0)).columns, 80)
 
 
 def plug_keys(name: str, section: dict[str, Any]) -> list[str]:
@@ -98,5 +116,5 @@ def entry(key: str, value: Any, kind: Any, meaning: str) -> str:
     shown = words.get(value, value) if isinstance(value, str | bool | None) else value
     column = f"  {f'{key}={shown}':<38}"
     first = column if len(column) <= 40 else f"{column}\n{' ' * 40}"
-    width = max(shutil.get_terminal_size((100, 0)).columns, 80)
-    return first + f"\n{' ' * 40}".join(textwrap.wrap(f"{meaning} [{describe(kind)}]", width - 40))
+    described = textwrap.wrap(f"{meaning} [{describe(kind)}]", help_width() - 40)
+    return first + f"\n{' ' * 40}".join(described)

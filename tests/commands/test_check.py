@@ -398,12 +398,19 @@ def test_names_are_shown_as_they_are(tmp_path, capsys):
     assert "[bold]" in (out := capsys.readouterr().out) and "[red]x 3" in out
 
 
-@pytest.mark.parametrize("words", [["--help"], ["data=tsv", "-h"]])
-def test_check_explains_itself(command, words, monkeypatch):
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check", "--help"], "without training"),
+        (["check", "data=tsv", "-h"], "without training"),
+        (["train", "--help"], "Train a model"),
+    ],
+)
+def test_its_help_fits_a_terminal(command, words, said, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    answer = command("check", *words)
+    answer = command(*words)
     assert answer.status == 0
-    assert "without training" in answer.out and "data.max_length=100" in answer.out
+    assert said in answer.out and "data.max_length=100" in answer.out
     assert max(len(line) for line in answer.out.splitlines() if "://" not in line) <= 80
 
 
