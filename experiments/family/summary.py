@@ -14,10 +14,18 @@ from seq2seq.plots.curves import curves
 from seq2seq.scoring.breakdown import distance_points, length_points
 from seq2seq.system.files import write_json, write_lines
 
-ORDER = (
-    "word_for_word elman lstm rnn luong bahdanau transformer transformer_modern decoder_only "
-    "encoder_only"
-).split()
+ORDER = [
+    "word_for_word",
+    "elman",
+    "lstm",
+    "rnn",
+    "luong",
+    "bahdanau",
+    "transformer",
+    "transformer_modern",
+    "decoder_only",
+    "encoder_only",
+]
 COLUMNS = {
     "BLEU, test": lambda scores: scores["test"]["bleu"]["score"],
     "BLEU, test_long": lambda scores: scores["test_long"]["bleu"]["score"],

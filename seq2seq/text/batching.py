@@ -29,7 +29,8 @@ class Batch:
 
     src is tokens + EOS, tgt_in is BOS + tokens, tgt_out is tokens + EOS. num_tokens is the number
     of target tokens without padding; it is stored because counting on a GPU would synchronize.
-    pad is the id of padding.
+    pad is the id of padding. src_out has the source tokens to predict, if these differ from src, as
+    with word dropout.
     """
 
     src: Int[Tensor, "batch src"]
@@ -37,6 +38,7 @@ class Batch:
     tgt_out: Int[Tensor, "batch tgt"]
     num_tokens: int
     pad: int
+    src_out: Int[Tensor, "batch src"] | None = None
 
     @property
     def src_mask(self) -> Bool[Tensor, "batch src"]:
@@ -45,19 +47,24 @@ class Batch:
 
     def twice(self) -> "Batch":
         """Return the batch followed by itself: two passes with different dropout in one."""
-        sides = {side: getattr(self, side).repeat(2, 1) for side in ("src", "tgt_in", "tgt_out")}
+        sides = {side: ids.repeat(2, 1) for side, ids in self.sides().items()}
         return dataclasses.replace(self, num_tokens=2 * self.num_tokens, **sides)
+
+    def sides(self) -> dict[str, Int[Tensor, "batch len"]]:
+        """Return the tensors by the names of their fields."""
+        named = {field: getattr(self, field) for field in ("src", "tgt_in", "tgt_out", "src_out")}
+        return {field: ids for field, ids in named.items() if ids is not None}
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device; to a GPU asynchronously, from pinned memory."""
         if device.type == "cpu":
             return self
         pin = device.type == "cuda"
-        sides = (self.src, self.tgt_in, self.tgt_out)
-        src, tgt_in, tgt_out = (
-            (ids.pin_memory() if pin else ids).to(device, non_blocking=pin) for ids in sides
-        )
-        return Batch(src, tgt_in, tgt_out, self.num_tokens, self.pad)
+        moved = {
+            side: (ids.pin_memory() if pin else ids).to(device, non_blocking=pin)
+            for side, ids in self.sides().items()
+        }
+        return dataclasses.replace(self, **moved)
 
 
 def pad(rows: Sequence[Ids], special: SpecialIds, *, end: bool = False) -> Int[Tensor, "batch len"]:
