@@ -47,24 +47,23 @@ class Batch:
 
     def twice(self) -> "Batch":
         """Return the batch followed by itself: two passes with different dropout in one."""
-        sides = {side: ids.repeat(2, 1) for side, ids in self.sides().items()}
-        return dataclasses.replace(self, num_tokens=2 * self.num_tokens, **sides)
+        return self.converted(lambda ids: ids.repeat(2, 1), num_tokens=2 * self.num_tokens)
 
-    def sides(self) -> dict[str, Int[Tensor, "batch len"]]:
-        """Return the tensors by the names of their fields."""
-        named = {field: getattr(self, field) for field in ("src", "tgt_in", "tgt_out", "src_out")}
-        return {field: ids for field, ids in named.items() if ids is not None}
+    def converted(self, work: Callable[[Tensor], Tensor], *, num_tokens: int) -> "Batch":
+        """Return a batch with another number of tokens, and with `work` applied to each tensor."""
+        src_out = None if self.src_out is None else work(self.src_out)
+        sides = (work(self.src), work(self.tgt_in), work(self.tgt_out))
+        return Batch(*sides, num_tokens, self.pad, src_out)
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device; to a GPU asynchronously, from pinned memory."""
         if device.type == "cpu":
             return self
         pin = device.type == "cuda"
-        moved = {
-            side: (ids.pin_memory() if pin else ids).to(device, non_blocking=pin)
-            for side, ids in self.sides().items()
-        }
-        return dataclasses.replace(self, **moved)
+        return self.converted(
+            lambda ids: (ids.pin_memory() if pin else ids).to(device, non_blocking=pin),
+            num_tokens=self.num_tokens,
+        )
 
 
 def pad(rows: Sequence[Ids], special: SpecialIds, *, end: bool = False) -> Int[Tensor, "batch len"]:
