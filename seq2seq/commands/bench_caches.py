@@ -31,6 +31,8 @@ REPEATED = 200  # longest target whose speed is the median of several measuremen
 KINDS = ("multi_head", "grouped_query", "multi_query", "latent")
 LATENT_KEYS = ("latent_dim", "query_latent_dim", "rotary_dim")
 MEASURED = ("attention", "cross_attention_cache")  # keys of the model with every value
+# What only reading text, training, searching and writing a run folder need
+UNUSED = ("data", "search", "train", "name", "runs_dir", "fresh", "resume")
 
 
 def bench_caches(
@@ -68,6 +70,11 @@ def bench_caches(
         group, _, key = word.lstrip("+~").partition("=")[0].partition(".")
         if group == "model" and key in MEASURED and key in given:
             raise UserError(f"{word} has no effect: bench --caches measures every model.{key}")
+        if group in UNUSED:
+            raise UserError(
+                f"{word} has no effect: bench --caches measures an untrained model on random "
+                "tokens, and needs only the keys of model, tokenizer and trainer"
+            )
     config = train_arguments.config([f"name=bench-{name}", *sizes(name, own), *words])
     fabric = devices.fabric(config.trainer)
     if config.trainer.threads is not None:

@@ -11,16 +11,16 @@ class Dropout(nn.Dropout):
 
     On a CPU, one Bernoulli sample per element takes several times as long as the surrounding
     arithmetic. Here one random 64-bit integer provides the mask of eight elements, which rounds p
-    to the nearest 1/256. The remaining elements are scaled with the rounded probability, so that
-    the expected value is unchanged.
+    to the nearest 1/256, unless that is 0 or 1. The remaining elements are scaled with the rounded
+    probability, so that the expected value is unchanged.
     """
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Apply dropout in training mode; return x unchanged in evaluation mode."""
         threshold = round(self.p * 256)
-        if not self.training or threshold == 0:
+        if not self.training or self.p == 0:
             return x
-        if x.device.type != "cpu" or threshold == 256:
+        if x.device.type != "cpu" or threshold in (0, 256):
             return F.dropout(x, self.p)
         integers = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         keep = integers.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold

@@ -280,7 +280,8 @@ class DecoderOnly(Autoregressive):
         loss = self.target_loss(batch, memory, smoothing, r_drop)
         if not (self.source_loss and self.training):
             return loss
-        table, following = self.source.weight, batch.src[:, 1:]
+        table = self.source.weight
+        following = (batch.src if batch.src_out is None else batch.src_out)[:, 1:]
         real = following != self.special.pad
         states, following = states[:, :-1][real], following[real]
         return loss + cross_entropy(

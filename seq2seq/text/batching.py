@@ -4,7 +4,6 @@ The budget includes padding, so that all batches cost about the same. Pairs of s
 batched together, so that little of the budget is padding.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -29,7 +28,8 @@ class Batch:
 
     src is tokens + EOS, tgt_in is BOS + tokens, tgt_out is tokens + EOS. num_tokens is the number
     of target tokens without padding; it is stored because counting on a GPU would synchronize.
-    pad is the id of padding.
+    pad is the id of padding. src_out has the source tokens to predict, if these differ from src, as
+    with word dropout.
     """
 
     src: Int[Tensor, "batch src"]
@@ -37,6 +37,7 @@ class Batch:
     tgt_out: Int[Tensor, "batch tgt"]
     num_tokens: int
     pad: int
+    src_out: Int[Tensor, "batch src"] | None = None
 
     @property
     def src_mask(self) -> Bool[Tensor, "batch src"]:
@@ -45,19 +46,23 @@ class Batch:
 
     def twice(self) -> "Batch":
         """Return the batch followed by itself: two passes with different dropout in one."""
-        sides = {side: getattr(self, side).repeat(2, 1) for side in ("src", "tgt_in", "tgt_out")}
-        return dataclasses.replace(self, num_tokens=2 * self.num_tokens, **sides)
+        return self.converted(lambda ids: ids.repeat(2, 1), num_tokens=2 * self.num_tokens)
+
+    def converted(self, work: Callable[[Tensor], Tensor], *, num_tokens: int) -> "Batch":
+        """Return a batch with another number of tokens, and with `work` applied to each tensor."""
+        src_out = None if self.src_out is None else work(self.src_out)
+        sides = (work(self.src), work(self.tgt_in), work(self.tgt_out))
+        return Batch(*sides, num_tokens, self.pad, src_out)
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device; to a GPU asynchronously, from pinned memory."""
         if device.type == "cpu":
             return self
         pin = device.type == "cuda"
-        sides = (self.src, self.tgt_in, self.tgt_out)
-        src, tgt_in, tgt_out = (
-            (ids.pin_memory() if pin else ids).to(device, non_blocking=pin) for ids in sides
+        return self.converted(
+            lambda ids: (ids.pin_memory() if pin else ids).to(device, non_blocking=pin),
+            num_tokens=self.num_tokens,
         )
-        return Batch(src, tgt_in, tgt_out, self.num_tokens, self.pad)
 
 
 def pad(rows: Sequence[Ids], special: SpecialIds, *, end: bool = False) -> Int[Tensor, "batch len"]:

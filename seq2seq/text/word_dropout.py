@@ -24,7 +24,8 @@ def drop_words(batch: Batch, special: SpecialIds, *, source: float, target: floa
         target: probability for a token that the decoder reads.
     """
     if source:
-        batch = dataclasses.replace(batch, src=dropped(batch.src, source, special))
+        src = dropped(batch.src, source, special)
+        batch = dataclasses.replace(batch, src=src, src_out=batch.src)
     if target:
         batch = dataclasses.replace(batch, tgt_in=dropped(batch.tgt_in, target, special))
     return batch

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from seq2seq.corpora import Corpus
 from seq2seq.errors import UserError
-from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.weights import build_model
-from seq2seq.settings.config import Config, TrainConfig
+from seq2seq.settings.config import Config
 from seq2seq.system import devices
 from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches
@@ -23,6 +22,7 @@ from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.text.word_dropout import drop_words
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
+from seq2seq.training.model_checks import check_model
 from seq2seq.training.moving_average import MovingAverage
 from seq2seq.training.optimizer import make_optimizer
 from seq2seq.training.state import Save, set_tensors, tensors_of
@@ -57,7 +57,7 @@ class Learner:
         )
         devices.seed_generators(config.seed)  # the same initial weights in every process
         self.raw_model = build_model(config.model, tokenizers)
-        refuse_without_effect(self.raw_model, config.train)
+        check_model(self.raw_model, config)
         # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
         self.moving_average: MovingAverage | None = None
@@ -94,16 +94,7 @@ class Learner:
             self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
 
     def compile(self) -> None:
-        """Compile what the loss calls; the loss has a custom backward pass and is not compiled.
-
-        Raises:
-            UserError: this model cannot be compiled.
-        """
-        if not self.raw_model.compilable:
-            raise UserError(
-                f"trainer.compile=true is not supported for {type(self.raw_model).__name__}: its "
-                "loop over time steps would be recompiled for every length; remove the option"
-            )
+        """Compile what the loss calls; the loss has a custom backward pass and is not compiled."""
         for name in self.raw_model.compiled:
             setattr(
                 self.raw_model, name, torch.compile(getattr(self.raw_model, name), dynamic=True)
@@ -290,37 +281,3 @@ class Learner:
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches of an epoch."""
         return {"batches": len(self.batches), "padding": self.batches.padding}
-
-
-def refuse_without_effect(model: Seq2Seq, settings: TrainConfig) -> None:
-    """Check that word dropout and R-Drop have an effect on a model.
-
-    Raises:
-        UserError: one of them has none.
-    """
-    if model.fits:
-        return
-    kind = type(model).__name__
-    for key, value in (
-        ("target_word_dropout", settings.target_word_dropout),
-        ("r_drop", settings.r_drop),
-    ):
-        if value and not model.teacher_forced:
-            raise UserError(
-                f"train.{key}={value} has no effect on {kind}, which is trained on masked targets: "
-                "remove it"
-            )
-    if settings.r_drop and not has_dropout(model):
-        raise UserError(
-            f"train.r_drop={settings.r_drop} has no effect without dropout, because both passes "
-            "are then the same: set model.dropout, or remove it"
-        )
-
-
-def has_dropout(model: nn.Module) -> bool:
-    """Whether two passes in training mode differ."""
-    return any(
-        (isinstance(one, nn.Dropout) and one.p > 0)
-        or (isinstance(one, nn.RNNBase) and one.dropout > 0)
-        for one in model.modules()
-    )

@@ -62,7 +62,7 @@ class Training:
         self.now, self.signals = Progress(), StopSignals()
         self.losses: dict[str, Loss] = {}
         self.estimated = False  # and printed, how long the training takes
-        self.remarked = False  # that the source is not used
+        self.remarked = False  # and printed, that the source is not used
 
     def measure_losses(self, texts: Mapping[str, Text]) -> None:
         """Measure, for all splits, which characters the vocabularies cannot represent."""
@@ -137,9 +137,10 @@ class Training:
                     bar.update(task, **self.log_progress(rate))
                 bar.update(task, completed=now.spent)
         if not stop_signal and now.spent < 1:
+            count = self.checkpoints.since_best if self.log.is_main else 0
             self.log.print(
-                f"stopped before the end of the budget: {settings.patience} validations in a row "
-                "without a new best score (train.patience)"
+                f"stopped before the end of the budget: {count} validation{'s' * (count != 1)} in "
+                f"a row without a new best score (train.patience={settings.patience})"
             )
         self.finish("interrupted" if stop_signal else "finished")
 
@@ -190,11 +191,11 @@ class Training:
         now.validating += time.perf_counter() - started
 
     def remark_on_source(self, use: SourceUse | None) -> None:
-        """Print that the source is not used, once until it is used."""
-        remark = use and use.remark()
-        if remark and not self.remarked:
+        """Print that the source is not used, once."""
+        remark = None if use is None or self.remarked else use.remark(self.config.model)
+        if remark:
             self.log.print(remark)
-        self.remarked = bool(remark)
+            self.remarked = True
 
     def is_over(self) -> bool:
         """Whether the budget is spent or the best validation is `patience` validations ago."""

@@ -5,8 +5,9 @@ the source of another sentence, or its attention is the same for all target toke
 the source as a set of words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +22,6 @@ LOSS_PAIRS, ATTENTION_PAIRS = 200, 32  # few, because this is computed at every 
 SMALLEST_GAIN = 0.05  # nats per piece
 SMALLEST_VARIATION = 0.03  # share of the attention; 1 is attention to another token at each step
 SHORTEST = 3  # source tokens; attention to fewer can hardly vary
-REMEDIES = (
-    "a lower train.learning_rate, a longer train.warmup_steps, model.norm=pre, "
-    "model.attention_init=joint or small, less dropout, or more pairs"
-)
 
 
 @dataclass(frozen=True)
@@ -42,20 +39,34 @@ class SourceUse:
     gain: float
     variation: float | None
 
-    def remark(self) -> str | None:
-        """Return one sentence if the source is not used, with remedies; None if it is."""
+    def remark(self, model: Mapping[str, Any]) -> str | None:
+        """Return one sentence if the source is not used, with remedies; None if it is.
+
+        Args:
+            model: the section `model` of the configuration.
+        """
         if self.gain < SMALLEST_GAIN:
             return (
                 "the model does not use its source yet: the sources of other sentences change its "
-                f"validation loss by only {self.gain:+.3f} (remedies: {REMEDIES})"
+                f"validation loss by only {self.gain:+.3f} (remedies: {remedies(model)})"
             )
         if self.variation is not None and self.variation < SMALLEST_VARIATION:
             return (
                 "the model attends to the same source tokens at every target token: its attention "
                 f"differs from that of the other tokens by {self.variation:.1%} only (remedies: "
-                f"{REMEDIES})"
+                f"{remedies(model)})"
             )
         return None
+
+
+def remedies(model: Mapping[str, Any]) -> str:
+    """Return what may help a model to use its source, without keys that this model lacks."""
+    some = ["a lower train.learning_rate", "a longer train.warmup_steps"]
+    if model.get("norm") == "post":
+        some.append("model.norm=pre")
+    if model.get("attention_init") == "xavier":
+        some.append("model.attention_init=joint or small")
+    return ", ".join([*some, "less dropout, or more pairs"])
 
 
 @torch.inference_mode()

@@ -36,6 +36,7 @@ from seq2seq.system.devices import first_process
 from seq2seq.system.files import write_json
 from seq2seq.training import resume
 from seq2seq.training.fitting import settings_in_effect
+from seq2seq.training.model_checks import check_model
 from seq2seq.training.train import train
 
 RECORD = "sweep.json"
@@ -178,7 +179,8 @@ def dry_run(config: Config) -> None:
     checked.
 
     Raises:
-        UserError: a setting is invalid, or the model does not fit into the machine's memory.
+        UserError: a setting is invalid or has no effect on the model, or the model does not fit
+            into the machine's memory.
     """
     build("data", config.data)
     build("search", config.search)
@@ -195,6 +197,7 @@ def dry_run(config: Config) -> None:
     except (RuntimeError, TypeError, MemoryError) as error:  # raised by torch for large sizes
         reason = str(error).split("\n")[0]
         raise UserError(f"a model of these sizes cannot be built: {reason}") from error
+    check_model(model, config)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     needed, available = 4 * parameters, memory()
     if available and needed > available:

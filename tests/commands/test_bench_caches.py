@@ -163,6 +163,8 @@ def test_what_has_no_effect_or_no_kinds_is_refused(command):
     command("bench", "--caches", "transformer", "rnn").must_refuse("one model, not 2")
     for word in ("model.attention=latent", "model.cross_attention_cache=source"):
         command("bench", "--caches", word).must_refuse(word, "has no effect")
+    for word in ("train.r_drop=1", "data=multi30k", "data.pairs=9", "search=greedy", "runs_dir=x"):
+        command("bench", "--caches", *SMALL, word).must_refuse(word, "has no effect")
     word = "model.cross_attention_cache=source"
     command("bench", "--caches", "decoder_only", word).must_refuse("a key of model=transformer")
     command("bench", "--caches", *SMALL, "model.heads=5").must_refuse("a multiple of")

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from seq2seq.errors import UserError
+from seq2seq.layers.dropout import Dropout
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.weights import read_tensors, read_weights
 from seq2seq.settings.config_files import model_settings
@@ -46,6 +47,15 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 
 
 # --- dropout -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [0.001, 0.1, 0.999])
+def test_every_probability_of_dropout_has_an_effect(p):
+    """Also one that is 0 or 1 in 256ths, the unit of the fast masks."""
+    torch.manual_seed(0)
+    layer, x = Dropout(p), torch.ones(100_000)
+    assert (layer(x) == 0).float().mean().item() == pytest.approx(p, abs=0.003)
+    assert torch.equal(layer.eval()(x), x)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +160,37 @@ def test_word_dropout_that_is_off_draws_no_random_numbers():
     given = batch()
     assert drop_words(given, SPECIAL, source=0.0, target=0.0) is given
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("model", BY_GRADIENTS)
+def test_word_dropout_changes_no_token_that_is_predicted(model, monkeypatch):
+    """With loss_on=both the source is predicted, too, by the model that reads it."""
+    from seq2seq.models import base, decoder_only
+
+    targets = []
+    for module in (base, decoder_only):
+        clean = module.cross_entropy
+
+        def listening(states, weight, bias, ids, *more, clean=clean):
+            targets.append(ids)
+            return clean(states, weight, bias, ids, *more)
+
+        monkeypatch.setattr(module, "cross_entropy", listening)
+    keys = {"loss_on": "both", "source_mask": "causal"} if model == "decoder_only" else {}
+    model_, given = made(model, **keys), collate([([5, 6, 7, 8], [9, 10]), ([4], [7])], SPECIAL)
+    dropped = drop_words(given, SPECIAL, source=0.9, target=0.9)
+    assert (dropped.src == UNK).any()
+    for given in (dropped, dropped.to(torch.device("cpu")), dropped.twice()):
+        model_.loss(given)
+    assert len(targets) == (6 if model == "decoder_only" else 3)
+    assert all(UNK not in ids for ids in targets)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_all_of_it_in_other_precisions(fit, precision):
+    more = ["model.loss_on=both", "model.source_mask=causal", "model.normalization=scale"]
+    run = fit("decoder_only", *NEW, *more, "model.dropout=0.3", f"trainer.precision={precision}")
+    assert json.loads((run / "run.json").read_text("utf-8"))["status"] == "finished"
 
 
 # --- R-Drop --------------------------------------------------------------------------------------
@@ -274,6 +315,18 @@ def test_a_model_that_fits_itself_refuses_them(command, tiny, key):
     command("train", *tiny("word_for_word")[:4], "model=word_for_word", f"train.{key}").must_refuse(
         f"train.{key.partition('=')[0]} has no effect on model=word_for_word"
     )
+
+
+def test_a_sweep_refuses_them_before_it_trains(command, tiny, tmp_path):
+    words = [word for word in tiny("transformer") if not word.startswith("model")]
+    words += ["-m", f"runs_dir={tmp_path / 'sweep'}", "model.dropout=0"]
+    for more, part in (
+        (["model=transformer,encoder_only", "train.target_word_dropout=0.1"], "has no effect on"),
+        (["model=rnn", "train.r_drop=0,1"], "has no effect without dropout"),
+        (["model=rnn", "trainer.compile=true,false"], "trainer.compile=true is not supported"),
+    ):
+        command("train", *words, *more).must_refuse("cannot be trained", part)
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_dropout_inside_a_recurrent_network_is_enough_for_r_drop(fit):

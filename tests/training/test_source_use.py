@@ -1,12 +1,14 @@
 """What training says of a model that does not use its source, and of the time that it takes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
 from seq2seq.models.transformer import Transformer
+from seq2seq.settings.config_files import model_settings
 from seq2seq.training.estimate import Pace, duration
 from seq2seq.training.optimizer import Budget
 from seq2seq.training.source_use import SourceUse, distance_from_mean, source_use, variation
@@ -57,7 +59,7 @@ def test_attention_that_never_changes_is_reported(fit):
         for layer in model.decoder_layers:
             layer.to_source.query.weight.zero_()
     assert variation(model, ids) == pytest.approx(0, abs=1e-6)
-    assert SAME_ROWS in str(SourceUse(0.7, variation(model, ids)).remark())
+    assert SAME_ROWS in str(SourceUse(0.7, variation(model, ids)).remark(model_settings("rnn")))
 
 
 def test_variation_is_the_distance_from_the_mean_row():
@@ -76,8 +78,28 @@ def test_variation_is_the_distance_from_the_mean_row():
     ],
 )
 def test_remarks(gain, varies, message):
-    remark = SourceUse(gain, varies).remark()
+    remark = SourceUse(gain, varies).remark(model_settings("transformer"))
     assert remark is None if message is None else message in remark
+
+
+@pytest.mark.parametrize("model", ["rnn", "bahdanau", "luong", "transformer", "encoder_only"])
+def test_the_remedies_are_keys_of_the_model_with_other_values(model):
+    known = model_settings(model)
+    for more in ({}, {"norm": "post", "attention_init": "small"} if "norm" in known else {}):
+        remark = SourceUse(0.0, None).remark(known | more)
+        for key, value in re.findall(r"model\.(\w+)=(\w+)", remark):
+            assert (known | more)[key] != value
+    assert ("model.norm=pre" in remark) == ("norm" in known)
+
+
+def test_the_remark_is_not_repeated_when_the_use_of_the_source_varies(fit, monkeypatch, capfd):
+    gains = iter([0.0, 0.0, 1.0, 0.0, 0.0, 1.0])
+    monkeypatch.setattr(
+        "seq2seq.training.validation.source_use", lambda *_: SourceUse(next(gains), None)
+    )
+    fit("rnn", "train.max_steps=6", "train.validate_every=1")
+    said = " ".join(capfd.readouterr().err.split())
+    assert said.count(IGNORES) == 1 and "model." not in said[said.index(IGNORES) :][:300]
 
 
 @pytest.mark.parametrize("model", ["rnn", "bahdanau", "decoder_only", "encoder_only"])
@@ -136,6 +158,9 @@ def test_training_says_that_patience_ended_it(fit, capfd):
     words = ["train.learning_rate=0", "train.validate_every=2", "train.patience=3"]
     fit("rnn", *words, "train.max_steps=100")
     said = " ".join(capfd.readouterr().err.split())
-    assert "3 validations in a row without a new best score (train.patience)" in said
+    assert "3 validations in a row without a new best score (train.patience=3)" in said
+    fit("rnn", *words, "train.patience=1", "train.max_steps=100", name="one")
+    said = " ".join(capfd.readouterr().err.split())
+    assert "1 validation in a row without a new best score (train.patience=1)" in said
     fit("rnn", name="whole")
     assert "train.patience" not in capfd.readouterr().err
