@@ -1,5 +1,6 @@
 """The extraction rule of a run: stored in align/rule.json, changed on the command line."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,9 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import read_json
 from seq2seq.settings.schema import check
 
+# The methods that compute a single map of a model, and those that compute one for each layer
+ONE_LAYER = ("occlusion", "gradient", "smoothgrad", "integrated_gradients")
+ONE_HEAD = (*ONE_LAYER, "alti")
 RULE = Path("align") / "rule.json"  # in a run folder; chosen on a development set
 
 
@@ -47,7 +51,8 @@ def changed(
     A rule is chosen for its method, so for another method all other values are the default ones.
 
     Raises:
-        UserError: layer or head is neither a number nor `mean`, or hide has no effect.
+        UserError: layer or head is neither a number nor `mean`, or a value has no effect with the
+            method.
     """
     if method is not None and method != rule.method:
         rule = Rule(method=method)
@@ -56,6 +61,11 @@ def changed(
             f"--hide {hide} has no effect with --method {rule.method}: it hides words "
             "with --method occlusion"
         )
+    for what, value, without in (("layer", layer, ONE_LAYER), ("head", head, ONE_HEAD)):
+        if value is not None and rule.method in without:
+            raise UserError(
+                f"--{what} has no effect with --method {rule.method}: its map has one {what}"
+            )
     return replace(
         rule,
         layer=rule.layer if layer is None else number("layer", layer),
@@ -71,7 +81,6 @@ def number(what: str, text: str) -> int | Literal["mean"]:
     """Parse the number of a layer or head, or `mean`."""
     if text == "mean":
         return "mean"
-    try:
-        return int(text)
-    except ValueError:
-        raise UserError(f"--{what} {text}: give a number from 1, or mean") from None
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise UserError(f"--{what} {text[:40]}: give a number from 1, or mean")
+    return int(text)
