@@ -5,16 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.method_names import WITHOUT_HEADS, WITHOUT_LAYERS, Hide, MethodName
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.untrusted import read_json
 from seq2seq.settings.schema import check
 
-# The methods that compute a single map of a model, and those that compute one for each layer
-ONE_LAYER = ("occlusion", "gradient", "smoothgrad", "integrated_gradients")
-ONE_HEAD = (*ONE_LAYER, "alti")
 RULE = Path("align") / "rule.json"  # in a run folder; chosen on a development set
 
 
@@ -28,7 +25,11 @@ def chosen_rule(run: RunFolder) -> Rule:
     if not file.is_file():
         return Rule()
     try:
-        return Rule(**check(Rule, read_json(file).get("rule"), "rule"))
+        content = read_json(file)
+    except UserError as error:
+        raise UserError(f"{error} (delete it to use the default rule)") from error
+    try:
+        return Rule(**check(Rule, content.get("rule"), "rule"))
     except UserError as error:
         raise UserError(
             f"{file} cannot be read as a rule: {error} (delete it to use the default rule)"
@@ -61,11 +62,15 @@ def changed(
             f"--hide {hide} has no effect with --method {rule.method}: it hides words "
             "with --method occlusion"
         )
-    for what, value, without in (("layer", layer, ONE_LAYER), ("head", head, ONE_HEAD)):
+    for what, value, without in (("layer", layer, WITHOUT_LAYERS), ("head", head, WITHOUT_HEADS)):
         if value is not None and rule.method in without:
             raise UserError(
                 f"--{what} has no effect with --method {rule.method}: its map has one {what}"
             )
+    if end is not None and rule.method in WITHOUT_LAYERS:
+        raise UserError(
+            f"--end {end} has no effect with --method {rule.method}: </s> has no value in its map"
+        )
     return replace(
         rule,
         layer=rule.layer if layer is None else number("layer", layer),

@@ -121,7 +121,9 @@ def test_a_method_that_cannot_be_applied_is_refused_before_the_translation(plain
     before = {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()}
     command("evaluate", plain, "--method", "alti").must_refuse("--method alti cannot be applied")
     write_json(plain / RULE, {"rule": {"layer": 4, "method": "occlusion"}})
-    command("evaluate", plain).must_refuse("there is no layer 4: the map of occlusion has 1")
+    command("evaluate", plain).must_refuse(
+        "there is no layer 4: the map of occlusion has 1 (change the run's align/rule.json)"
+    )
     after = {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()}
     del after[plain / RULE]
     assert after == before
@@ -172,6 +174,34 @@ def test_links_by_a_method_are_exported(plain, command):
             for method in ("occlusion", "gradient", "smoothgrad", "integrated_gradients")
             for what, value in (("layer", "2"), ("head", "mean"))
         ],
+        (
+            [
+                "export-alignment",
+                "--test",
+                "test",
+                "--out",
+                "x.align",
+                "--method",
+                "gradient",
+                "--end",
+                "keep",
+            ],
+            "--end keep has no effect with --method gradient",
+        ),
+        (
+            [
+                "score-alignment",
+                "--test",
+                "test",
+                "--rule",
+                "auto",
+                "--method",
+                "occlusion",
+                "--end",
+                "keep",
+            ],
+            "--end has no effect with --method occlusion",
+        ),
         (["align", *SENTENCE, "--method", "alti", "--head", "1"], "--head has no effect"),
         (["align", *SENTENCE, "--method", "alti", "--layer", "4"], "the map of alti has 3"),
         (["align", *SENTENCE, "--layer", "\u0663"], "give a number from 1, or mean"),
