@@ -12,6 +12,7 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret import alignment
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
+from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods.attention import NoAttentionError
 from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
@@ -106,6 +107,9 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
         )
     if not sources:
         raise UserError(f"{folder / 'source.txt'} has no lines")
+    # Gold files are read first, so that damaged ones are refused before the test set is translated.
+    agreements, pronouns = read_agreements(folder), read_pronouns(folder)
+    GoldSet.of_test(folder)
     started = time.perf_counter()
     with bar() as progress:
         task = progress.add_task(f"translating {folder.name}", total=len(sources), unit="sentences")
@@ -121,10 +125,9 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
     info = translator.run.info
-    target, agreements = Target.of(data), read_agreements(folder)
+    target = Target.of(data)
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
-    pronouns = read_pronouns(folder)
     referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
     aligned = alignment.measure(translator, folder, rule)
     name = perplexity_key(translator.model)

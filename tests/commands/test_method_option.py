@@ -129,6 +129,15 @@ def test_a_method_that_cannot_be_applied_is_refused_before_the_translation(plain
     assert after == before
 
 
+@pytest.mark.parametrize("name", ["gold.pronoun.tsv", "gold.agreement.tsv", "gold.links.txt"])
+def test_damaged_gold_files_are_refused_before_the_translation(plain, command, name):
+    assert command("evaluate", plain).status == 0
+    (plain / "hyps" / "test" / name).write_text("x\n", "utf-8")
+    before = (plain / "hyps" / "test" / "hypothesis.txt").stat().st_mtime_ns
+    command("evaluate", plain, "--beam", "1").must_refuse(name)
+    assert (plain / "hyps" / "test" / "hypothesis.txt").stat().st_mtime_ns == before
+
+
 def test_no_map_of_older_translations_is_left(plain, command):
     """It would not belong to the new translations, and `compare` would refuse the run."""
     file = plain / "hyps" / "test" / stored_attention.FILE
