@@ -38,7 +38,7 @@ def write_attention(
     for source, output in zip(sources, outputs, strict=True):
         sides = [*source.split(), END], [*output.split(), END]
         shape = [len(side) for side in reversed(sides)]
-        weights = rng.integers(0, 255 // shape[1], shape, dtype=np.uint8)
+        weights = rng.integers(0, max(1, 255 // shape[1]), shape, dtype=np.uint8)
         weights[0] = 0
         weights[0, -2:-1] = 204
         empty = WordAttention([], [], np.zeros((0, 0), dtype=np.uint8))

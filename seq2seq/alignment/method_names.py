@@ -14,4 +14,12 @@ MethodName = Literal[
     "smoothgrad",
     "integrated_gradients",
 ]
+# The methods that compute one map of a model, without layers; no column of it is that of `</s>`.
+WITHOUT_LAYERS: tuple[MethodName, ...] = (
+    "occlusion",
+    "gradient",
+    "smoothgrad",
+    "integrated_gradients",
+)
+WITHOUT_HEADS: tuple[MethodName, ...] = (*WITHOUT_LAYERS, "alti")
 Hide = Literal["mean", "unk", "drop"]

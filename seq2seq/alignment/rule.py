@@ -15,7 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from seq2seq.alignment.links import LinkSet
-from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.method_names import WITHOUT_HEADS, WITHOUT_LAYERS, Hide, MethodName
 from seq2seq.errors import UserError
 from seq2seq.text.words import WORD_START
 
@@ -70,18 +70,28 @@ class Rule:
             del values["method"]
         return values
 
-    def resolve(self, layers: int, heads: int) -> "Rule":
+    def resolve(self, layers: int, heads: int, owner: str | None = None) -> "Rule":
         """Return the rule with explicit layer and head numbers for a model.
+
+        Args:
+            layers: the number of layers of the map.
+            heads: the number of heads of the map.
+            owner: what has these, for the message, if it is not the map to the source.
 
         Raises:
             UserError: the model has no such layer or head.
         """
-        for what, number, count in (("layer", self.layer, layers), ("head", self.head, heads)):
+        for what, number, count, without in (
+            ("layer", self.layer, layers, WITHOUT_LAYERS),
+            ("head", self.head, heads, WITHOUT_HEADS),
+        ):
             if isinstance(number, int) and not 1 <= number <= count:
-                owner = "this model" if self.method == "attention" else f"the map of {self.method}"
+                own = "this model" if self.method == "attention" else f"the map of {self.method}"
+                option = f"--{what}" if self.method not in without else ""
+                places = [option, "" if owner else "the run's align/rule.json"]
                 raise UserError(
-                    f"there is no {what} {number}: {owner} has {count} (change --{what}, or the "
-                    "run's align/rule.json)"
+                    f"there is no {what} {number}: {owner or own} has {count} (change "
+                    f"{', or '.join(filter(None, places))})"
                 )
         layer = max(1, layers - 1) if self.layer is None else self.layer
         return replace(self, layer=1 if layers == 1 else layer, head=1 if heads == 1 else self.head)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seq2seq.alignment.gold_files import Form
+from seq2seq.alignment.method_names import WITHOUT_LAYERS
 from seq2seq.command_line.options import (
     DeviceOption,
     EndOption,
@@ -105,8 +106,11 @@ def score_alignment(
         if rule == "auto":  # it chooses the method, and --hide applies to one of them
             if hide is not None and method not in (None, "occlusion"):
                 raise typer.BadParameter(f"--hide has no effect with --method {method}")
-            read = extraction_rule(run, "run", {"end": end, "threshold": threshold})
-            read = replace(read, hide=hide or read.hide)
+            if end is not None and method in WITHOUT_LAYERS:
+                raise typer.BadParameter(f"--end has no effect with --method {method}")
+            refuse_end(end, threshold)
+            read = extraction_rule(run, "run", {"threshold": threshold})
+            read = replace(read, hide=hide or read.hide, end=end or read.end)
         else:
             read = extraction_rule(run, rule, values)
     elif rule != "run" or set(values.values()) != {None} or device != "auto":
@@ -177,7 +181,12 @@ def extraction_rule(run: Path, rule: str, values: dict[str, Any]) -> "Rule":
     from seq2seq.alignment.rule import Rule
     from seq2seq.interpret.chosen_rule import changed, chosen_rule
 
-    if values.get("threshold") is not None and values.get("end") == "keep":
-        raise typer.BadParameter("--end keep has no effect with --threshold")
+    refuse_end(values.get("end"), values.get("threshold"))
     own = chosen_rule(RunFolder.open(run)) if rule == "run" else Rule()
     return changed(own, **values)
+
+
+def refuse_end(end: str | None, threshold: float | None) -> None:
+    """Raise BadParameter if a value of --end has no effect with --threshold."""
+    if threshold is not None and end == "keep":
+        raise typer.BadParameter("--end keep has no effect with --threshold")

@@ -12,6 +12,7 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret import alignment
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
+from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods.attention import NoAttentionError
 from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
@@ -60,7 +61,7 @@ def evaluate(
 
     Raises:
         UserError: the path is not a run folder, its training has not finished, it has no such test
-            set, or a number has no effect on its search.
+            set, a number has no effect on its search, or the method cannot be applied to the model.
     """
     run = RunFolder.open(path)
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
@@ -69,6 +70,7 @@ def evaluate(
     folders = {name: run.test(name) for name in names}
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     rule = changed(chosen_rule(run), method=method, hide=hide)
+    check_rule(translator, rule)
     done = {}
     for name, folder in folders.items():
         # Another process may evaluate the same run. Lock the test set's folder, and merge the
@@ -78,6 +80,21 @@ def evaluate(
             with folder_lock(run.path):
                 write_json(run.path / "scores.json", {**run.scores, name: done[name]})
     return done
+
+
+def check_rule(translator: Translator, rule: Rule) -> None:
+    """Apply a rule to a short pair, so that it is refused before a test set is translated.
+
+    A model without attention can be evaluated: the default rule has no map then.
+
+    Raises:
+        UserError: the method cannot be applied to the model, or it has no such layer or head.
+    """
+    try:
+        (explained,) = alignment.explain_pairs(translator, [("a", "a")], rule)
+    except NoAttentionError:
+        return
+    rule.resolve(*explained.map.values.shape[:2])
 
 
 def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, Any]:
@@ -90,6 +107,9 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
         )
     if not sources:
         raise UserError(f"{folder / 'source.txt'} has no lines")
+    # Gold files are read first, so that damaged ones are refused before the test set is translated.
+    agreements, pronouns = read_agreements(folder), read_pronouns(folder)
+    GoldSet.of_test(folder)
     started = time.perf_counter()
     with bar() as progress:
         task = progress.add_task(f"translating {folder.name}", total=len(sources), unit="sentences")
@@ -98,16 +118,16 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
     if cut := sum(best.cut for best, *_ in translations):
         console.print(f"{cut} translations of {folder.name} were cut off at the maximum length")
     hypotheses = [best.text for best, *_ in translations]
+    (folder / stored_attention.FILE).unlink(missing_ok=True)  # it is of the old translations
     write_lines(folder / "hypothesis.txt", hypotheses)
     store_attention(translator, folder, list(zip(sources, hypotheses, strict=True)), rule)
 
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
     ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
     info = translator.run.info
-    target, agreements = Target.of(data), read_agreements(folder)
+    target = Target.of(data)
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
-    pronouns = read_pronouns(folder)
     referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
     aligned = alignment.measure(translator, folder, rule)
     name = perplexity_key(translator.model)
@@ -162,15 +182,24 @@ def store_attention(
 ) -> None:
     """Write the map of a rule between the words of each pair, unless there is no attention.
 
+    Maps that are too large are not written, which is reported.
+
     The translations are force-decoded in batches, which takes a fraction of the time of the search.
     """
-    lines = []
+    lines, size = [], 0
     found = alignment.explain_pairs(translator, pairs, rule)
     work = f"reading the {rule.method} of {folder.name}"
     try:
         for explained in track(found, work, total=len(pairs), unit="sentences"):
             rule = rule.resolve(*explained.map.values.shape[:2])
             lines.append(word_attention(explained, rule))
+            size += lines[-1].weights.size
+            if size > stored_attention.MOST_WEIGHTS:
+                console.print(
+                    f"the {rule.method} of {folder.name} is not stored: it has more than "
+                    f"{stored_attention.MOST_WEIGHTS:,} bytes"
+                )
+                return
     except NoAttentionError:
         return
     lines, columns = with_self_attention(translator, folder.name, pairs, lines)

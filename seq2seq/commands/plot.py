@@ -195,8 +195,8 @@ def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
     files = sorted(translator.run.path.glob("checkpoints/step-*.safetensors"))
     if len(files) < 2:
         raise UserError(
-            f"{translator.run.name} has kept {len(files)} checkpoints, but plot steps needs at "
-            "least 2: train with a larger train.average to keep more"
+            f"plot steps needs at least 2 checkpoints, but {translator.run.name} has kept "
+            f"{len(files)}: train with a larger train.average to keep more"
         )
     chosen = np.linspace(0, len(files) - 1, min(len(files), FRAMES)).round().astype(int)
     rule = shown.rule(translator.run)

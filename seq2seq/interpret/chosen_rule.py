@@ -1,10 +1,11 @@
 """The extraction rule of a run: stored in align/rule.json, changed on the command line."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.method_names import WITHOUT_HEADS, WITHOUT_LAYERS, Hide, MethodName
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
@@ -24,7 +25,11 @@ def chosen_rule(run: RunFolder) -> Rule:
     if not file.is_file():
         return Rule()
     try:
-        return Rule(**check(Rule, read_json(file).get("rule"), "rule"))
+        content = read_json(file)
+    except UserError as error:
+        raise UserError(f"{error} (delete it to use the default rule)") from error
+    try:
+        return Rule(**check(Rule, content.get("rule"), "rule"))
     except UserError as error:
         raise UserError(
             f"{file} cannot be read as a rule: {error} (delete it to use the default rule)"
@@ -47,7 +52,8 @@ def changed(
     A rule is chosen for its method, so for another method all other values are the default ones.
 
     Raises:
-        UserError: layer or head is neither a number nor `mean`, or hide has no effect.
+        UserError: layer or head is neither a number nor `mean`, or a value has no effect with the
+            method.
     """
     if method is not None and method != rule.method:
         rule = Rule(method=method)
@@ -55,6 +61,15 @@ def changed(
         raise UserError(
             f"--hide {hide} has no effect with --method {rule.method}: it hides words "
             "with --method occlusion"
+        )
+    for what, value, without in (("layer", layer, WITHOUT_LAYERS), ("head", head, WITHOUT_HEADS)):
+        if value is not None and rule.method in without:
+            raise UserError(
+                f"--{what} has no effect with --method {rule.method}: its map has one {what}"
+            )
+    if end is not None and rule.method in WITHOUT_LAYERS:
+        raise UserError(
+            f"--end {end} has no effect with --method {rule.method}: </s> has no value in its map"
         )
     return replace(
         rule,
@@ -71,7 +86,6 @@ def number(what: str, text: str) -> int | Literal["mean"]:
     """Parse the number of a layer or head, or `mean`."""
     if text == "mean":
         return "mean"
-    try:
-        return int(text)
-    except ValueError:
-        raise UserError(f"--{what} {text}: give a number from 1, or mean") from None
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise UserError(f"--{what} {text[:40]}: give a number from 1, or mean")
+    return int(text)

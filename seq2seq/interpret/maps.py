@@ -106,7 +106,11 @@ def word_map(
     Raises:
         UserError: as in `attention_in`, or there is no such layer or head.
     """
-    weights = rule.read(attention_in(translation, name, translator.run.name))
+    attention = attention_in(translation, name, translator.run.name)
+    if name != "source":
+        layers, heads = attention.shape[:2]
+        rule = rule.resolve(layers, heads, f"the map {name}")
+    weights = rule.read(attention)
     pair = tokens_of(translation, gold)
     cut = Cut.of(translation, pair, translator.tokenizers)
     source, target = [*pair.source, END], [*pair.target, END]

@@ -87,7 +87,7 @@ class PronounSet(NamedTuple):
             right, wrong = pronoun.agreement.right, pronoun.agreement.wrong[0]
             parts = re.split(rf"\b{re.escape(right)}\b", reference)
             if len(parts) != 2:
-                raise UserError(f"{self.name}: {right!r} must be once in {reference!r}")
+                raise UserError(f"{self.name}/{PRONOUN}: {right!r} must be once in {reference!r}")
             pairs.append((source, wrong.join(parts)))
         return pairs
 
@@ -105,7 +105,10 @@ class Probe:
     attention: dict[tuple[str, str], Nouns]
 
     def choices(self, pronouns: Sequence[Pronoun]) -> dict[str, tuple[int, int]]:
-        """Return (number of preferred right pronouns, number of sentences), in all and by group."""
+        """Return (number of preferred right pronouns, number of sentences), in all and by group.
+
+        Groups without sentences are left out.
+        """
         counts: dict[str, tuple[int, int]] = {}
         distances = sorted({pronoun.agreement.distance for pronoun in pronouns})
         names = ["all", *ROLES, *(f"{distance_label(at)} words" for at in distances)]
@@ -114,7 +117,8 @@ class Probe:
                 name in ("all", one.role, f"{distance_label(one.agreement.distance)} words")
                 for one in pronouns
             ]
-            counts[name] = int(self.preferred[rows].sum()), sum(rows)
+            if any(rows):
+                counts[name] = int(self.preferred[rows].sum()), sum(rows)
         return counts
 
     def rows(self) -> Iterator[dict[str, Any]]:

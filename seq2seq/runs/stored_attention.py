@@ -18,6 +18,7 @@ from seq2seq.system.files import read_lines_checked, replacing, sha256
 FILE = "attention.safetensors"  # in hyps/TEST/
 LONGEST_NAME = 40  # characters of the name of a method
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
+MOST_WEIGHTS = MOST // 2  # maximum size of the weights in bytes; words and maps need space, too
 MOST_MAPS = 1 << 24  # maximum size of the maps of self-attention in bytes: they are in each page
 MAPS: tuple[Literal["target"], Literal["encoder"]] = (
     "target",

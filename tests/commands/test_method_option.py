@@ -116,6 +116,46 @@ def test_evaluate_stores_and_scores_the_map_of_a_method(plain, command):
     assert '"methods":{"0":"occlusion"}' in (plain / "report.html").read_text("utf-8")
 
 
+def test_a_method_that_cannot_be_applied_is_refused_before_the_translation(plain, command):
+    assert command("evaluate", plain, "--method", "occlusion").status == 0
+    before = {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()}
+    command("evaluate", plain, "--method", "alti").must_refuse("--method alti cannot be applied")
+    write_json(plain / RULE, {"rule": {"layer": 4, "method": "occlusion"}})
+    command("evaluate", plain).must_refuse(
+        "there is no layer 4: the map of occlusion has 1 (change the run's align/rule.json)"
+    )
+    after = {path: path.read_bytes() for path in plain.rglob("*") if path.is_file()}
+    del after[plain / RULE]
+    assert after == before
+
+
+@pytest.mark.parametrize("name", ["gold.pronoun.tsv", "gold.agreement.tsv", "gold.links.txt"])
+def test_damaged_gold_files_are_refused_before_the_translation(plain, command, name):
+    assert command("evaluate", plain).status == 0
+    (plain / "hyps" / "test" / name).write_text("x\n", "utf-8")
+    before = (plain / "hyps" / "test" / "hypothesis.txt").stat().st_mtime_ns
+    command("evaluate", plain, "--beam", "1").must_refuse(name)
+    assert (plain / "hyps" / "test" / "hypothesis.txt").stat().st_mtime_ns == before
+
+
+def test_no_map_of_older_translations_is_left(plain, command):
+    """It would not belong to the new translations, and `compare` would refuse the run."""
+    file = plain / "hyps" / "test" / stored_attention.FILE
+    assert command("evaluate", plain, "--method", "occlusion").status == 0
+    assert stored_attention.method_of(file) == "occlusion"
+    assert command("evaluate", plain, "--beam", "1").status == 0
+    assert not file.exists()
+
+
+def test_a_map_that_is_too_large_is_not_stored(deep, command, monkeypatch):
+    file = deep / "hyps" / "test" / stored_attention.FILE
+    monkeypatch.setattr(stored_attention, "MOST_WEIGHTS", 10)
+    answer = command("evaluate", deep)
+    assert answer.status == 0
+    assert "the attention of test is not stored: it has more than 10 bytes" in answer.err
+    assert not file.exists()
+
+
 def test_links_by_a_method_are_exported(plain, command):
     for ending in ("align", "jsonl", "npz"):
         out = plain / f"links.{ending}"
@@ -135,10 +175,46 @@ def test_links_by_a_method_are_exported(plain, command):
     [
         (["align", *SENTENCE, "--hide", "unk"], "--hide unk has no effect with --method attention"),
         (["align", *SENTENCE, "--method", "vectors", "--hide", "unk"], "--hide unk has no effect"),
+        *[
+            (
+                ["align", *SENTENCE, "--method", method, f"--{what}", value],
+                f"--{what} has no effect with --method {method}: its map has one {what}",
+            )
+            for method in ("occlusion", "gradient", "smoothgrad", "integrated_gradients")
+            for what, value in (("layer", "2"), ("head", "mean"))
+        ],
         (
-            ["align", *SENTENCE, "--method", "occlusion", "--layer", "2"],
-            "the map of occlusion has 1",
+            [
+                "export-alignment",
+                "--test",
+                "test",
+                "--out",
+                "x.align",
+                "--method",
+                "gradient",
+                "--end",
+                "keep",
+            ],
+            "--end keep has no effect with --method gradient",
         ),
+        (
+            [
+                "score-alignment",
+                "--test",
+                "test",
+                "--rule",
+                "auto",
+                "--method",
+                "occlusion",
+                "--end",
+                "keep",
+            ],
+            "--end has no effect with --method occlusion",
+        ),
+        (["align", *SENTENCE, "--method", "alti", "--head", "1"], "--head has no effect"),
+        (["align", *SENTENCE, "--method", "alti", "--layer", "4"], "the map of alti has 3"),
+        (["align", *SENTENCE, "--layer", "\u0663"], "give a number from 1, or mean"),
+        (["align", *SENTENCE, "--layer", "9" * 5000], f"--layer {'9' * 40}: give a number"),
         (["align", *SENTENCE, "--method", "occlusion", "--map", "target"], "--map target shows"),
         (["plot", "lines", "--method", "alti", "--map", "encoder"], "--map encoder shows"),
         (["plot", "gradients", "--method", "gradient"], "--method has no effect"),

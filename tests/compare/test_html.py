@@ -91,6 +91,15 @@ def test_self_attention_is_packed_with_its_line(tmp_path, columns):
         assert maps["target"] == [c, ["<s>", "c"], [0, 255] * 2, None]
 
 
+def test_a_map_of_too_many_words_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(html, "MOST", 4)
+    file = write_attention(tmp_path, ["a b", "a b c d", "a"], ["c", "c", "c d e f"])
+    _, (chunk,) = html._packed(file, 3)
+    lines = json.loads(decompress(b64decode(chunk)))
+    assert [len(line[2] or ()) for line in lines] == [6, 0, 0]
+    assert lines[1] == [["a", "b", "c", "d", "</s>"], ["c", "</s>"], None, {}]
+
+
 def test_only_the_pages_own_scripts_and_styles_run(written):
     elements = Elements(written.read_text())
     (policy,) = [a["content"] for _, a, _ in elements.found if "http-equiv" in a]

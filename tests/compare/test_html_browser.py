@@ -282,6 +282,27 @@ def test_the_ink_of_a_cell_is_its_weight(report):
     assert alpha == 204
 
 
+@pytest.mark.parametrize("words", [20, 950, 1100])
+def test_the_canvas_of_a_long_sentence_is_bounded(show, tmp_path, words):
+    data = report_data(tmp_path)
+    sources, texts = (["x", *lines[1:]] for lines in list(zip(*LINES, strict=True))[::3])
+    sources[0], texts[0] = " ".join("a" * words), "b c d"
+    write_attention(tmp_path / "attention", sources, texts)
+    report = show(data)
+    until(report, "#heatmaps figure", 1)
+    if words > 1000:
+        expected = "This map of 4 \N{MULTIPLICATION SIGN} 1,101 words is too large for this page"
+        assert expected in report.locator("#heatmaps").inner_text()
+        return
+    size = min(44, 8192 // (words + 1))
+    width, height, ink = report.evaluate(
+        "(() => { const c = document.querySelector('canvas');"
+        f"const at = [c.width - {size} - {size} / 2, {size} / 2, 1, 1];"
+        "return [c.width, c.height, c.getContext('2d').getImageData(...at).data[3]]; })()"
+    )
+    assert (width, height, ink) == (size * (words + 1), size * 4, 204)
+
+
 def test_heatmaps_stand_side_by_side_and_share_their_columns(show, tmp_path):
     data = report_data(tmp_path)
     data["tests"][0]["attention"]["looks 2"] = data["tests"][0]["attention"]["looks 1"]

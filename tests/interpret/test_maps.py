@@ -100,7 +100,9 @@ def test_a_map_that_a_model_does_not_have_is_refused_with_those_that_it_has(foun
         found("encoder", maps=Maps(TO_SOURCE))
     with pytest.raises(UserError, match=r"^stub has no attention, so nothing can be drawn"):
         found("target", maps=Maps(None))
-    with pytest.raises(UserError, match=r"^there is no layer 3: this model has 1"):
+    with pytest.raises(
+        UserError, match=r"^there is no layer 3: the map encoder has 1 \(change --layer\)"
+    ):
         found("encoder", rule=Rule(layer=3))
     with pytest.raises(UserError, match="an empty sentence has no attention"):
         found("target", source=[END])

@@ -10,6 +10,7 @@ import torch
 from figure_files import FIRST_BYTES
 
 from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.commands.plot_pronouns import choice_table
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Cut
 from seq2seq.interpret.pronouns import BOTH, Probe, PronounSet, probe, share, to_nouns
@@ -68,6 +69,12 @@ def test_choices_are_counted_in_all_by_role_and_by_distance() -> None:
         "6\N{EN DASH}10 words": (1, 1),
     }
     assert list(one.rows()) == []
+
+
+def test_a_role_without_sentences_is_not_counted() -> None:
+    one = Probe(np.array([True]), {})
+    assert one.choices([THIRD]) == {"all": (1, 1), "subject": (1, 1), "1 words": (1, 1)}
+    assert choice_table({"untrained": one, "trained": one}, PronounSet("t", [], [], [THIRD])).rows
 
 
 def test_the_pronoun_is_changed_as_a_whole_word() -> None:

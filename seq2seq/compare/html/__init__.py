@@ -18,13 +18,18 @@ from pathlib import Path
 from typing import Any
 from zlib import compress
 
+from jaxtyping import UInt8
+from numpy import ndarray
+
 from seq2seq.errors import UserError
 from seq2seq.runs import stored_attention
+from seq2seq.runs.stored_attention import WordAttention
 from seq2seq.system.console import track
 from seq2seq.system.files import replacing
 
 SCRIPTS = ("dom.js", "tables.js", "curves.js", "words.js", "heatmap.js", "sentences.js", "page.js")
 CHUNK = 50  # lines per compressed block of attention; a block is unpacked when first needed
+MOST = 1000  # maximum number of words per side of a heatmap in the page
 
 
 def write(data: dict[str, Any], path: Path) -> None:
@@ -77,6 +82,8 @@ def _without_files(test: dict[str, Any]) -> dict[str, Any]:
 def _packed(path: Path, lines: int) -> tuple[list[str], list[str]]:
     """Read the attention of one run on one test set and compress it in blocks of CHUNK lines.
 
+    Maps of more than MOST words per side are left out; the page says so in their place.
+
     Returns:
         The names of the maps of self-attention, and the blocks.
     """
@@ -86,21 +93,23 @@ def _packed(path: Path, lines: int) -> tuple[list[str], list[str]]:
             f"{path} has {len(attention)} lines but the test set has {lines}: "
             "run `seq2seq evaluate` again"
         )
-    entries = [
-        (
-            line.source,
-            line.target,
-            line.weights.ravel().tolist(),
-            {
-                name: (one.rows, one.columns, one.weights.ravel().tolist(), one.border)
-                for name, one in line.maps.items()
-            },
-        )
-        for line in attention
-    ]
-    chunks = (entries[first : first + CHUNK] for first in range(0, lines, CHUNK))
+    chunks = (map(_entry, attention[first : first + CHUNK]) for first in range(0, lines, CHUNK))
     names = {name: None for line in attention for name in line.maps}
-    return list(names), [_pack(json.dumps(chunk, separators=(",", ":"))) for chunk in chunks]
+    return list(names), [_pack(json.dumps(list(chunk), separators=(",", ":"))) for chunk in chunks]
+
+
+def _entry(line: WordAttention) -> tuple[Any, ...]:
+    """Return the words and maps of one line for JSON."""
+    maps = {
+        name: (one.rows, one.columns, _values(one.weights), one.border)
+        for name, one in line.maps.items()
+    }
+    return line.source, line.target, _values(line.weights), maps
+
+
+def _values(weights: UInt8[ndarray, "rows columns"]) -> list[int] | None:
+    """Return the elements of a matrix row by row; None if it has more than MOST per side."""
+    return weights.ravel().tolist() if max(weights.shape) <= MOST else None
 
 
 def _pack(text: str) -> str:

@@ -1,6 +1,8 @@
 // Heatmaps of attention: a row per output word, a column per source word; or of self-attention.
 
 const CELL = 22; // pixels per word
+const SIDE = 8192; // maximum width and height of a canvas in pixels, which all browsers allow
+const AREA = 2 ** 24; // maximum number of pixels of a canvas, which need 64 MiB
 
 const MAPS = {
   source: "to the source", target: "to the target so far", encoder: "inside the encoder",
@@ -80,15 +82,20 @@ class Heatmap {
 
   /** Draw the weights as opacity of one color; the style sheet inverts it in the dark theme. */
   canvas() {
-    const size = CELL * 2; // sharp in print and on high-resolution screens
+    const [columns, rows] = [this.source.length, this.target.length];
+    const size = Math.floor(Math.min(
+      CELL * 2, // sharp in print and on high-resolution screens
+      SIDE / Math.max(columns, rows), Math.sqrt(AREA / (columns * rows)),
+    ));
+    const gap = size > 8 ? 1 : 0;
     const drawn = element("canvas", {
-      width: this.source.length * size, height: this.target.length * size, "aria-hidden": "true",
+      width: columns * size, height: rows * size, "aria-hidden": "true",
     });
     const context = drawn.getContext("2d");
     this.weights.forEach((weight, place) => {
       context.fillStyle = `rgb(0 40 90 / ${weight / 255})`;
-      const [x, y] = [place % this.source.length, Math.floor(place / this.source.length)];
-      context.fillRect(x * size, y * size, size - 1, size - 1);
+      const [x, y] = [place % columns, Math.floor(place / columns)];
+      context.fillRect(x * size, y * size, size - gap, size - gap);
     });
     drawn.style.gridArea = "2 / 2 / -1 / -1";
     return drawn;
@@ -159,6 +166,18 @@ class Heatmap {
   }
 }
 
+/** Describe a map that is not in the page because it is too large. */
+function leftOut(name, map, { source, target }) {
+  const kind = map === "source" ? "" : `, ${MAPS[map]}`;
+  const [rows, columns] = [target, source].map((words) => words.length.toLocaleString("en"));
+  const text = `This map of ${rows} × ${columns} words is too large for this page: draw it with `
+    + "seq2seq align.";
+  return element(
+    "figure", { class: "heatmap" }, element("figcaption", {}, named(name), kind),
+    element("p", {}, text),
+  );
+}
+
 /** Draw the heatmaps of one line side by side; they share the highlighted source word. */
 function drawHeatmaps(entries) {
   const maps = [];
@@ -170,6 +189,10 @@ function drawHeatmaps(entries) {
       map.readout.textContent = map === origin ? map.describe(row, column) : "";
     }
   };
-  maps.push(...entries.map(([name, map, found]) => new Heatmap(name, map, found, onPoint)));
-  $("#heatmaps").replaceChildren(...maps.map((map) => map.figure));
+  const figures = entries.map(([name, map, found]) => {
+    if (found.weights === null) return leftOut(name, map, found);
+    maps.push(new Heatmap(name, map, found, onPoint));
+    return maps.at(-1).figure;
+  });
+  $("#heatmaps").replaceChildren(...figures);
 }
