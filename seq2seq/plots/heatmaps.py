@@ -94,29 +94,6 @@ def check_length(panels: Iterable[Panel], path: Path) -> None:
         )
 
 
-def heatmap(
-    source: Sequence[str],
-    target: Sequence[str],
-    weights: Float[ndarray, "target source"],
-    path: Path,
-    *,
-    gold: Links | None = None,
-) -> None:
-    """Draw attention as in figure 3 of Bahdanau et al. 2014.
-
-    The source words are at the top, the target words on the left; 0 is black and 1 is white. The
-    size of the figure depends on the sentence, so that words have a fixed size.
-
-    Args:
-        source: source words (columns).
-        target: target words (rows).
-        weights: a row per target word, a column per source word, with values from 0 to 1.
-        path: the output file; its extension (.png, .svg or .pdf) selects the format.
-        gold: links to outline, sure links with a solid line, possible links with a dashed line.
-    """
-    draw_side_by_side([Panel(source, target, weights, gold=gold or NO_GOLD)], path)
-
-
 def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
     """Draw heatmaps side by side, each with its own words and title.
 

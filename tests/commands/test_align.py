@@ -167,7 +167,7 @@ ODD = ["$", "$x_1$", "$\\frac{$", "a_b^c", "😀", "\x07", "\0", "火", "%", "",
 
 def drawn(path: Path, source: list[str], target: list[str]) -> bytes:
     weights = np.random.default_rng(0).dirichlet(np.ones(len(source)), size=len(target))
-    heatmaps.heatmap(source, target, weights, path)
+    heatmaps.draw_side_by_side([heatmaps.Panel(source, target, weights)], path)
     return path.read_bytes()
 
 
