@@ -194,9 +194,10 @@ def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
     """Return heatmaps of the same translation, force-decoded by checkpoints in training order."""
     files = sorted(translator.run.path.glob("checkpoints/step-*.safetensors"))
     if len(files) < 2:
+        kept = f"{len(files)} checkpoint{'s' * (len(files) != 1)}"
         raise UserError(
-            f"{translator.run.name} has kept {len(files)} checkpoints, but plot steps needs at "
-            "least 2: train with a larger train.average to keep more"
+            f"{translator.run.name} has kept {kept}, but plot steps needs at least 2: train with a "
+            "larger train.average to keep more"
         )
     chosen = np.linspace(0, len(files) - 1, min(len(files), FRAMES)).round().astype(int)
     rule = shown.rule(translator.run)

@@ -4,7 +4,6 @@ The budget includes padding, so that all batches cost about the same. Pairs of s
 batched together, so that little of the budget is padding.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
