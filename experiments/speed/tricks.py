@@ -44,8 +44,11 @@ def shuffled(self: TokenBatches) -> list[np.ndarray]:
     return pack(order, np.maximum(self.source, self.target), self.budget)
 
 
-def all_logits(states: Any, weight: Any, bias: Any, words: Any, smoothing: float) -> Any:
-    """Torch's own loss over all logits."""
+def all_logits(
+    states: Any, weight: Any, bias: Any, words: Any, smoothing: float, r_drop: float
+) -> Any:
+    """Torch's own loss over all logits; without R-Drop."""
+    assert not r_drop
     logits = F.linear(states, weight, bias)
     return F.cross_entropy(logits, words, reduction="sum", label_smoothing=smoothing)
 

@@ -108,7 +108,7 @@ HideOption = Annotated[
 ]
 LayerOption = Annotated[
     str | None,
-    typer.Option(help="Layer, counted from 1, or mean (default: the last but one)."),
+    typer.Option(help="Layer, counted from 1, or mean (default: the layer before the last)."),
 ]
 HeadOption = Annotated[
     str | None, typer.Option(help="Attention head, counted from 1, or mean (default: mean).")

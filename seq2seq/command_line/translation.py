@@ -178,7 +178,7 @@ def compare(
         Path,
         typer.Option(
             "--out",
-            help="Output folder of the report: Markdown, JSON, TeX, figures.",
+            help="Output folder of the report: HTML, Markdown, JSON, CSV, TeX, figures.",
             callback=writable(folder=True),
         ),
     ] = Path("comparison"),

@@ -44,7 +44,8 @@ def ended_together(fabric: "Fabric", on_kill: Callable[[], None]) -> Iterator[No
         yield
         return
     peers = Peers(fabric)
-    threading.Thread(target=peers.watch, args=(on_kill,), daemon=True).start()
+    watcher = threading.Thread(target=peers.watch, args=(on_kill,), daemon=True)
+    watcher.start()
     try:
         yield
     except BaseException as error:
@@ -52,6 +53,8 @@ def ended_together(fabric: "Fabric", on_kill: Callable[[], None]) -> Iterator[No
         raise
     finally:
         peers.over.set()
+        # Python ends a daemon thread that returns to it at exit; inside the store this aborts.
+        watcher.join(timeout=5.0)
 
 
 class Peers:
