@@ -194,10 +194,9 @@ def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
     """Return heatmaps of the same translation, force-decoded by checkpoints in training order."""
     files = sorted(translator.run.path.glob("checkpoints/step-*.safetensors"))
     if len(files) < 2:
-        kept = len(files) or "none"
         raise UserError(
-            f"plot steps needs at least 2 checkpoints, but {translator.run.name} has kept {kept}: "
-            "train with a larger train.average to keep more"
+            f"plot steps needs at least 2 checkpoints, but {translator.run.name} has kept "
+            f"{len(files)}: train with a larger train.average to keep more"
         )
     chosen = np.linspace(0, len(files) - 1, min(len(files), FRAMES)).round().astype(int)
     rule = shown.rule(translator.run)
