@@ -147,13 +147,34 @@ def build_model(section: dict[str, object], tokenizers: Tokenizers) -> Seq2Seq:
     return model
 
 
+def load_tokenizers(folder: Path, info: Mapping[str, Any]) -> Tokenizers:
+    """Load the tokenizers of a run.
+
+    Args:
+        folder: the run folder.
+        info: the content of run.json, which has their fingerprints.
+
+    Raises:
+        UserError: one is missing or damaged, or is not the one with which the run was trained.
+    """
+    tokenizers, stored = Tokenizers.load(folder), info.get("tokenizer")
+    for side, tokenizer in tokenizers._asdict().items():
+        known = stored.get(side) if isinstance(stored, dict) else None
+        if known not in (None, tokenizer.fingerprint):
+            raise UserError(
+                f"the {side} tokenizer in {folder} is not the one with which the run was trained "
+                "(run.json has another fingerprint): put the original file back"
+            )
+    return tokenizers
+
+
 def load_model(run: RunFolder, device: torch.device | None = None) -> tuple[Seq2Seq, Tokenizers]:
     """Load the trained model of a run, in evaluation mode, and its tokenizers.
 
     Raises:
         UserError: a file of the run is missing, damaged or does not fit the model.
     """
-    tokenizers = Tokenizers.load(run.path)
+    tokenizers = load_tokenizers(run.path, run.info)
     file = run.path / "model.safetensors"
     section = run.config.get("model", {})
     check_sizes(lambda: build_model(section, tokenizers), file)

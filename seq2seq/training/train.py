@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 
 from seq2seq.corpora import Corpus, Text
 from seq2seq.runs.folder import create_run, move_aside
+from seq2seq.runs.weights import load_tokenizers
 from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
 from seq2seq.settings import compose
@@ -81,7 +82,10 @@ def train_unrestored(config: Config) -> Path:
     if earlier:
         config = resume.with_original_defaults(folder, config)
     console.print(f"run folder: {folder}")
-    tokenizers = Tokenizers.load(folder) if earlier else learn_tokenizers(corpus, config.tokenizer)
+    if earlier:
+        tokenizers = load_tokenizers(folder, earlier.info)
+    else:
+        tokenizers = learn_tokenizers(corpus, config.tokenizer)
     training = Training(fabric, config, corpus, search, tokenizers, memory)
     training.measure_losses(held_out_texts(corpus))
     if earlier:

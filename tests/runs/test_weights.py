@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import shutil
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from seq2seq.errors import UserError
 from seq2seq.runs.weights import average, read_weights, save_weights, set_weights
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.validation import Validation
+from seq2seq.translation.translator import Translator
 
 
 def filled(value: float) -> nn.Linear:
@@ -210,3 +212,16 @@ def test_the_best_checkpoints_and_the_newest_stay_on_disk_and_no_others(tmp_path
 
 def test_fewer_checkpoints_than_asked_for_are_all_averaged(tmp_path):
     assert value(keep(tmp_path, SCORES[:2], count=9).averaged()) == 1.5
+
+
+def test_a_tokenizer_of_another_run_is_refused(fit, tmp_path):
+    """Its pieces have other ids, so the model would read and write other words."""
+    size = "tokenizer.vocab_size=60"
+    run = fit("rnn", size, "train.max_steps=2")
+    other = fit("rnn", size, "train.max_steps=1", "tokenizer.kind=unigram", name="other")
+    for name in ("tokenizer.model", "source.model"):
+        shutil.copy(other / name, run / name)
+    with pytest.raises(UserError, match=r"source tokenizer in .* is not the one"):
+        Translator(run, device="cpu")
+    with pytest.raises(UserError, match=r"source tokenizer in .* is not the one"):
+        fit("rnn", size, "train.max_steps=4")
