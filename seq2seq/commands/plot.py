@@ -18,7 +18,6 @@ from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import read_weights, set_weights
-from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
 
 Kind = Literal["runs", "heads", "lines", "steps"]
@@ -109,15 +108,15 @@ def plot(
             ]
             check_maps(dict(zip(names, translations, strict=True)), name)
             panels = [
-                shown.panel(translator, sentence, translation)._replace(title=title)
-                for translator, translation, title in zip(
-                    translators, translations, names, strict=True
+                drawn(translator, sentence, translation, rule, name)[0]._replace(title=title)
+                for translator, translation, rule, title in zip(
+                    translators, translations, rules, names, strict=True
                 )
             ]
             heatmaps.draw_side_by_side(panels, picture)
         case "lines":
             translation = sentence.translated(first, rules[0], name)
-            heatmaps.lines(shown.panel(first, sentence, translation), picture)
+            heatmaps.lines(drawn(first, sentence, translation, rules[0], name)[0], picture)
         case "heads":
             heatmaps.draw_grid(heads(first, sentence, shown), picture)
         case "steps":
@@ -149,10 +148,6 @@ class Shown(NamedTuple):
         """
         rule = chosen_rule(run) if self.name == "source" else Rule()
         return changed(rule, layer=self.layer, head=self.head, method=self.method, hide=self.hide)
-
-    def panel(self, translator: Translator, sentence: Sentence, translation: Translation) -> Panel:
-        """Return the heatmap of a translation."""
-        return drawn(translator, sentence, translation, self.rule(translator.run), self.name)[0]
 
 
 SOURCE = Shown()
@@ -206,5 +201,6 @@ def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
         set_weights(translator.model, read_weights(file), file)
         title = f"step {int(file.stem.removeprefix('step-')):,}"
         translation = sentence.translated(translator, rule, shown.name)
-        panels.append(shown.panel(translator, sentence, translation)._replace(title=title))
+        panel, _ = drawn(translator, sentence, translation, rule, shown.name)
+        panels.append(panel._replace(title=title))
     return [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]

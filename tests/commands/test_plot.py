@@ -11,7 +11,7 @@ from untrained_runs import ENGLISH, GERMAN, make_run, make_run_with_gold
 
 from seq2seq.alignment.gold import Links
 from seq2seq.alignment.rule import Rule
-from seq2seq.commands.align import Sentence
+from seq2seq.commands.align import Sentence, drawn
 from seq2seq.commands.plot import Shown, heads, plot, steps
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
@@ -36,7 +36,7 @@ def run(request, tmp_path_factory) -> Path:
     return folder
 
 
-def drawn(length: int, gold: Links = heatmaps.NO_GOLD) -> Panel:
+def random_panel(length: int, gold: Links = heatmaps.NO_GOLD) -> Panel:
     words = [WORDS[i % len(WORDS)] for i in range(length)]
     weights = np.random.default_rng(0).dirichlet(np.ones(length) * 0.2, size=length)
     return Panel(words, words, weights, "title", gold)
@@ -92,10 +92,10 @@ def test_small_multiples_of_a_long_sentence_have_numbers_for_words(tmp_path):
     sizes = []
     for length in (4, 25, 80):
         path = tmp_path / f"{length}.svg"
-        heatmaps.draw_grid([[drawn(length)] * 3] * 2, path)
+        heatmaps.draw_grid([[random_panel(length)] * 3] * 2, path)
         sizes.append(path.read_text("utf-8").count("<use "))
-        heatmaps.draw_grid([[drawn(length)] * 3] * 2, tmp_path / f"{length}.png")
-    letters = sum(map(len, drawn(25).source))
+        heatmaps.draw_grid([[random_panel(length)] * 3] * 2, tmp_path / f"{length}.png")
+    letters = sum(map(len, random_panel(25).source))
     assert sizes[1] > letters  # words are written
     assert sizes[2] < sizes[1]  # numbers are
     assert max(size(tmp_path / "80.png")) < 1.3 * max(size(tmp_path / "25.png"))
@@ -104,7 +104,7 @@ def test_small_multiples_of_a_long_sentence_have_numbers_for_words(tmp_path):
 def test_lines_of_words_become_columns_where_they_would_be_too_wide(tmp_path):
     sizes = {}
     for length in (4, 80):
-        heatmaps.lines(drawn(length), tmp_path / f"{length}.png")
+        heatmaps.lines(random_panel(length), tmp_path / f"{length}.png")
         sizes[length] = size(tmp_path / f"{length}.png")
     assert sizes[4][0] > sizes[4][1]
     assert sizes[80][0] < sizes[80][1]
@@ -121,7 +121,7 @@ def test_gold_is_outlined_in_all_kinds(tmp_path):
     ):
         counts = []
         for links in (gold, heatmaps.NO_GOLD):
-            draw(drawn(4, links))
+            draw(random_panel(4, links))
             counts.append(path.read_text("utf-8").count(heatmaps.OUTLINE))
         assert counts == [3, 0]
 
@@ -199,7 +199,7 @@ def test_the_words_of_a_map_are_those_of_its_sides(transformer, name):
     shown, sentence = Shown(name, layer="1", head="2"), Sentence(ENGLISH[0], GERMAN[0])
     translator = Translator(transformer, device="cpu")
     translation = sentence.translated(translator, Rule(), name)
-    panel = shown.panel(translator, sentence, translation)
+    panel, _ = drawn(translator, sentence, translation, shown.rule(translator.run), name)
     source, target = [*ENGLISH[0].split(), "</s>"], GERMAN[0].split()
     assert (list(panel.source), list(panel.target)) == (
         (source, source) if name == "encoder" else (["<s>", *target], [*target, "</s>"])
@@ -215,7 +215,9 @@ def test_the_rule_of_a_run_applies_to_the_source_alone(transformer, tmp_path):
     translator, sentence = Translator(copy, device="cpu"), Sentence(ENGLISH[0], GERMAN[0])
     for name, rows in (("source", 5), ("target", 6), ("encoder", 6)):
         translation = sentence.translated(translator, Rule(), name)
-        assert len(Shown(name).panel(translator, sentence, translation).target) == rows
+        rule = Shown(name).rule(translator.run)
+        panel, _ = drawn(translator, sentence, translation, rule, name)
+        assert len(panel.target) == rows
 
 
 def test_found_translations_are_read_again_for_their_maps(transformer):
@@ -267,7 +269,9 @@ def test_gradients_have_no_map(command, transformer):
 
 
 def test_a_border_is_drawn_between_columns_of_source_and_target(tmp_path):
-    panel = drawn(6)._replace(border=2, rows="from target", columns=("to source", "to target"))
+    panel = random_panel(6)._replace(
+        border=2, rows="from target", columns=("to source", "to target")
+    )
     path = tmp_path / "x.svg"
     for draw in (
         lambda one: heatmaps.draw_side_by_side([one, one], path),
@@ -295,7 +299,7 @@ def test_a_run_without_attention_is_refused(tmp_path, kind):
 @pytest.mark.parametrize("length", [1, 300, 1000])
 def test_no_picture_is_larger_than_a_bound(tmp_path, length):
     """Cells shrink, and fewer words are written; titles and words of any length are shortened."""
-    panel = drawn(length)._replace(title="a long name of a run " * 20)
+    panel = random_panel(length)._replace(title="a long name of a run " * 20)
     heatmaps.lines(panel, tmp_path / "lines.png")
     heatmaps.draw_side_by_side([panel], tmp_path / "beside.png")
     for path in tmp_path.iterdir():
@@ -304,7 +308,7 @@ def test_no_picture_is_larger_than_a_bound(tmp_path, length):
 
 def test_many_heads_and_long_words_keep_the_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(heatmaps, "LARGEST", 6.0)
-    heatmaps.draw_grid([[drawn(80)] * 8] * 8, tmp_path / "x.png")
+    heatmaps.draw_grid([[random_panel(80)] * 8] * 8, tmp_path / "x.png")
     assert max(size(tmp_path / "x.png")) < 8 * 1.4 * 150 + 8 * 0.2 * 150
     word = Panel(["x" * 5000], ["y" * 3000], np.ones((1, 1)))
     heatmaps.draw_side_by_side([word], tmp_path / "y.png")
