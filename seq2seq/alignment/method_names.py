@@ -3,7 +3,9 @@
 They are apart from the methods, so that the help of the command line needs no torch.
 """
 
-from typing import Literal
+from typing import Literal, get_args
+
+from seq2seq.errors import UserError, did_you_mean
 
 MethodName = Literal[
     "attention",
@@ -23,3 +25,22 @@ WITHOUT_LAYERS: tuple[MethodName, ...] = (
 )
 WITHOUT_HEADS: tuple[MethodName, ...] = (*WITHOUT_LAYERS, "alti")
 Hide = Literal["mean", "unk", "drop"]
+
+
+def parse_methods(text: str) -> list[MethodName]:
+    """Parse the names of several methods, such as `attention,occlusion`.
+
+    Raises:
+        UserError: a name is unknown, or is given twice.
+    """
+    names = [name.strip() for name in text.split(",")]
+    known: dict[str, MethodName] = {name: name for name in get_args(MethodName)}
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"--methods {text[:80]}: there is no method {name[:40]!r}; "
+                + did_you_mean(name, list(known))
+            )
+        if names.count(name) > 1:
+            raise UserError(f"--methods {text[:80]}: {name} is given twice")
+    return [known[name] for name in names]

@@ -98,6 +98,23 @@ MethodOption = Annotated[
         "gradient. occlusion works with every model.",
     ),
 ]
+MethodsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--methods",
+        metavar="NAME,NAME",
+        help="Instead of --method: several methods, such as attention,occlusion. report.html of "
+        "`compare` lets a reader choose one; the first is scored against gold links.",
+    ),
+]
+SourceShareOption = Annotated[
+    bool,
+    typer.Option(
+        "--source-share",
+        help="Also compute how much of each word the source explains: its log-probability with "
+        "the source and with all source words hidden.",
+    ),
+]
 HideOption = Annotated[
     Hide | None,
     typer.Option(

@@ -13,8 +13,10 @@ from seq2seq.command_line.options import (
     HideOption,
     LengthsOption,
     MethodOption,
+    MethodsOption,
     RoundsOption,
     RunArgument,
+    SourceShareOption,
     between,
     writable,
 )
@@ -110,14 +112,17 @@ def evaluate(
     rounds: RoundsOption = None,
     lengths: LengthsOption = None,
     method: MethodOption = None,
+    methods: MethodsOption = None,
     hide: HideOption = None,
+    source_share: SourceShareOption = False,
     device: DeviceOption = "auto",
 ) -> None:
-    """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed.
+    """Translate the test sets and compute BLEU, chrF, TER, perplexity, calibration and speed.
 
     The map of --method between the words of each translation is stored, too, and scored if the
     test set has gold links.
     """
+    from seq2seq.alignment.method_names import parse_methods
     from seq2seq.commands.evaluate import evaluate, score_table
 
     scores = evaluate(
@@ -127,7 +132,9 @@ def evaluate(
         rounds=rounds,
         lengths=lengths,
         method=method,
+        methods=[] if methods is None else parse_methods(methods),
         hide=hide,
+        source_share=source_share,
         device=device,
     )
     print_table(score_table(scores))

@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.interpret import alignment
+from seq2seq.interpret import alignment, calibration
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods.attention import NoAttentionError
-from seq2seq.interpret.self_attention import with_self_attention
-from seq2seq.runs import stored_attention
+from seq2seq.interpret.stored_maps import store_maps
+from seq2seq.interpret.token_scores import HIDE, Scored, score_translations, token_scores
+from seq2seq.runs import stored_attention, word_scores
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import breakdown, metrics
-from seq2seq.scoring.perplexity import mean_loss, perplexity, perplexity_key
+from seq2seq.scoring.perplexity import perplexity, perplexity_key
+from seq2seq.scoring.source_share import summarize
 from seq2seq.system.console import bar, console, track
 from seq2seq.system.files import folder_lock, read_lines_checked, sha256, write_json, write_lines
 from seq2seq.system.provenance import environment, timestamp
@@ -26,7 +26,6 @@ from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target, is_tokenized
 from seq2seq.text.pronoun import read_pronouns
-from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
 
 UNSCORED = ("validation", "examples")  # seen during training; a few sentences for figures
@@ -38,12 +37,14 @@ def evaluate(
     *,
     beam: int | None = None,
     method: MethodName | None = None,
+    methods: Sequence[MethodName] = (),
     hide: Hide | None = None,
+    source_share: bool = False,
     rounds: int | None = None,
     lengths: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """Translate test sets; write scores.json, and the hypotheses and attention in hyps/TEST.
+    """Translate test sets; write scores.json, and in hyps/TEST the hypotheses and what reads them.
 
     Args:
         path: the run folder.
@@ -51,7 +52,11 @@ def evaluate(
         beam: beam size; that of the run if None.
         method: the method whose map is stored and scored against gold links; that of the run's
             extraction rule if None.
+        methods: instead of `method`, several methods whose maps are stored. The map of the first is
+            scored against gold links.
         hide: how the method `occlusion` hides a word.
+        source_share: compute how much of each word the source explains, which takes another forced
+            pass.
         rounds: number of rounds of mask-predict; that of the run if None.
         lengths: number of lengths of mask-predict; that of the run if None.
         device: the device to translate on.
@@ -61,7 +66,7 @@ def evaluate(
 
     Raises:
         UserError: the path is not a run folder, its training has not finished, it has no such test
-            set, a number has no effect on its search, or the method cannot be applied to the model.
+            set, a number has no effect on its search, or a method cannot be applied to the model.
     """
     run = RunFolder.open(path)
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
@@ -69,23 +74,48 @@ def evaluate(
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
-    rule = changed(chosen_rule(run), method=method, hide=hide)
-    check_rule(translator, rule)
+    rules = rules_of(run, method, methods, hide)
+    for rule in rules:
+        check_rule(translator, rule, named=bool(method or methods))
     done = {}
     for name, folder in folders.items():
         # Another process may evaluate the same run. Lock the test set's folder, and merge the
         # scores into the current content of scores.json.
         with folder_lock(folder, waiting=f"waiting for another process that evaluates {folder}"):
-            done[name] = evaluate_one(translator, folder, rule)
+            done[name] = evaluate_one(translator, folder, rules, source_share=source_share)
             with folder_lock(run.path):
                 write_json(run.path / "scores.json", {**run.scores, name: done[name]})
     return done
 
 
-def check_rule(translator: Translator, rule: Rule) -> None:
+def rules_of(
+    run: RunFolder,
+    method: MethodName | None,
+    methods: Sequence[MethodName],
+    hide: Hide | None,
+) -> list[Rule]:
+    """Return the extraction rule of each method whose map is stored.
+
+    Raises:
+        UserError: `method` and `methods` are given, or `hide` has no effect.
+    """
+    own = chosen_rule(run)
+    if not methods:
+        return [changed(own, method=method, hide=hide)]
+    if method is not None:
+        raise UserError("--method and --methods exclude each other: --methods has all methods")
+    if hide is not None and "occlusion" not in methods:
+        raise UserError(f"--hide {hide} has no effect without occlusion in --methods")
+    return [
+        changed(own, method=name, hide=hide if name == "occlusion" else None) for name in methods
+    ]
+
+
+def check_rule(translator: Translator, rule: Rule, *, named: bool) -> None:
     """Apply a rule to a short pair, so that it is refused before a test set is translated.
 
-    A model without attention can be evaluated: the default rule has no map then.
+    A model without attention can be evaluated if no method was named: the default rule has no map
+    then.
 
     Raises:
         UserError: the method cannot be applied to the model, or it has no such layer or head.
@@ -93,11 +123,15 @@ def check_rule(translator: Translator, rule: Rule) -> None:
     try:
         (explained,) = alignment.explain_pairs(translator, [("a", "a")], rule)
     except NoAttentionError:
+        if named:
+            raise
         return
     rule.resolve(*explained.map.values.shape[:2])
 
 
-def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, Any]:
+def evaluate_one(
+    translator: Translator, folder: Path, rules: Sequence[Rule], *, source_share: bool
+) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, and return its entry in scores.json."""
     sources = read_lines_checked(folder / "source.txt")
     references = read_lines_checked(folder / "reference.txt")
@@ -118,18 +152,26 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
     if cut := sum(best.cut for best, *_ in translations):
         console.print(f"{cut} translations of {folder.name} were cut off at the maximum length")
     hypotheses = [best.text for best, *_ in translations]
-    (folder / stored_attention.FILE).unlink(missing_ok=True)  # it is of the old translations
+    for file in (stored_attention.FILE, word_scores.FILE):  # they are of the old translations
+        (folder / file).unlink(missing_ok=True)
     write_lines(folder / "hypothesis.txt", hypotheses)
-    store_attention(translator, folder, list(zip(sources, hypotheses, strict=True)), rule)
+    pairs = list(zip(sources, hypotheses, strict=True))
+    store_maps(translator, folder, pairs, rules)
+    scored = store_word_scores(translator, folder, pairs, source_share=source_share)
 
     tokenizers, data = translator.tokenizers, translator.run.config["data"]
-    ids = zip(tokenizers.source.encode(sources), tokenizers.target.encode(references), strict=True)
+    ids = tokenizers.target.encode(references)
+    tokens = token_scores(
+        translator, list(zip(tokenizers.source.encode(sources), ids, strict=True))
+    )
+    loss = -sum(float(one.log_p.sum()) for one in tokens) / sum(len(one.log_p) for one in tokens)
+    shares = summarize(sources, [one.words for one in scored], HIDE) if source_share else None
     info = translator.run.info
     target = Target.of(data)
     warn_about_bleu_tokenizer(target, references, info)
     agreeing = agreements and breakdown.agreement(hypotheses, agreements)
     referring = pronouns and breakdown.pronoun(hypotheses, pronouns)
-    aligned = alignment.measure(translator, folder, rule)
+    aligned = alignment.measure(translator, folder, rules[0])
     name = perplexity_key(translator.model)
     return {
         **metrics.score(
@@ -143,7 +185,9 @@ def evaluate_one(translator: Translator, folder: Path, rule: Rule) -> dict[str, 
         **({"agreement": agreeing} if agreeing else {}),
         **({"pronoun": referring} if referring else {}),
         **({"alignment": aligned} if aligned else {}),
-        name: {"score": perplexity(mean_loss(translator.model, list(ids))), "unit": "piece"},
+        name: {"score": perplexity(loss), "unit": "piece"},
+        "calibration": calibration.measure(translator.model, scored, tokens, ids),
+        **({"source_share": shares} if shares else {}),
         "seconds": seconds,
         "sentences_per_second": len(sources) / seconds,
         "search": {"kind": type(translator.search).__name__, **vars(translator.search)},
@@ -177,42 +221,16 @@ def warn_about_bleu_tokenizer(
         )
 
 
-def store_attention(
-    translator: Translator, folder: Path, pairs: list[tuple[str, str]], rule: Rule
-) -> None:
-    """Write the map of a rule between the words of each pair, unless there is no attention.
-
-    Maps that are too large are not written, which is reported.
-
-    The translations are force-decoded in batches, which takes a fraction of the time of the search.
-    """
-    lines, size = [], 0
-    found = alignment.explain_pairs(translator, pairs, rule)
-    work = f"reading the {rule.method} of {folder.name}"
-    try:
-        for explained in track(found, work, total=len(pairs), unit="sentences"):
-            rule = rule.resolve(*explained.map.values.shape[:2])
-            lines.append(word_attention(explained, rule))
-            size += lines[-1].weights.size
-            if size > stored_attention.MOST_WEIGHTS:
-                console.print(
-                    f"the {rule.method} of {folder.name} is not stored: it has more than "
-                    f"{stored_attention.MOST_WEIGHTS:,} bytes"
-                )
-                return
-    except NoAttentionError:
-        return
-    lines, columns = with_self_attention(translator, folder.name, pairs, lines)
-    stored_attention.write(folder, lines, rule.record(), columns)
-
-
-def word_attention(explained: alignment.Explained, rule: Rule) -> stored_attention.WordAttention:
-    """Return the values that a rule reads, between words; empty for an empty source."""
-    if explained.translation.source_pieces == [END]:
-        return stored_attention.WordAttention([], [], np.zeros((0, 0), dtype=np.uint8))
-    weights = np.rint(255 * explained.shares(rule)).astype(np.uint8)
-    target = [*explained.gold.target, END][: len(weights)]
-    return stored_attention.WordAttention([*explained.gold.source, END], target, weights)
+def store_word_scores(
+    translator: Translator, folder: Path, pairs: list[tuple[str, str]], *, source_share: bool
+) -> list[Scored]:
+    """Score the words of translations, and write the scores unless they are too large."""
+    found = score_translations(translator, pairs, source_share=source_share)
+    work = f"scoring the words of {folder.name}"
+    scored = list(track(found, work, total=len(pairs), unit="sentences"))
+    if not word_scores.write(folder, [one.words for one in scored], HIDE if source_share else None):
+        console.print(f"the scores of the words of {folder.name} are not stored: too many words")
+    return scored
 
 
 def score_table(done: dict[str, Any]) -> TableView:
@@ -220,6 +238,7 @@ def score_table(done: dict[str, Any]) -> TableView:
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
     columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree", "pronoun": "pronoun"}
+    columns |= {"source_share": "source"}
     columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
     rows = []
     for name, entry in done.items():

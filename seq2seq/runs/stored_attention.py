@@ -1,6 +1,7 @@
 """The file with the word-level attention of a test set's translations."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -13,10 +14,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seq2seq.errors import UserError
+from seq2seq.runs.stored_vectors import (
+    MethodMap,
+    joined,
+    read_bytes,
+    read_limits,
+    reshaped,
+    shares_of,
+)
 from seq2seq.system.files import read_lines_checked, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
-LONGEST_NAME = 40  # characters of the name of a method
+FORMAT = 2  # 1, in files without a number: one method, and no signed maps
+NAME = re.compile(r"[a-z_]{1,40}(:[a-z_]{1,40})?")  # of a method
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
 MOST_WEIGHTS = MOST // 2  # maximum size of the weights in bytes; words and maps need space, too
 MOST_MAPS = 1 << 24  # maximum size of the maps of self-attention in bytes: they are in each page
@@ -61,13 +71,15 @@ class WordAttention(NamedTuple):
     `</s>` is the last word on both sides; with an extraction rule with `shift`, it is not in the
     target. `weights` has a row per target word and a column per source word; 255 is 1.0. They are
     attention, or the positive part of another method, each row divided by its sum. `maps` has
-    the self-attention by name (see `MAPS`).
+    the self-attention by name (see `MAPS`), `methods` the maps of the methods that are kept besides
+    `weights`: of other methods, and of the same one with its signs.
     """
 
     source: list[str]
     target: list[str]
     weights: UInt8[ndarray, "target source"]
     maps: Mapping[str, StoredMap] = MappingProxyType({})
+    methods: Mapping[str, MethodMap] = MappingProxyType({})
 
 
 def write(
@@ -75,42 +87,72 @@ def write(
     lines: Sequence[WordAttention],
     rule: dict[str, Any],
     columns: Columns | None = None,
+    others: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Write the attention of the hypotheses into the folder of a test set.
 
     The file is safetensors with two uint8 vectors, `words` ([[source, target], ...] as JSON in
     UTF-8) and `weights` (of all lines, concatenated). The metadata has the SHA-256 of
-    hypothesis.txt and the extraction rule. With maps of self-attention there is a vector like
-    `weights` of each, and the metadata has the columns of the map of the target.
+    hypothesis.txt, the extraction rule and the number of the format. With maps of self-attention
+    there is a vector like `weights` of each, and the metadata has the columns of the map of the
+    target. With other methods there is a vector `method.NAME` of each, for signed ones a float32
+    vector `limit.NAME` of their `MethodMap.limit`, and the metadata has their rules in `methods`.
 
     Args:
         folder: the folder of the test set, with hypothesis.txt.
         lines: the attention of each hypothesis.
         rule: the extraction rule.
         columns: the columns of the map of the target; None if there are no maps.
+        others: the extraction rules of `WordAttention.methods`, in order.
     """
     words = json.dumps([[line.source, line.target] for line in lines], ensure_ascii=False)
-    label = {"hypothesis_sha256": sha256(folder / "hypothesis.txt"), "rule": rule}
+    label: dict[str, Any] = {
+        "format": FORMAT,
+        "hypothesis_sha256": sha256(folder / "hypothesis.txt"),
+        "rule": rule,
+    }
     content = {
         "words": np.frombuffer(words.encode(), dtype=np.uint8),
-        "weights": _joined([line.weights for line in lines]),
+        "weights": joined([line.weights for line in lines]),
     }
     if columns is not None:
         label |= {"columns": columns._asdict()}
         for name in MAPS:
             matrices = [line.maps[name].weights for line in lines if name in line.maps]
-            content |= {name: _joined(matrices)}
+            content |= {name: joined(matrices)}
+    if others:
+        label |= {"methods": list(others)}
+        content |= _of_methods(lines, [method_in(other) for other in others])
     with replacing(folder / FILE, "wb") as file:
         file.write(save(content, {"seq2seq": json.dumps(label)}))
 
 
-def _joined(matrices: Sequence[UInt8[ndarray, "_ _"]]) -> UInt8[ndarray, " length"]:
-    """Return the elements of all matrices as one vector."""
-    return np.concatenate([np.empty(0, dtype=np.uint8), *(one.ravel() for one in matrices)])
+def _of_methods(lines: Sequence[WordAttention], names: Sequence[str]) -> dict[str, ndarray]:
+    """Return the vectors of the maps of some methods by their names in the file."""
+    content: dict[str, ndarray] = {}
+    for name in names:
+        maps = [line.methods[name] for line in lines if name in line.methods]
+        content[f"method.{name}"] = joined([one.values for one in maps])
+        limits = [one.limit for one in maps if one.limit is not None]
+        if len(limits) == len(maps):
+            content[f"limit.{name}"] = np.array(limits, dtype=np.float32)
+    return content
+
+
+def method_in(rule: Mapping[str, Any]) -> str:
+    """Return the name of the method of a stored rule; "attention" if none is named.
+
+    Raises:
+        ValueError: it is not a name.
+    """
+    name = rule.get("method", "attention")
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise ValueError("the method of its rule is not a name")
+    return name
 
 
 def method_of(path: Path) -> str:
-    """Return the name of the method that computed a file; "attention" if none is named.
+    """Return the name of the method that computed the weights of a file.
 
     Raises:
         UserError: the file is damaged.
@@ -118,15 +160,12 @@ def method_of(path: Path) -> str:
     try:
         with safe_open(path, "np") as file:
             label = json.loads((file.metadata() or {})["seq2seq"])
-        name = label["rule"].get("method", "attention")
-        if not (isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST_NAME):
-            raise ValueError("the method of its rule is not a name")
+        return method_in(label["rule"])
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{path} cannot be read as stored attention: {' '.join(str(error).split())} "
             "(run `seq2seq evaluate` again)"
         ) from error
-    return name
 
 
 def read(path: Path) -> list[WordAttention]:
@@ -141,13 +180,24 @@ def read(path: Path) -> list[WordAttention]:
             raise ValueError(f"it has {size:,} bytes, but the maximum is {MOST:,}")
         with safe_open(path, "np") as file:
             label = json.loads((file.metadata() or {})["seq2seq"])
-            words, weights = (_bytes(file, name) for name in ("words", "weights"))
+            check_format(path, label)
+            words, weights = (read_bytes(file, name) for name in ("words", "weights"))
             lines, hashed = _lines(json.loads(words.tobytes()), weights), label["hypothesis_sha256"]
             if "columns" in label:  # not in files of older versions
-                lines = _with_maps(lines, label, {name: _bytes(file, name) for name in MAPS})
+                lines = _with_maps(lines, label, {name: read_bytes(file, name) for name in MAPS})
+            for rule in label.get("methods", []):  # not in files of older versions
+                lines = _with_method(lines, label["rule"], rule, file)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing: run `seq2seq evaluate` again") from error
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise UserError(
             f"{path} cannot be read as stored attention: {' '.join(str(error).split())} "
             "(run `seq2seq evaluate` again)"
@@ -162,12 +212,21 @@ def read(path: Path) -> list[WordAttention]:
     return lines
 
 
-def _bytes(file: Any, name: str) -> UInt8[ndarray, " length"]:
-    """Read a vector of bytes from an open file; its type and shape are checked before reading."""
-    stored = file.get_slice(name)
-    if stored.get_dtype() != "U8" or len(stored.get_shape()) != 1:
-        raise ValueError(f"{name} is not a vector of bytes")
-    return file.get_tensor(name)
+def check_format(path: Path, label: Any) -> None:
+    """Check the number of the format of a file.
+
+    Raises:
+        UserError: it is a newer one.
+        ValueError: it is not a number.
+    """
+    written = label["format"] if "format" in label else 1  # noqa: SIM401 - it may be a list
+    if not isinstance(written, int):
+        raise ValueError("its format is not a number")
+    if written > FORMAT:
+        raise UserError(
+            f"{path} has format {written}, but this version reads formats up to {FORMAT}: install "
+            "a newer seq2seq, or run `seq2seq evaluate` again"
+        )
 
 
 def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[WordAttention]:
@@ -179,22 +238,12 @@ def _lines(words: Any, weights: UInt8[ndarray, " length"]) -> list[WordAttention
             raise ValueError("a line does not have two lists of words")
         if not all(isinstance(word, str) for word in (*source, *target)):
             raise ValueError("a word is not a text")
-        part = _matrix(weights[taken:], len(target), len(source), len(lines) + 1)
+        part = shares_of(weights[taken:], len(target), len(source), len(lines) + 1)
         taken += part.size
         lines.append(WordAttention(list(source), list(target), part))
     if taken != len(weights):
         raise ValueError(f"it has {len(weights):,} weights, but its words need {taken:,}")
     return lines
-
-
-def _matrix(
-    weights: UInt8[ndarray, " length"], rows: int, columns: int, line: int
-) -> UInt8[ndarray, "rows columns"]:
-    """Return the first weights as a matrix; `line` is the number of the line, for messages."""
-    part = weights[: rows * columns].reshape(rows, columns)
-    if (part.sum(1, dtype=np.int64) > 256 + columns / 2).any():  # rounding: at most 0.5 a weight
-        raise ValueError(f"a row of line {line} sums to more than one")
-    return part
 
 
 def _with_maps(
@@ -212,7 +261,7 @@ def _with_maps(
         maps = {}
         for name, one in _shapes(line, columns, shift).items():
             rest = vectors[name][taken[name] :]
-            weights = _matrix(rest, len(one.rows), len(one.columns), number)
+            weights = shares_of(rest, len(one.rows), len(one.columns), number)
             taken[name] += weights.size
             maps[name] = one._replace(weights=weights)
         complete.append(line._replace(maps=maps))
@@ -229,7 +278,7 @@ def _shapes(line: WordAttention, columns: Columns, shift: bool) -> dict[str, Sto
     """Return the maps of a line with words and without weights; none if it has no words."""
     if not line.source:
         return {}
-    target = [*line.target, line.source[-1]] if shift else line.target  # always with `</s>`
+    target = whole_target(line, {"shift": shift})
     read = target if columns.begin is None else [columns.begin, *target[:-1]]
     words = [*line.source, *read] if columns.joint else read
     border = len(line.source) if columns.joint else None
@@ -238,3 +287,45 @@ def _shapes(line: WordAttention, columns: Columns, shift: bool) -> dict[str, Sto
         "target": StoredMap(target, words, empty, border),
         "encoder": StoredMap(line.source, line.source, empty),
     }
+
+
+def _with_method(
+    lines: Sequence[WordAttention], first: Mapping[str, Any], rule: Mapping[str, Any], file: Any
+) -> list[WordAttention]:
+    """Add the maps of a method to lines that have words.
+
+    Args:
+        lines: the lines.
+        first: the rule of their weights.
+        rule: the rule of the method.
+        file: the open file.
+    """
+    name = method_in(rule)
+    values = read_bytes(file, f"method.{name}")
+    limits = None
+    if f"limit.{name}" in file.keys():  # noqa: SIM118 - an open file is no mapping
+        limits = read_limits(file, f"limit.{name}", sum(bool(line.source) for line in lines))
+    taken, number, complete = 0, 0, []
+    for place, line in enumerate(lines, 1):
+        if not line.source:
+            complete.append(line)
+            continue
+        rows = whole_target(line, first)
+        if rule.get("shift") is True:
+            rows = rows[:-1]
+        rest, shape = values[taken:], (len(rows), len(line.source))
+        matrix = shares_of(rest, *shape, place) if limits is None else reshaped(rest, *shape)
+        taken += matrix.size
+        own = MethodMap(rows, matrix, None if limits is None else float(limits[number]))
+        number += 1
+        complete.append(line._replace(methods={**line.methods, name: own}))
+    if taken != len(values):
+        raise ValueError(
+            f"it has {len(values):,} values of the method {name}, but its words need {taken:,}"
+        )
+    return complete
+
+
+def whole_target(line: WordAttention, rule: Mapping[str, Any]) -> list[str]:
+    """Return the words of the target with `</s>`, which a rule with `shift` leaves out."""
+    return [*line.target, line.source[-1]] if rule.get("shift") is True else line.target
