@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq.compare import checks, runs
 from seq2seq.compare.axes import Axis, axes
+from seq2seq.compare.calibration import Reliability, reliability
 from seq2seq.compare.cost import Cost, ValidationCurve, cost, validation_curves
 from seq2seq.compare.counting import Counted, Outputs, Texts, count_all
 from seq2seq.compare.files import Files, read_files
@@ -15,6 +16,7 @@ from seq2seq.compare.quality import Quality, quality
 from seq2seq.compare.remarks import other_vocabulary, remarks, search_notes
 from seq2seq.compare.runs import Run
 from seq2seq.compare.sentences import by_sentence
+from seq2seq.compare.source_share import Words, read_words, share_axes
 from seq2seq.compare.systems import (
     Differences,
     System,
@@ -47,6 +49,8 @@ class TestSet:
         matches: n-grams that the systems translate correctly.
         costs: training and decoding cost of each system.
         notes: notes on how to read the tables.
+        words: the scores of the words of each run that has them.
+        reliability: share of right tokens by probability, for each kind of tokens and system.
     """
 
     __test__ = False  # not a pytest class, in spite of its name
@@ -62,6 +66,8 @@ class TestSet:
     matches: Matches
     costs: dict[str, Cost]
     notes: list[str]
+    words: Words
+    reliability: Reliability
 
 
 @dataclass(frozen=True)
@@ -215,6 +221,8 @@ def test_set(
 ) -> TestSet:
     """Build the `TestSet` of one test set; the arguments are passed on to its parts."""
     sources, references, outputs = texts
+    words_of = read_words([run for system in systems for run in system.runs], name)
+    curves = axes(systems, measured, sources=sources, outputs=outputs, counts=counts, folder=folder)
     return TestSet(
         name=name,
         facts=facts,
@@ -223,12 +231,12 @@ def test_set(
         outputs=outputs,
         sentences=by_sentence(measured),
         quality=quality(systems, measured),
-        axes=axes(
-            systems, measured, sources=sources, outputs=outputs, counts=counts, folder=folder
-        ),
+        axes=[*curves, *share_axes(systems, words_of, sources)],
         matches=Matches(systems, references, outputs, words),
         costs={system.name: cost(system, name) for system in systems},
         notes=list(notes),
+        words=words_of,
+        reliability=reliability(systems, name),
     )
 
 

@@ -13,6 +13,7 @@ from seq2seq.plots.figure import paper
 # The color-blind safe palette of Okabe and Ito; markers distinguish the lines in grayscale.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX*"
+IDEAL = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
 
 
 def curves(
@@ -23,6 +24,7 @@ def curves(
     y: str,
     top: float | None = 100.0,
     bands: Mapping[str, Mapping[str, tuple[float, float]]] = {},
+    ideal: Mapping[str, float] = {},
 ) -> None:
     """Draw a line for each system over categories; the y axis starts at 0.
 
@@ -33,9 +35,13 @@ def curves(
         y: label of the y axis.
         top: upper end of the y axis; None for the largest value.
         bands: intervals (low, high) around the values, by system and category.
+        ideal: the values of an ideal system by category, drawn as a gray line; its categories come
+            first, in their order.
     """
-    categories = list(dict.fromkeys(name for values in series.values() for name in values))
+    categories = list(dict.fromkeys([*ideal, *(name for of in series.values() for name in of)]))
     with chart(path, x, y) as axes:
+        if ideal:
+            axes.plot(range(len(ideal)), list(ideal.values()), label="ideal", **IDEAL)
         for (name, values), style in zip(series.items(), styles(), strict=False):
             at = [categories.index(category) for category in values]
             axes.plot(at, list(values.values()), label=short(name), **style)

@@ -18,6 +18,7 @@ from seq2seq.text.word_scores import WordScores
 FILE = "word_scores.jsonl"  # in hyps/TEST/
 FORMAT = 1
 DIGITS = 4  # decimal places of the log-probabilities
+LOWEST = -1e4  # nats
 
 
 def write(folder: Path, lines: Sequence[WordScores], hide: str | None) -> bool:
@@ -56,9 +57,8 @@ def _record(line: WordScores) -> dict[str, Any]:
 
 
 def _rounded(values: Float[ndarray, " words"]) -> list[float]:
-    """Return values in decimal; an infinite one, of an impossible word, is the lowest float32."""
-    lowest = float(np.finfo(np.float32).min)
-    return [round(max(value, lowest), DIGITS) for value in values.tolist()]
+    """Return values in decimal; JSON has no infinity, so impossible words have `LOWEST`."""
+    return [round(max(value, LOWEST), DIGITS) for value in values.tolist()]
 
 
 def read(path: Path) -> list[WordScores]:

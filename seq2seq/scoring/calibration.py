@@ -14,13 +14,15 @@ A translation has no single right continuation, so two kinds of tokens are measu
   et al. 2020, https://aclanthology.org/2020.acl-main.278, with TER; here words are not shifted).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
+from numpy.typing import NDArray
 
-from seq2seq.text.batching import Ids
+Tokens = Sequence[int | np.integer[Any]] | NDArray[np.integer[Any]]  # ids
 
 BINS = 10
 SIGNATURE = f"ece|bins:{BINS}|width:equal|right:reference token, or paired by edit distance"
@@ -55,7 +57,7 @@ def calibration(
 
 def summary(
     probabilities: Float[ndarray, " tokens"], right: Bool[ndarray, " tokens"]
-) -> dict[str, float]:
+) -> dict[str, int | float]:
     """Return the number of tokens, their mean probability and the share of right ones in percent.
 
     The mean is of float64, so that it does not depend on the order of the batches.
@@ -67,7 +69,7 @@ def summary(
     }
 
 
-def paired(output: Ids, reference: Ids) -> Bool[ndarray, " output"]:
+def paired(output: Tokens, reference: Tokens) -> Bool[ndarray, " output"]:
     """Return which tokens of an output are paired with an equal token of the reference.
 
     The pairs are those of an alignment with the fewest insertions, deletions and substitutions;

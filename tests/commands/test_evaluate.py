@@ -17,7 +17,7 @@ def slow(monkeypatch) -> list[str]:
     """Evaluations that take no model, and writes that take their time; the sets being evaluated."""
     inside: list[str] = []
 
-    def evaluate_one(translator, folder: Path, rule: Rule) -> dict:
+    def evaluate_one(translator, folder: Path, rules: list[Rule], *, source_share: bool) -> dict:
         inside.append(folder.name)
         assert inside.count(folder.name) == 1
         time.sleep(0.2)
@@ -29,7 +29,7 @@ def slow(monkeypatch) -> list[str]:
         files.write_json(path, content)
 
     monkeypatch.setattr(evaluate, "Translator", lambda *_, **__: None)
-    monkeypatch.setattr(evaluate, "check_rule", lambda *_: None)
+    monkeypatch.setattr(evaluate, "check_rule", lambda *_, **__: None)
     monkeypatch.setattr(evaluate, "evaluate_one", evaluate_one)
     monkeypatch.setattr(evaluate, "write_json", write_json)
     return inside

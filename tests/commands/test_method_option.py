@@ -113,7 +113,7 @@ def test_evaluate_stores_and_scores_the_map_of_a_method(plain, command):
     assert stored_attention.method_of(file) == "occlusion"
     report = {"runs": [{"name": "plain"}], "tests": [{"lines": 3, "attention": {"plain": file}}]}
     html.write(report, plain / "report.html")
-    assert '"methods":{"0":"occlusion"}' in (plain / "report.html").read_text("utf-8")
+    assert '"methods":{"0":["occlusion"]}' in (plain / "report.html").read_text("utf-8")
 
 
 def test_a_method_that_cannot_be_applied_is_refused_before_the_translation(plain, command):

@@ -13,6 +13,7 @@ import pytest
 from report_data import HOSTILE, large_report_data, report_data, write_attention
 
 from seq2seq.compare import html
+from seq2seq.compare.html import packing
 from seq2seq.errors import UserError
 from seq2seq.runs import stored_attention
 from seq2seq.runs.stored_attention import FILE, Columns
@@ -54,10 +55,11 @@ def written(tmp_path) -> Path:
 def test_everything_handed_over_is_in_the_page(tmp_path, written):
     data = report_data(tmp_path)
     stored = Elements(written.read_text()).stored("report")
-    assert stored.pop("chunk") == html.CHUNK
+    assert stored.pop("chunk") == packing.CHUNK
     assert [test.pop("attention") for test in stored["tests"]] == [[1], []]
     assert [test.pop("maps") for test in stored["tests"]] == [{}, {}]
     assert [test.pop("methods") for test in stored["tests"]] == [{}, {}]
+    assert [test.pop("scored") for test in stored["tests"]] == [{}, {}]
     for test in data["tests"]:
         test.pop("attention")
     assert stored == data
@@ -81,7 +83,7 @@ def test_self_attention_is_packed_with_its_line(tmp_path, columns):
     (test,) = stored("report")["tests"]
     assert (test["attention"], test["maps"]) == ([1], {"1": ["target", "encoder"]})
     (chunk,) = stored("attention-0-1")
-    (_, _, _, maps), (_, _, _, empty) = json.loads(decompress(b64decode(chunk)))
+    (_, _, _, maps, _), (_, _, _, empty, _) = json.loads(decompress(b64decode(chunk)))
     assert empty == {}
     a, c = ["a", "b", "</s>"], ["c", "</s>"]
     assert maps["encoder"] == [a, a, [0, 0, 255] * 3, None]
@@ -92,12 +94,12 @@ def test_self_attention_is_packed_with_its_line(tmp_path, columns):
 
 
 def test_a_map_of_too_many_words_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(html, "MOST", 4)
+    monkeypatch.setattr(packing, "MOST", 4)
     file = write_attention(tmp_path, ["a b", "a b c d", "a"], ["c", "c", "c d e f"])
-    _, (chunk,) = html._packed(file, 3)
+    (chunk,) = packing.packed(file, 3).chunks
     lines = json.loads(decompress(b64decode(chunk)))
     assert [len(line[2] or ()) for line in lines] == [6, 0, 0]
-    assert lines[1] == [["a", "b", "c", "d", "</s>"], ["c", "</s>"], None, {}]
+    assert lines[1] == [["a", "b", "c", "d", "</s>"], ["c", "</s>"], None, {}, {}]
 
 
 def test_only_the_pages_own_scripts_and_styles_run(written):

@@ -272,4 +272,5 @@ def test_a_model_without_attention_keeps_none(tmp_path):
         "hypothesis.txt",
         "reference.txt",
         "source.txt",
+        "word_scores.jsonl",
     ]

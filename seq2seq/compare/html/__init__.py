@@ -16,20 +16,20 @@ from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from zlib import compress
 
-from jaxtyping import UInt8
-from numpy import ndarray
-
-from seq2seq.errors import UserError
-from seq2seq.runs import stored_attention
-from seq2seq.runs.stored_attention import WordAttention
-from seq2seq.system.console import track
+from seq2seq.compare.html.packing import CHUNK, chunks_of, fitting, pack, too_large
 from seq2seq.system.files import replacing
 
-SCRIPTS = ("dom.js", "tables.js", "curves.js", "words.js", "heatmap.js", "sentences.js", "page.js")
-CHUNK = 50  # lines per compressed block of attention; a block is unpacked when first needed
-MOST = 1000  # maximum number of words per side of a heatmap in the page
+SCRIPTS = (
+    "dom.js",
+    "tables.js",
+    "curves.js",
+    "words.js",
+    "numbers.js",
+    "heatmap.js",
+    "sentences.js",
+    "page.js",
+)
 
 
 def write(data: dict[str, Any], path: Path) -> None:
@@ -39,7 +39,9 @@ def write(data: dict[str, Any], path: Path) -> None:
         data: the data of the page, as returned by `seq2seq.compare.report.page.page`. The
             `attention` of each test set maps runs to attention files; runs without a file have no
             heatmap. In the page, `maps` has the names of the maps of self-attention in each file,
-            and `methods` the method of each file that is not of attention.
+            and `methods` those of the methods in each file, unless it has attention only. The
+            `probabilities` map runs to the scores of the words of each line; in the page, `scored`
+            has the runs, and whether the shares of the source are known.
         path: the file to write.
 
     Raises:
@@ -51,21 +53,29 @@ def write(data: dict[str, Any], path: Path) -> None:
         for r, run in enumerate(data["runs"])
         if (file := test["attention"].get(run["name"])) and Path(file).is_file()
     ]
-    attention, tests = [], [_without_files(test) for test in data["tests"]]
-    for t, r, file in track(kept, "packing attention", total=len(kept), unit="files"):
-        maps, chunks = _packed(file, tests[t]["lines"])
-        attention.append(_data(f"attention-{t}-{r}", chunks))
+    tests = [_without_files(test) for test in data["tests"]]
+    elements = []
+    for (t, r, _), one in zip(kept, fitting(kept, data["tests"]), strict=True):
+        elements.append(_data(f"attention-{t}-{r}", one.chunks))
         tests[t]["attention"].append(r)
-        tests[t]["maps"] |= {r: maps} if maps else {}
-        if (method := stored_attention.method_of(file)) != "attention":
-            tests[t]["methods"] |= {r: method}
+        tests[t]["maps"] |= {r: one.maps} if one.maps else {}
+        tests[t]["methods"] |= {r: one.methods} if one.methods != ["attention"] else {}
+        tests[t]["dropped"] = max(tests[t].get("dropped", 0), one.dropped)
+    for test in tests:
+        if dropped := test.pop("dropped", 0):
+            test["notes"] = [*test["notes"], too_large(dropped, test["lines"])]
+    for t, test in enumerate(data["tests"]):
+        for r, run in enumerate(data["runs"]):
+            if scored := test.get("probabilities", {}).get(run["name"]):
+                elements.append(_data(f"words-{t}-{r}", chunks_of(scored)))
+                tests[t]["scored"] |= {r: any(shares for _, _, shares, _ in scored)}
     report = _data("report", {**data, "tests": tests, "chunk": CHUNK})
     plotly = _plotly()
     style, script = _text("page.css"), "\n".join(['"use strict";', *map(_text, SCRIPTS)])
     parts = {
         "policy": _policy([script, plotly], [style, "", *_styles(plotly)]),
         "style": style,
-        "data": "\n".join([report, _data("plotly", _pack(plotly)), *attention]),
+        "data": "\n".join([report, _data("plotly", pack(plotly)), *elements]),
         "script": script,
     }
     # A single pass, so that placeholders inside inserted data are not replaced.
@@ -75,46 +85,9 @@ def write(data: dict[str, Any], path: Path) -> None:
 
 
 def _without_files(test: dict[str, Any]) -> dict[str, Any]:
-    """Return a test set of the page's data without runs that have heatmaps, which are added."""
-    return {**test, "attention": [], "maps": {}, "methods": {}}
-
-
-def _packed(path: Path, lines: int) -> tuple[list[str], list[str]]:
-    """Read the attention of one run on one test set and compress it in blocks of CHUNK lines.
-
-    Maps of more than MOST words per side are left out; the page says so in their place.
-
-    Returns:
-        The names of the maps of self-attention, and the blocks.
-    """
-    attention = stored_attention.read(path)
-    if len(attention) != lines:
-        raise UserError(
-            f"{path} has {len(attention)} lines but the test set has {lines}: "
-            "run `seq2seq evaluate` again"
-        )
-    chunks = (map(_entry, attention[first : first + CHUNK]) for first in range(0, lines, CHUNK))
-    names = {name: None for line in attention for name in line.maps}
-    return list(names), [_pack(json.dumps(list(chunk), separators=(",", ":"))) for chunk in chunks]
-
-
-def _entry(line: WordAttention) -> tuple[Any, ...]:
-    """Return the words and maps of one line for JSON."""
-    maps = {
-        name: (one.rows, one.columns, _values(one.weights), one.border)
-        for name, one in line.maps.items()
-    }
-    return line.source, line.target, _values(line.weights), maps
-
-
-def _values(weights: UInt8[ndarray, "rows columns"]) -> list[int] | None:
-    """Return the elements of a matrix row by row; None if it has more than MOST per side."""
-    return weights.ravel().tolist() if max(weights.shape) <= MOST else None
-
-
-def _pack(text: str) -> str:
-    """Compress a text for `unpack` in dom.js."""
-    return b64encode(compress(text.encode())).decode()
+    """Return a test set of the page's data without what is in elements of its own."""
+    kept = {key: value for key, value in test.items() if key != "probabilities"}
+    return {**kept, "attention": [], "maps": {}, "methods": {}, "scored": {}}
 
 
 def _data(name: str, content: Any) -> str:

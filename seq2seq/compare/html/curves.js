@@ -38,6 +38,12 @@ function traces(series, index, categories) {
   }];
 }
 
+/** Create the trace of the values of an ideal system. */
+const idealTrace = ({ x, y }) => ({
+  x: x.map(plain), y, name: "ideal", mode: "lines", hoverinfo: "skip",
+  line: { color: "#888888", width: 1.5, dash: "dash" },
+});
+
 async function plot(box, curve) {
   const indexOf = (series) =>
     curve.series.filter((other) => other.system === series.system).indexOf(series);
@@ -56,7 +62,10 @@ async function plot(box, curve) {
     xaxis: axis(curve.x, curve.categories ? "category" : "linear"),
     yaxis: axis(curve.y, "linear"),
   };
-  const data = curve.series.flatMap((series) => traces(series, indexOf(series), curve.categories));
+  const data = [
+    ...(curve.ideal ? [idealTrace(curve.ideal)] : []),
+    ...curve.series.flatMap((series) => traces(series, indexOf(series), curve.categories)),
+  ];
   box.style.height = `${320 + 16 * curve.series.length}px`; // leaves room for the legend
   await (await library()).newPlot(box, data, layout, { displayModeBar: false, responsive: true });
   box.removeAttribute("aria-busy");

@@ -21,6 +21,24 @@ async function unpack(packed) {
   return new Response(stream).text();
 }
 
+/** Data of the lines of a test set, in compressed blocks that are unpacked when first needed. */
+class Blocks {
+  constructor(prefix) {
+    this.prefix = prefix;
+    this.elements = new Map();
+  }
+
+  /** Return the data of one line of a run. */
+  async line(run, line) {
+    const id = `${this.prefix}-${run}`;
+    if (!this.elements.has(id)) this.elements.set(id, stored(id));
+    const blocks = this.elements.get(id);
+    const index = Math.floor(line / report.chunk);
+    if (typeof blocks[index] === "string") blocks[index] = unpack(blocks[index]).then(JSON.parse);
+    return (await blocks[index])[line % report.chunk];
+  }
+}
+
 const report = stored("report");
 const systems = report.systems.map((system) => system.name);
 const systemOf = new Map(report.runs.map((run) => [run.name, run.system]));

@@ -1,4 +1,4 @@
-// Heatmaps of attention: a row per output word, a column per source word; or of self-attention.
+// Heatmaps of a method: a row per output word, a column per source word; or of self-attention.
 
 const CELL = 22; // pixels per word
 const SIDE = 8192; // maximum width and height of a canvas in pixels, which all browsers allow
@@ -8,21 +8,25 @@ const MAPS = {
   source: "to the source", target: "to the target so far", encoder: "inside the encoder",
 };
 
-/** Attention of all runs on a test set; blocks of lines are decompressed when first needed. */
+/** The maps of all runs on a test set. */
 class Attention {
   constructor(test) {
-    this.test = test;
-    this.chunks = new Map();
+    this.blocks = new Blocks(`attention-${test}`);
   }
 
-  /** Return a map; `source` are the words of the columns and `target` those of the rows. */
-  async of(run, line, map) {
-    const file = `attention-${this.test}-${run}`;
-    if (!this.chunks.has(file)) this.chunks.set(file, stored(file));
-    const chunks = this.chunks.get(file);
-    const index = Math.floor(line / report.chunk);
-    if (typeof chunks[index] === "string") chunks[index] = unpack(chunks[index]).then(JSON.parse);
-    const [source, target, weights, others] = (await chunks[index])[line % report.chunk];
+  /**
+   * Return a map; `source` are the words of the columns and `target` those of the rows. A signed map
+   * has a `limit`, its largest absolute value in nats. The result is null if the line was left out.
+   * The method is that of the map to the source; if the run does not have it, it is the first.
+   */
+  async of(run, line, map, method) {
+    const entry = await this.blocks.line(run, line);
+    if (entry === null) return null;
+    const [source, target, weights, others, methods] = entry;
+    if (map === "source" && methods[method]) {
+      const [rows, values, limit] = methods[method];
+      return { source, target: rows, weights: values, border: null, limit };
+    }
     if (map === "source") return { source, target, weights, border: null };
     const [rows, columns, values, border] = others[map] ?? [[], [], [], null];
     return { source: columns, target: rows, weights: values, border };
@@ -31,19 +35,33 @@ class Attention {
 
 const percent = (weight) => `${Math.round(weight / 2.55)} %`;
 
+/** Describe a value of a signed map in nats. */
+const nats = (weight, limit) =>
+  `${["\u2212", "", "+"][Math.sign(weight) + 1]}${Math.abs(weight / 127 * limit).toFixed(2)} nats`;
+
 /** Describe up to three words with the largest weights, largest first. */
-function strongest(words, weights) {
+function strongest(words, weights, shown = percent) {
   const shares = words.map((word, place) => [word, weights[place]]);
-  shares.sort(([, one], [, other]) => other - one);
-  const largest = shares.filter(([, weight]) => weight > 12).slice(0, 3);
-  return largest.map(([word, weight]) => `${word} ${percent(weight)}`).join(", ");
+  shares.sort(([, one], [, other]) => Math.abs(other) - Math.abs(one));
+  const largest = shares.filter(([, weight]) => Math.abs(weight) > 12).slice(0, 3);
+  return largest.map(([word, weight]) => `${word} ${shown(weight)}`).join(", ");
 }
 
-/** A heatmap. It calls `onPoint` with the row and column that the user points at. */
+// Colors of signed maps, as in the figures of `seq2seq align`: red and blue of ColorBrewer's RdBu.
+const NEGATIVE = "178 24 43", POSITIVE = "33 102 172";
+
+/** Return what follows the name of a run in the caption: the map, or the method if it is given. */
+const kindOf = (map, method) =>
+  map !== "source" ? `, ${MAPS[map]}` : method === undefined ? "" : `, ${method}`;
+
+/**
+ * A heatmap. It calls `onPoint` with the row and column that the user points at. With a `limit` the
+ * values are signed, from -127 to 127 for -limit to limit.
+ */
 class Heatmap {
-  constructor(name, map, { source, target, weights, border }, onPoint) {
-    Object.assign(this, { map, source, target, weights, onPoint, row: null, column: null });
-    const kind = map === "source" ? "" : `, ${MAPS[map]}`;
+  constructor(name, map, { source, target, weights, border, limit = null, method }, onPoint) {
+    Object.assign(this, { map, source, target, weights, limit, onPoint, row: null, column: null });
+    const kind = kindOf(map, method);
     const word = (className, text) => element("span", { class: className, dir: "auto" }, text);
     this.columns = source.map((text) => word("source", text));
     this.rows = target.map((text) => word("target", text));
@@ -93,12 +111,18 @@ class Heatmap {
     });
     const context = drawn.getContext("2d");
     this.weights.forEach((weight, place) => {
-      context.fillStyle = `rgb(0 40 90 / ${weight / 255})`;
+      context.fillStyle = this.color(weight);
       const [x, y] = [place % columns, Math.floor(place / columns)];
       context.fillRect(x * size, y * size, size - gap, size - gap);
     });
     drawn.style.gridArea = "2 / 2 / -1 / -1";
     return drawn;
+  }
+
+  /** Return the color of a value: its sign is the hue, its size the opacity. */
+  color(weight) {
+    if (this.limit === null) return `rgb(0 40 90 / ${weight / 255})`;
+    return `rgb(${weight < 0 ? NEGATIVE : POSITIVE} / ${Math.abs(weight) / 127})`;
   }
 
   at(row, column) {
@@ -151,6 +175,7 @@ class Heatmap {
   /** Describe the highlighted row, column or cell. */
   describe(row, column) {
     if (row === null && column === null) return "";
+    if (this.limit !== null) return this.describeSigned(row, column);
     if (column === null) {
       const words = strongest(this.source, this.weightsOf(row));
       return `${this.target[row]} attends to ${words}`;
@@ -164,11 +189,25 @@ class Heatmap {
     const share = percent(this.at(row, column));
     return `${this.target[row]} attends to ${this.source[column]}: ${share}`;
   }
+
+  describeSigned(row, column) {
+    const shown = (weight) => nats(weight, this.limit);
+    if (column === null) {
+      const words = strongest(this.source, this.weightsOf(row), shown);
+      return words ? `${this.target[row]}: ${words}` : `No word changes ${this.target[row]}`;
+    }
+    if (row === null) {
+      const values = this.target.map((_, place) => this.at(place, column));
+      const words = strongest(this.target, values, shown);
+      return `${this.source[column]} changes ${words || "no word"}`;
+    }
+    return `${this.target[row]} with ${this.source[column]}: ${shown(this.at(row, column))}`;
+  }
 }
 
 /** Describe a map that is not in the page because it is too large. */
-function leftOut(name, map, { source, target }) {
-  const kind = map === "source" ? "" : `, ${MAPS[map]}`;
+function leftOut(name, map, { source, target, method }) {
+  const kind = kindOf(map, method);
   const [rows, columns] = [target, source].map((words) => words.length.toLocaleString("en"));
   const text = `This map of ${rows} × ${columns} words is too large for this page: draw it with `
     + "seq2seq align.";

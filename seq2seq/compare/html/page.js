@@ -35,6 +35,11 @@ function start() {
   );
   $("#provenance .notes").replaceChildren(...report.notes.map((note) => element("li", {}, note)));
 
+  if (report.invented) {
+    $("#about-invented").replaceChildren(
+      element("span", { class: "numbered invented" }, "?"), ` ${report.invented}`);
+  }
+
   const { dataset } = document.documentElement;
   const setDark = (dark) => {
     dataset.theme = dark ? "dark" : "light";

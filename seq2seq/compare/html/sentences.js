@@ -14,6 +14,7 @@ class Sentences {
   constructor(test) {
     Object.assign(this, report.tests[test]);
     this.attention = new Attention(test);
+    this.numbers = new Scores(test);
     this.words = this.source.map((text) => pieces(text).filter(isWord).length);
     this.scores = choices.map(({ runs }) => this.source.map((_, line) =>
       runs.reduce((sum, run) => sum + this.outputs[run].score[line], 0) / runs.length));
@@ -133,17 +134,19 @@ class Sentences {
     $("#sentence h3").textContent = `Line ${line + 1}`;
     const against = field("against").value;
     const base = against === "" ? this.reference[line] : this.outputs[against].text[line];
-    const entry = (label, text, lang) => {
+    this.shown = new Map(); // run -> the element of its output, and its content
+    const entry = (label, text, lang, run) => {
       const shown = element("dd", { dir: "auto", lang }, ...text);
+      if (run !== undefined) this.shown.set(run, { box: shown, text });
       if (!shown.textContent.trim()) shown.append(element("i", {}, "empty"));
       return [element("dt", {}, ...label), shown];
     };
-    const outputs = report.runs.flatMap(({ name }) => {
+    const outputs = report.runs.flatMap(({ name }, run) => {
       const text = this.outputs[name].text[line];
       const score = this.outputs[name].score[line].toFixed(1);
       const chrf = element("span", { class: "score", title: "sentence chrF" }, score);
-      const shown = name === against || !text ? [text] : marked(text, base);
-      return entry([named(name), chrf], shown, report.target);
+      const shown = name === against || !text ? pieces(text) : marked(text, base);
+      return entry([named(name), chrf], shown, report.target, run);
     });
     $("#texts").replaceChildren(
       ...entry(["Source"], [this.source[line]], report.source),
@@ -151,6 +154,26 @@ class Sentences {
       ...outputs,
     );
     this.drawAttention();
+    this.drawNumbers();
+  }
+
+  /** Put numbers under the words of the outputs, unless another line has been selected. */
+  async drawNumbers() {
+    const line = this.chosen;
+    const kind = field("beneath").value;
+    const runs = kind === "" ? [] : Object.keys(this.scored).map(Number);
+    const found = await Promise.all(runs.map((run) => this.numbers.of(run, line)));
+    if (line !== this.chosen || this !== sentences || kind !== field("beneath").value) return;
+    for (const [index, run] of runs.entries()) {
+      const { box, text } = this.shown.get(run);
+      if (found[index].words.length) {
+        box.replaceChildren(...numbered(text, found[index], found[index][kind]));
+      }
+    }
+    $("#numbers").hidden = $("#about-numbers").hidden = !runs.length;
+    $("#numbers .tables").replaceChildren(
+      ...runs.map((run, index) => numberTable(report.runs[run].name, found[index])),
+    );
   }
 
   /** Draw the selected heatmaps, unless another line has been selected in the meantime. */
@@ -162,10 +185,23 @@ class Sentences {
     const shown = checked("shown").flatMap((run) => maps
       .filter((map) => map === "source" || this.maps[run]?.includes(map))
       .map((map) => [run, map]));
-    const entries = await Promise.all(shown.map(async ([run, map]) =>
-      [report.runs[run].name, map, await this.attention.of(run, line, map)]));
+    const entries = await Promise.all(shown.map(async ([run, map]) => {
+      const found = await this.attention.of(run, line, map, this.methodOf(run));
+      if (found && run in this.methods) found.method = this.methodOf(run);
+      return [report.runs[run].name, map, found];
+    }));
     if (line !== this.chosen || this !== sentences) return;
-    drawHeatmaps(entries.filter(([, , { source }]) => source.length));
+    const dropped = entries.some(([, , found]) => found === null);
+    $("#dropped").hidden = !dropped;
+    const drawn = entries.filter(([, , found]) => found?.source.length);
+    $("#about-signs").hidden = !drawn.some(([, , { limit }]) => limit !== undefined && limit !== null);
+    drawHeatmaps(drawn);
+  }
+
+  /** Return the selected method if a run has it, else its first. */
+  methodOf(run) {
+    const own = this.methods[run] ?? ["attention"];
+    return own.includes(field("method").value) ? field("method").value : own[0];
   }
 }
 
@@ -176,17 +212,33 @@ function options(id, entries) {
   field(id).replaceChildren(...elements);
 }
 
+/** Replace the options of a choice; what is selected stays selected if it is left. */
+function choose(id, entries) {
+  const { value } = field(id);
+  options(id, entries);
+  field(id).value = entries.some(([one]) => one === value) ? value : entries[0]?.[0] ?? "";
+}
+
 /** Show the sentences of a test set. */
 function drawSentences(test) {
-  const { attention: kept, maps, methods } = report.tests[test];
+  const { attention: kept, maps, methods, scored } = report.tests[test];
   const first = report.systems.map((system) => report.runs.findIndex(
     (run, index) => run.system === system.name && kept.includes(index)));
   $("#shown").replaceChildren($("#shown legend"), ...kept.map((run) => {
     const box = element("input", { type: "checkbox", value: run });
     box.checked = first.includes(run);
     return element("label", {}, box, named(report.runs[run].name),
-      run in methods ? ` (${methods[run]})` : "");
+      run in methods ? ` (${methods[run].join(", ")})` : "");
   }));
+  const allMethods = [...new Set(kept.flatMap((run) => methods[run] ?? ["attention"]))];
+  choose("method", allMethods.map((name) => [name, name]));
+  $("#choose-method").hidden = allMethods.length < 2;
+  const shares = Object.values(scored).some((known) => known);
+  choose("beneath", [
+    ["", "nothing"], ["probability", "probability, %"],
+    ...(shares ? [["share", "share of the source, %"]] : []),
+  ]);
+  $("#choose-beneath").hidden = !Object.keys(scored).length;
   $("#maps").hidden = $("#about-maps").hidden = !Object.keys(maps).length;
   const missing = (what, runs) => {
     const names = report.runs.filter((_, run) => runs.includes(run)).map((run) => run.name);
@@ -211,7 +263,8 @@ function startSentences() {
     field(id).addEventListener("input", () => sentences.filter());
   }
   field("against").addEventListener("input", () => sentences.show());
-  for (const id of ["shown", "maps"]) {
+  field("beneath").addEventListener("input", () => sentences.show());
+  for (const id of ["shown", "maps", "method"]) {
     field(id).addEventListener("input", () => sentences.drawAttention());
   }
   $("#list").addEventListener("scroll", () => sentences.draw());

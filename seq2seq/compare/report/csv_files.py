@@ -6,8 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from seq2seq.compare.calibration import calibrations
 from seq2seq.compare.comparison import Comparison
 from seq2seq.compare.quality import Pair
+from seq2seq.compare.report.probability_tables import calibration_columns, share_columns
 from seq2seq.compare.report.tables import ALIGNMENT, SINGLE, columns_of, configuration, provenance
 from seq2seq.compare.sentences import largest_differences, shown_pairs
 from seq2seq.compare.systems import System
@@ -28,6 +30,10 @@ def write(comparison: Comparison, out: Path) -> Path:
         "axes": (
             ["test", "axis", "place", "lines", "system", "mean", "deviation", "low", "high"],
             axes(comparison),
+        ),
+        "calibration": (
+            ["test", "run", "tokens_of", "to", "tokens", "confidence", "accuracy"],
+            calibration(comparison),
         ),
         "measures": (("test", "system", "measure", "mean", "deviation"), measures(comparison)),
         "ngrams": (
@@ -97,12 +103,23 @@ def axes(comparison: Comparison) -> Rows:
                     yield test.name, axis.key, place, lines, name, *spread, point.low, point.high
 
 
+def calibration(comparison: Comparison) -> Rows:
+    """Yield the bins of the calibration of every run, on each kind of tokens."""
+    for test in comparison.tests:
+        for run in comparison.runs:
+            for kind, found in calibrations(run, test.name).items():
+                for one in found.bins:
+                    yield test.name, run.name, kind, *asdict(one).values()
+
+
 def measures(comparison: Comparison) -> Rows:
-    """Yield exact match, agreement, pronouns, perplexity, alignment and cost, as far as known."""
+    """Yield the measures of the tables other than quality, as far as known, and the cost."""
     for test in comparison.tests:
         columns = columns_of(comparison, test, SINGLE | ALIGNMENT)
+        more = calibration_columns(comparison, test) | share_columns(comparison, test)
         for place, system in enumerate(comparison.systems):
             known = {name: column[place] for name, column in columns.items()}
+            known |= {name: column[place] for name, column in more.items()}
             known |= vars(test.costs[system.name])
             for name, spread in known.items():
                 if spread is not None:

@@ -1,9 +1,28 @@
 """Format numbers for tables in few characters; a missing value is "-"."""
 
+from dataclasses import dataclass
+
 from seq2seq.compare.systems import Spread, number
 from seq2seq.text.characters import printable
 
 DASH = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text cells; the first column names the row, the others are numbers.
+
+    Attributes:
+        title: title of the table.
+        head: column heads.
+        rows: rows of one cell per column.
+        note: explanation of the column heads; None if they need none.
+    """
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    note: str | None = None
 
 
 def text(value: object) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.report import tables
-from seq2seq.compare.report.formats import figures
-from seq2seq.compare.report.tables import Table
+from seq2seq.compare.report.formats import Table, figures
 from seq2seq.compare.sentences import largest_differences, shown_pairs
 from seq2seq.compare.significance import RESAMPLES, TRIALS, signature
 from seq2seq.compare.systems import System

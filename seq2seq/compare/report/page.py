@@ -1,15 +1,21 @@
 """Convert a comparison to the JSON data that the interactive page is drawn from."""
 
 from collections.abc import Iterator
+from math import exp
 from typing import Any
 
 from seq2seq.compare.axes import Axis, curves_of
+from seq2seq.compare.calibration import ideal
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.quality import NAMES, Pair
 from seq2seq.compare.report import tables
-from seq2seq.compare.report.tables import Table
+from seq2seq.compare.report.formats import Table
+from seq2seq.compare.report.pictures import PROBABILITY, RIGHT
 from seq2seq.compare.runs import Run
+from seq2seq.compare.source_share import INVENTED
 from seq2seq.compare.verdict import verdict
+from seq2seq.scoring.calibration import KINDS
+from seq2seq.text.word_scores import WordScores
 
 ATTENTION = "attention.safetensors"  # written by `evaluate` next to the translations
 
@@ -41,6 +47,7 @@ def page(comparison: Comparison) -> dict[str, Any]:
         },
         "provenance": cells(tables.provenance(comparison)),
         "notes": comparison.notes,
+        "invented": INVENTED,
     }
 
 
@@ -66,7 +73,11 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             )
             if pairs
         ],
-        "curves": [*map(curve, test.axes), *validation_curves(comparison)],
+        "curves": [
+            *map(curve, test.axes),
+            *reliability_curves(test),
+            *validation_curves(comparison),
+        ],
         "source": test.sources,
         "reference": test.references,
         "outputs": {
@@ -77,7 +88,20 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             for run in comparison.runs
         },
         "attention": {run.name: attention(run, test.name) for run in comparison.runs},
+        "probabilities": {name: list(map(word_entry, of)) for name, of in test.words.items()},
     }
+
+
+def word_entry(scores: WordScores) -> list[Any]:
+    """Return the words of one translation, their probabilities and shares of the source in percent.
+
+    The last item has the places of words that may be invented. The shares are None if they were not
+    computed, and the share of a word is None if it is undefined.
+    """
+    probabilities = [round(100 * exp(value)) for value in scores.log_p.tolist()]
+    shares = [one if one is None else round(100 * one) for one in scores.shares]
+    invented = [place for place, one in enumerate(scores.invented) if one]
+    return [scores.words, probabilities, None if scores.hidden is None else shares, invented]
 
 
 def summaries(comparison: Comparison, test: TestSet) -> Iterator[Table]:
@@ -129,6 +153,32 @@ def curve(axis: Axis) -> dict[str, Any]:
             for name, of in values.items()
         ],
     }
+
+
+def reliability_curves(test: TestSet) -> Iterator[dict[str, Any]]:
+    """Yield the share of right tokens by their probability, for each kind of tokens."""
+    for kind, of_systems in test.reliability.items():
+        if not any(of_systems.values()):
+            continue
+        series = [
+            {
+                "name": name,
+                "system": name,
+                "x": list(of),
+                "y": list(of.values()),
+                "low": None,
+                "high": None,
+            }
+            for name, of in of_systems.items()
+        ]
+        yield {
+            "title": f"Reliability: right tokens by their probability, {KINDS[kind]}",
+            "x": PROBABILITY,
+            "y": RIGHT,
+            "categories": True,
+            "ideal": {"x": list(ideal()), "y": list(ideal().values())},
+            "series": series,
+        }
 
 
 def validation_curves(comparison: Comparison) -> Iterator[dict[str, Any]]:

@@ -3,14 +3,17 @@
 from pathlib import Path
 
 from seq2seq.compare.axes import curves_of
+from seq2seq.compare.calibration import ideal
 from seq2seq.compare.comparison import Comparison
 from seq2seq.plots import curves
+from seq2seq.scoring.calibration import KINDS
 
 ENDINGS = (".png", ".svg")
+PROBABILITY, RIGHT = "probability of the token, %", "right tokens, %"
 
 
 def draw(comparison: Comparison, out: Path) -> list[Path]:
-    """Draw learning curves and every axis with two points or more; return the paths."""
+    """Draw learning curves, reliability, and every axis with two points or more; return paths."""
     drawn = []
     for test in comparison.tests:
         for axis in test.axes:
@@ -21,6 +24,15 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
                 path = out / f"{axis.key}-{test.name}{ending}"
                 top = 100.0 if axis.y.endswith("%") else None
                 curves.curves(points, path, x=axis.x, y=axis.y, top=top, bands=bands)
+                drawn.append(path)
+        for kind, of_systems in test.reliability.items():
+            if not any(of_systems.values()):
+                continue
+            for ending in ENDINGS:
+                path = out / f"reliability_{kind}-{test.name}{ending}"
+                curves.curves(
+                    of_systems, path, x=PROBABILITY, y=f"{RIGHT}, {KINDS[kind]}", ideal=ideal()
+                )
                 drawn.append(path)
     if comparison.validation_curves:
         lines = [(one.system, one.minutes, one.bleu) for one in comparison.validation_curves]

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from seq2seq.compare.calibration import calibrations
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.runs import Run
 from seq2seq.compare.sentences import largest_differences, shown_pairs
@@ -108,6 +109,19 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             }
             for run in comparison.runs
             if section(run.scores[test.name], "alignment")
+        },
+        "calibration": {
+            run.name: {kind: asdict(one) for kind, one in calibrations(run, test.name).items()}
+            for run in comparison.runs
+            if calibrations(run, test.name)
+        },
+        "source_share": {
+            run.name: {
+                key: number(section(run.scores[test.name], "source_share").get(key))
+                for key in ("score", "words", "invented")
+            }
+            for run in comparison.runs
+            if section(run.scores[test.name], "source_share")
         },
         "sentences": [
             {

@@ -1,13 +1,13 @@
 """The tables of a comparison as text cells, shared by all report formats."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.cost import reading_rule
 from seq2seq.compare.ngrams import NgramCounts
 from seq2seq.compare.quality import NAMES
-from seq2seq.compare.report.formats import DASH, count, figures, interval, short
+from seq2seq.compare.report import probability_tables
+from seq2seq.compare.report.formats import DASH, Table, count, figures, interval, short
 from seq2seq.compare.sentences import shown_pairs
 from seq2seq.compare.systems import Spread, System, spread
 from seq2seq.compare.verdict import decimals
@@ -17,23 +17,6 @@ from seq2seq.text.characters import printable
 UP, DOWN = "\N{BLACK UP-POINTING TRIANGLE}", "\N{BLACK DOWN-POINTING TRIANGLE}"
 
 MANY = 9  # with more systems, the terminal's matrix leaves out the differences
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of text cells; the first column names the row, the others are numbers.
-
-    Attributes:
-        title: title of the table.
-        head: column heads.
-        rows: rows of one cell per column.
-        note: explanation of the column heads; None if they need none.
-    """
-
-    title: str
-    head: list[str]
-    rows: list[list[str]]
-    note: str | None = None
 
 
 def title(comparison: Comparison, test: TestSet) -> str:
@@ -162,7 +145,8 @@ def columns_of(
 
 def optional(comparison: Comparison, test: TestSet) -> Iterator[Table]:
     """Yield the tables of the measures that only some runs have, in order."""
-    for build in (further, alignment, cost):
+    probabilities = (probability_tables.calibration, probability_tables.source_share)
+    for build in (further, *probabilities, alignment, cost):
         if table := build(comparison, test):
             yield table
 

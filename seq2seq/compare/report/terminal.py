@@ -7,7 +7,7 @@ from rich.text import Text
 
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.report import tables
-from seq2seq.compare.report.tables import Table
+from seq2seq.compare.report.formats import Table
 from seq2seq.compare.significance import RESAMPLES, signature
 from seq2seq.compare.verdict import verdict
 from seq2seq.system.terminal_table import TableView
