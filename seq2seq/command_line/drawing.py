@@ -21,6 +21,7 @@ from seq2seq.command_line.options import (
     RunArgument,
     ShiftOption,
     SourceOption,
+    SourceShareOption,
     TargetOption,
     TestOption,
 )
@@ -51,6 +52,7 @@ def align(
     head: HeadOption = None,
     shift: ShiftOption = None,
     name: MapOption = "source",
+    source_share: SourceShareOption = False,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -68,6 +70,8 @@ def align(
             "extracted from attention to the source"
         )
     refuse_map(name, method, hide)
+    if name != "source" and source_share:
+        raise typer.BadParameter(f"--source-share has no effect with --map {name}")
     print_written(
         *align(
             run,
@@ -83,6 +87,7 @@ def align(
                 {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide},
             ),
             name=name,
+            source_share=source_share,
             out=out,
             device=device,
         )

@@ -14,6 +14,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Alignment, Explained, explain
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.maps import MapName, attention_in, word_map
+from seq2seq.interpret.token_scores import HIDE, score_translations
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
@@ -89,6 +90,7 @@ def align(
     beam: int | None = None,
     rule: Rule | None = None,
     name: MapName = "source",
+    source_share: bool = False,
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Path]:
@@ -105,6 +107,7 @@ def align(
         rule: the extraction rule; that of the run, or the default, if None.
         name: the map to draw. If it is not that of the source, the rule must be of the method
             attention, and None is the default rule.
+        source_share: also show how much of each target word the source explains.
         out: the figure, .png, .svg or .pdf; for several sentences their names are appended.
         device: the device to translate on.
 
@@ -139,6 +142,8 @@ def align(
         matrix = picture.with_suffix(".json")
         translation = sentence.translated(translator, rule, name)
         panel, record = drawn(translator, sentence, translation, rule, name)
+        if source_share:
+            panel, record = with_shares(translator, translation, sentence.gold, panel, record)
         heatmaps.draw_side_by_side([panel], picture)
         write_json(matrix, {"run": run.name, **record})
         written += [picture, matrix]
@@ -199,6 +204,29 @@ def drawn(
         "log_probability": translation.log_probability,
     }
     return panel, record
+
+
+def with_shares(
+    translator: Translator,
+    translation: Translation,
+    gold: Gold | None,
+    panel: Panel,
+    record: dict[str, Any],
+) -> tuple[Panel, dict[str, Any]]:
+    """Add to a heatmap and its values how much of each target word the source explains."""
+    pair = (translation.source, translation.text)
+    tokens = None if gold is None else [gold.target]
+    (scored,) = score_translations(translator, [pair], source_share=True, tokens=tokens, end=True)
+    words, count = scored.words, len(panel.target)  # with a rule with `shift`, without `</s>`
+    assert words.hidden is not None
+    shares = words.shares[:count]
+    added = {
+        "hide": HIDE,
+        "share": shares,
+        "log_p": words.log_p[:count].tolist(),
+        "hidden_log_p": words.hidden[:count].tolist(),
+    }
+    return panel._replace(shares=shares), {**record, "source_share": added}
 
 
 def labelled(key: str, rule: Rule, name: MapName) -> str:

@@ -104,11 +104,10 @@ def rules_of(
         return [changed(own, method=method, hide=hide)]
     if method is not None:
         raise UserError("--method and --methods exclude each other: --methods has all methods")
-    if hide is not None and "occlusion" not in methods:
+    hiding = {name for name in methods if name.partition(":")[0] == "occlusion"}
+    if hide is not None and not hiding:
         raise UserError(f"--hide {hide} has no effect without occlusion in --methods")
-    return [
-        changed(own, method=name, hide=hide if name == "occlusion" else None) for name in methods
-    ]
+    return [changed(own, method=name, hide=hide if name in hiding else None) for name in methods]
 
 
 def check_rule(translator: Translator, rule: Rule, *, named: bool) -> None:

@@ -97,6 +97,7 @@ def score_translations(
     *,
     source_share: bool,
     hide: Hide = HIDE,
+    tokens: Sequence[Sequence[str]] | None = None,
     end: bool = False,
 ) -> Iterator[Scored]:
     """Yield the scores of the tokens and words of translations.
@@ -108,6 +109,7 @@ def score_translations(
         texts: sources and their translations.
         source_share: also compute the log-probabilities without the source.
         hide: how the source is hidden.
+        tokens: the words of each translation; its texts between spaces if None.
         end: count `</s>` as a word.
     """
     for first in range(0, len(texts), TOGETHER):
@@ -119,16 +121,20 @@ def score_translations(
                 strict=True,
             )
         )
-        tokens = token_scores(translator, ids)
+        scores = token_scores(translator, ids)
         hidden = without_source(translator, ids, hide) if source_share else [None] * len(ids)
-        for pair, text, one, without in zip(ids, some, tokens, hidden, strict=True):
-            pieces = [*translator.tokenizers.target.surfaces(text[1]), END]
-            found = words_of(pieces, one.log_p, without, end=end)
+        given = [None] * len(ids) if tokens is None else tokens[first : first + TOGETHER]
+        for pair, text, one, without, own in zip(ids, some, scores, hidden, given, strict=True):
+            target = translator.tokenizers.target
+            pieces = [*target.surfaces(text[1]), END]
+            cut = words(pieces) if own is None else target.normalize(own)
+            found = words_of(pieces, cut, one.log_p, without, end=end)
             yield Scored(pair, one, found)
 
 
 def words_of(
     pieces: Sequence[str],
+    texts: Sequence[str],
     log_p: Float[ndarray, " tgt"],
     hidden: Float[ndarray, " tgt"] | None,
     *,
@@ -138,11 +144,11 @@ def words_of(
 
     Args:
         pieces: the pieces of the target, `</s>` last.
+        texts: the words, normalized like the pieces. A piece in two words is divided between them.
         log_p: the log-probability of each piece.
         hidden: the same without the source.
         end: count `</s>` as a word.
     """
-    texts = words(pieces)
     table = shares(pieces, texts)
     count = len(texts) + 1 if end else len(texts)
     sums = [None if one is None else (table.T @ one)[:count] for one in (log_p, hidden)]

@@ -13,6 +13,7 @@ from seq2seq.plots.figure import paper
 # The color-blind safe palette of Okabe and Ito; markers distinguish the lines in grayscale.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX*"
+CROWDED = 48  # characters of all labels of the x axis
 IDEAL = {"color": "0.5", "linestyle": "--", "linewidth": 1.2}
 
 
@@ -48,7 +49,8 @@ def curves(
             if band := bands.get(name):
                 low, high = zip(*(band[category] for category in values), strict=True)
                 axes.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0)
-        axes.set_xticks(range(len(categories)), categories)
+        crowded = sum(map(len, categories)) > CROWDED
+        axes.set_xticks(range(len(categories)), categories, fontsize=7 if crowded else None)
         if top:
             axes.set_ylim(0, top * 1.02)
 

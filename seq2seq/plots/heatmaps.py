@@ -17,6 +17,7 @@ from numpy import ndarray
 from seq2seq.alignment.gold import Links
 from seq2seq.errors import UserError
 from seq2seq.plots.figure import LARGEST, SLOT, paper, spacing, word_label, wrapped
+from seq2seq.plots.shares import ROOM, SPACE, WIDTH, draw_shares
 
 CELL = 0.3  # size of a cell in inches
 MOST = 2500  # maximum number of words per side
@@ -51,6 +52,8 @@ class Panel(NamedTuple):
         columns: the title of the columns; two titles if there is a border.
         border: the number of columns before a vertical line.
         signed: draw negative values in red and positive ones in blue; zero is white.
+        shares: how much of each target word the source explains, drawn in a column on the right of
+            heatmaps side by side; None if it is not known.
     """
 
     source: Sequence[str]
@@ -63,6 +66,7 @@ class Panel(NamedTuple):
     columns: tuple[str, ...] = ()
     border: int | None = None
     signed: bool = False
+    shares: Sequence[float | None] | None = None
 
     @property
     def largest(self) -> float:
@@ -117,7 +121,11 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
         talls = [cell * len(panel.target) for panel in panels]
         above = max(longest(figure, panel.source[::every]) for panel in panels) + 0.15
         slots = [
-            max(margin + wide, SLOT if panel.title else 0.0, margin + panel.room(cell))
+            max(
+                margin + wide + (0.0 if panel.shares is None else ROOM),
+                SLOT if panel.title else 0.0,
+                margin + panel.room(cell),
+            )
             for margin, wide, panel in zip(margins, wides, panels, strict=True)
         ]
         width, height = sum(slots) + GAP * (len(panels) - 1), max(talls) + above
@@ -135,6 +143,10 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
             draw(axes, panel, limit)
             label(axes, panel, across=True, down=True, every=every)
             axes.set_ylabel(panel.rows, **TITLES)
+            if panel.shares is not None:
+                side = (x + margin + wide + SPACE) / width
+                box = (side, bottom, WIDTH / width, tall / height)
+                draw_shares(figure, box, panel.shares, numbers=every == 1)
             for start, title in zip(panel.starts, panel.columns, strict=False):
                 place = (start - 0.5, len(panel.target) - 0.5)
                 below = (0.0, -3.0)

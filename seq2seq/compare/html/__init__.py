@@ -21,12 +21,15 @@ from seq2seq.compare.html.packing import CHUNK, chunks_of, fitting, pack, too_la
 from seq2seq.system.files import replacing
 
 SCRIPTS = (
+    "elements.js",
+    "theme.js",
     "dom.js",
     "tables.js",
     "curves.js",
     "words.js",
     "numbers.js",
     "heatmap.js",
+    "attention.js",
     "sentences.js",
     "page.js",
 )
@@ -71,7 +74,7 @@ def write(data: dict[str, Any], path: Path) -> None:
                 tests[t]["scored"] |= {r: any(shares for _, _, shares, _ in scored)}
     report = _data("report", {**data, "tests": tests, "chunk": CHUNK})
     plotly = _plotly()
-    style, script = _text("page.css"), "\n".join(['"use strict";', *map(_text, SCRIPTS)])
+    style, script = part("page.css"), "\n".join(['"use strict";', *map(part, SCRIPTS)])
     parts = {
         "policy": _policy([script, plotly], [style, "", *_styles(plotly)]),
         "style": style,
@@ -79,7 +82,7 @@ def write(data: dict[str, Any], path: Path) -> None:
         "script": script,
     }
     # A single pass, so that placeholders inside inserted data are not replaced.
-    page = re.sub(r"{{(\w+)}}", lambda match: parts[match[1]], _text("page.html"))
+    page = re.sub(r"{{(\w+)}}", lambda match: parts[match[1]], part("page.html"))
     with replacing(path, "wb") as file:
         file.write(page.encode(errors="backslashreplace"))  # escapes lone surrogates as JSON does
 
@@ -122,6 +125,6 @@ def _policy(scripts: list[str], styles: list[str]) -> str:
     )
 
 
-def _text(name: str) -> str:
+def part(name: str) -> str:
     """Read a file in the folder of this module."""
     return (Path(__file__).parent / name).read_text("utf-8")

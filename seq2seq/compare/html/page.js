@@ -39,17 +39,7 @@ function start() {
     $("#about-invented").replaceChildren(
       element("span", { class: "numbered invented" }, "?"), ` ${report.invented}`);
   }
-
-  const { dataset } = document.documentElement;
-  const setDark = (dark) => {
-    dataset.theme = dark ? "dark" : "light";
-    $("#theme").setAttribute("aria-pressed", dark);
-  };
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  setDark(system.matches);
-  system.addEventListener("change", () => setDark(system.matches));
-  $("#theme").addEventListener("click", () => setDark(dataset.theme === "light"));
-
+  startTheme();
   startSentences();
   if (report.tests.length) drawTest(0);
 }
