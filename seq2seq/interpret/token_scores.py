@@ -129,6 +129,8 @@ def score_translations(
             pieces = [*target.surfaces(text[1]), END]
             cut = words(pieces) if own is None else target.normalize(own)
             found = words_of(pieces, cut, one.log_p, without, end=end)
+            if own is not None:  # as given, not as normalized
+                found = found._replace(words=[*own, END][: len(found.words)])
             yield Scored(pair, one, found)
 
 

@@ -72,26 +72,27 @@ def summary(
 def paired(output: Tokens, reference: Tokens) -> Bool[ndarray, " output"]:
     """Return which tokens of an output are paired with an equal token of the reference.
 
-    The pairs are those of an alignment with the fewest insertions, deletions and substitutions;
-    where several have as few, the one that pairs tokens as late as possible.
+    The pairs are those of an alignment with the fewest insertions, deletions and substitutions,
+    and of several such alignments, of one with the most pairs.
     """
     ours, theirs = np.asarray(output, dtype=np.int64), np.asarray(reference, dtype=np.int64)
-    places = np.arange(len(theirs) + 1)
+    edit = len(ours) + 1  # more than all pairs together, which cost -1 each
+    empty = edit * np.arange(len(theirs) + 1)  # cost of leaving out the first tokens
     table = np.empty((len(ours) + 1, len(theirs) + 1), dtype=np.int64)
-    table[0] = places
+    table[0] = empty
     for row, token in enumerate(ours, 1):
         before = table[row - 1]
-        best = before + 1  # the token is an insertion
-        best[1:] = np.minimum(best[1:], before[:-1] + (theirs != token))
-        table[row] = np.minimum.accumulate(best - places) + places  # missing tokens
+        best = before + edit  # the token is an insertion
+        best[1:] = np.minimum(best[1:], before[:-1] + np.where(theirs == token, -1, edit))
+        table[row] = np.minimum.accumulate(best - empty) + empty
     found = np.zeros(len(ours), dtype=bool)
     row, column = len(ours), len(theirs)
     while row and column:
         equal = ours[row - 1] == theirs[column - 1]
-        if table[row, column] == table[row - 1, column - 1] + (not equal):
+        if table[row, column] == table[row - 1, column - 1] + (-1 if equal else edit):
             row, column = row - 1, column - 1
             found[row] = equal
-        elif table[row, column] == table[row - 1, column] + 1:
+        elif table[row, column] == table[row - 1, column] + edit:
             row -= 1
         else:
             column -= 1
