@@ -6,13 +6,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from rich.console import Console
 
 from seq2seq.compare import Comparison
 from seq2seq.compare.report import terminal
+from seq2seq.runs import word_scores
 from seq2seq.scoring import metrics
+from seq2seq.scoring.calibration import SIGNATURE, calibration
+from seq2seq.scoring.source_share import summarize
 from seq2seq.system.files import write_json, write_lines
+from seq2seq.text.word_scores import WordScores
 
 SOURCES = [f"dog {n} runs over the green meadow {n % 5} ." for n in range(24)]
 REFERENCES = [f"der Hund {n} läuft über die grüne Wiese {n % 5} ." for n in range(24)]
@@ -94,3 +99,33 @@ def shown(comparison: Comparison, width: int = 80) -> str:
     file = io.StringIO()
     Console(file=file, width=width).print(terminal.render(comparison))
     return file.getvalue()
+
+
+def add_probabilities(run: Path, *, share: float = 0.75, hidden: bool = True) -> list[WordScores]:
+    """Add calibration, scores of words and their shares of the source to a run, on TEST.
+
+    The source explains `share` of every word but the first, of which it explains nothing.
+    """
+    folder = run / "hyps" / TEST
+    sources, hypotheses = (
+        (folder / f"{name}.txt").read_text("utf-8").splitlines()
+        for name in ("source", "hypothesis")
+    )
+    lines = []
+    for line in hypotheses:
+        without = np.full(len(line.split()), -4.0)
+        log_p = (1 - share) * without
+        log_p[:1] = -4.0
+        lines.append(WordScores(line.split(), log_p, without if hidden else None))
+    word_scores.write(folder, lines, "unk" if hidden else None)
+    p = np.linspace(0.01, 1, 200)
+    kinds = {
+        "reference": calibration(p, np.arange(200) % 2 == 0),
+        "output": calibration(p, np.arange(200) % 4 == 0),
+    }
+    entry = {"signature": SIGNATURE, "given": "the tokens before", **kinds}
+    edit_json(run / "scores.json", TEST, "calibration", value=entry)
+    if hidden:
+        found = summarize(sources, lines, "unk")
+        edit_json(run / "scores.json", TEST, "source_share", value=found)
+    return lines

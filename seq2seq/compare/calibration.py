@@ -74,10 +74,15 @@ def numbers(row: object, *keys: str) -> list[float]:
     """Return values of a mapping from an untrusted file.
 
     Raises:
-        ValueError: it is not a mapping, or a value is not a finite number.
+        ValueError: it is not a mapping, or a value is not a number in its range.
     """
     values = [number(row.get(key)) if isinstance(row, dict) else None for key in keys]
-    known = [value for value in values if value is not None]
+    most = {"to": 1.0, "tokens": 1e15}  # others are in percent
+    known = [
+        value
+        for key, value in zip(keys, values, strict=True)
+        if value is not None and 0 <= value <= most.get(key, 100 + 1e-6)
+    ]
     if len(known) < len(keys):
         raise ValueError
     return known

@@ -139,12 +139,14 @@ def _of_methods(lines: Sequence[WordAttention], names: Sequence[str]) -> dict[st
     return content
 
 
-def method_in(rule: Mapping[str, Any]) -> str:
+def method_in(rule: Any) -> str:
     """Return the name of the method of a stored rule; "attention" if none is named.
 
     Raises:
-        ValueError: it is not a name.
+        ValueError: it is not a rule, or not a name.
     """
+    if not isinstance(rule, dict):
+        raise ValueError("a rule is not a mapping")
     name = rule.get("method", "attention")
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise ValueError("the method of its rule is not a name")
@@ -290,7 +292,7 @@ def _shapes(line: WordAttention, columns: Columns, shift: bool) -> dict[str, Sto
 
 
 def _with_method(
-    lines: Sequence[WordAttention], first: Mapping[str, Any], rule: Mapping[str, Any], file: Any
+    lines: Sequence[WordAttention], first: Any, rule: Any, file: Any
 ) -> list[WordAttention]:
     """Add the maps of a method to lines that have words.
 
@@ -301,6 +303,7 @@ def _with_method(
         file: the open file.
     """
     name = method_in(rule)
+    method_in(first)  # it is a rule, too
     values = read_bytes(file, f"method.{name}")
     limits = None
     if f"limit.{name}" in file.keys():  # noqa: SIM118 - an open file is no mapping

@@ -1,7 +1,6 @@
 """The file with the log-probabilities of the words of a test set's translations."""
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,6 +110,6 @@ def _values(record: dict[str, Any], key: str, count: int) -> Float[ndarray, " wo
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{key} has a value that is not a number")
-        if not (math.isfinite(value) and value <= 1e-3):  # rounding may make it positive
+        if not LOWEST <= value <= 1e-3:  # rounding may make it positive
             raise ValueError(f"{key} has the value {value}, which is not a log-probability")
     return np.array(values, dtype=np.float64)

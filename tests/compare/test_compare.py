@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, digest, edit_json, make_run, shown
+from made_runs import (
+    BAD,
+    GOOD,
+    REFERENCES,
+    SOURCES,
+    TEST,
+    add_probabilities,
+    digest,
+    edit_json,
+    make_run,
+    shown,
+)
 from markdown_it import MarkdownIt
 from sacrebleu.metrics import BLEU, CHRF, TER
 
@@ -303,6 +314,14 @@ def test_a_run_of_a_newer_version_is_refused(pair: tuple[Path, Path]) -> None:
         ("alignment",),
         ("alignment", "aer"),
         ("alignment", "rule"),
+        ("calibration",),
+        ("calibration", "output"),
+        ("calibration", "output", "score"),
+        ("calibration", "output", "bins"),
+        ("calibration", "given"),
+        ("source_share",),
+        ("source_share", "score"),
+        ("source_share", "words"),
         ("test", "lines"),
         ("model_sha256",),
     ],
@@ -313,6 +332,8 @@ def test_hostile_scores_are_refused_in_a_sentence_or_not_used(
     """Nothing else than a refusal may come of them, and what is written is sound JSON."""
     if keys[0] == "alignment":
         edit_json(pair[0] / "scores.json", TEST, "alignment", value={"aer": 0.1, "rule": {}})
+    if keys[0] in ("calibration", "source_share"):
+        add_probabilities(pair[0])
     edit_json(pair[0] / "scores.json", TEST, *keys, value=value)
     try:
         comparison = compare(pair)

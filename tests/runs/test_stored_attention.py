@@ -20,6 +20,7 @@ from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.interpret.maps import maps_of, word_map
 from seq2seq.runs import stored_attention
 from seq2seq.runs.stored_attention import FILE, MOST, Columns, StoredMap, WordAttention
+from seq2seq.runs.stored_vectors import MethodMap
 from seq2seq.system.files import read_lines_checked, write_json, write_lines
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
@@ -217,6 +218,98 @@ def test_damaged_maps_are_refused_in_one_sentence(tmp_path, changed, columns, re
 def run(request, tmp_path_factory) -> Path:
     run = make_run(tmp_path_factory.mktemp(request.param), request.param)
     return write_test_set(run, [*ENGLISH, ""], [*GERMAN, "leer"])
+
+
+METHOD_LINES = [
+    LINES[0]._replace(
+        methods={
+            "occlusion": MethodMap(
+                ["le", END], np.array([[255, 1, 128], [100, 128, 200]], dtype=np.uint8), 2.5
+            ),
+            "occlusion:form": MethodMap(["le"], np.array([[128, 128, 129]], dtype=np.uint8), 0.0),
+            "vectors": MethodMap(["le", END], LINES[0].weights),
+        }
+    ),
+    LINES[1],
+]
+RULES = [
+    {"method": "occlusion"},
+    {"method": "occlusion:form", "shift": True},
+    {"method": "vectors"},
+]
+
+
+@pytest.fixture
+def several(tmp_path) -> Path:
+    write_lines(tmp_path / "hypothesis.txt", ["le", ""])
+    stored_attention.write(tmp_path, METHOD_LINES, {"layer": 1}, others=RULES)
+    return tmp_path / FILE
+
+
+def test_maps_of_several_methods_are_read(several):
+    found, empty = stored_attention.read(several)
+    assert empty.methods == {}
+    assert list(found.methods) == list(METHOD_LINES[0].methods)
+    for name, one in found.methods.items():
+        other = METHOD_LINES[0].methods[name]
+        assert (one.rows, one.limit) == (other.rows, other.limit)
+        np.testing.assert_array_equal(one.values, other.values)
+    same([found, empty], METHOD_LINES)
+
+
+def test_rows_are_those_of_each_rule(tmp_path):
+    """Where the first rule has no row for `</s>`, another one may have it."""
+    write_lines(tmp_path / "hypothesis.txt", ["le"])
+    own = MethodMap(["le", END], np.array([[255, 0], [0, 255]], dtype=np.uint8))
+    line = WordAttention(
+        ["the", END], ["le"], np.array([[255, 0]], dtype=np.uint8), methods={"vectors": own}
+    )
+    rule = {"layer": 1, "shift": True}
+    stored_attention.write(tmp_path, [line], rule, others=[{"method": "vectors"}])
+    (found,) = stored_attention.read(tmp_path / FILE)
+    assert found.methods["vectors"].rows == ["le", END]
+
+
+def test_an_earlier_version_reads_the_first_method(several):
+    """It reads two vectors and two keys of the metadata, which have not changed."""
+    with safe_open(several, "np") as file:
+        label = json.loads(file.metadata()["seq2seq"])
+        assert label.keys() >= {"rule", "hypothesis_sha256"} and label["format"] == 2
+        assert json.loads(file.get_tensor("words").tobytes())[0][1] == ["le", END]
+        assert file.get_tensor("weights").tolist() == LINES[0].weights.ravel().tolist()
+
+
+VALUES, LIMIT = np.full(6, 128, dtype=np.uint8), np.ones(1, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "label", "reason"),
+    [
+        ({}, {"format": 3}, "has format 3, but this version reads formats up to 2"),
+        ({}, {"format": "2"}, "its format is not a number"),
+        ({}, {"methods": 7}, "not iterable"),
+        ({}, {"methods": [7]}, "a rule is not a mapping"),
+        ({}, {"methods": [{"method": "<b>"}]}, "not a name"),
+        ({}, {"methods": [{"method": "other"}]}, "method.other"),
+        ({"method.occlusion": VALUES[:5]}, {}, "reshape"),
+        ({"method.occlusion": np.full(9, 1, dtype=np.uint8)}, {}, "9 values of the method"),
+        ({"method.occlusion": VALUES.astype(np.int64)}, {}, "not a vector of bytes"),
+        ({"method.vectors": np.full(6, 200, dtype=np.uint8)}, {}, "sums to more than one"),
+        ({"limit.occlusion": np.ones(2, dtype=np.float32)}, {}, "not a vector of 1 numbers"),
+        ({"limit.occlusion": LIMIT.astype(np.float64)}, {}, "not a vector of 1 numbers"),
+        ({"limit.occlusion": LIMIT * np.nan}, {}, "not a positive number"),
+        ({"limit.occlusion": -LIMIT}, {}, "not a positive number"),
+    ],
+)
+def test_damaged_methods_are_refused_in_one_sentence(several, vectors, label, reason):
+    with safe_open(several, "np") as file:
+        content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        stored = json.loads(file.metadata()["seq2seq"])
+    save_file(content | vectors, several, {"seq2seq": json.dumps(stored | label)})
+    with pytest.raises(UserError) as refused:
+        stored_attention.read(several)
+    assert reason in str(refused.value) and "\n" not in str(refused.value)
+    assert "evaluate` again" in str(refused.value)
 
 
 @pytest.mark.parametrize("rule", [Rule(), Rule(layer=1, head=1, shift=True)])

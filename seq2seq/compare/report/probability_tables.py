@@ -12,10 +12,11 @@ from seq2seq.runs.nested import section
 from seq2seq.scoring.calibration import KINDS
 
 CALIBRATION: dict[str, Callable[[Calibrated], float]] = {
-    "ECE %": lambda one: one.score,
-    "p %": lambda one: one.confidence,
-    "right %": lambda one: one.accuracy,
+    "ECE": lambda one: one.score,
+    "p": lambda one: one.confidence,
+    "right": lambda one: one.accuracy,
 }
+SHORT = {"reference": "ref.", "output": "own"}
 GIVEN_OTHERS = "all other tokens"  # of a masked language model
 
 
@@ -30,10 +31,10 @@ def calibration(comparison: Comparison, test: TestSet) -> Table | None:
         for place, system in enumerate(comparison.systems)
     ]
     note = (
-        "ECE: expected calibration error, the mean distance between p, the probability of a token, "
-        "and the share of right tokens, in bins of p; lower is better. References: the most "
-        "probable token, which is right if it is that of the reference. Own output: its tokens, "
-        "which are right if they are paired with the reference with the fewest edits."
+        "In percent. ECE: expected calibration error, the mean distance between p, the probability "
+        "of a token, and the share of right tokens, in bins of p; lower is better. ref.: the most "
+        "probable token given a reference, right if it is the next token of the reference. own: "
+        "the tokens of the output, right if the fewest edits pair them with the reference."
     )
     others = [run.name for run in comparison.runs if given(run, test.name) == GIVEN_OTHERS]
     if others:
@@ -57,8 +58,8 @@ def calibration_columns(comparison: Comparison, test: TestSet) -> dict[str, list
         return spread(system, value)
 
     return {
-        f"{label}: {name}": [of(system, kind, read) for system in comparison.systems]
-        for kind, label in KINDS.items()
+        f"{name} {SHORT[kind]}": [of(system, kind, read) for system in comparison.systems]
+        for kind in KINDS
         for name, read in CALIBRATION.items()
     }
 
@@ -83,7 +84,7 @@ def share_columns(comparison: Comparison, test: TestSet) -> dict[str, list[Sprea
 
     def invented(run: Run) -> float | None:
         count, words = stored(run, "invented"), stored(run, "words")
-        return None if count is None or not words else 100 * count / words
+        return 100 * count / words if count is not None and words and count <= words else None
 
     return {
         "share %": [spread(one, lambda run: stored(run, "score")) for one in comparison.systems],
