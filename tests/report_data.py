@@ -8,6 +8,7 @@ import numpy as np
 
 from seq2seq.runs import stored_attention
 from seq2seq.runs.stored_attention import FILE, Columns, StoredMap, WordAttention
+from seq2seq.runs.stored_vectors import MethodMap
 from seq2seq.system.files import write_lines
 from seq2seq.translation.translation import END
 
@@ -28,10 +29,14 @@ def write_attention(
     outputs: list[str],
     seed: int = 0,
     columns: Columns | None = None,
+    first: str = "attention",
+    others: tuple[str, ...] = (),
 ) -> Path:
     """Write attention as `evaluate` does; the first output word attends to the last source word.
 
-    With `columns`, self-attention is written too: each word attends to the last column.
+    With `columns`, self-attention is written too: each word attends to the last column. With
+    `others`, maps of these methods, too: the first output word is less probable with the first
+    source word, and more with the last.
     """
     rng, lines = np.random.default_rng(seed), []
     write_lines(folder / "hypothesis.txt", outputs)
@@ -43,9 +48,30 @@ def write_attention(
         weights[0, -2:-1] = 204
         empty = WordAttention([], [], np.zeros((0, 0), dtype=np.uint8))
         maps = {} if columns is None else self_attention(*sides, columns)
-        lines.append(WordAttention(*sides, weights, maps) if source else empty)
-    stored_attention.write(folder, lines, {"layer": 1}, columns)
+        methods = dict.fromkeys(others, signed_map(*sides))
+        lines.append(WordAttention(*sides, weights, maps, methods) if source else empty)
+    rules = [{"method": name} for name in others]
+    stored_attention.write(folder, lines, {"layer": 1, "method": first}, columns, rules)
     return folder / FILE
+
+
+def signed_map(source: list[str], target: list[str]) -> MethodMap:
+    """Return a map with -1 nat in its first cell and 2 nats in the last cell but one of its row."""
+    values = np.full((len(target), len(source)), 128, dtype=np.uint8)
+    values[0, 0] = 128 - 64
+    values[0, -2:-1] = 255
+    return MethodMap(target, values, 2.0)
+
+
+def word_entries(outputs: list[str], *, shares: bool = True) -> list[list[Any]]:
+    """Return scores of words as in the page: the second word of each output may be invented."""
+    entries = []
+    for output in outputs:
+        words = output.split()
+        invented = [1] if len(words) > 1 and shares else []
+        share = [None, 12, 99, *[50] * len(words)][: len(words)] if shares else None
+        entries.append([words, [7 * n for n in range(len(words))], share, invented])
+    return entries
 
 
 def self_attention(source: list[str], target: list[str], columns: Columns) -> dict[str, StoredMap]:

@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_data import HOSTILE, LINES, large_report_data, report_data, write_attention
+from report_data import (
+    HOSTILE,
+    LINES,
+    large_report_data,
+    report_data,
+    word_entries,
+    write_attention,
+)
 
 from seq2seq.compare import html
+from seq2seq.compare.html import packing
 from seq2seq.runs.stored_attention import Columns
 
 driver = pytest.importorskip(
@@ -448,7 +456,8 @@ def test_ten_runs_by_three_thousand_lines_are_drawn_only_where_they_are_looked_a
     report = show(large_report_data(tmp_path, runs=10, lines=3000))
     report.wait_for_selector("#heatmaps canvas >> nth=9")
     assert report.inner_text("#count") == "3,000 lines"
-    unpacked = "[...sentences.attention.chunks.values()].flat().filter(c => typeof c !== 'string')"
+    blocks = "[...sentences.attention.blocks.elements.values()].flat()"
+    unpacked = f"{blocks}.filter(c => typeof c !== 'string')"
     assert report.evaluate(f"{unpacked}.length") == 10  # one chunk a run
     report.focus("#list")
     for key in ("PageDown", "PageDown", "End"):
@@ -456,6 +465,150 @@ def test_ten_runs_by_three_thousand_lines_are_drawn_only_where_they_are_looked_a
         assert len(lines(report)) < 40
     assert chosen(report) == ("Line 3000", "3000")
     assert report.evaluate(f"{unpacked}.length") == 20
+
+
+def with_methods(folder: Path) -> dict[str, Any]:
+    """A report in which one run has occlusion alone, and one has attention and occlusion."""
+    data = report_data(folder)
+    sources, _, plain, looks = map(list, zip(*LINES, strict=True))
+    own = ("occlusion",)
+    files = {
+        "plain": write_attention(folder / "plain", sources, plain, first="occlusion", others=own),
+        "looks 1": write_attention(folder / "looks", sources, looks, others=own),
+    }
+    test = data["tests"][0]
+    test["attention"] = {name: str(file) for name, file in files.items()}
+    test["curves"] = []
+    data["tests"] = [test]
+    return data
+
+
+def inks(report: Any, heatmap: int, *cells: tuple[int, int]) -> list[list[int]]:
+    """Red, green, blue and opacity of cells, from 0 to 255; they are read at once."""
+    canvas = report.locator("#heatmaps canvas").nth(heatmap)
+    return canvas.evaluate(
+        "(c, cells) => { const size = c.height / getComputedStyle(c.parentElement)"
+        ".gridTemplateRows.split(' ').slice(1).length;"
+        "const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "return cells.map(([y, x]) => { const at = 4 * (Math.floor((y + 0.5) * size) * c.width"
+        " + Math.floor((x + 0.5) * size)); return [...all.slice(at, at + 4)]; }); }",
+        cells,
+    )
+
+
+def test_the_method_of_a_sentence_can_be_switched(show, tmp_path):
+    report = show(with_methods(tmp_path))
+    until(report, "#heatmaps canvas", 2)
+    names = "#heatmaps figcaption"
+    assert report.locator("#method option").all_inner_texts() == ["occlusion", "attention"]
+    assert report.locator("#shown label").all_inner_texts() == [
+        "●plain\n(occlusion)",
+        "■looks 1\n(attention, occlusion)",
+    ]
+    assert report.locator(names).all_inner_texts() == ["●plain, occlusion", "■looks 1, occlusion"]
+    report.select_option("#method", "attention")
+    driver.expect(report.locator(names)).to_have_text(["●plain, occlusion", "■looks 1, attention"])
+    assert inks(report, 1, (0, 2))[0][3] == 204  # attention has one color
+    report.locator("#list .line").nth(1).click()
+    driver.expect(report.locator(names).nth(1)).to_have_text("■looks 1, attention")
+
+
+def test_signed_maps_have_two_colors_and_say_their_sign(show, tmp_path):
+    report = show(with_methods(tmp_path))
+    until(report, "#heatmaps canvas", 2)
+    less, more, none = inks(report, 0, (0, 0), (0, 2), (1, 1))
+    assert less[0] > less[2] and more[2] > more[0] and none[3] == 0
+    assert more[3] == 255 and 120 <= less[3] <= 136
+    assert report.locator("#about-signs").is_visible()
+    report.locator("#heatmaps .grid").nth(0).focus()
+    canvas = report.locator("#heatmaps canvas").nth(0)
+    readout = report.locator(".readout").nth(0)
+    canvas.hover(position={"x": 0.5 * 22, "y": 0.5 * 22})
+    assert readout.inner_text() == "le depends on the: \N{MINUS SIGN}1.01 nats"
+    report.locator("#heatmaps .target").nth(0).hover()
+    expected = "le depends on sleeps +2.00 nats, the \N{MINUS SIGN}1.01 nats"
+    assert readout.inner_text() == expected
+    report.locator("#heatmaps .source").nth(1).hover()
+    assert readout.inner_text() == "No word depends on cat"
+
+
+def test_one_method_is_no_choice(report):
+    assert report.locator("#choose-method").is_hidden()
+    assert report.locator("#choose-beneath").is_hidden()
+    assert report.locator("#about-signs").is_hidden()
+
+
+def test_numbers_stand_under_the_words(show, tmp_path):
+    data = with_methods(tmp_path)
+    _, _, plain, looks = map(list, zip(*LINES, strict=True))
+    data["tests"][0]["probabilities"] = {
+        "plain": word_entries(plain),
+        "looks 1": word_entries(looks, shares=False),
+        "looks 2": word_entries(["another text"] * 5),  # not the words of the output
+    }
+    data["invented"] = "A word may be invented."
+    report = show(data)
+    assert report.locator(".numbered:visible").count() == 0
+    assert report.locator("#numbers").is_hidden()
+    report.select_option("#beneath", label="share of the source, %")
+    words = output(report, "plain").locator(".numbered")
+    driver.expect(words).to_have_text(["le·", "chien12 ?", "dort99"])
+    assert words.nth(1).locator("mark").inner_text() == "chien"  # differences stay marked
+    assert output(report, "plain").locator(".invented").all_inner_texts() == ["chien\n12 ?"]
+    for other in ("looks 1", "looks 2"):
+        assert output(report, other).locator(".numbered").count() == 0
+        assert output(report, other).inner_text() == "le chat dort"
+    report.select_option("#beneath", label="probability, %")
+    driver.expect(output(report, "looks 1").locator("small")).to_have_text(["0", "7", "14"])
+    report.locator("#numbers summary").click()
+    table = report.get_by_role("table", name="plain")
+    assert table.locator("tbody tr").nth(1).locator("th, td").all_inner_texts() == [
+        "chien",
+        "7",
+        "12",
+        "may be invented",
+    ]
+    for place in (1, 2, 3, 4):  # missing words, hostile text, an empty output, another one
+        report.locator("#list .line").nth(place).click()
+        text = LINES[place][2]
+        driver.expect(output(report, "plain")).to_have_count(1)
+        words = output(report, "plain").locator(".numbered")
+        if place in (1, 4):
+            driver.expect(words).to_have_count(len(text.split()))
+        else:
+            assert words.count() in (0, len(text.split()))
+    assert not report.evaluate(OUTSIDE)
+    report.select_option("#beneath", "")
+    driver.expect(report.locator(".numbered:visible")).to_have_count(0)
+    assert report.locator("#numbers").is_hidden()
+
+
+@pytest.mark.parametrize("width", [320, 1400])
+def test_numbers_are_not_wider_than_the_screen(show, tmp_path, width):
+    data = large_report_data(tmp_path, runs=2, lines=10)
+    test = data["tests"][0]
+    test["probabilities"] = {"system 0": word_entries(test["source"])}
+    report = show(data, viewport={"width": width, "height": 844})
+    report.select_option("#beneath", "share")
+    report.wait_for_selector(".numbered")
+    report.locator("#numbers summary").click()
+    assert not report.evaluate(OUTSIDE)
+
+
+def test_a_line_whose_maps_were_left_out_says_so(show, tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "MOST_BYTES", 900)
+    monkeypatch.setattr(packing, "CHUNK", 1)
+    monkeypatch.setattr(html, "CHUNK", 1)
+    report = show(with_methods(tmp_path))
+    assert "lines are left out" in report.inner_text("#summary .notes")
+    seen = set()
+    for place in range(5):
+        report.locator("#list .line").nth(place).click()
+        report.wait_for_timeout(100)
+        drawn = report.locator("#heatmaps figure").count() > 0
+        assert report.locator("#dropped").is_visible() is (not drawn and place != 3)
+        seen.add(drawn)
+    assert seen == {True, False}
 
 
 def test_without_any_attention_there_is_no_heatmap(show, tmp_path):
