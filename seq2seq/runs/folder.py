@@ -13,7 +13,7 @@
       hyps/TEST/             source.txt, reference.txt, and after evaluation hypothesis.txt;
                              gold.*.txt if the corpus has gold word alignments;
                              attention.safetensors: attention between the words of the hypotheses
-                             and the source
+                             and the source; word_scores.jsonl: the probabilities of their words
       source_words.tsv       frequency in the training text of the words in hyps/*/source.txt
       scores.json            {TEST: {bleu: {score, signature}, ...}}
       align/                 heatmaps and matrices, scores of all extraction rules, and rule.json,
