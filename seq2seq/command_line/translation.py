@@ -159,7 +159,12 @@ def compare(
     ] = None,
     reference: Annotated[
         list[Path] | None,
-        typer.Option("--reference", help="Without runs: reference file (repeatable)."),
+        typer.Option(
+            "--reference",
+            metavar="FILE",
+            help="Reference file (repeatable). With runs: TEST=FILE, a further reference of a test "
+            "set; BLEU, chrF and TER use all.",
+        ),
     ] = None,
     target_language: Annotated[
         str | None,

@@ -10,10 +10,15 @@ from seq2seq.compare.axes import Axis, axes
 from seq2seq.compare.calibration import Reliability, reliability
 from seq2seq.compare.cost import Cost, ValidationCurve, cost, validation_curves
 from seq2seq.compare.counting import Counted, Outputs, Texts, count_all
-from seq2seq.compare.files import Files, read_files
+from seq2seq.compare.files import Files, more_references, read_files, with_references
 from seq2seq.compare.ngrams import Matches
 from seq2seq.compare.quality import Quality, quality
-from seq2seq.compare.remarks import other_vocabulary, remarks, search_notes
+from seq2seq.compare.remarks import (
+    other_vocabulary,
+    remarks,
+    search_notes,
+    several_references,
+)
 from seq2seq.compare.runs import Run
 from seq2seq.compare.sentences import by_sentence
 from seq2seq.compare.source_share import Words, read_words, share_axes
@@ -123,7 +128,8 @@ def compare(
         tests: names of the test sets to compare on; all if empty.
         comet: folder of a COMET model.
         source: without runs: the source file.
-        reference: without runs: the reference files; BLEU, chrF and TER use all of them.
+        reference: without runs: the reference files; BLEU, chrF and TER use all of them. With runs:
+            `TEST=FILE`, further references of their test sets.
         target_language: without runs: target language code.
         bleu_tokenizer: without runs: the sacreBLEU tokenizer; chosen by language if None.
 
@@ -134,12 +140,11 @@ def compare(
     """
     file_options = {
         "--source": source,
-        "--reference": list(reference),
         "--target-language": target_language,
         "--bleu-tokenizer": bleu_tokenizer,
     }
     given = [option for option, value in file_options.items() if value]
-    if not paths and (given or hyps):
+    if not paths and (given or hyps or reference):
         if tests:
             raise UserError("--test needs run folders: without any, --source is the test set")
         files = read_files(source, reference, hyps)
@@ -149,7 +154,7 @@ def compare(
             f"{given[0]} cannot be used with run folders, which have their own test sets and "
             "settings"
         )
-    return compare_runs(paths, hyps=hyps, tests=tests, comet=comet)
+    return compare_runs(paths, hyps=hyps, tests=tests, comet=comet, more=reference)
 
 
 def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison:
@@ -168,14 +173,11 @@ def compare_files(files: Files, words: Target, comet: Path | None) -> Comparison
         raise UserError(by_options(str(error))) from error
     systems = [System(run.name, [run]) for run in files.systems]
     texts = (files.sources, files.references[0], files.outputs)
-    counted = count_all({files.name: texts}, words, files.references[1:])
+    counted = count_all({files.name: texts}, words, {files.name: files.references[1:]})
     add_comet(comet, {files.name: texts}, counted)
     notes = remarks(systems, [], [files.name], set(), rarity=True)
     if len(files.references) > 1:
-        notes.append(
-            f"BLEU, chrF and TER use all {len(files.references)} references; the tables of words, "
-            "phrases and sentences use the first."
-        )
+        notes.append(several_references(len(files.references)))
     return Comparison(
         systems=systems,
         source=None,
@@ -249,13 +251,23 @@ def compare_runs(
     hyps: Sequence[str],
     tests: Sequence[str],
     comet: Path | None,
+    more: Sequence[Path] = (),
 ) -> Comparison:
-    """Compare runs with each other and with outside systems."""
+    """Compare runs with each other and with outside systems.
+
+    Args:
+        paths: run folders, or folders that contain run folders.
+        hyps: outside systems, `NAME=FILE` each.
+        tests: names of the test sets; all if empty.
+        comet: folder of a COMET model.
+        more: further references, `TEST=FILE` each.
+    """
     folders, notes = runs.find(paths)
     source, target = checks.direction(folders)
     files = runs.named_files(hyps, [run.name for run in folders])
     chosen = checks.shared_tests(folders, tests, alone=bool(files))
     texts = {test: read(test, folders) for test in chosen}
+    added = more_references(more, {test: sources for test, (sources, _, _) in texts.items()})
     outsiders = []
     for name, file in files.items():
         _, references, outputs = texts[chosen[0]]
@@ -271,12 +283,15 @@ def compare_runs(
     for test, measured in counted.items():
         for run in folders:
             checks.refuse_edited(test, run, measured[run.name])
+    if added:  # stored scores are of one reference, so they are checked first
+        lines_of = {test: [lines for _, lines in refs] for test, refs in added.items()}
+        counted |= count_all({test: texts[test] for test in added}, words, lines_of)
     add_comet(comet, texts, counted)
     compared = [
         test_set(
             systems,
             test,
-            folders[0].stored(test, "test"),
+            with_references(folders[0].stored(test, "test"), added.get(test, [])),
             texts[test],
             measured,
             words=words,
@@ -287,6 +302,7 @@ def compare_runs(
         for test, measured in counted.items()
     ]
     incomparable = other_vocabulary(folders)
+    notes += [several_references(len(refs) + 1, test) for test, refs in added.items()]
     notes += remarks(systems, folders, chosen, incomparable, rarity=counts is not None)
     return Comparison(
         systems=systems,

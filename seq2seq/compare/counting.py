@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from types import MappingProxyType
 
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Statistics
@@ -28,7 +29,7 @@ Task = tuple[list[str], list[list[str]], Target]  # translations, all references
 def count_all(
     texts: Mapping[str, Texts],
     target: Target,
-    more: Sequence[list[str]] = (),
+    more: Mapping[str, Sequence[list[str]]] = MappingProxyType({}),
 ) -> dict[str, Counted]:
     """Compute the statistics of every output, by test set, run and metric.
 
@@ -37,7 +38,7 @@ def count_all(
     Args:
         texts: texts by test set.
         target: the target language and the sacreBLEU tokenizer.
-        more: additional references; allowed with a single test set only.
+        more: additional references by test set.
     """
     tasks = [
         (test, name, lines, references)
@@ -48,7 +49,10 @@ def count_all(
     counted: dict[str, Counted] = {test: {} for test in texts}
     # Each thread starts one process and waits for it.
     with ThreadPoolExecutor(os.cpu_count()) if parallel else nullcontext() as pool:
-        work = [(lines, [references, *more], target) for _, _, lines, references in tasks]
+        work = [
+            (lines, [references, *more.get(test, ())], target)
+            for test, _, lines, references in tasks
+        ]
         results = pool.map(count_in_process, work) if pool else map(count_one, work)
         for (test, name, *_), statistics in zip(
             tasks,

@@ -1,12 +1,12 @@
 """Read files to compare without runs: a source, its references and one file per system."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.compare.checks import MARKUP_SHARE
 from seq2seq.compare.runs import Run, named_files
-from seq2seq.errors import UserError
+from seq2seq.errors import UserError, did_you_mean
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import sha256
 from seq2seq.system.text_lines import read_lines
@@ -69,6 +69,56 @@ def read_files(source: Path | None, references: Sequence[Path], hyps: Sequence[s
             scores["exact_match"] = breakdown.exact_match(lines, texts[0])
         systems.append(Run(name, file, {}, {}, {test: scores}, None))
     return Files(test, facts, sources, texts, systems, outputs)
+
+
+def more_references(
+    values: Sequence[Path], sources: Mapping[str, list[str]]
+) -> dict[str, list[tuple[Path, list[str]]]]:
+    """Read further references of the test sets of runs.
+
+    Args:
+        values: `TEST=FILE` each.
+        sources: the source sentences by test set.
+
+    Returns:
+        The files of each test set with their lines.
+
+    Raises:
+        UserError: a value is not `TEST=FILE`, there is no such test set or file, or a file has
+            another number of lines.
+    """
+    found: dict[str, list[tuple[Path, list[str]]]] = {}
+    for value in map(str, values):
+        test, equals, file = value.partition("=")
+        if not (test and equals and file):
+            raise UserError(
+                f"--reference {value} cannot be used with run folders, which have references of "
+                "their own: give --reference TEST=FILE to add one to a test set"
+            )
+        if test not in sources:
+            raise UserError(
+                f"--reference {value}: the test sets of this comparison do not include {test!r}: "
+                + did_you_mean(test, list(sources))
+            )
+        path = Path(file)
+        if not path.is_file():
+            raise UserError(f"--reference {value}: there is no file {file!r}")
+        lines = lines_like(path, None)
+        if len(lines) != len(sources[test]):
+            raise UserError(
+                f"{path} has {len(lines)} lines but the test set {test!r} has "
+                f"{len(sources[test])}: write one line per source line, in the same order"
+            )
+        found.setdefault(test, []).append((path, lines))
+    return found
+
+
+def with_references(facts: Any, added: Sequence[tuple[Path, list[str]]]) -> Any:
+    """Return the facts of a test set with the hashes of further references."""
+    if not added:
+        return facts
+    hashes = [facts["reference_sha256"], *(sha256(path) for path, _ in added)]
+    return {**facts, "reference_sha256": ", ".join(map(str, hashes))}
 
 
 def lines_like(file: Path, like: tuple[Path, int] | None) -> list[str]:

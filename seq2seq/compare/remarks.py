@@ -93,6 +93,15 @@ def remarks(
     return notes
 
 
+def several_references(count: int, test: str | None = None) -> str:
+    """Return a note on what uses all references; the test set is named if there are several."""
+    where = "" if test is None else f" of {printable(test)}"
+    return (
+        f"BLEU, chrF and TER use all {count} references{where}; the tables of words, phrases and "
+        "sentences use the first."
+    )
+
+
 def testing(systems: Sequence[System]) -> list[str]:
     """Explain the significance tests and their limits."""
     seeds = [len(system.runs) for system in systems]

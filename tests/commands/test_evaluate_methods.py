@@ -1,13 +1,12 @@
 """`evaluate` with several methods and with shares of the source, from the command line."""
 
 import json
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-from untrained_runs import ENGLISH, GERMAN, make_run_with_gold
+from untrained_runs import ENGLISH, GERMAN
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.align import Sentence
@@ -17,23 +16,6 @@ from seq2seq.runs import stored_attention, word_scores
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import read_lines_checked, write_json
 from seq2seq.translation.translator import Translator
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Run folders with gold links, by model."""
-    folder = tmp_path_factory.mktemp("runs")
-    return {name: make_run_with_gold(folder / name, name) for name in ("rnn", "transformer")}
-
-
-@pytest.fixture
-def plain(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made["rnn"], tmp_path / "plain"))
-
-
-@pytest.fixture
-def deep(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made["transformer"], tmp_path / "deep"))
 
 
 def stored(run: Path) -> Path:

@@ -1,15 +1,13 @@
 """The option --method of the commands, from the command line."""
 
 import json
-import shutil
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 from safetensors.numpy import save_file
-from untrained_runs import ENGLISH, GERMAN, make_run_with_gold
+from untrained_runs import ENGLISH, GERMAN
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.compare import html
@@ -21,23 +19,6 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import write_json
 
 SENTENCE = ("--source", ENGLISH[0], "--target", GERMAN[0])
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Run folders with gold links, by model."""
-    folder = tmp_path_factory.mktemp("runs")
-    return {name: make_run_with_gold(folder / name, name) for name in ("rnn", "transformer")}
-
-
-@pytest.fixture
-def plain(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made["rnn"], tmp_path / "plain"))
-
-
-@pytest.fixture
-def deep(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made["transformer"], tmp_path / "deep"))
 
 
 def test_a_plain_rnn_is_aligned_by_occlusion(plain, command):

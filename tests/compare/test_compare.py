@@ -592,6 +592,43 @@ def test_options_of_files_have_no_effect_on_runs_and_are_refused(pair: tuple[Pat
             compare(pair, **option)
 
 
+def test_references_are_added_to_the_test_sets_of_runs(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "second", OTHER)
+    write_lines(tmp_path / "third", BAD)
+    files = [tmp_path / "second", tmp_path / "third"]
+    found = compare(pair, reference=[Path(f"{TEST}={file}") for file in files])
+    (test,) = found.tests
+    for metric, scorer in (("bleu", BLEU()), ("chrf", CHRF()), ("ter", TER())):
+        for name, lines in (("good", GOOD), ("bad", BAD)):
+            expected = scorer.corpus_score(lines, [REFERENCES, OTHER, BAD])
+            assert test.quality.runs[name][metric].score == pytest.approx(expected.score)
+        assert test.quality.signatures[metric] == str(scorer.get_signature())
+    assert test.facts["reference_sha256"].split(", ")[1:] == [digest(file) for file in files]
+    assert any(f"all 3 references of {TEST}" in note for note in found.notes)
+    assert "nrefs:3" in shown(found)
+
+
+def test_references_that_do_not_fit_the_runs_are_refused(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    write_lines(tmp_path / "short", BAD[:-1])
+    write_lines(tmp_path / "second", BAD)
+    for value, message in (
+        ("nowhere.txt", "give --reference TEST=FILE"),
+        ("=x", "give --reference TEST=FILE"),
+        (f"test={tmp_path / 'second'}", "do not include 'test'"),
+        (f"{TEST}={tmp_path / 'nowhere'}", "there is no file"),
+        (f"{TEST}={tmp_path / 'short'}", "has 23 lines but the test set"),
+    ):
+        with pytest.raises(UserError, match=message):
+            compare(pair, reference=[Path(value)])
+    edit_json(pair[0] / "scores.json", TEST, "bleu", "score", value=1.0)
+    with pytest.raises(UserError, match="one of the two files was edited"):
+        compare(pair, reference=[Path(f"{TEST}={tmp_path / 'second'}")])
+
+
 @pytest.mark.parametrize(
     ("line", "kind"),
     [

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from untrained_runs import GERMAN, make_run
+from untrained_runs import GERMAN
 
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.rule import Rule, shares
@@ -44,19 +44,6 @@ REFUSED = {
     "smoothgrad": {"word_for_word"},
     "integrated_gradients": {"word_for_word"},
 }
-
-
-@pytest.fixture(scope="module")
-def translators(tmp_path_factory):
-    """Run folders by model, each made once."""
-    made = {}
-
-    def get(name: str) -> Translator:
-        if name not in made:
-            made[name] = Translator(make_run(tmp_path_factory.mktemp(name), name), device="cpu")
-        return made[name]
-
-    return get
 
 
 @pytest.fixture(autouse=True)

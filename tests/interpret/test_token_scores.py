@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from untrained_runs import GERMAN, make_run
+from untrained_runs import GERMAN
 
 from seq2seq.interpret import calibration
 from seq2seq.interpret.methods import base
@@ -13,19 +13,6 @@ from seq2seq.settings.config_files import model_names
 from seq2seq.translation.translator import Translator
 
 PAIRS = [("a man rides", "ein Mann"), ("two dogs", "zwei Hunde laufen"), ("", ""), ("cat", "")]
-
-
-@pytest.fixture(scope="module")
-def translators(tmp_path_factory):
-    """Run folders by model, each made once."""
-    made = {}
-
-    def get(name: str) -> Translator:
-        if name not in made:
-            made[name] = Translator(make_run(tmp_path_factory.mktemp(name), name), device="cpu")
-        return made[name]
-
-    return get
 
 
 def ids_of(translator: Translator) -> list[tuple[list[int], list[int]]]:
