@@ -237,10 +237,13 @@ def score_table(done: dict[str, Any]) -> TableView:
     columns = {"bleu": "BLEU", "bleu_lowercase": "lower", "bleu_tokenized": "tokens"}
     columns |= {"chrf": "chrF", "ter": "TER", "perplexity": "ppl", "exact_match": "exact"}
     columns |= {"pseudo_perplexity": "pseudo-ppl", "agreement": "agree", "pronoun": "pronoun"}
-    columns |= {"source_share": "source"}
-    columns = {key: head for key, head in columns.items() if any(key in e for e in done.values())}
+    columns |= {"output": "ECE", "source_share": "source"}  # the ECE is that of the own output
+    known = {name: {**one, **one.get("calibration", {})} for name, one in done.items()}
+    columns = {
+        key: head for key, head in columns.items() if any(e.get(key) for e in known.values())
+    }
     rows = []
-    for name, entry in done.items():
-        numbers = [f"{entry[key]['score']:.2f}" if key in entry else "-" for key in columns]
+    for name, entry in known.items():
+        numbers = [f"{entry[key]['score']:.2f}" if entry.get(key) else "-" for key in columns]
         rows.append([name, *numbers, f"{entry['sentences_per_second']:.1f}"])
     return TableView(["test", *columns.values(), "sent/s"], rows)

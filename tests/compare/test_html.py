@@ -102,6 +102,53 @@ def test_a_map_of_too_many_words_is_left_out(tmp_path, monkeypatch):
     assert lines[1] == [["a", "b", "c", "d", "</s>"], ["c", "</s>"], None, {}, {}]
 
 
+def lines_with_maps(folder: Path, runs: int, most: int | None) -> tuple[set[int], list[str], int]:
+    """The lines whose maps are in the page of some runs, the notes, and the size of all maps."""
+    data = large_report_data(folder, runs, 120)
+    scores = {f"system {n}": [float(n * line) for line in range(120)] for n in range(runs)}
+    for name, output in data["tests"][0]["outputs"].items():
+        output["score"] = scores[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MOST_BYTES", most or packing.MOST_BYTES)
+        html.write(data, folder / "report.html")
+    stored = Elements((folder / "report.html").read_text()).stored
+    blocks = [stored(f"attention-0-{run}") for run in range(runs)]
+    (first, *others) = [
+        {
+            number * packing.CHUNK + place
+            for number, block in enumerate(chunks)
+            for place, line in enumerate(json.loads(decompress(b64decode(block))))
+            if line is not None
+        }
+        for chunks in blocks
+    ]
+    assert all(other == first for other in others)
+    return (
+        first,
+        stored("report")["tests"][0]["notes"],
+        sum(len(one) for run in blocks for one in run),
+    )
+
+
+def test_the_maps_of_all_runs_together_have_a_largest_size(tmp_path):
+    """Those lines are kept on which the runs differ most: here the last ones."""
+    every, notes, size = lines_with_maps(tmp_path / "all", 3, None)
+    assert every == set(range(120)) and not any("left out" in note for note in notes)
+    kept, notes, smaller = lines_with_maps(tmp_path / "some", 3, size // 2)
+    assert 30 < len(kept) < 90 and min(kept) > 20
+    assert len([line for line in range(min(kept), 120) if line not in kept]) == 0
+    assert smaller < 0.6 * size
+    (note,) = [note for note in notes if "left out" in note]
+    assert f"Heatmaps of {120 - len(kept)} of 120 lines" in note and "differ least" in note
+
+
+def test_of_one_run_the_worst_lines_are_kept(tmp_path):
+    _, _, size = lines_with_maps(tmp_path / "all", 1, None)
+    kept, notes, _ = lines_with_maps(tmp_path / "some", 1, size // 2)
+    assert "with the highest scores" in " ".join(notes)
+    assert 30 < len(kept) < 90
+
+
 def test_only_the_pages_own_scripts_and_styles_run(written):
     elements = Elements(written.read_text())
     (policy,) = [a["content"] for _, a, _ in elements.found if "http-equiv" in a]

@@ -66,7 +66,8 @@ def write(data: dict[str, Any], path: Path) -> None:
         tests[t]["dropped"] = max(tests[t].get("dropped", 0), one.dropped)
     for test in tests:
         if dropped := test.pop("dropped", 0):
-            test["notes"] = [*test["notes"], too_large(dropped, test["lines"])]
+            note = too_large(dropped, test["lines"], alone=len(data["runs"]) == 1)
+            test["notes"] = [*test["notes"], note]
     for t, test in enumerate(data["tests"]):
         for r, run in enumerate(data["runs"]):
             if scored := test.get("probabilities", {}).get(run["name"]):

@@ -88,11 +88,12 @@ def interest(test: Mapping[str, Any], line: int) -> float:
     return max(scores) - min(scores) if len(scores) > 1 else -sum(scores)
 
 
-def too_large(dropped: int, lines: int) -> str:
-    """Return a note on lines whose maps are left out."""
+def too_large(dropped: int, lines: int, *, alone: bool) -> str:
+    """Return a note on lines whose maps are left out; `alone` if there is one run only."""
+    which = "with the highest scores" if alone else "on which the scores of the runs differ least"
     return (
         f"Heatmaps of {dropped:,} of {lines:,} lines are left out, since all of them would need "
-        f"more than {MOST_BYTES >> 20} MiB: those on which the scores of the runs differ least."
+        f"more than {MOST_BYTES >> 20} MiB: those {which}."
     )
 
 
