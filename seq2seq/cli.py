@@ -7,6 +7,7 @@ import typer
 
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, plot
+from seq2seq.command_line.sharing import pull, push
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
 from seq2seq.system.exit_status import reporting_user_errors
@@ -57,6 +58,8 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
     (compare, "Compare systems: scores, tests, differences, cost."),
     (demo, "Train four models on the built-in corpus."),
+    (push, "Share a run on the Hugging Face hub."),
+    (pull, "Copy a shared run from the hub."),
     (bench, "Measure training and translation speed."),
 ]
 for command, summary in COMMANDS:
