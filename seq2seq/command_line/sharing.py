@@ -1,7 +1,7 @@
-"""Commands on the Hugging Face hub: push, pull."""
+"""Commands that share a run: push, pull, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -75,3 +75,45 @@ def pull(
     where = folder or Path("runs") / parse_address(address).name.partition("/")[2]
     pull(address, where)
     print_written(where)
+
+
+def export(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", help="New folder of the exported model.")],
+    to: Annotated[
+        Literal["ctranslate2"], typer.Option("--to", help="Format: ctranslate2 (Transformers).")
+    ],
+    quantization: Annotated[
+        Literal["float32", "int8"], typer.Option(help="Type of the weights.")
+    ] = "float32",
+    rule: Annotated[
+        Literal["run", "default"],
+        typer.Option(help="Extraction rule that chooses the attention which is returned."),
+    ] = "run",
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            "--verify", metavar="FILE", help="Translate these lines with both, and compare."
+        ),
+    ] = None,
+) -> None:
+    """Write a trained model in the format of another program.
+
+    With --verify and float32, the exit status is 1 if a translation differs. Both decode greedily.
+    """
+    from seq2seq.alignment.rule import Rule
+    from seq2seq.commands.export import export
+    from seq2seq.system.console import print_if_read
+
+    chosen = Rule() if rule == "default" else None
+    found = export(run, out=out, quantization=quantization, rule=chosen, verify=verify)
+    print_written(out)
+    if found is None:
+        return
+    same = found.lines - len(found.different)
+    print_if_read(f"{same:,} of {found.lines:,} translations are the same")
+    if found.different:
+        shown = ", ".join(map(str, found.different[:10]))
+        print_if_read(f"different lines: {shown}{', ...' if len(found.different) > 10 else ''}")
+        if quantization == "float32":
+            raise typer.Exit(1)
