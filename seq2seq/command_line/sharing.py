@@ -81,14 +81,17 @@ def export(
     run: RunArgument,
     out: Annotated[Path, typer.Option("--out", help="New folder of the exported model.")],
     to: Annotated[
-        Literal["ctranslate2"], typer.Option("--to", help="Format: ctranslate2 (Transformers).")
+        Literal["ctranslate2", "transformers"],
+        typer.Option("--to", help="Format; both hold Transformers."),
     ],
     quantization: Annotated[
-        Literal["float32", "int8"], typer.Option(help="Type of the weights.")
+        Literal["float32", "int8"], typer.Option(help="Type of the weights; int8: ctranslate2.")
     ] = "float32",
     rule: Annotated[
         Literal["run", "default"],
-        typer.Option(help="Extraction rule that chooses the attention which is returned."),
+        typer.Option(
+            help="With ctranslate2: extraction rule that chooses the attention which is returned."
+        ),
     ] = "run",
     verify: Annotated[
         Path | None,
@@ -106,7 +109,7 @@ def export(
     from seq2seq.system.console import print_if_read
 
     chosen = Rule() if rule == "default" else None
-    found = export(run, out=out, quantization=quantization, rule=chosen, verify=verify)
+    found = export(run, to=to, out=out, quantization=quantization, rule=chosen, verify=verify)
     print_written(out)
     if found is None:
         return

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
+from seq2seq.export.checks import Decoded, check_transformer, require
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.positions import sinusoidal
 from seq2seq.layers.residual import Residual
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
     from ctranslate2.specs import transformer_spec
 
 Quantization = Literal["float32", "int8"]
-INSTALL = "pip install 'seq2seq-toolkit[ctranslate2]'"
+KNOWN = {
+    "attention": ("multi_head",),
+    "positions": ("sinusoidal", "learned"),
+    "normalization": ("layer",),
+    "feed_forward_kind": ("relu", "gelu"),
+}
 NEVER = -1e4  # output bias of tokens that are never predicted: padding and BOS
 POSITIONS = 1024  # length of the table of sinusoids, more than any sentence of a usual corpus
 
@@ -61,44 +67,6 @@ def attended(rule: Rule, layers: int, heads: int) -> Attended:
     return Attended(cast(int, rule.layer) - 1, head)
 
 
-def require_ctranslate2() -> None:
-    """Check that the package is installed.
-
-    Raises:
-        UserError: it is not.
-    """
-    try:
-        import ctranslate2  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"this format needs the package ctranslate2: {INSTALL}") from error
-
-
-def check_supported(model: object) -> TransformerEncoderDecoder:
-    """Return the model if the format can hold it.
-
-    Raises:
-        UserError: it cannot; the message names what it would need.
-    """
-    if not isinstance(model, TransformerEncoderDecoder):
-        raise UserError(
-            f"CTranslate2 has Transformer encoder-decoders, and no model like "
-            f"{type(model).__name__}: train model=transformer"
-        )
-    parts = model.parts
-    for key, value, known in (
-        ("attention", parts.attention, ("multi_head",)),
-        ("positions", parts.positions, ("sinusoidal", "learned")),
-        ("normalization", parts.normalization, ("layer",)),
-        ("feed_forward_kind", parts.feed_forward_kind, ("relu", "gelu")),
-    ):
-        if value not in known:
-            raise UserError(
-                f"this run has model.{key}={value}, but the export to CTranslate2 is written for "
-                f"{' and '.join(known)}"
-            )
-    return model
-
-
 @torch.no_grad()
 def export(translator: Translator, rule: Rule, out: Path, quantization: Quantization) -> None:
     """Write a CTranslate2 model and the tokenizers into a new folder.
@@ -112,8 +80,8 @@ def export(translator: Translator, rule: Rule, out: Path, quantization: Quantiza
     Raises:
         UserError: the package is missing, or the format cannot hold the model or the rule.
     """
-    require_ctranslate2()
-    model = check_supported(translator.model)
+    require("ctranslate2")
+    model = check_transformer(translator.model, "CTranslate2", KNOWN)
     spec = filled(model, attended(rule, len(model.decoder), model.parts.heads))
     spec.register_source_vocabulary(translator.tokenizers.source.vocabulary)
     spec.register_target_vocabulary(translator.tokenizers.target.vocabulary)
@@ -241,24 +209,6 @@ def fill_norm(spec: Any, norm: nn.Module) -> None:
     assert isinstance(norm, nn.LayerNorm)
     spec.gamma = norm.weight
     spec.beta = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
-
-
-class Decoded(NamedTuple):
-    """Greedy translations by both programs.
-
-    Attributes:
-        ours: the pieces of each translation by this package.
-        theirs: the same by CTranslate2.
-    """
-
-    ours: list[list[str]]
-    theirs: list[list[str]]
-
-    @property
-    def different(self) -> list[int]:
-        """The lines, counted from 1, that differ."""
-        pairs = zip(self.ours, self.theirs, strict=True)
-        return [line for line, (ours, theirs) in enumerate(pairs, 1) if ours != theirs]
 
 
 def decode(translator: Translator, folder: Path, texts: Iterable[str]) -> Decoded:

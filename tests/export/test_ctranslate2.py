@@ -1,6 +1,5 @@
 """Exported CTranslate2 models against the runs that they come from."""
 
-import builtins
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from untrained_runs import ENGLISH, make_run
 from seq2seq import Translator
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
+from seq2seq.export import checks
 from seq2seq.export.ctranslate2 import decode, export
 
 ctranslate2 = pytest.importorskip("ctranslate2", reason="the package ctranslate2 is not installed")
@@ -171,14 +171,7 @@ def test_bad_input(
     Path("empty").write_text("", "utf-8")
     assert "no lines" in command(*words, "--out", "new", "--verify", "empty").err
     assert "absent" in command(*words, "--out", "new", "--verify", "absent").err
-    real = builtins.__import__
-
-    def without(name: str, *more: Any, **keys: Any) -> Any:
-        if name == "ctranslate2":
-            raise ImportError(name)
-        return real(name, *more, **keys)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr(checks, "find_spec", lambda package: None)
     answer = command(*words, "--out", "new")
     assert "pip install 'seq2seq-toolkit[ctranslate2]'" in answer.err
     assert not Path("new").exists()
