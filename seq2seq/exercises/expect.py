@@ -12,7 +12,7 @@ Student = Callable[..., Any]  # called with the name of a function and its argum
 DIGITS = 4
 
 
-class Broken(Exception):
+class PropertyError(Exception):
     """A property does not hold: the message says how, for the given inputs."""
 
     def __init__(self, message: str, inputs: dict[str, Any]) -> None:
@@ -53,31 +53,32 @@ class Draw:
 
 
 def expect(condition: object, message: str, **inputs: Any) -> None:
-    """Raise Broken with a message and the inputs that show it, unless the condition is true."""
+    """Raise PropertyError with the message and inputs, unless the condition is true."""
     if not condition:
-        raise Broken(message, inputs)
+        raise PropertyError(message, inputs)
 
 
 def tensor(value: Any, shape: Sequence[int], function: str, **inputs: Any) -> Tensor:
     """Return a result as a tensor of doubles.
 
     Raises:
-        Broken: it is no tensor of this shape, or has numbers that are NaN or infinite.
+        PropertyError: it is no tensor of this shape, or has numbers that are NaN or infinite.
     """
     expect(
         isinstance(value, Tensor) and list(value.shape) == list(shape),
-        f"{function} returned {described(value)}, where a tensor of shape {list(shape)} is expected",
+        f"{function} returned {described(value)}, where a tensor of shape {list(shape)} is "
+        "expected",
         **inputs,
     )
     expect(value.isfinite().all(), f"{function} returned NaN or infinite numbers", **inputs)
-    return value.double()
+    return value.detach().double()
 
 
 def parts(value: Any, count: int, function: str, **inputs: Any) -> Sequence[Any]:
     """Return a result that consists of several values.
 
     Raises:
-        Broken: it does not.
+        PropertyError: it does not.
     """
     expect(
         isinstance(value, tuple | list) and len(value) == count,
@@ -91,7 +92,7 @@ def number(value: Any, function: str, **inputs: Any) -> float:
     """Return a result as a number.
 
     Raises:
-        Broken: it is none, or NaN or infinite.
+        PropertyError: it is none, or NaN or infinite.
     """
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
@@ -107,16 +108,13 @@ def close(actual: Tensor, expected: Tensor) -> bool:
     return torch.allclose(actual.double(), expected.double(), rtol=1e-4, atol=1e-5)
 
 
-def equal(
-    actual: Any, expected: Tensor, function: str, wanted: str = "expected", **inputs: Any
-) -> None:
+def equal(actual: Any, expected: Tensor, function: str, **inputs: Any) -> None:
     """Expect a result to be a tensor with these values.
 
     Args:
         actual: the result.
         expected: the values.
         function: the name of the function that returned it.
-        wanted: what the values are, for the message.
         inputs: the inputs that show a difference.
     """
     given = tensor(actual, expected.shape, function, **inputs)
@@ -126,7 +124,7 @@ def equal(
         index = f" at {where}" if where else ""
         values = given.flatten()[place], expected.flatten()[place]
         have, want = (rounded(float(one)) for one in values)
-        raise Broken(f"{function} returned {have}{index}, where {want} is {wanted}", inputs)
+        raise PropertyError(f"{function} returned {have}{index}, where {want} is expected", inputs)
 
 
 def described(value: Any) -> str:

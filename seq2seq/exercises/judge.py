@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from seq2seq.exercises.expect import Broken, Draw, Student
 from seq2seq.exercises.catalog import Exercise
+from seq2seq.exercises.expect import Draw, PropertyError, Student
 
 Property = Callable[[Student, Draw], None]
 
@@ -16,7 +16,7 @@ class Finding:
     """One property of an exercise, and why the file does not have it; None if it has."""
 
     statement: str
-    broken: Broken | None
+    broken: PropertyError | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,6 @@ def judge(exercise: Exercise, student: Student, seed: int) -> Verdict:
         try:
             check(student, Draw(seed))
             findings.append(Finding(statement, None))
-        except Broken as broken:
+        except PropertyError as broken:
             findings.append(Finding(statement, broken))
     return Verdict(tuple(findings))

@@ -43,7 +43,9 @@ def read_source(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise StudentError(f"{path}, line {line}: the file is not UTF-8: save it as UTF-8") from None
+        raise StudentError(
+            f"{path}, line {line}: the file is not UTF-8: save it as UTF-8"
+        ) from None
 
 
 class Process:
@@ -92,9 +94,10 @@ class Process:
             raise self._not_an_answer() from None
 
     def close(self) -> None:
-        """End the process and its children."""
-        self._kill()
-        self.child.wait()
+        """End the process and its children; a process that has ended is not killed again."""
+        if self.child.returncode is None:
+            self._kill()
+            self.child.wait()
         for one in (self.stream, self.connection, self.trace):
             with suppress(OSError):
                 one.close()
@@ -171,9 +174,10 @@ class Process:
         stack = self.trace.read(100_000).decode("utf-8", "replace")
         line = re.search(rf'File "{re.escape(self.file)}", line (\d+)', stack)
         place = f"{self.file}, line {line[1]}" if line else self.file
+        status = None
         with suppress(subprocess.TimeoutExpired):
-            self.child.wait(5.0)
-        status = self.child.poll()
+            status = self.child.wait(5.0)
+        self._kill()  # also children of a process that has ended
         if "Timeout" in stack or status == -signal.SIGKILL:
             return (
                 f"{place}: still running after {self.limit:g} seconds: is there a loop without end?"

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from seq2seq.exercises.expect import Draw, Student, expect, number, parts
 
-VOCAB, DIM, ROUNDS = 3, 4, 6
+VOCAB, DIM, ROUNDS = 4, 4, 12
 Model = tuple[Tensor, Tensor, Tensor]
 
 
 def model(draw: Draw) -> Model:
     """Return a random model; its states matter as much as its inputs."""
-    return draw.normal(VOCAB, DIM), 1.5 * draw.matrix(DIM, DIM), draw.normal(DIM, VOCAB)
+    return draw.normal(VOCAB, DIM), 2 * draw.matrix(DIM, DIM), draw.normal(DIM, VOCAB)
 
 
 def log_probability(weights: Model, words: list[int]) -> float:

@@ -59,7 +59,8 @@ def toolkit(student: Student, draw: Draw) -> None:
         given = inputs(draw, words)
         x = given["embedding"][given["ids"]] + sinusoidal(torch.arange(words), DIM)
         causal = torch.ones(words, words, dtype=torch.bool).tril()
-        wanted, _ = oracle(*(x @ given[f"w_{name}"] for name in ("query", "key", "value")), causal)
+        query, keys, values = (x @ given[f"w_{name}"] for name in ("query", "key", "value"))
+        wanted, _ = oracle(query, keys, values, causal)
         for function in BOTH:
             equal(call(student, function, given), wanted, function, **given)
 

@@ -1,5 +1,7 @@
 """Oracles and inputs that several exercises have in common."""
 
+from typing import Any
+
 from torch import Tensor
 
 from seq2seq.exercises.expect import Draw, Student, close, expect, parts, tensor
@@ -27,7 +29,7 @@ def context_and_weights(
     """Call a function that returns contexts and weights, and check both.
 
     Raises:
-        Broken: their number or shapes are others.
+        PropertyError: their number or shapes are others.
     """
     pair = parts(student(function, *inputs.values()), 2, function, **inputs)
     context = tensor(pair[0], shapes[0], f"{function} (context)", **inputs)
@@ -56,6 +58,6 @@ def rows_are_distributions(weights: Tensor, **inputs: Tensor) -> None:
         expect(abs(total - 1) < 1e-4, f"the weights of row {row} sum to {total:.4g}", **inputs)
 
 
-def same(actual: Tensor, expected: Tensor, message: str, **inputs: Tensor) -> None:
+def same(actual: Tensor, expected: Tensor, message: str, **inputs: Any) -> None:
     """Expect two results to be equal."""
     expect(close(actual, expected), message, **inputs)

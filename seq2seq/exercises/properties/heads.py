@@ -21,9 +21,7 @@ def inputs(draw: Draw, batch: int, words: int, dim: int, heads: int) -> dict[str
 
 def call(student: Student, given: dict[str, Any]) -> Tensor:
     """Call `multi_head`."""
-    return tensor(
-        student("multi_head", *given.values()), given["x"].shape, "multi_head", **given
-    )
+    return tensor(student("multi_head", *given.values()), given["x"].shape, "multi_head", **given)
 
 
 def parts_of_words(student: Student, draw: Draw) -> None:

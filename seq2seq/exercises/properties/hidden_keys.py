@@ -33,7 +33,7 @@ def hidden(student: Student, draw: Draw) -> None:
             weight = float(weights[row, column])
             expect(
                 abs(weight) < 1e-6,
-                f"key {column} has the weight {weight:.2g} for query {row}, from which it is hidden",
+                f"query {row} gives key {column}, which is hidden from it, the weight {weight:.2g}",
                 query=query,
                 keys=keys,
                 mask=mask,

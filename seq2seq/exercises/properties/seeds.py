@@ -6,7 +6,7 @@ from seq2seq.compare.systems import Spread
 from seq2seq.exercises.expect import Draw, Student, described, expect, number, parts
 
 COUNTS = (2, 3, 5)
-DRAWS = 200
+DRAWS = 100
 
 
 def scores(draw: Draw, count: int) -> list[float]:

@@ -30,9 +30,7 @@ def multi_head(student: Student, draw: Draw) -> None:
     """With as many groups as heads, each head has its own keys and values."""
     for heads in (1, 2, 3):
         given = inputs(draw, heads, heads, 2, 3)
-        wanted = torch.stack(
-            [oracle(*parts)[0] for parts in zip(*given.values(), strict=True)]
-        )
+        wanted = torch.stack([oracle(*parts)[0] for parts in zip(*given.values(), strict=True)])
         equal(call(student, given), wanted, "attend", **given)
 
 
@@ -69,8 +67,8 @@ def toolkit(student: Student, draw: Draw) -> None:
     """The contexts are those of seq2seq.layers.attention."""
     for size in SIZES:
         given = inputs(draw, *size)
-        batched = (part.unsqueeze(0) for part in given.values())
-        wanted, _ = dot_product_attention(*batched, None, None, Dropout(0.0), True)
+        query, keys, values = (part.unsqueeze(0) for part in given.values())
+        wanted, _ = dot_product_attention(query, keys, values, None, None, Dropout(0.0), True)
         equal(call(student, given), wanted[0], "attend", **given)
 
 

@@ -1,6 +1,6 @@
 """Properties of exercise 16: the best finished hypothesis."""
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import torch
@@ -26,7 +26,7 @@ def table(draw: Draw, vocab: int) -> Tensor:
 def total(log_p: Tensor, words: list[int]) -> float:
     """Return the log-probability of a sentence and its end."""
     path = [END, *words, END]
-    return sum(float(log_p[a, b]) for a, b in zip(path, path[1:], strict=False))
+    return sum(float(log_p[a, b]) for a, b in pairwise(path))
 
 
 def mean(log_p: Tensor, words: list[int]) -> float:
@@ -40,7 +40,9 @@ def call(student: Student, log_p: Tensor, beam: int, limit: int) -> list[int]:
     words = words.tolist() if isinstance(words, Tensor) else words
     good = isinstance(words, list | tuple) and len(words) <= limit
     good = good and all(isinstance(one, int) and 0 < one < len(log_p) for one in words)
-    message = f"beam_search returned {words!r:.80}, where a list of at most {limit} words is expected"
+    message = (
+        f"beam_search returned {words!r:.80}, where a list of at most {limit} words is expected"
+    )
     expect(good, message, log_p=log_p, beam=beam, limit=limit)
     return list(words)
 
@@ -98,20 +100,19 @@ def narrow(student: Student, draw: Draw) -> None:
 
 def toolkit(student: Student, draw: Draw) -> None:
     """The sentence is that of seq2seq.search with length_penalty=1."""
-    search = Beam(beam=EVERYTHING, length_penalty=1.0, max_length=1, length_ratio=0, length_extra=9)
     for vocab, limit in SIZES:
         for _ in range(ROUNDS):
             log_p = table(draw, vocab)
             words = call(student, log_p, EVERYTHING, limit)
-            limited = Beam(
+            search = Beam(
                 beam=EVERYTHING,
-                length_penalty=search.length_penalty,
+                length_penalty=1.0,
                 max_length=limit,
-                length_ratio=0,
+                length_ratio=0.0,
                 length_extra=limit,
             )
             ids = torch.tensor([[SPECIAL.eos]])
-            found = limited(Table(log_p), ids, ids > 0)[0][0]
+            found = search(Table(log_p), ids, ids > 0)[0][0]
             wanted = [word - FIRST + 1 for word in found.tokens]
             good = abs(mean(log_p, words) - mean(log_p, wanted)) < 1e-4
             message = f"beam_search returned {words}, and the search of the toolkit {wanted}"
@@ -128,9 +129,10 @@ class Table(Autoregressive):
     def __init__(self, log_p: Tensor) -> None:
         super().__init__()
         words = len(log_p) - 1
-        self.table = torch.full((FIRST + words, FIRST + words), float("-inf"))
+        self.table = torch.zeros(FIRST + words, FIRST + words)  # rows of words that never occur
         rows = torch.tensor([SPECIAL.bos, *range(FIRST, FIRST + words)])
         columns = torch.tensor([SPECIAL.eos, *range(FIRST, FIRST + words)])
+        self.table[rows] = float("-inf")
         self.table[rows.unsqueeze(1), columns] = log_p
 
     def embed_source(self, src: Tensor) -> Tensor:

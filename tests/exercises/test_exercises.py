@@ -1,0 +1,432 @@
+"""Every planted bug is caught, every right repair passes, and no other repair does."""
+
+import contextlib
+import difflib
+import io
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from seq2seq.exercises.catalog import Exercise, exercises
+from seq2seq.exercises.judge import Verdict, judge, properties
+from seq2seq.exercises.program import Program, StudentError
+from seq2seq.exercises.values import decode, encode
+
+ROOT = Path(__file__).parents[2]
+ALL = {exercise.number: exercise for exercise in exercises()}
+SEEDS = range(5)
+
+# Other ways of writing a right answer: number of the exercise -> replaced text -> by what
+RIGHT: dict[int, dict[str, list[str]]] = {
+    1: {
+        "torch.softmax(scores, dim=0)": [
+            "scores.softmax(1)",
+            "(scores.exp().T / scores.exp().sum(1)).T",
+            "torch.stack([row.softmax(0) for row in scores])",
+        ]
+    },
+    2: {
+        "scores = query @ keys.T": [
+            "scores = torch.einsum('qd,kd->qk', query, keys) * query.size(1) ** -0.5",
+            "scores = (query / query.size(1) ** 0.25) @ (keys / query.size(1) ** 0.25).T",
+        ]
+    },
+    3: {
+        "scores = scores.masked_fill(~mask, 0.0)": [
+            "scores = scores.masked_fill(~mask, -1e9)",
+            "scores = torch.where(mask, scores, torch.tensor(float('-inf')))",
+            "scores = scores + mask.float().log()",
+        ],
+        "weights = torch.softmax(scores, dim=-1)": [
+            "e = scores.exp() * mask; weights = e / e.sum(-1, keepdim=True)",
+        ],
+    },
+    4: {"x @ w_query, x, x @ w_value": ["(x @ w for w in (w_query, w_key, w_value))"]},
+    5: {
+        "torch.ones(words, words, dtype=torch.bool).tril(diagonal=1)": [
+            "torch.arange(words) <= torch.arange(words).unsqueeze(1)",
+            "~torch.ones(words, words, dtype=torch.bool).triu(1)",
+        ],
+        'scores = scores.masked_fill(~visible(len(x)), float("-inf"))': [
+            "scores = scores + torch.full_like(scores, -1e9).triu(1)"
+        ],
+    },
+    6: {
+        "x.reshape(batch, heads, words, dim // heads)": [
+            "torch.stack(x.chunk(heads, dim=-1), dim=1)",
+            "x.unflatten(-1, (heads, -1)).permute(0, 2, 1, 3)",
+        ]
+    },
+    7: {
+        "return x.flip(1)": [
+            "return torch.stack([torch.cat([row[:n].flip(0), row[n:]])"
+            " for row, n in zip(x, lengths.tolist(), strict=True)])",
+            "return torch.nested.to_padded_tensor(torch.nested.nested_tensor("
+            "[row[:n].flip(0) for row, n in zip(x, lengths.tolist())]), 0.0, (x.shape))",
+        ]
+    },
+    8: {
+        "~real.unsqueeze(2)": [
+            "~real[:, None]",
+            "~(real.unsqueeze(1) & real.unsqueeze(2))",
+            "~real.unsqueeze(1).expand_as(scores)",
+        ]
+    },
+    9: {
+        "return pad(inputs), pad(labels)": [
+            "y = pad(labels); return torch.cat([torch.full_like(y[:, :1], BOS), y[:, :-1]], 1), y"
+        ],
+        "inputs = [[*sentence, EOS]": ["inputs = [[BOS] + sentence"],
+    },
+    10: {
+        "return losses.mean()": [
+            "return losses[labels != PAD].mean()",
+            "import torch.nn.functional as F; "
+            "return F.cross_entropy(logits.transpose(1, 2), labels, ignore_index=PAD)",
+            "return (losses.sum() / (labels != PAD).sum()).item()",
+        ]
+    },
+    11: {
+        "positions(0, 1, dim)": [
+            "positions(len(contexts), 1, dim)",
+            "positions(0, 99, dim)[len(keys)]",
+        ]
+    },
+    12: {
+        "        totals, best =": ["        old = state; totals, best ="],
+    },
+    13: {
+        "keys.repeat(shared, 1, 1), values.repeat(shared, 1, 1)": [
+            "keys.repeat_interleave(shared, 0), values.repeat_interleave(shared, 0)",
+            "[x[torch.arange(len(query)) // shared] for x in (keys, values)]",
+        ]
+    },
+    14: {
+        "for t, word in enumerate(inputs):": [
+            "for t, word in enumerate(inputs):\n        weights_before = weights[t - 1]"
+        ],
+    },
+    15: {
+        "F.dropout(hidden, p=self.rate)": [
+            "nn.Dropout(self.rate).train(self.training)(hidden)",
+            "F.dropout(hidden, self.rate) if self.training else hidden",
+        ]
+    },
+    16: {
+        "finished.append((words, total + row[END]))": [
+            "finished.append((words, (total + row[END]) / (length + 1)))"
+        ],
+        "key=lambda hypothesis: hypothesis[1])": ["key=lambda h: h[1] / len([*h[0], END]))"],
+    },
+    17: {
+        "[output.lower() for output in outputs]": ["list(map(detokenize, outputs))"],
+    },
+    18: {"max(scores)": ["sum(scores) / len(scores)", "statistics.fmean(scores)"]},
+}
+# Repairs that must be made together with those above
+TOGETHER = {
+    12: [
+        (
+            "        parents, words = best //",
+            "        state = state.index_select(0, best // log_p.size(1))\n        parents, words = best //",
+        )
+    ],
+    14: [("weights[t, :-1]", "weights_before[:-1]")],
+    17: [("[tokenize(reference).lower() for reference in references]", "references")],
+}
+# Wrong repairs
+WRONG: dict[int, dict[str, list[str]]] = {
+    1: {
+        "torch.softmax(scores, dim=0)": [
+            "scores.softmax(0) / scores.softmax(0).sum(1, keepdim=True)",
+            "torch.sigmoid(scores)",
+            "torch.softmax(scores.flatten(), dim=0).view_as(scores)",
+            "torch.softmax(-scores, dim=1)",
+            "torch.ones_like(scores) / scores.size(1)",
+        ]
+    },
+    2: {
+        "scores = query @ keys.T": [
+            "scores = query @ keys.T / query.size(-1)",
+            "scores = query @ keys.T / 8",
+            "scores = query @ keys.T / len(keys) ** 0.5",
+            "scores = (query @ keys.T) / (query @ keys.T).norm()",
+        ],
+        "weights = torch.softmax(scores, dim=-1)": [
+            "weights = torch.softmax(scores, dim=-1) / query.size(-1) ** 0.5"
+        ],
+    },
+    3: {
+        "masked_fill(~mask, 0.0)": [
+            "masked_fill(~mask, -1.0)",
+            "masked_fill(~mask, -8.0)",
+            "masked_fill(mask, float('-inf'))",
+            "masked_fill(~mask, float('nan'))",
+        ],
+        "weights = torch.softmax(scores, dim=-1)": ["weights = torch.softmax(scores, -1) * mask"],
+        "return weights @ values, weights": ["return weights @ values, weights * mask"],
+    },
+    4: {
+        "x @ w_query, x, x @ w_value": [
+            "x @ w_query, x @ w_value, x @ w_value",
+            "x @ w_query, x @ w_query, x @ w_value",
+            "x @ w_query, x @ w_key.T, x @ w_value",
+            "x @ w_query, x @ w_key, x @ w_key",
+            "x @ w_query, x @ w_key, x",
+        ]
+    },
+    5: {
+        "tril(diagonal=1)": ["tril(diagonal=-1)", "tril(diagonal=2)", "triu()", "logical_not()"],
+        'scores.masked_fill(~visible(len(x)), float("-inf"))': [
+            "scores",
+            "scores.masked_fill(~visible(len(x)).tril(), 0.0)",
+        ],
+    },
+    6: {
+        "x.reshape(batch, heads, words, dim // heads)": [
+            "x.reshape(batch, words, dim // heads, heads).permute(0, 3, 1, 2)",
+            "x.transpose(1, 2).reshape(batch, heads, words, dim // heads)",
+            "x.reshape(batch, words, heads, dim // heads)",
+        ],
+        "parts.transpose(1, 2).flatten(2)": [
+            "parts.reshape(parts.size(0), parts.size(2), -1)",
+        ],
+    },
+    7: {
+        "return x.flip(1)": ["return x", "return x.flip(0)", "return x.roll(1, 1)"],
+        "backward = flip(run(": [
+            "x = x * (torch.arange(x.size(1)) < lengths[:, None])[..., None]\n    backward = flip(run("
+        ],
+    },
+    8: {
+        "~real.unsqueeze(2), HIDDEN": [
+            "~real.unsqueeze(2), float('-inf')",
+            "~real.unsqueeze(1), 0.0",
+            "real.unsqueeze(1), HIDDEN",
+        ],
+        "return weights @ x, weights": [
+            "weights = weights * real.unsqueeze(1); return weights @ x, weights"
+        ],
+    },
+    9: {
+        "inputs = [[*sentence, EOS]": [
+            "inputs = [[BOS, *sentence, EOS]",
+            "inputs = [[EOS, *sentence]",
+            "inputs = [[BOS, *sentence[::-1]]",
+        ],
+        "labels = [[*sentence, EOS]": [
+            "labels = [[BOS, *sentence]",
+            "labels = [[*sentence[1:], EOS, PAD]",
+        ],
+    },
+    10: {
+        "return losses.mean()": [
+            "return losses.sum()",
+            "return (losses.sum(1) / (labels != PAD).sum(1)).mean()",
+            "return losses.sum() / len(labels)",
+            "return losses.sum(1).max() / labels.size(1)",
+        ],
+        "losses = losses.masked_fill(labels == PAD, 0.0)": [""],
+    },
+    11: {
+        "positions(0, 1, dim)": ["positions(1, 1, dim)", "positions(len(keys) + 1, 1, dim)", "0"],
+        " + positions(0, len(ids), embedding.size(1))": [""],
+    },
+    12: {
+        "        sentences = [\n": [
+            "        state = state[words]\n        sentences = [\n",
+            "        state = state[:1].expand(beam, -1)\n        sentences = [\n",
+            "        state = state.sort(0).values\n        sentences = [\n",
+        ],
+        "return sentences[0], totals[0].item()": [
+            "return sentences[0], log_probability(model, sentences[0])"
+        ],
+    },
+    13: {
+        "keys.repeat(shared, 1, 1), values.repeat(shared, 1, 1)": [
+            "keys.repeat_interleave(shared, 0), values.repeat(shared, 1, 1)",
+            "keys.mean(0, keepdim=True), values.mean(0, keepdim=True)",
+            "keys[:1], values[:1]",
+        ]
+    },
+    14: {
+        "found.append((source, t - 1))": [
+            "found.append((source, t))",
+            "found.append((t - 1, source))",
+        ],
+        "weights[t, :-1]": ["weights[t - 1]", "weights[min(t + 1, len(weights) - 1), :-1]"],
+    },
+    15: {
+        "F.dropout(hidden, p=self.rate)": [
+            "hidden",
+            "F.dropout(hidden, p=self.rate, training=not self.training)",
+            "hidden * (1 - self.rate)",
+            "F.dropout(hidden, p=self.rate) if self.training else hidden * (1 - self.rate)",
+            "F.dropout(hidden, p=self.rate) * (1 - self.rate) if self.training else hidden",
+        ],
+        "return Network(w_hidden, w_out, rate).eval()(x)": [
+            "torch.manual_seed(0); return Network(w_hidden, w_out, rate).eval()(x)"
+        ],
+    },
+    16: {
+        "key=lambda hypothesis: hypothesis[1])": [
+            "key=lambda hypothesis: hypothesis[1] / limit)",
+            "key=lambda hypothesis: len(hypothesis[0]))",
+            "key=lambda hypothesis: hypothesis[1] / max(1, len(hypothesis[0])))",
+            "key=lambda hypothesis: hypothesis[1] * (len(hypothesis[0]) + 1))",
+        ]
+    },
+    17: {
+        "[output.lower() for output in outputs]": [
+            "outputs",
+            "[detokenize(output) for output in outputs]",
+            "[detokenize(output).lower() for output in outputs]",
+        ],
+        "[tokenize(reference).lower() for reference in references]": [
+            "references",
+            "[reference.lower() for reference in references]",
+        ],
+    },
+    18: {
+        "max(scores)": ["statistics.median(scores)", "min(scores)", "scores[0]", "scores[-1]"],
+        "return max(scores), deviation": [
+            "return statistics.mean(scores), statistics.pstdev(scores)",
+            "return statistics.mean(scores) + (deviation or 0), deviation",
+            "return max(scores), max(scores) - min(scores)",
+        ],
+    },
+}
+
+
+def ids(value: object) -> str | None:
+    return f"{value.number:02}-{value.name}" if isinstance(value, Exercise) else None
+
+
+every = pytest.mark.parametrize("exercise", ALL.values(), ids=ids)
+
+
+def judged(exercise: Exercise, text: str, seed: int = 1) -> Verdict:
+    return judge(exercise, Program(text, exercise.file_name), seed)
+
+
+def replaced(text: str, old: str, new: str) -> str:
+    assert text.count(old) >= 1, old
+    return text.replace(old, new)
+
+
+def test_there_are_at_least_twelve_exercises_numbered_from_one():
+    assert len(ALL) >= 12
+    assert list(ALL) == list(range(1, len(ALL) + 1))
+    assert RIGHT.keys() == WRONG.keys() == ALL.keys()
+
+
+@every
+def test_the_planted_bug_is_caught(exercise):
+    for seed in SEEDS:
+        verdict = judged(exercise, exercise.text, seed)
+        failed = [finding for finding in verdict.findings if finding.broken]
+        assert failed and not verdict.solved
+        assert len(failed) < len(verdict.findings) or exercise.number in (1, 10)
+        assert str(failed[0].broken)
+
+
+@every
+def test_the_model_answer_passes(exercise):
+    for seed in SEEDS:
+        failed = [f for f in judged(exercise, exercise.model_answer, seed).findings if f.broken]
+        assert not failed, [(f.statement, str(f.broken)) for f in failed]
+
+
+@every
+def test_the_model_answer_differs_in_few_lines(exercise):
+    before, after = exercise.text.splitlines(), exercise.model_answer.splitlines()
+    changes = [line for line in difflib.ndiff(before, after) if line[:1] in "+-"]
+    assert 1 <= len(changes) <= 5
+
+
+@pytest.mark.parametrize("number", RIGHT)
+def test_other_right_answers_pass(number):
+    for old, several in RIGHT[number].items():
+        for new in several:
+            text = replaced(ALL[number].text, old, new)
+            for more in TOGETHER.get(number, []):
+                text = replaced(text, *more)
+            failed = [f for f in judged(ALL[number], text).findings if f.broken]
+            assert not failed, (new, [(f.statement, str(f.broken)) for f in failed])
+
+
+@pytest.mark.parametrize("number", WRONG)
+def test_wrong_repairs_do_not_pass(number):
+    for old, several in WRONG[number].items():
+        for new in several:
+            text = replaced(ALL[number].text, old, new)
+            try:
+                solved = judged(ALL[number], text).solved
+            except StudentError as error:
+                assert f"{ALL[number].file_name}, line " in str(error)
+                solved = False
+            assert not solved, new
+
+
+@every
+def test_the_numbers_of_the_symptom_are_those_that_the_file_prints(exercise):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        runpy.run_path(str(exercise.source_file), run_name="__main__")
+    numbers = re.findall(r"-?\d[\d,]*(?:\.\d+)?(?<!,)", exercise.symptom)
+    measured = [number for number in numbers if "." in number]
+    assert measured
+    assert [number for number in measured if number not in printed.getvalue()] == []
+
+
+@every
+def test_a_file_is_short_complete_and_says_nothing_of_the_answer(exercise):
+    lines = exercise.text.splitlines()
+    assert 28 <= len(lines) <= 90
+    assert lines[0].startswith(f'"""Exercise {exercise.number}: ')
+    assert "The file runs, and is wrong in one way." in lines
+    assert 1 <= len(exercise.hints) <= 3
+    assert exercise.wrong and exercise.why and exercise.source
+    for hint in exercise.hints:
+        assert exercise.repairs[0].new.strip() not in hint
+    imported = set(re.findall(r"^(?:from|import) (\w+)", exercise.text, re.M))
+    assert imported <= {"torch", "math", "random", "re", "statistics", "seq2seq"}
+    statements = [str(check.__doc__).splitlines()[0] for check in properties(exercise)]
+    assert len(statements) >= 3 and all(line.endswith(".") for line in statements)
+
+
+@every
+def test_the_lesson_of_an_exercise_exists(exercise):
+    assert 1 <= exercise.lesson <= 13
+    lessons = {int(path.name[:2]) for path in (ROOT / "lessons").glob("[0-9][0-9]_*.py")}
+    if not lessons:
+        pytest.skip("there are no lessons in this checkout")
+    assert exercise.lesson in lessons
+
+
+def test_the_files_of_an_exercise_belong_together():
+    folder = ROOT / "lessons" / "exercises"
+    stems = {path.stem for path in folder.iterdir() if path.suffix in (".py", ".toml")}
+    assert stems == {f"{exercise.number:02}_{exercise.name}" for exercise in ALL.values()}
+    modules = {path.stem for path in (ROOT / "seq2seq/exercises/properties").glob("*.py")}
+    assert modules - {"__init__", "common"} == {exercise.name for exercise in ALL.values()}
+
+
+def test_results_keep_type_and_digits():
+    import torch
+
+    values = [
+        torch.tensor([[0.1, float("inf")]]), torch.tensor([], dtype=torch.long),
+        torch.tensor(True), 0.1, 1, "é\n", None, (1, [2.5, (3,)]), {1, 2}, {"a": (1, 2)},
+    ]  # fmt: skip
+    for value in values:
+        again = decode(encode(value))
+        assert type(again) is type(value)
+        if isinstance(value, torch.Tensor):
+            assert again.dtype == value.dtype and torch.equal(again, value)
+        else:
+            assert again == value
+    assert "object of type" in decode(encode(object())).description
+    assert "shape [1000, 1000]" in decode(encode(torch.zeros(1000, 1000))).description
