@@ -60,11 +60,11 @@ def record_solved(path: Path, exercise: Exercise) -> None:
 
 
 def state(folder: Path, exercise: Exercise) -> str:
-    """Say what became of an exercise in a folder: "", copied, solved, or changed since."""
+    """Say what became of an exercise: "", copied, solved, or changed (since it was solved)."""
     entry = recorded(folder).get(str(exercise.number), {})
     path = folder / str(entry.get("file", exercise.file_name))
     if not path.is_file():
         return ""
     if "solved" not in entry:
         return "copied"
-    return "solved" if entry["solved"] == sha256(path) else "changed since solved"
+    return "solved" if entry["solved"] == sha256(path) else "changed"

@@ -63,8 +63,6 @@ RIGHT: dict[int, dict[str, list[str]]] = {
         "return x.flip(1)": [
             "return torch.stack([torch.cat([row[:n].flip(0), row[n:]])"
             " for row, n in zip(x, lengths.tolist(), strict=True)])",
-            "return torch.nested.to_padded_tensor(torch.nested.nested_tensor("
-            "[row[:n].flip(0) for row, n in zip(x, lengths.tolist())]), 0.0, (x.shape))",
         ]
     },
     8: {
@@ -127,12 +125,7 @@ RIGHT: dict[int, dict[str, list[str]]] = {
 }
 # Repairs that must be made together with those above
 TOGETHER = {
-    12: [
-        (
-            "        parents, words = best //",
-            "        state = state.index_select(0, best // log_p.size(1))\n        parents, words = best //",
-        )
-    ],
+    12: [("parents, words =", "state = old[best // log_p.size(1)]; parents, words =")],
     14: [("weights[t, :-1]", "weights_before[:-1]")],
     17: [("[tokenize(reference).lower() for reference in references]", "references")],
 }
@@ -196,8 +189,8 @@ WRONG: dict[int, dict[str, list[str]]] = {
     },
     7: {
         "return x.flip(1)": ["return x", "return x.flip(0)", "return x.roll(1, 1)"],
-        "backward = flip(run(": [
-            "x = x * (torch.arange(x.size(1)) < lengths[:, None])[..., None]\n    backward = flip(run("
+        "backward = flip": [
+            "x = x * (torch.arange(x.size(1)) < lengths[:, None])[..., None]; backward = flip"
         ],
     },
     8: {
