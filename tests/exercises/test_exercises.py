@@ -407,6 +407,13 @@ def test_the_files_of_an_exercise_belong_together():
     assert modules - {"__init__", "common"} == {exercise.name for exercise in ALL.values()}
 
 
+@every
+def test_an_exercise_is_in_the_documentation(exercise):
+    page = (ROOT / "docs" / "exercises.md").read_text("utf-8")
+    row = f"| {exercise.number} | {exercise.title} | {exercise.topic} | {exercise.lesson} |"
+    assert row in page.splitlines()
+
+
 def test_results_keep_type_and_digits():
     import torch
 
