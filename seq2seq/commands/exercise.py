@@ -14,7 +14,7 @@ from seq2seq.exercises.program import shortened
 from seq2seq.system.terminal_table import TableView
 
 if TYPE_CHECKING:
-    from seq2seq.exercises.judge import Finding
+    from seq2seq.exercises.judge import Verdict
 
 WIDEST = 100  # columns
 LONGEST_INPUT = 2000  # characters
@@ -108,7 +108,7 @@ def check(number: int, path: Path | None) -> tuple[bool, str]:
     if verdict.solved:
         progress.record_solved(path, exercise)
         return True, "\n".join([*lines, "", *explanation(exercise)])
-    return False, "\n".join([*lines, "", *counterexample(verdict.findings, number)])
+    return False, "\n".join([*lines, "", *counterexample(verdict, number)])
 
 
 def explanation(exercise: Exercise) -> Iterable[str]:
@@ -122,15 +122,18 @@ def explanation(exercise: Exercise) -> Iterable[str]:
     yield f"See lesson {exercise.lesson}."
 
 
-def counterexample(findings: Iterable["Finding"], number: int) -> Iterable[str]:
+def counterexample(verdict: "Verdict", number: int) -> Iterable[str]:
     """Return the first property that fails, with the smallest input that was found to show it."""
     from seq2seq.exercises.expect import shown
 
-    finding = next(one for one in findings if one.broken is not None)
+    finding = next(one for one in verdict.findings if one.broken is not None)
     assert finding.broken is not None
     yield paragraphs(finding.statement + " But " + str(finding.broken) + ":", "")
     for name, value in finding.broken.inputs.items():
         yield "  " + shortened(f"{name} = {shown(value)}", LONGEST_INPUT)
+    if verdict.error is not None:
+        yield "No more was checked, because of an error:"
+        yield paragraphs(str(verdict.error), "  ")
     yield ""
     yield f"A hint: seq2seq exercise {number} --hint"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq.exercises.catalog import Exercise
 from seq2seq.exercises.expect import Draw, PropertyError, Student
+from seq2seq.exercises.program import StudentError
 
 Property = Callable[[Student, Draw], None]
 
@@ -21,14 +22,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of a file."""
+    """The judgement of a file.
+
+    Attributes:
+        findings: the properties, in the order in which they were checked.
+        error: why no more of them were checked; None if all were.
+    """
 
     findings: tuple[Finding, ...]
+    error: StudentError | None = None
 
     @property
     def solved(self) -> bool:
         """Whether the file has all properties."""
-        return all(finding.broken is None for finding in self.findings)
+        return self.error is None and all(finding.broken is None for finding in self.findings)
 
 
 def properties(exercise: Exercise) -> tuple[Property, ...]:
@@ -46,7 +53,7 @@ def judge(exercise: Exercise, student: Student, seed: int) -> Verdict:
         seed: seed of the inputs.
 
     Raises:
-        StudentError: the file raises an exception, or cannot be run.
+        StudentError: the file raises an exception, or cannot be run, before a property failed.
     """
     findings = []
     for check in properties(exercise):
@@ -56,4 +63,8 @@ def judge(exercise: Exercise, student: Student, seed: int) -> Verdict:
             findings.append(Finding(statement, None))
         except PropertyError as broken:
             findings.append(Finding(statement, broken))
+        except StudentError as error:
+            if all(finding.broken is None for finding in findings):
+                raise
+            return Verdict(tuple(findings), error)
     return Verdict(tuple(findings))

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,10 +17,11 @@ from typing import Any
 
 import seq2seq
 from seq2seq.errors import UserError
-from seq2seq.exercises.program import StudentError
+from seq2seq.exercises.program import CODE, StudentError, shortened
 from seq2seq.exercises.values import decode, encode
 
 LIMIT = 20.0  # seconds for the file itself, and for each call of a function
+TOTAL = 180.0  # seconds for everything
 START = 300.0  # seconds for starting Python and importing torch
 LARGEST_FILE = 200_000  # bytes
 LONGEST_ANSWER = 2**24  # bytes
@@ -62,7 +64,7 @@ class Process:
 
     def __init__(self, path: Path, limit: float | None = None) -> None:
         self.file, self.limit = str(path), LIMIT if limit is None else limit
-        source = read_source(path)
+        source, self.timed_out = read_source(path), False
         self.trace = TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self.connection, other = socket.socketpair()
         with other:
@@ -70,6 +72,7 @@ class Process:
         self.stream = self.connection.makefile("rwb")
         try:
             self._receive(START)
+            self.end = time.monotonic() + TOTAL
             self._request(source=source, file=self.file)
         except BaseException:
             self.close()
@@ -124,6 +127,11 @@ class Process:
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
+    def _time_out(self) -> None:
+        """End the process because a time limit is exceeded."""
+        self.timed_out = True
+        self._kill()
+
     def _request(self, **request: Any) -> Any:
         """Send a request and return its result.
 
@@ -132,11 +140,13 @@ class Process:
         """
         number = secrets.token_hex(8)
         message = json.dumps(request | {"id": number}).encode() + b"\n"
-        answer = self._receive(self.limit + 5.0, message)
+        # The process itself ends after the limit and reports its line; it is killed if it does not.
+        left = max(0.0, self.end - time.monotonic())
+        answer = self._receive(min(self.limit + 5.0, left), message)
         if answer.get("id") != number:
             raise self._not_an_answer()
         if "error" in answer:
-            raise StudentError(str(answer["error"])[:1000])
+            raise StudentError(shortened(str(answer["error"]), 1000))
         return answer.get("result")
 
     def _receive(self, limit: float, message: bytes = b"") -> dict[str, Any]:
@@ -145,7 +155,7 @@ class Process:
         Raises:
             StudentError: there is none.
         """
-        timer = threading.Timer(limit, self._kill)
+        timer = threading.Timer(limit, self._time_out)
         timer.start()
         line = b""
         try:
@@ -159,7 +169,7 @@ class Process:
             raise StudentError(self._reason())
         try:
             answer = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise self._not_an_answer()
@@ -172,16 +182,16 @@ class Process:
         """Say why the process ended: a time limit, with the line it was at, or something else."""
         self.trace.seek(0)
         stack = self.trace.read(100_000).decode("utf-8", "replace")
-        line = re.search(rf'File "{re.escape(self.file)}", line (\d+)', stack)
+        line = re.search(rf'File "{re.escape(CODE)}", line (\d+)', stack)
         place = f"{self.file}, line {line[1]}" if line else self.file
         status = None
         with suppress(subprocess.TimeoutExpired):
             status = self.child.wait(5.0)
         self._kill()  # also children of a process that has ended
-        if "Timeout" in stack or status == -signal.SIGKILL:
-            return (
-                f"{place}: still running after {self.limit:g} seconds: is there a loop without end?"
-            )
+        if "Timeout" in stack or self.timed_out:
+            total = self.timed_out and time.monotonic() > self.end
+            seconds = f"{TOTAL:g} seconds in all" if total else f"{self.limit:g} seconds"
+            return f"{place}: still running after {seconds}: is there a loop without end?"
         if status is not None and status < 0:
             return f"{place}: the process was ended by {signal.Signals(-status).name}"
         return f"{place}: the program ended its process before it could be judged"

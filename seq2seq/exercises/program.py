@@ -6,6 +6,7 @@ from typing import Any
 
 from seq2seq.errors import UserError
 
+CODE = "<exercise>"  # the name of the file in tracebacks
 NAME = "exercise"  # of the module, so that `if __name__ == "__main__"` is false
 
 
@@ -29,7 +30,7 @@ class Program:
         self.module = ModuleType(NAME)
         sys.modules[NAME] = self.module  # dataclasses look it up
         try:
-            exec(compile(source, file, "exec"), self.module.__dict__)
+            exec(compile(source, CODE, "exec"), self.module.__dict__)
         except BaseException as error:
             raise StudentError(describe(error, file)) from None
 
@@ -52,11 +53,16 @@ class Program:
 
 def signature(function: str, arguments: Any) -> str:
     """Describe a call: tensors by their shapes, other values by themselves."""
-    shown = [
-        f"tensor{list(one.shape)}" if hasattr(one, "shape") else shortened(repr(one), 60)
-        for one in arguments
-    ]
-    return f"{function}({', '.join(shown)})"
+    return f"{function}({', '.join(map(argument, arguments))})"
+
+
+def argument(value: Any) -> str:
+    """Describe an argument."""
+    if hasattr(value, "shape"):
+        return f"tensor{list(value.shape)}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(argument, value))})"
+    return shortened(repr(value), 60)
 
 
 def describe(error: BaseException, file: str, code: Any = None) -> str:
@@ -64,12 +70,12 @@ def describe(error: BaseException, file: str, code: Any = None) -> str:
 
     Args:
         error: the exception.
-        file: the name that the file was compiled with.
+        file: the name of the file.
         code: the code of the called function, whose line is used if the exception went through no
             line of the file.
     """
-    line = last_line(error.__traceback__, file)
-    if isinstance(error, SyntaxError) and error.filename == file:
+    line = last_line(error.__traceback__)
+    if isinstance(error, SyntaxError) and error.filename == CODE:
         line, text = error.lineno, error.msg
     else:
         text = str(error)
@@ -84,11 +90,11 @@ def describe(error: BaseException, file: str, code: Any = None) -> str:
     return f"{place}: {type(error).__name__}{': ' + detail if detail else ''}"
 
 
-def last_line(traceback: TracebackType | None, file: str) -> int | None:
-    """Return the last line of a file in a traceback."""
+def last_line(traceback: TracebackType | None) -> int | None:
+    """Return the last line of a student's file in a traceback."""
     line = None
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == file:
+        if traceback.tb_frame.f_code.co_filename == CODE:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line

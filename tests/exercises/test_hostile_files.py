@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.errors import UserError
+from seq2seq.exercises import process
 from seq2seq.exercises.catalog import find
 from seq2seq.exercises.judge import judge
 from seq2seq.exercises.process import Process, read_source
@@ -197,7 +198,7 @@ def verdict_in_process(path: Path, text: str, limit: float = 20.0) -> str:
 )
 def test_a_hostile_file_is_not_solved(text, part, tmp_path, capfd):
     loops = "while True" in text
-    reason = verdict_in_process(tmp_path / "x.py", text, 1.0 if loops else 20.0)
+    reason = verdict_in_process(tmp_path / "é.py", text, 1.0 if loops else 20.0)
     assert part in reason
     assert capfd.readouterr() == ("", "")
 
@@ -224,6 +225,13 @@ def test_a_process_that_was_started_by_the_file_ends_with_it(tmp_path):
             break
         time.sleep(0.05)
     assert not running(pid)
+
+
+def test_many_slow_calls_end_as_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "TOTAL", 3.0)
+    text = with_line("import time; time.sleep(0.5)", MASK.model_answer)
+    reason = verdict_in_process(tmp_path / "x.py", text)
+    assert "still running after 3 seconds in all" in reason
 
 
 def running(pid: int) -> bool:

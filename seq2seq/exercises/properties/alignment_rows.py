@@ -16,9 +16,11 @@ SIZES = ((1, 2), (2, 2), (3, 4), (5, 3))  # words of the translation, and of the
 def inputs(draw: Draw, target: int, source: int) -> dict[str, Any]:
     """Return a translation and random attention, with a row and a column for `</s>`."""
     words = list(WORDS[:target])
-    weights = torch.softmax(3 * draw.normal(target + 1, source + 1), dim=-1)
-    weights = (weights * 100).round() / 100
-    weights += torch.rand(weights.shape, generator=draw.generator) / 1000  # no two are equal
+    shape = target + 1, source + 1
+    order = torch.randperm(90, generator=draw.generator)[: shape[0] * shape[1]]
+    weights = (order + 1).view(
+        shape
+    ) / 100  # no two are equal; that their sum is not one is no matter
     return {"inputs": ["<s>", *words], "outputs": [*words, "</s>"], "weights": weights}
 
 
