@@ -2,9 +2,10 @@
 
     teacher_forcing(sentences) -> inputs, labels
 
-At each position a decoder reads the words before it and predicts the next one. In training these
-are the words of the reference. The sentences are lists of word ids without the special words
-PAD, BOS (start of a sentence) and EOS (end). All sentences of the batch are padded to one length.
+At each position a decoder reads the words before it and predicts the next one, at last EOS (end of
+the sentence). In training these are the words of the reference. The sentences are lists of word ids
+without the special words PAD, BOS (start of a sentence) and EOS. All sentences of the batch are
+padded to one length.
 
 Shapes: inputs and labels [batch, words of the longest sentence + 1].
 

@@ -51,8 +51,8 @@ if __name__ == "__main__":
     torch.manual_seed(1)
     found, sampled = [], []
     for _ in range(50):
-        logits = torch.randn(6, 6)
-        logits[:, END] = -0.5
+        logits = torch.randn(6, 6) / 4
+        logits += 1.6 * torch.eye(6).roll(1, dims=1)  # word 1 is followed by 2, ..., 5 by END
         log_p = torch.log_softmax(logits, dim=-1)
         found.append(len(beam_search(log_p, beam=4, limit=10)))
         sampled.append(len(sample(log_p, limit=10)))

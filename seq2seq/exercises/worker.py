@@ -42,7 +42,9 @@ def main() -> None:
             except StudentError as error:
                 answer = {"error": str(error)}
             except BaseException as error:
-                answer = {"error": f"the result cannot be read: {type(error).__name__}"}
+                what = f"{request.get('function')} of {program.file if program else 'the file'}"
+                problem = f"{type(error).__name__}: {error}"
+                answer = {"error": f"the result of {what} cannot be read: {problem}"}
             faulthandler.cancel_dump_traceback_later()
             send(stream, answer | {"id": request["id"]})
 

@@ -3,7 +3,9 @@
 Each gives one sentence that names the line, and none counts as solved.
 """
 
+import itertools
 import os
+import random
 import time
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from seq2seq.exercises.catalog import find
 from seq2seq.exercises.judge import judge
 from seq2seq.exercises.process import Process, read_source
 from seq2seq.exercises.program import Program, StudentError
+from seq2seq.exercises.values import Other, decode, encode
 
 MASK = find(3)  # imports torch only
 CALL = "def attend(query, keys, values, mask):"
@@ -101,8 +104,6 @@ def test_a_function_that_cannot_be_called(text, parts):
     ],
 )
 def test_a_wrong_kind_of_result_is_a_property_that_fails(line, part):
-    from seq2seq.exercises.values import decode, encode
-
     program = Program(with_line(line), "x.py")
     verdict = judge(MASK, lambda *call: decode(encode(program(*call))), 1)
     assert not verdict.solved
@@ -113,12 +114,50 @@ def test_a_wrong_kind_of_result_is_a_property_that_fails(line, part):
 @pytest.mark.parametrize("number", range(1, 19))
 def test_no_exercise_fails_on_results_of_a_wrong_kind(number):
     """Whatever all functions return, there is a verdict."""
-    from seq2seq.exercises.values import Other, decode, encode
-
     pairs = (1, 2), (None, None), ([], 0.5), ("a", "b"), ([[1]], None)
     for value in (None, 1, -1.5, "a", (), [[]], {"a": 1}, Other("x"), *pairs):
         verdict = judge(find(number), lambda *_, value=value: decode(encode(value)), 1)
         assert not verdict.solved
+
+
+def damaged(value: object, draw: random.Random) -> object:
+    """A copy of an encoded result in which one value is another one."""
+    odd = [None, float("nan"), float("inf"), -1, 7, 1e300, 0.5, "a", True, [], {"other": "a set"}]
+    if isinstance(value, dict) and "tensor" in value and value["tensor"] and draw.random() < 0.8:
+        numbers = [*value["tensor"]]
+        numbers[draw.randrange(len(numbers))] = draw.choice([float("nan"), -3, 2, 10**6])
+        dtype = draw.choice(["float64", "float32", value["dtype"]])
+        return {**value, "tensor": numbers, "dtype": dtype}
+    if isinstance(value, dict) and value.get("list") and draw.random() < 0.9:
+        items = [*value["list"]]
+        place = draw.randrange(len(items))
+        items[place : place + 1] = draw.choice(
+            [[damaged(items[place], draw)]] * 3 + [[], [items[place]] * 2]
+        )
+        return {**value, "list": items}
+    return draw.choice(odd)
+
+
+@pytest.mark.parametrize("number", range(1, 19))
+def test_no_exercise_fails_on_damaged_results(number):
+    """The judge reads what another process sends, so it must bear anything."""
+    program, draw = Program(find(number).model_answer, "x.py"), random.Random(number)
+    rounds = 12
+    for _ in range(rounds):
+        start = draw.randrange(4)  # damages all results after this one
+        calls = itertools.count()
+
+        def student(*call, start=start, calls=calls):
+            result = encode(program(*call))
+            try:
+                return decode(result if next(calls) < start else damaged(result, draw))
+            except (ValueError, TypeError, RuntimeError, OverflowError):
+                raise StudentError("x.py disturbs the connection") from None
+
+        try:
+            judge(find(number), student, 1)
+        except StudentError as error:
+            assert "disturbs" in str(error)  # as `Process` reports it
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,19 @@ def call(student: Student, given: dict[str, Any]) -> LinkSet:
     """Call `links`; the order of the links does not matter."""
     found = student("links", *given.values())
     good = isinstance(found, list | tuple | set | frozenset) and all(
-        isinstance(link, tuple | list) and len(link) == 2 for link in found
+        isinstance(link, tuple | list) and len(link) == 2 and all(map(is_place, link))
+        for link in found
     )
-    message = f"links returned {described(found)}, where a list of pairs is expected"
+    message = f"links returned {described(found)}, where a list of pairs of integers is expected"
     expect(good, message, **given)
     return frozenset((int(i), int(j)) for i, j in found)
+
+
+def is_place(value: Any) -> bool:
+    """Whether a value is an integer, or a tensor of one integer."""
+    if isinstance(value, Tensor):
+        return value.numel() == 1 and not value.is_floating_point()
+    return isinstance(value, int)
 
 
 def peaked(target: list[int], source: int) -> Tensor:
