@@ -93,12 +93,15 @@ def check(number: int, path: Path | None) -> tuple[bool, str]:
         UserError: there is no such exercise or file.
         StudentError: the file cannot be run, or raises an exception.
     """
-    from seq2seq.exercises.judge import judge
     from seq2seq.exercises.process import Process
 
     exercise = find(number)
     path = Path(exercise.file_name) if path is None else path
-    with Process(path) as student:
+    progress.recorded(path.absolute().parent)  # so that it is not found damaged after the work
+    process = Process(path)
+    from seq2seq.exercises.judge import judge  # both processes import torch at the same time
+
+    with process as student:
         verdict = judge(exercise, student, secrets.randbits(32))
     lines = [heading(exercise) + (": solved" if verdict.solved else ": not yet"), ""]
     lines += [

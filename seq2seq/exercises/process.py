@@ -18,7 +18,6 @@ from typing import Any
 import seq2seq
 from seq2seq.errors import UserError
 from seq2seq.exercises.program import CODE, StudentError, shortened
-from seq2seq.exercises.values import decode, encode
 
 LIMIT = 20.0  # seconds for the file itself, and for each call of a function
 TOTAL = 180.0  # seconds for everything
@@ -53,32 +52,39 @@ def read_source(path: Path) -> str:
 class Process:
     """Run a file in a new process; a context manager that ends the process and its children.
 
+    The process starts at once, and the file is executed on entering the context.
+
     Args:
         path: the file.
         limit: time limit of each request in seconds.
 
     Raises:
         UserError: the file cannot be read; see `read_source`.
-        StudentError: the file cannot be executed.
     """
 
     def __init__(self, path: Path, limit: float | None = None) -> None:
         self.file, self.limit = str(path), LIMIT if limit is None else limit
-        source, self.timed_out = read_source(path), False
+        self.source, self.timed_out = read_source(path), False
         self.trace = TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self.connection, other = socket.socketpair()
         with other:
             self.child = self._start(other)
         self.stream = self.connection.makefile("rwb")
+        self.end = time.monotonic() + START
+
+    def __enter__(self) -> "Process":
+        """Execute the file.
+
+        Raises:
+            StudentError: it raises an exception.
+        """
         try:
             self._receive(START)
             self.end = time.monotonic() + TOTAL
-            self._request(source=source, file=self.file)
+            self._request(source=self.source, file=self.file)
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> "Process":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,6 +96,8 @@ class Process:
         Raises:
             StudentError: as `Program`; or the time limit is exceeded, or the process ended.
         """
+        from seq2seq.exercises.values import decode, encode  # not before the process starts: torch
+
         answer = self._request(function=function, arguments=encode(arguments))
         try:
             return decode(answer)

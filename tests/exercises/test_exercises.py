@@ -155,6 +155,7 @@ WRONG: dict[int, dict[str, list[str]]] = {
         "masked_fill(~mask, 0.0)": [
             "masked_fill(~mask, -1.0)",
             "masked_fill(~mask, -8.0)",
+            "masked_fill(~mask, -20.0)",
             "masked_fill(mask, float('-inf'))",
             "masked_fill(~mask, float('nan'))",
         ],
