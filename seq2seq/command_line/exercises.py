@@ -13,12 +13,12 @@ from seq2seq.errors import UserError
 
 def exercise(
     number: Annotated[
-        int | None, typer.Argument(metavar="[NUMBER]", help="Exercise; omit it to list all.")
+        int | None, typer.Argument(metavar="NUMBER", help="Exercise; omit it to list all.")
     ] = None,
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE|HINT]",
+            metavar="FILE|HINT",
             help="With --check, the file (default: exercise_NN.py). With --hint, the number of a "
             "hint (default: the next one).",
         ),
