@@ -3,7 +3,7 @@
     self_attention(x, lengths) -> context, weights
 
 Sentence b has lengths[b] words; the positions after them are padding. No word attends to padding.
-What padding itself attends to does not matter, because nobody reads it; its result only has to be
+What padding itself attends to does not matter, because its result is not used; it only has to be
 finite. To keep the file short, queries, keys and values are the vectors themselves.
 
 Shapes: x [batch, words, dim], lengths [batch], context [batch, words, dim],

@@ -28,7 +28,7 @@ if __name__ == "__main__":
     vocab = 8
     short, long = torch.tensor([[3, 4]]), torch.tensor([[3, 4, 5, 6, 7, 3, 4, 5]])
     both = torch.cat([torch.nn.functional.pad(short, (0, 6), value=PAD), long])
-    print("A model that knows nothing gives each of 8 words the probability 1/8.")
+    print("A model that predicts uniformly gives each of 8 words the probability 1/8.")
     for name, labels in (("short sentence", short), ("long sentence", long), ("both", both)):
         loss = mean_loss(torch.zeros(*labels.shape, vocab), labels)
         print(f"loss, {name}: {loss:.2f}")
