@@ -7,6 +7,8 @@ import typer
 
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, plot
+from seq2seq.command_line.exercises import exercise
+from seq2seq.command_line.sharing import export, pull, push
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
 from seq2seq.system.exit_status import reporting_user_errors
@@ -57,7 +59,11 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
     (compare, "Compare systems: scores, tests, differences, cost."),
     (demo, "Train four models on the built-in corpus."),
+    (push, "Share a run on the Hugging Face hub."),
+    (pull, "Copy a shared run from the hub."),
+    (export, "Write a model in the format of another program."),
     (bench, "Measure training and translation speed."),
+    (exercise, "Find a planted bug in a small file; --check judges the repair."),
 ]
 for command, summary in COMMANDS:
     more = hydra_style if command in (check, train) else {}

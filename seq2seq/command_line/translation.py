@@ -23,7 +23,6 @@ from seq2seq.command_line.options import (
 from seq2seq.command_line.output import print_table, print_written
 from seq2seq.errors import UserError
 from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
-from seq2seq.runs.folder import RunFolder
 
 
 def translate(
@@ -85,10 +84,11 @@ def translate(
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
         if stream is None:
             raise UserError(f"standard {name} is closed: seq2seq translate RUN < in.txt > out.txt")
+    from seq2seq.hub.download import open_run
     from seq2seq.translation.stream import filter_lines
     from seq2seq.translation.translator import Translator, run_search, sampling
 
-    folder = RunFolder.open(run)
+    folder = open_run(run)
     for option, value in {"--beam": beam, "--rounds": rounds, "--lengths": lengths}.items():
         if sample and value is not None:
             raise typer.BadParameter(f"--sample and {option} exclude each other")

@@ -42,6 +42,8 @@ from seq2seq.system.files import replacing, write_lines
 # version 0.1.0, has module paths of classes in config.yaml, and one normalization for both sides.
 FORMAT = 2
 
+HUB = "hf:"  # at the start of an address on the hub, see `seq2seq.hub`
+
 # The keys of `data` that later commands use; they never open the corpus itself. A key may be absent
 # or null, because the corpus does not have it or the run is older than the key.
 READ_OF_DATA = {
@@ -69,13 +71,22 @@ class RunFolder:
     info: dict[str, Any]
 
     @classmethod
-    def open(cls, path: str | Path) -> "RunFolder":
+    def open(cls, path: str | Path, *, links_inside: Path | None = None) -> "RunFolder":
         """Read a run folder with a trained model.
+
+        Args:
+            path: the folder.
+            links_inside: the folder that links may not leave; the run folder itself if None.
 
         Raises:
             UserError: there is no such folder, it is not a run folder, it has no model yet, or it
                 was written by a newer version.
         """
+        if str(path).startswith(HUB):
+            raise UserError(
+                f"{str(path)!r} is on the hub, and this command writes into the run folder: copy "
+                f"it with `seq2seq pull {path}` first"
+            )
         path = Path(path)
         if not path.is_dir():
             siblings = [p.name for p in path.parent.glob("*/") if (p / "config.yaml").is_file()]
@@ -87,7 +98,7 @@ class RunFolder:
                     f"{str(path)!r} is not a run folder: it has no {name} "
                     "(give the folder that `seq2seq train` prints at the start, runs/NAME)"
                 )
-        refuse_outside_links(path)
+        refuse_outside_links(path, links_inside)
         info = read_json(path / "run.json")
         written = coerce(info.get("format", 1), int, "format")
         if written > FORMAT:

@@ -61,20 +61,24 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return mappings
 
 
-def refuse_outside_links(folder: Path) -> None:
-    """Check that a folder contains only files, folders, and links that stay inside it.
+def refuse_outside_links(folder: Path, root: Path | None = None) -> None:
+    """Check that a folder contains only files, folders, and links that stay inside a folder.
 
     A link to the outside could disclose another file as part of the run, or let a command overwrite
     one. The folder itself may be a link.
 
+    Args:
+        folder: the run folder.
+        root: the folder that links may not leave; the run folder itself if None.
+
     Raises:
         UserError: there is such a link, or a special file; the message names it.
     """
-    root = Path(os.path.realpath(folder))
+    inside = Path(os.path.realpath(root or folder))
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(parent) / name
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
                 raise UserError(
                     f"{path} is a link to a place outside the run folder, which is not followed: "
                     "replace the link with the file itself"

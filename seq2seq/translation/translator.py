@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.errors import UserError
+from seq2seq.hub.download import open_run
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
@@ -91,7 +92,8 @@ class Translator:
         translator(["A man is riding a horse."])[0].text
 
     Args:
-        run: a run folder, or its path.
+        run: a run folder, its path, or its address on the hub, hf:USER/NAME or
+            hf:USER/NAME@REVISION.
         search: the search; that of the run's configuration if None.
         beam: beam size; that of the run if None.
         rounds: number of rounds of mask-predict; that of the run if None.
@@ -113,7 +115,7 @@ class Translator:
         lengths: int | None = None,
         device: str = "auto",
     ) -> None:
-        self.run = run if isinstance(run, RunFolder) else RunFolder.open(run)
+        self.run = run if isinstance(run, RunFolder) else open_run(run)
         self.search = search or run_search(self.run, beam=beam, rounds=rounds, lengths=lengths)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
         self.search.check_model(type(self.model))

@@ -1,0 +1,1 @@
+"""The properties of each exercise: a module NAME for the exercise NAME."""
