@@ -11,7 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, edit_json, make_run, shown
+from made_runs import (
+    BAD,
+    GOOD,
+    REFERENCES,
+    SOURCES,
+    TEST,
+    add_probabilities,
+    edit_json,
+    make_run,
+    shown,
+)
 
 from seq2seq.compare import Comparison, compare
 from seq2seq.compare.axes import curves_of
@@ -327,7 +337,9 @@ def check(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str = "r
 
 def test_the_json_is_as_its_schema_says(rich: Comparison, tmp_path: Path) -> None:
     schema = json.loads(SCHEMA.read_text("utf-8"))
-    for comparison in (rich, compare([make_run(tmp_path / "alone", GOOD)])):
+    scored = make_run(tmp_path / "scored", GOOD)
+    add_probabilities(scored)
+    for comparison in (rich, compare([make_run(tmp_path / "alone", GOOD)]), compare([scored])):
         found = json.loads(json.dumps(record(comparison), allow_nan=False))
         check(found, schema, schema)
     broken = record(rich) | {"systems": [{"name": 3}]}
