@@ -35,7 +35,7 @@ def measure(
     pseudo = model.pseudo_likelihood
     last = -1 if pseudo else None
     output = calibration(
-        np.concatenate([np.empty(0), *(np.exp(one.tokens.log_p[:-1]) for one in scored)]),
+        np.concatenate([np.empty(0), *(np.exp(one.log_p[:-1]) for one in scored)]),
         np.concatenate(
             [
                 np.empty(0, dtype=bool),

@@ -15,7 +15,7 @@ from torch import Tensor
 from seq2seq.alignment.method_names import Hide
 from seq2seq.alignment.rule import shares, words
 from seq2seq.interpret.methods.base import Pair, in_batches
-from seq2seq.interpret.methods.occlusion import Occlusion, log_probabilities
+from seq2seq.interpret.methods.occlusion import Occlusion, Variant, log_probabilities
 from seq2seq.text.batching import Batch
 from seq2seq.text.word_scores import WordScores
 from seq2seq.translation.translation import END
@@ -78,16 +78,24 @@ def without_source(
         hide: how words are hidden, see `Occlusion`.
     """
     occlusion, unk = Occlusion(hide), translator.model.special.unk
-    variants = [occlusion.variant(pair, range(len(pair[0])), unk) for pair in pairs]
+    return log_p_of(
+        translator, [occlusion.variant(pair, range(len(pair[0])), unk) for pair in pairs]
+    )
+
+
+def log_p_of(translator: Translator, variants: Sequence[Variant]) -> list[Float[ndarray, " tgt"]]:
+    """Return the log-probability of each target token of pairs with or without hidden words."""
     found = log_probabilities(translator, variants)
-    return [one[: len(pair[1]) + 1].numpy() for one, pair in zip(found, pairs, strict=True)]
+    return [
+        one[: len(variant.ids[1]) + 1].numpy() for one, variant in zip(found, variants, strict=True)
+    ]
 
 
 class Scored(NamedTuple):
-    """One translation: its ids, and the scores of its tokens and words."""
+    """One translation: its ids, the log-probability of each token, and the scores of its words."""
 
     ids: Pair
-    tokens: TokenScores
+    log_p: Float[ndarray, " tgt"]
     words: WordScores
 
 
@@ -121,17 +129,17 @@ def score_translations(
                 strict=True,
             )
         )
-        scores = token_scores(translator, ids)
+        whole = log_p_of(translator, [Variant(pair, []) for pair in ids])
         hidden = without_source(translator, ids, hide) if source_share else [None] * len(ids)
         given = [None] * len(ids) if tokens is None else tokens[first : first + TOGETHER]
-        for pair, text, one, without, own in zip(ids, some, scores, hidden, given, strict=True):
+        for pair, text, log_p, without, own in zip(ids, some, whole, hidden, given, strict=True):
             target = translator.tokenizers.target
             pieces = [*target.surfaces(text[1]), END]
             cut = words(pieces) if own is None else target.normalize(own)
-            found = words_of(pieces, cut, one.log_p, without, end=end)
+            found = words_of(pieces, cut, log_p, without, end=end)
             if own is not None:  # as given, not as normalized
                 found = found._replace(words=[*own, END][: len(found.words)])
-            yield Scored(pair, one, found)
+            yield Scored(pair, log_p, found)
 
 
 def words_of(

@@ -29,22 +29,23 @@ def test_every_model_has_scores_and_is_not_changed(translators, name) -> None:
     random = torch.random.get_rng_state(), np.random.get_state()[1].copy()
     scored = list(score_translations(translator, PAIRS, source_share=True))
     tokens = token_scores(translator, ids)
-    for (_, text), (_, target), one in zip(PAIRS, ids, scored, strict=True):
+    for (_, text), (_, target), one, token in zip(PAIRS, ids, scored, tokens, strict=True):
         assert one.words.words == text.split()
-        assert len(one.tokens.log_p) == len(target) + 1
+        assert len(one.log_p) == len(target) + 1
+        np.testing.assert_allclose(one.log_p, token.log_p, rtol=1e-4, atol=1e-4)
         assert one.words.hidden is not None
-        for values in (one.words.log_p, one.words.hidden, one.tokens.top_log_p):
+        for values in (one.words.log_p, one.words.hidden, token.top_log_p):
             assert np.isfinite(values).all() and (values <= 1e-5).all()
         assert all(share is None or 0 <= share <= 1 for share in one.words.shares)
         # The words have all pieces but that of </s>
         np.testing.assert_allclose(
-            one.words.log_p.sum(), one.tokens.log_p[:-1].sum(), rtol=1e-4, atol=1e-4
+            one.words.log_p.sum(), one.log_p[:-1].sum(), rtol=1e-4, atol=1e-4
         )
         inside = slice(None, -1 if model.pseudo_likelihood else None)
-        assert (one.tokens.log_p[inside] <= one.tokens.top_log_p[inside] + 1e-5).all()
-        equal = one.tokens.top_right[inside]
+        assert (token.log_p[inside] <= token.top_log_p[inside] + 1e-5).all()
+        equal = token.top_right[inside]
         np.testing.assert_allclose(
-            one.tokens.log_p[inside][equal], one.tokens.top_log_p[inside][equal], atol=1e-5
+            token.log_p[inside][equal], token.top_log_p[inside][equal], atol=1e-5
         )
     loss = -sum(one.log_p.sum() for one in tokens) / sum(len(one.log_p) for one in tokens)
     assert loss == pytest.approx(mean_loss(model, ids), rel=1e-5)
@@ -103,4 +104,4 @@ def test_words_are_given_tokens(translators) -> None:
     given = [["ein", "Ma", "nn"]]
     (scored,) = score_translations(translator, PAIRS[:1], source_share=True, tokens=given, end=True)
     assert scored.words.words == [*given[0], "</s>"]
-    np.testing.assert_allclose(scored.words.log_p.sum(), scored.tokens.log_p.sum(), rtol=1e-4)
+    np.testing.assert_allclose(scored.words.log_p.sum(), scored.log_p.sum(), rtol=1e-4)
