@@ -166,6 +166,11 @@ class Bahdanau(RecurrentSource):
             None if attention is None else attention[:, None, None],
         )
 
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """One layer with one head."""
+        return (1, 1)
+
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the encoder states, mapped by all matrices that read the context, stacked."""
         memory = self.encode(batch.src, batch.src_mask)

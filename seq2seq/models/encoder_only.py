@@ -113,6 +113,11 @@ class EncoderOnly(MaskedLM):
         return OutputLayer(self.target.weight[: self.special.mask], self.bias)
 
     @property
+    def attention_shape(self) -> tuple[int, int]:
+        """Number of layers and of heads."""
+        return len(self.layers), self.parts.heads
+
+    @property
     def stack(self) -> list[SelfAttentionLayer]:
         """The layers, with their type."""
         return cast("list[SelfAttentionLayer]", list(self.layers))

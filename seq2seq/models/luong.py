@@ -175,6 +175,11 @@ class Luong(RecurrentSource):
             output, _ = self.advance(embedded, memory, state)
         return Hidden(output.states, output.weights[:, None, None] if weights else None)
 
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """One layer with one head."""
+        return (1, 1)
+
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the encoder states, mapped by the part of W_c that reads the context."""
         memory = self.encode(batch.src, batch.src_mask)

@@ -391,6 +391,74 @@ def test_save_and_load_change_nothing(section, model, batch, tmp_path):
     assert torch.equal(other(batch).logits, model(batch).logits)
 
 
+def guided(section: dict[str, Any]) -> tuple[Seq2Seq, int, int]:
+    """A model that guided attention supports, with the number of its layers and heads."""
+    needs_gradients(section)
+    model = make(section)
+    if not (model.attention_shape[0] and model.teacher_forced):
+        pytest.skip("guided attention does not support this variant")
+    return model, *model.attention_shape
+
+
+def linked(batch: Batch) -> Batch:
+    """The batch with random distributions at some of its target tokens."""
+    real = batch.src_mask.unsqueeze(1) & (batch.tgt_out != PAD).unsqueeze(2)
+    links = torch.rand(real.shape, generator=torch.Generator().manual_seed(1)) * real
+    links = links / links.sum(-1, keepdim=True).clamp_min(1e-9)
+    links[:, 1] = 0
+    return replace(batch, links=links, num_linked=int(links.any(-1).sum()))
+
+
+def test_the_shape_of_the_attention_is_known(model, batch):
+    weights = model(batch).attention
+    assert model.attention_shape == ((0, 0) if weights is None else weights.shape[1:3])
+
+
+def test_guided_attention_is_the_cross_entropy_of_one_head(section, batch):
+    """The loss of the translation is the same number as without it."""
+    model, layers, heads = guided(section)
+    batch = linked(batch)
+    weights = model(batch).attention
+    for layer, head in product(range(layers), range(heads)):
+        loss, found = model.guided_loss(batch, layer, head, 0.1)
+        logs = weights[:, layer, head].clamp_min(1e-38).log()
+        torch.testing.assert_close(found, -(batch.links * logs).sum())
+        assert torch.equal(loss, model.loss(batch, 0.1))
+
+
+def test_guided_attention_of_a_batch_is_that_of_its_sentences(section, batch):
+    model, layers, heads = guided(section)
+    batch, total = linked(batch), 0.0
+    for i in range(3):
+        n, m = int(batch.src_mask[i].sum()), int((batch.tgt_out[i] != PAD).sum())
+        one = slice(i, i + 1)
+        sides = batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m]
+        alone = Batch(*sides, m, PAD, links=batch.links[one, :m, :n])
+        total += model.guided_loss(alone, layers - 1, heads - 1).guided
+    wider = replace(
+        batch,
+        src=torch.nn.functional.pad(batch.src, (0, 3), value=PAD),
+        links=torch.nn.functional.pad(batch.links, (0, 3)),
+    )
+    for given in (batch, wider):
+        found = model.guided_loss(given, layers - 1, heads - 1).guided
+        torch.testing.assert_close(found, total)
+    twice = model.guided_loss(batch.twice(), layers - 1, heads - 1).guided
+    torch.testing.assert_close(twice, 2 * total)
+
+
+def test_guided_attention_is_that_before_dropout(section, batch):
+    """Weights after dropout do not sum to one, and some are zero."""
+    dropouts = {key: 0.5 for key in section if key.endswith("attention_dropout")}
+    if not dropouts:
+        pytest.skip("this variant has no dropout of attention weights")
+    guided(section)
+    model = make(section, **dropouts).train()
+    memory = model.encode(batch.src, batch.src_mask)
+    _, weights = model.hidden_of_layer(batch.tgt_in, memory, 0)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
 def test_every_parameter_learns(section, batch):
     needs_gradients(section)
     model = make(section).train()
