@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seq2seq.layers.attention import AdditiveScore, attend
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.recurrent import (
     GATES,
     PARTS,
@@ -170,6 +171,20 @@ class Bahdanau(RecurrentSource):
     def attention_shape(self) -> tuple[int, int]:
         """One layer with one head."""
         return (1, 1)
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits: of all matrices that read the context, and of v."""
+        enc, readers = self.from_context.in_features, (self.from_context, self.readout.mix)
+
+        def zero(head: int) -> None:
+            """Zero what reads the context, which is the last input of each matrix."""
+            set_to_zero(*(reader.weight[:, -enc:] for reader in readers))
+
+        def uniform(head: int) -> None:
+            """Zero v, so that all scores are zero."""
+            set_to_zero(self.score.energy.weight)
+
+        return {"source": [HeadEdits(1, zero, uniform)]}
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the encoder states, mapped by all matrices that read the context, stacked."""

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.loss import cross_entropy, guided_cross_entropy
 from seq2seq.text.batching import Batch, Ids
 from seq2seq.text.special_ids import SpecialIds
@@ -227,6 +228,13 @@ class Seq2Seq(nn.Module, ABC):
         A model with self-attention overrides this. Search returns attention to the source alone.
         """
         return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return how to switch off the heads of each layer, by map (a field of `Maps`).
+
+        Empty if the model has no attention layers. With `joint_attention` all is under `source`.
+        """
+        return {}
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return what each attention layer reads of the source in a forced pass.

@@ -10,6 +10,7 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
 from seq2seq.layers.embedding import embed
+from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.hypotheses import side_by_side, target_mask
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import AttentionKeys, Parts
@@ -287,6 +288,11 @@ class DecoderOnly(Autoregressive):
         _, decoder, _ = self.run(batch.tgt_in, memory, self.start(memory), weights=True)
         source, target = stack_layers(decoder).tensor_split([batch.src.size(1)], dim=-1)
         return Maps(source, target, stack_layers(encoder))
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits of the one attention of each layer."""
+        biased = self.parts.positions == "alibi"
+        return {"source": [layer.attention.head_edits(biased=biased) for layer in self.stack]}
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the value vectors of the source part of the sequence in each layer."""

@@ -10,6 +10,7 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, SourceCache, cached_length
 from seq2seq.layers.embedding import embed
+from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
@@ -231,6 +232,16 @@ class TransformerEncoderDecoder(Autoregressive):
         hidden, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True, self_weights=True)
         target = stack_layers([output.target for output in outputs])
         return Maps(hidden.attention, target, stack_layers(encoder))
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits of both attentions of the decoder, and of the encoder."""
+        biased, decoder = self.parts.positions == "alibi", self.decoder_layers
+        encoder = cast("list[SelfAttentionLayer]", list(self.encoder))
+        return {
+            "source": [layer.to_source.head_edits() for layer in decoder],
+            "target": [layer.to_target.head_edits(biased=biased) for layer in decoder],
+            "encoder": [layer.attention.head_edits(biased=biased) for layer in encoder],
+        }
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the value vectors of the source attention of each decoder layer."""
