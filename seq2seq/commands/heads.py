@@ -9,6 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seq2seq.commands.align import numbers
+from seq2seq.errors import UserError
 from seq2seq.interpret.ablation import (
     EDITS,
     Edit,
@@ -21,6 +22,7 @@ from seq2seq.interpret.ablation import (
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.gold_set import GoldSet, stored_texts
 from seq2seq.interpret.maps import MapName
+from seq2seq.plots import figure
 from seq2seq.plots.heads import draw_heads
 from seq2seq.runs.folder import RunFolder
 from seq2seq.scoring import metrics
@@ -57,10 +59,13 @@ def heads(
         The table, and the paths of the files written.
 
     Raises:
-        UserError: there is no such test set or line, or the model has no such attention.
+        UserError: there is no such test set or line, the figure has another format, or the model
+            has no such attention.
     """
     run = RunFolder.open(path)
     folder = run.test(test)
+    if out is not None and out.suffix.lower() not in figure.FORMATS:
+        raise UserError(f"--out {out} must end in {', '.join(figure.FORMATS)}")
     texts, gold = stored_texts(folder), GoldSet.of_test(folder)
     chosen = range(len(texts)) if lines is None else [n - 1 for n in numbers(lines, len(texts))]
     translator = Translator(run, device=device)
