@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.layers.attention import AdditiveScore, attend
+from seq2seq.layers.attention import AdditiveInit, AdditiveScore, attend
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.recurrent import (
@@ -66,6 +66,7 @@ class Bahdanau(RecurrentSource):
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
         context_dropout: dropout probability on the states of the encoder
+        align_init: of the alignment model: almost zero (paper), or Xavier, for guided attention
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Bahdanau(RecurrentSource):
         embedding_dropout: Share | None = None,
         readout_dropout: Share | None = None,
         context_dropout: Share = 0.0,
+        align_init: AdditiveInit = "paper",
     ) -> None:
         encoder_dim = dim if encoder_dim is None else encoder_dim
         gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * encoder_dim
@@ -104,7 +106,7 @@ class Bahdanau(RecurrentSource):
         self.dim = dim
         self.context_dropout = Dropout(context_dropout)
         self.bridge = linear(parts * encoder_dim, parts * dim)
-        self.score = AdditiveScore(dim, enc, align_dim)
+        self.score = AdditiveScore(dim, enc, align_dim, align_init)
         self.target = Embedding(target_vocab, embedding, on_embedding)
         self.from_word = linear(embedding, gates)
         self.from_context = linear(enc, gates, bias=False)

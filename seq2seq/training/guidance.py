@@ -11,7 +11,7 @@ all its batches and processes, so that dividing it differently changes nothing; 
 that of a sentence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -142,14 +142,24 @@ class Guidance:
         self.loss, self.rows = 0.0, 0
         return {"guided_loss": self.last}
 
-    def describe(self) -> str:
-        """Describe the links and the head for the user."""
+    def describe(self, model: Mapping[str, Any]) -> list[str]:
+        """Describe the links and the head for the user, with a remark on the initialization.
+
+        Args:
+            model: the section `model` of the configuration.
+        """
         facts = self.links.facts()
-        return (
+        lines = [
             f"guided attention: head {self.head + 1} of decoder layer {self.layer + 1}, by "
             f"{facts['links']:,} links of {facts['linked_pairs']:,} pairs ({self.links.origin}); "
             "alignments of this run are read from that head unless another rule is chosen"
-        )
+        ]
+        if model.get("align_init") == "paper":
+            lines.append(
+                "guided attention hardly learns from model.align_init=paper, which is almost zero: "
+                "set model.align_init=xavier"
+            )
+        return lines
 
 
 def check_guidance(model: Seq2Seq, corpus: Corpus, settings: TrainConfig) -> None:

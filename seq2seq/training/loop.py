@@ -82,7 +82,8 @@ class Training:
         self.log = TrainingLog(self.fabric, folder, self.config, self.facts())
         self.log.print_setup()
         if self.learner.guidance:
-            self.log.print(self.learner.guidance.describe())
+            for line in self.learner.guidance.describe(self.config.model):
+                self.log.print(line)
         self.restore(earlier)
         try:
             self.run()

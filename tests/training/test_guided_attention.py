@@ -172,7 +172,7 @@ def test_with_everything_else_and_resumed_exactly(fit, linked, precision):
 # --- learning ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("model", "layer", "head"), [("transformer", 2, 2), ("luong", 1, 1)])
+@pytest.mark.parametrize(("model", "layer", "head"), [("transformer", 2, 2), ("bahdanau", 1, 1)])
 def test_the_guided_head_learns_the_links_and_is_read(fit, command, linked, model, layer, head):
     """And a training without links has another alignment."""
     gold = linked / "test.links"
@@ -183,6 +183,8 @@ def test_the_guided_head_learns_the_links_and_is_read(fit, command, linked, mode
     words += ["train.log_every=40"]
     keys = [f"train.guided_layer={layer}", f"train.guided_head={head}", *by(linked)]
     keys += ["train.guided_attention=5"]
+    if model == "bahdanau":
+        keys += ["model.align_init=xavier", "train.max_steps=200"]
     rates = []
     for name, more in (("plain", ["train.max_steps=40"]), ("guided", keys)):
         run = fit(model, *words, *more, name=name)
@@ -225,6 +227,16 @@ def test_fast_align_finds_links_and_keeps_them(controlled, monkeypatch):
     stored.write_bytes(stored.read_bytes()[:100])
     with pytest.raises(TypeError):  # damaged: computed again
         read_word_links(controlled, text, "fast_align")
+
+
+def test_an_alignment_model_that_begins_at_zero_is_remarked_on(fit, linked, capfd):
+    """Its units begin to learn in the same direction, and then guided attention hardly learns."""
+    words = ["train.max_steps=1", *by(linked)]
+    fit("bahdanau", *words)
+    assert "set model.align_init=xavier" in capfd.readouterr().err
+    fit("bahdanau", *words, "model.align_init=xavier", name="other")
+    fit("transformer", *words, name="third")
+    assert "align_init" not in capfd.readouterr().err
 
 
 # --- files of links ------------------------------------------------------------------------------
