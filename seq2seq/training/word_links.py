@@ -96,13 +96,13 @@ def check_links(corpus: Corpus, origin: str | None) -> None:
             )
     elif origin == FAST_ALIGN:
         need_fast_align(f"{KEY}={FAST_ALIGN}")
-    elif not Path(str(origin)).is_file():
-        reason = (
-            f"{origin} is a folder"
-            if Path(str(origin)).is_dir()
-            else str(missing(Path(str(origin))))
-        )
-        raise UserError(f"{KEY}: {reason}: give {GOLD}, {FAST_ALIGN} or a file in Pharaoh format")
+    elif not (path := Path(str(origin))).is_file():
+        kinds = f"({KEY} is {GOLD}, {FAST_ALIGN} or a file in Pharaoh format)"
+        if not origin:
+            raise UserError(f"{KEY} is empty {kinds}")
+        if path.is_dir():
+            raise UserError(f"{KEY}={origin} is a folder {kinds}")
+        raise UserError(f"{missing(path)} {kinds}")
 
 
 def read_word_links(corpus: Corpus, text: Text, origin: str | None) -> WordLinks:
@@ -200,9 +200,10 @@ def outside_pair(
     own = [one._replace(pair=row_of[one.pair]) for one in every if one.pair in row_of]
     texts = [(source.split(), target.split()) for source, target in text]
     source, target = map(len, tokens)
+    guess = likely(own, texts, 0).removesuffix(" (pharaoh-1)")  # a value of --gold-format
     return UserError(
         f"{path}, line {entry.line}: the link {entry.i}-{entry.j} is outside the pair of {source} "
-        f"and {target} tokens (separated by spaces, counted from 0){likely(own, texts, 0)}"
+        f"and {target} tokens (separated by spaces, counted from 0){guess}"
     )
 
 

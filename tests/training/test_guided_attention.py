@@ -322,7 +322,10 @@ def test_other_links_under_the_same_name_are_refused_unless_forced(fit, linked, 
         ("bahdanau", [ON], "this corpus has none: set train.guided_links=FILE"),
         ("bahdanau", [ON, "train.guided_links=gold"], "this corpus has none"),
         ("bahdanau", [ON, "train.guided_links=fastalign"], "there is no file fastalign.*Pharaoh"),
-        ("bahdanau", [ON, "train.guided_links=."], r"\. is a folder"),
+        ("bahdanau", [ON, "train.guided_links=."], r"guided_links=\. is a folder"),
+        ("bahdanau", [ON, "train.guided_links="], "guided_links is empty .*fast_align"),
+        ("bahdanau", [ON, "train.guided_attention=nan"], "must be a number, and finite"),
+        ("bahdanau", [ON, "train.guided_head=mean"], "must be a whole number"),
     ],
 )
 def test_what_cannot_work_is_refused(fit, model, words, message, tmp_path):
