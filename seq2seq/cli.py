@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from seq2seq.command_line.alignment import export_alignment, score_alignment
-from seq2seq.command_line.drawing import align, plot
+from seq2seq.command_line.drawing import align, heads, plot
 from seq2seq.command_line.exercises import exercise
 from seq2seq.command_line.sharing import export, pull, push
 from seq2seq.command_line.training import bench, check, demo, train
@@ -57,6 +57,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (score_alignment, "Score word alignments against gold links."),
     (export_alignment, "Write the word alignments of a whole text."),
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
+    (heads, "Switch off each attention head and measure BLEU and AER."),
     (compare, "Compare systems: scores, tests, differences, cost."),
     (demo, "Train four models on the built-in corpus."),
     (push, "Share a run on the Hugging Face hub."),

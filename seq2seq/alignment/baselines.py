@@ -1,11 +1,14 @@
 """Alignment baselines: the diagonal, and fast_align."""
 
+import re
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import chain
 
 import numpy as np
 
-from seq2seq.alignment.links import LinkSet
+from seq2seq.alignment.links import LinkSet, flip, grow_diag_final_and
+from seq2seq.errors import UserError
 from seq2seq.system.console import track
 
 Tokens = tuple[Sequence[str], Sequence[str]]  # source and target tokens
@@ -46,6 +49,27 @@ def fast_align(pairs: Sequence[Tokens], more: Sequence[Tokens]) -> list[LinkSet]
         _, matrix = model.get_best_alignment(lowercase(source), lowercase(target))
         links.append(frozenset((int(i), int(j)) for i, j in np.argwhere(matrix.to_numpy())))
     return links
+
+
+def symmetrized_fast_align(
+    pairs: Sequence[Tokens], more: Sequence[Tokens]
+) -> tuple[list[LinkSet], list[LinkSet]]:
+    """Return the links of `fast_align`, and both directions symmetrized by grow-diag-final-and."""
+    forward = fast_align(pairs, more)
+    swapped = fast_align([(t, s) for s, t in pairs], [(t, s) for s, t in more])
+    both = zip(forward, map(flip, swapped), strict=True)
+    return forward, [grow_diag_final_and(*pair) for pair in both]
+
+
+def need_fast_align(option: str) -> None:
+    """Raise UserError if fast_align is not installed; `option` is what needs it."""
+    if find_spec("thot") is None:
+        raise UserError(f"{option} needs fast_align: pip install 'seq2seq-toolkit[align]'")
+
+
+def split_words(text: str) -> list[str]:
+    """Divide a text that is not tokenized into words and punctuation marks."""
+    return re.findall(r"\w+|[^\w\s]", text)
 
 
 def lowercase(tokens: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -100,15 +101,26 @@ def detect(lines: Sequence[str]) -> str:
 
 def pharaoh(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]:
     """Read a file with one line per pair."""
-    kept = [(n, line) for n, line in enumerate(lines, 1) if not line.startswith("#")]
-    if len(kept) != len(texts):
+    kept = sum(not line.startswith("#") for line in lines)
+    if kept != len(texts):
         other = detect(lines)
         hint = f" (this looks like --gold-format {other})" if other != "pharaoh" else ""
         if other == "naacl":
             hint = " (for one line per link use --gold-format naacl)"
-        raise UserError(f"{path} has {len(kept)} lines for {len(texts)} sentence pairs{hint}")
-    entries, first = [], None
-    for pair, (number, line) in enumerate(kept):
+        raise UserError(f"{path} has {kept} lines for {len(texts)} sentence pairs{hint}")
+    return list(chain.from_iterable(pharaoh_lines(path, lines)))
+
+
+def pharaoh_lines(path: Path, lines: Iterable[str]) -> Iterator[list[Entry]]:
+    """Stream the links of each line of a file with one line per pair.
+
+    Raises:
+        UserError: a line is not in the format.
+    """
+    first, pair = None, 0
+    for number, line in enumerate(lines, 1):
+        if line.startswith("#"):
+            continue
         with error_location(path, number):
             head, tab, rest = line.partition("\t")
             if tab and (head.strip().isdecimal()):
@@ -116,15 +128,21 @@ def pharaoh(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Ent
                 if int(head) != first + pair:
                     raise ValueError(f"the id is {head}, expected {first + pair}")
                 line = rest
-            for word in line.split():
-                match = WORD.fullmatch(word)
-                if not match:
-                    raise ValueError(
-                        f"{word!r} is neither a sure link i-j nor a possible one i?j or ipj"
-                    )
-                sure = match[2] == "-" and match[4] != "P"
-                entries.append(Entry(number, pair, int(match[1]), int(match[3]), sure))
-    return entries
+            yield [pharaoh_link(number, pair, word) for word in line.split()]
+        pair += 1
+
+
+def pharaoh_link(number: int, pair: int, word: str) -> Entry:
+    """Parse a link.
+
+    Raises:
+        ValueError: it is not in the format.
+    """
+    match = WORD.fullmatch(word)
+    if not match:
+        raise ValueError(f"{word!r} is neither a sure link i-j nor a possible one i?j or ipj")
+    sure = match[2] == "-" and match[4] != "P"
+    return Entry(number, pair, int(match[1]), int(match[3]), sure)
 
 
 def naacl(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]:

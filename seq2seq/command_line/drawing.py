@@ -1,4 +1,4 @@
-"""Commands that draw attention: align, plot."""
+"""Commands that draw attention: align, plot, heads."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,7 +25,7 @@ from seq2seq.command_line.options import (
     TargetOption,
     TestOption,
 )
-from seq2seq.command_line.output import print_written
+from seq2seq.command_line.output import print_table, print_written
 from seq2seq.errors import UserError
 from seq2seq.limits import LARGEST
 
@@ -176,6 +176,32 @@ def plot(
             device=device,
         )
     )
+
+
+def heads(
+    run: RunArgument,
+    test: Annotated[str, typer.Option("--test", help="Test set of the run.")],
+    name: MapOption = "source",
+    lines: Annotated[
+        str | None,
+        typer.Option(
+            "--lines", help="Use these lines only, counted from 1, such as 1-300 (default: all)."
+        ),
+    ] = None,
+    out: PictureOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Switch off each attention head, and each layer of heads, and measure BLEU and AER.
+
+    A head is removed (zero), or attends equally to all positions (uniform). BLEU is that of greedy
+    search; AER needs gold links and is that of the run's extraction rule. The changes of BLEU are
+    drawn by layer and head; all scores are also written as JSON and CSV.
+    """
+    from seq2seq.commands.heads import heads
+
+    table, written = heads(run, test=test, name=name, lines=lines, out=out, device=device)
+    print_table(table)
+    print_written(*written)
 
 
 def refuse_map(name: str, method: MethodName | None, hide: Hide | None) -> None:

@@ -1,16 +1,19 @@
 """`seq2seq score-alignment`: score word alignments against gold links."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Group, RenderableType
 
-from seq2seq.alignment.baselines import diagonal, fast_align
+from seq2seq.alignment.baselines import (
+    diagonal,
+    need_fast_align,
+    split_words,
+    symmetrized_fast_align,
+)
 from seq2seq.alignment.gold_files import Form, read_links
 from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
 from seq2seq.alignment.method_names import MethodName
@@ -129,7 +132,7 @@ def score_alignment(
     if run is None and (pick or back is not None):
         raise UserError("--rule auto and --back need RUN")
     if train is not None:
-        need_fast_align()
+        need_fast_align("--train")
     gold_set = gold_of(run, test=test, texts=texts, gold=gold, form=form)
     aligners = read_other_aligners(links, gold_set)
     more = training_pairs(train, gold_set) if train is not None else None
@@ -305,19 +308,8 @@ def statistical(
 ) -> dict[str, list[LinkSet]]:
     """Return the links of fast_align, trained on a training text and this text."""
     pairs = [(gold.source, gold.target) for gold in gold_set.golds]
-    forward = fast_align(pairs, more)
-    swapped = fast_align([(t, s) for s, t in pairs], [(t, s) for s, t in more])
-    both = zip(forward, map(flip, swapped), strict=True)
-    return {
-        "fast_align": forward,
-        "fast_align, grow-diag-final-and": [grow_diag_final_and(*pair) for pair in both],
-    }
-
-
-def need_fast_align() -> None:
-    """Raise UserError if fast_align is not installed."""
-    if find_spec("thot") is None:
-        raise UserError("--train needs fast_align: pip install 'seq2seq-toolkit[align]'")
+    forward, both = symmetrized_fast_align(pairs, more)
+    return {"fast_align": forward, "fast_align, grow-diag-final-and": both}
 
 
 def training_pairs(
@@ -328,7 +320,7 @@ def training_pairs(
         (source.split(), target.split()) == (gold.source, gold.target)
         for (source, target), gold in zip(gold_set.texts, gold_set.golds, strict=True)
     )
-    cut = str.split if plain else re.compile(r"\w+|[^\w\s]").findall
+    cut = str.split if plain else split_words
     return [(cut(s), cut(t)) for s, t in read_texts(*train)]
 
 

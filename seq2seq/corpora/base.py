@@ -6,6 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.content_cache import Content, cached_content
 from seq2seq.corpora.lines import Place, Report
@@ -98,6 +101,13 @@ class Corpus(ABC):
 
     def division(self) -> dict[str, Any] | None:
         """Describe how one file was divided into splits, for run.json; None if it was not."""
+        return None
+
+    def rows_of_file(self, split: str) -> tuple[NDArray[np.intp], int] | None:
+        """Return which pairs of a file a split has, in order, and the number of all its pairs.
+
+        None if the split has all pairs of its files.
+        """
         return None
 
     def describe(self) -> list[str]:

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, Unpack
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.content_cache import read_cached, state_hash, write_cached
@@ -177,6 +180,13 @@ class Splits(Corpus):
                     raise refusals[0] from None
                 raise
         return self._cut[1]
+
+    def rows_of_file(self, split: str) -> tuple[NDArray[np.intp], int] | None:
+        """Return the rows of a split that is cut from `file`, and the number of all rows."""
+        if not self.is_cut(split):
+            return None
+        found = self.cut()
+        return found.rows(split), len(found.split_of)
 
     def division(self) -> dict[str, Any] | None:
         """Describe how the file was divided, for run.json; None if each split has its own file."""

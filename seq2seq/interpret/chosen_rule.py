@@ -9,8 +9,10 @@ from seq2seq.alignment.method_names import WITHOUT_HEADS, WITHOUT_LAYERS, Hide, 
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.nested import section
 from seq2seq.runs.untrusted import read_json
-from seq2seq.settings.schema import check
+from seq2seq.settings.ranges import Positive
+from seq2seq.settings.schema import check, coerce
 
 RULE = Path("align") / "rule.json"  # in a run folder; chosen on a development set
 
@@ -18,12 +20,14 @@ RULE = Path("align") / "rule.json"  # in a run folder; chosen on a development s
 def chosen_rule(run: RunFolder) -> Rule:
     """Return the rule stored in a run (by `score-alignment --rule auto`), or the default.
 
+    The default of a run with guided attention reads the head that was guided.
+
     Raises:
         UserError: the file of the rule is invalid.
     """
     file = run.path / RULE
     if not file.is_file():
-        return Rule()
+        return guided_rule(run)
     try:
         content = read_json(file)
     except UserError as error:
@@ -34,6 +38,22 @@ def chosen_rule(run: RunFolder) -> Rule:
         raise UserError(
             f"{file} cannot be read as a rule: {error} (delete it to use the default rule)"
         ) from error
+
+
+def guided_rule(run: RunFolder) -> Rule:
+    """Return the rule that reads the head of guided attention; the default rule without it.
+
+    Raises:
+        UserError: config.yaml has an invalid layer or head.
+    """
+    settings = section(run.config, "train")
+    if not settings.get("guided_attention"):
+        return Rule()
+    layer, head = (
+        coerce(settings.get(f"guided_{what}"), Positive | None, f"train.guided_{what}")
+        for what in ("layer", "head")
+    )
+    return Rule(layer=layer, head=head or 1)
 
 
 def changed(

@@ -11,7 +11,7 @@ sums to one.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seq2seq.layers.dropout import Dropout
+
+AdditiveInit = Literal["paper", "xavier"]
 
 
 class AttentionOutput(NamedTuple):
@@ -72,8 +74,9 @@ class AdditiveScore(nn.Module):
     """Additive attention score, v . tanh(W query + U key) (Bahdanau et al. 2014, appendix A.1.2).
 
     Call `project` once for each source sentence and pass its result to `forward`. As in the
-    paper's appendix B.1, W and U are initialized with N(0, 0.001^2) and v with zeros, so that the
-    initial attention is uniform.
+    paper's appendix B.1, W and U are initialized with N(0, 0.001^2) and v with zeros (`paper`), so
+    that the initial attention is uniform. All units then begin to learn in the same direction;
+    `xavier` draws the three with Xavier uniform, which guided attention needs.
 
     On a CPU, in single or double precision, the score is computed as
     v . (2 sigmoid(2 W query + 2 U key) - 1), which is mathematically equal: a sigmoid takes a third
@@ -81,11 +84,17 @@ class AdditiveScore(nn.Module):
     precision and all other devices use tanh.
     """
 
-    def __init__(self, query_dim: int, key_dim: int, dim: int) -> None:
+    def __init__(
+        self, query_dim: int, key_dim: int, dim: int, init: AdditiveInit = "paper"
+    ) -> None:
         super().__init__()
         self.query = nn.Linear(query_dim, dim, bias=False)
         self.key = nn.Linear(key_dim, dim, bias=False)
         self.energy = nn.Linear(dim, 1, bias=False)
+        if init == "xavier":
+            for layer in (self.query, self.key, self.energy):
+                nn.init.xavier_uniform_(layer.weight)
+            return
         nn.init.normal_(self.query.weight, std=0.001)
         nn.init.normal_(self.key.weight, std=0.001)
         nn.init.zeros_(self.energy.weight)

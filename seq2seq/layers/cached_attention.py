@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from seq2seq.layers.attention import AttentionOutput
 from seq2seq.layers.cache import AnyCache
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.positions import Rotation
 
 
@@ -80,6 +81,32 @@ class CachedAttention(nn.Module, ABC, Generic[AnyCache]):
     @abstractmethod
     def values(self, cache: AnyCache) -> Float[Tensor, "batch len heads width"]:
         """Return the value vectors of each head."""
+
+    @abstractmethod
+    def query_projections(self) -> list[tuple[nn.Linear, int]]:
+        """Return the projections that compute the queries, and the size of a head in each."""
+
+    def head_edits(self, *, biased: bool = False) -> HeadEdits:
+        """Return how to switch heads off.
+
+        Args:
+            biased: whether a bias is added to the scores, so that no weight makes them equal.
+        """
+
+        def zero(head: int) -> None:
+            """Zero what the output projection reads of the head."""
+            set_to_zero(self.out.weight[:, head * self.width : (head + 1) * self.width])
+
+        def uniform(head: int) -> None:
+            """Zero the query of the head, so that all its scores are zero."""
+            for projection, width in self.query_projections():
+                rows = slice(head * width, (head + 1) * width)
+                set_to_zero(projection.weight[rows])
+                if projection.bias is not None:
+                    set_to_zero(projection.bias[rows])
+
+        heads = self.out.in_features // self.width
+        return HeadEdits(heads, zero, None if biased else uniform)
 
     def value_vectors(self, cache: AnyCache) -> Float[Tensor, "batch len heads dim"]:
         """Return what a weight of one of each head and position adds to the output."""

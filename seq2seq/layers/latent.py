@@ -91,6 +91,13 @@ class LatentAttention(CachedAttention[LatentCache]):
         """Return the value vectors of each head."""
         return self.split(self.value(cache.latent))
 
+    def query_projections(self) -> list[tuple[nn.Linear, int]]:
+        """Return the projections of the queries and of the rotary queries."""
+        found = [(self.query, self.width)]
+        return found + (
+            [] if self.query_rotary is None else [(self.query_rotary, self.rotary_width)]
+        )
+
     def queries(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None
     ) -> tuple[Float[Tensor, "batch heads len width"], Float[Tensor, "batch heads len rotary"]]:

@@ -50,6 +50,23 @@ def cross_entropy(
     return loss
 
 
+def guided_cross_entropy(
+    weights: Float[Tensor, "batch tgt src"], links: Float[Tensor, "batch tgt src"]
+) -> Float[Tensor, ""]:
+    """Return the cross-entropy of attention weights with distributions, summed over their rows.
+
+    It is the sum over i and j of -G_ij log A_ij, for the distributions G and the weights A: the
+    alignment loss of Garg et al. (2019, "Multi-task Learning"), without their division by the
+    number of rows. A row of zeros in `links` adds nothing.
+
+    Args:
+        weights: attention before dropout.
+        links: a distribution or zeros for each target token.
+    """
+    weights = at_least_float32(weights)
+    return -(links.to(weights) * weights.clamp_min(torch.finfo(weights.dtype).tiny).log()).sum()
+
+
 def at_least_float32(tensor: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Convert half precision to float32; keep float32 and float64."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -72,6 +72,10 @@ class MultiHeadAttention(CachedAttention[KeyValueCache | SourceCache]):
         heads = self.out.in_features // self.width
         return cache.values.repeat_interleave(heads // cache.values.size(2), dim=2)
 
+    def query_projections(self) -> list[tuple[nn.Linear, int]]:
+        """Return the projection of the queries."""
+        return [(self.query, self.width)]
+
     def attend(
         self,
         x: Float[Tensor, "batch queries dim"],

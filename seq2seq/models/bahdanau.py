@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.layers.attention import AdditiveScore, attend
+from seq2seq.layers.attention import AdditiveInit, AdditiveScore, attend
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.recurrent import (
     GATES,
     PARTS,
@@ -65,6 +66,7 @@ class Bahdanau(RecurrentSource):
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
         context_dropout: dropout probability on the states of the encoder
+        align_init: of the alignment model: almost zero (paper), or Xavier, for guided attention
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Bahdanau(RecurrentSource):
         embedding_dropout: Share | None = None,
         readout_dropout: Share | None = None,
         context_dropout: Share = 0.0,
+        align_init: AdditiveInit = "paper",
     ) -> None:
         encoder_dim = dim if encoder_dim is None else encoder_dim
         gates, parts, enc = GATES[cell] * dim, PARTS[cell], 2 * encoder_dim
@@ -103,7 +106,7 @@ class Bahdanau(RecurrentSource):
         self.dim = dim
         self.context_dropout = Dropout(context_dropout)
         self.bridge = linear(parts * encoder_dim, parts * dim)
-        self.score = AdditiveScore(dim, enc, align_dim)
+        self.score = AdditiveScore(dim, enc, align_dim, align_init)
         self.target = Embedding(target_vocab, embedding, on_embedding)
         self.from_word = linear(embedding, gates)
         self.from_context = linear(enc, gates, bias=False)
@@ -165,6 +168,25 @@ class Bahdanau(RecurrentSource):
             self.readout(states, embedded, contexts),
             None if attention is None else attention[:, None, None],
         )
+
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """One layer with one head."""
+        return (1, 1)
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits: of all matrices that read the context, and of v."""
+        enc, readers = self.from_context.in_features, (self.from_context, self.readout.mix)
+
+        def zero(head: int) -> None:
+            """Zero what reads the context, which is the last input of each matrix."""
+            set_to_zero(*(reader.weight[:, -enc:] for reader in readers))
+
+        def uniform(head: int) -> None:
+            """Zero v, so that all scores are zero."""
+            set_to_zero(self.score.energy.weight)
+
+        return {"source": [HeadEdits(1, zero, uniform)]}
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the encoder states, mapped by all matrices that read the context, stacked."""

@@ -22,7 +22,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.layers.loss import cross_entropy
+from seq2seq.layers.head_edits import HeadEdits
+from seq2seq.layers.loss import cross_entropy, guided_cross_entropy
 from seq2seq.text.batching import Batch, Ids
 from seq2seq.text.special_ids import SpecialIds
 
@@ -45,6 +46,16 @@ class OutputLayer(NamedTuple):
 
     weight: Float[Tensor, "vocab width"]
     bias: Float[Tensor, " vocab"]
+
+
+class GuidedLoss(NamedTuple):
+    """The loss of `Seq2Seq.loss`, and the cross-entropy of guided attention, both in nats.
+
+    Both are sums: over target tokens, and over target tokens with links.
+    """
+
+    loss: Float[Tensor, ""]
+    guided: Float[Tensor, ""]
 
 
 class Output(NamedTuple):
@@ -174,6 +185,23 @@ class Seq2Seq(nn.Module, ABC):
         """
 
     @property
+    def attention_shape(self) -> tuple[int, int]:
+        """Number of layers and of heads of the attention of `hidden`; zeros if there is none."""
+        return (0, 0)
+
+    def hidden_of_layer(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, layer: int
+    ) -> tuple[Float[Tensor, "batch tgt width"], Float[Tensor, "batch heads tgt src"]]:
+        """Compute what `hidden` does, with the attention weights of one layer, counted from 0.
+
+        A model overrides this if it can omit those of the other layers.
+        """
+        states, attention = self.hidden(tgt, memory)
+        if attention is None:
+            raise NotImplementedError(f"{type(self).__name__} has no attention")
+        return states, attention[:, layer]
+
+    @property
     def output_layer(self) -> OutputLayer:
         """Weight and bias of the output layer.
 
@@ -201,6 +229,13 @@ class Seq2Seq(nn.Module, ABC):
         """
         return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
 
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return how to switch off the heads of each layer, by map (a field of `Maps`).
+
+        Empty if the model has no attention layers. With `joint_attention` all is under `source`.
+        """
+        return {}
+
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return what each attention layer reads of the source in a forced pass.
 
@@ -223,13 +258,57 @@ class Seq2Seq(nn.Module, ABC):
         self, batch: Batch, memory: Memory, smoothing: float, r_drop: float = 0.0
     ) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the encoded source."""
-        states = self.hidden(batch.tgt_in, memory, weights=False).states.flatten(0, 1)
+        states = self.hidden(batch.tgt_in, memory, weights=False).states
+        return self.states_loss(states, batch, smoothing, r_drop)
+
+    def guided_loss(
+        self, batch: Batch, layer: int, head: int, smoothing: float = 0.0, r_drop: float = 0.0
+    ) -> GuidedLoss:
+        """Return the loss of `loss`, and that of one head with `batch.links`.
+
+        Args:
+            batch: a batch with links.
+            layer: the decoder layer, counted from 0.
+            head: the head, counted from 0.
+            smoothing: label smoothing, of the first loss only.
+            r_drop: weight of the divergence of R-Drop, of the first loss only.
+        """
+        memory = self.encode(batch.src, batch.src_mask)
+        return self.guided_target_loss(batch, memory, layer, head, smoothing, r_drop)
+
+    def guided_target_loss(
+        self,
+        batch: Batch,
+        memory: Memory,
+        layer: int,
+        head: int,
+        smoothing: float,
+        r_drop: float,
+    ) -> GuidedLoss:
+        """Return the losses of `guided_loss` given the encoded source."""
+        states, weights = self.hidden_of_layer(batch.tgt_in, memory, layer)
+        links = weights.new_zeros(weights[:, head].shape) if batch.links is None else batch.links
+        loss = self.states_loss(states, batch, smoothing, r_drop)
+        return GuidedLoss(loss, guided_cross_entropy(weights[:, head], links))
+
+    def states_loss(
+        self,
+        states: Float[Tensor, "batch tgt width"],
+        batch: Batch,
+        smoothing: float,
+        r_drop: float,
+    ) -> Float[Tensor, ""]:
+        """Return the loss of `loss` given the decoder states."""
         # The output layer is the largest matrix product, so padding is removed first. A stable
         # sort selects the real tokens without a device synchronization; a boolean mask needs one.
         targets = batch.tgt_out.flatten()
         real = (targets == self.special.pad).sort(stable=True).indices[: batch.num_tokens]
         return cross_entropy(
-            states.index_select(0, real), *self.output_layer, targets[real], smoothing, r_drop
+            states.flatten(0, 1).index_select(0, real),
+            *self.output_layer,
+            targets[real],
+            smoothing,
+            r_drop,
         )
 
     def fit(

@@ -10,6 +10,7 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
 from seq2seq.layers.embedding import embed
+from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.hypotheses import side_by_side, target_mask
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import AttentionKeys, Parts
@@ -20,7 +21,15 @@ from seq2seq.layers.transformer import (
     add_output_bias,
     initialize,
 )
-from seq2seq.models.base import Autoregressive, Hidden, Maps, OutputLayer, SourceRead, Step
+from seq2seq.models.base import (
+    Autoregressive,
+    GuidedLoss,
+    Hidden,
+    Maps,
+    OutputLayer,
+    SourceRead,
+    Step,
+)
 from seq2seq.settings.ranges import Layers
 from seq2seq.text.batching import Batch
 
@@ -188,6 +197,7 @@ class DecoderOnly(Autoregressive):
         weights: bool,
         *,
         absorbed: bool = False,
+        only: int | None = None,
     ) -> tuple[Float[Tensor, "rows tgt dim"], list[Tensor | None], State]:
         """Run the stack on tgt after the source and the cached target tokens.
 
@@ -201,6 +211,7 @@ class DecoderOnly(Autoregressive):
             state: the cached target tokens.
             weights: return the attention weights of each layer, over all keys.
             absorbed: whether latent attention uses its absorbed form.
+            only: return the attention weights of this layer alone, counted from 0.
         """
         batch, (rows, length), past = memory.mask.size(0), tgt.shape, cached_length(state[0])
         beam = rows // batch
@@ -216,9 +227,10 @@ class DecoderOnly(Autoregressive):
         after = places[:, past:].repeat_interleave(beam, dim=0)
         x = self.embed(self.target, self.segment, tgt, after)
         x, attentions, caches = x.reshape(batch, beam * length, -1), [], []
-        for layer, source, own in zip(self.stack, memory.source, state, strict=True):
+        layers = zip(self.stack, memory.source, state, strict=True)
+        for number, (layer, source, own) in enumerate(layers):
             before = grow(source, side_by_side(own, batch)) if past else source
-            (x, attention), cache = layer(x, before, inputs, weights)
+            (x, attention), cache = layer(x, before, inputs, weights and only in (None, number))
             added = type(own)(
                 *(
                     part[:, -beam * length :].reshape(rows, length, *part.shape[2:])
@@ -228,7 +240,8 @@ class DecoderOnly(Autoregressive):
             caches.append(grow(own, added) if past else added)
             attentions.append(attention)
         states = self.norm(x).reshape(rows, length, -1)
-        return states, attentions, tuple(caches)
+        chosen = attentions if only is None else [attentions[only]]
+        return states, chosen, tuple(caches)
 
     def to_source(
         self, weights: list[Tensor | None], memory: Memory, length: int
@@ -245,11 +258,28 @@ class DecoderOnly(Autoregressive):
         return renormalized(attention)
 
     def hidden(
-        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+        self,
+        tgt: Int[Tensor, "batch tgt"],
+        memory: Memory,
+        *,
+        weights: bool = True,
+        only: int | None = None,
     ) -> Hidden:
-        """Run all target positions at once."""
-        states, attentions, _ = self.run(tgt, memory, self.start(memory), weights)
+        """Run all target positions at once; `only` is that of `run`."""
+        states, attentions, _ = self.run(tgt, memory, self.start(memory), weights, only=only)
         return Hidden(states, self.to_source(attentions, memory, tgt.size(1)) if weights else None)
+
+    def hidden_of_layer(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, layer: int
+    ) -> tuple[Float[Tensor, "batch tgt dim"], Float[Tensor, "batch heads tgt src"]]:
+        """Run all target positions at once; the other layers may use a fused kernel."""
+        states, attention = self.hidden(tgt, memory, only=layer)
+        return states, cast(Tensor, attention)[:, 0]
+
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """Number of layers and of heads."""
+        return len(self.layers), self.parts.heads
 
     def maps(self, batch: Batch) -> Maps:
         """Return the weights of the one self-attention, in its parts."""
@@ -258,6 +288,11 @@ class DecoderOnly(Autoregressive):
         _, decoder, _ = self.run(batch.tgt_in, memory, self.start(memory), weights=True)
         source, target = stack_layers(decoder).tensor_split([batch.src.size(1)], dim=-1)
         return Maps(source, target, stack_layers(encoder))
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits of the one attention of each layer."""
+        biased = self.parts.positions == "alibi"
+        return {"source": [layer.attention.head_edits(biased=biased) for layer in self.stack]}
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the value vectors of the source part of the sequence in each layer."""
@@ -278,6 +313,24 @@ class DecoderOnly(Autoregressive):
         """
         states, memory, _ = self.read_source(self.embed_source(batch.src), batch.src_mask)
         loss = self.target_loss(batch, memory, smoothing, r_drop)
+        return self.with_source_loss(loss, states, batch, smoothing)
+
+    def guided_loss(
+        self, batch: Batch, layer: int, head: int, smoothing: float = 0.0, r_drop: float = 0.0
+    ) -> GuidedLoss:
+        """Return the loss of `loss`, and that of the part of one head that goes to the source."""
+        states, memory, _ = self.read_source(self.embed_source(batch.src), batch.src_mask)
+        loss, guided = self.guided_target_loss(batch, memory, layer, head, smoothing, r_drop)
+        return GuidedLoss(self.with_source_loss(loss, states, batch, smoothing), guided)
+
+    def with_source_loss(
+        self,
+        loss: Float[Tensor, ""],
+        states: Float[Tensor, "batch src dim"],
+        batch: Batch,
+        smoothing: float,
+    ) -> Float[Tensor, ""]:
+        """Add the loss of the source tokens after the first, in training with loss_on=both."""
         if not (self.source_loss and self.training):
             return loss
         table = self.source.weight

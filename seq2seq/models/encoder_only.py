@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.embedding import embed
+from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import LayerKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
@@ -113,9 +114,19 @@ class EncoderOnly(MaskedLM):
         return OutputLayer(self.target.weight[: self.special.mask], self.bias)
 
     @property
+    def attention_shape(self) -> tuple[int, int]:
+        """Number of layers and of heads."""
+        return len(self.layers), self.parts.heads
+
+    @property
     def stack(self) -> list[SelfAttentionLayer]:
         """The layers, with their type."""
         return cast("list[SelfAttentionLayer]", list(self.layers))
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits of the one attention of each layer."""
+        biased = self.parts.positions == "alibi"
+        return {"source": [layer.attention.head_edits(biased=biased) for layer in self.stack]}
 
     def embed(
         self,

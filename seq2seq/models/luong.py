@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import AdditiveScore, attend
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
 from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence
 from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
@@ -174,6 +175,27 @@ class Luong(RecurrentSource):
         else:
             output, _ = self.advance(embedded, memory, state)
         return Hidden(output.states, output.weights[:, None, None] if weights else None)
+
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """One layer with one head."""
+        return (1, 1)
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits: of the part of W_c that reads the context, and of the score."""
+        enc = self.combine.in_features - self.dim
+
+        def zero(head: int) -> None:
+            """Zero the columns of W_c that read the context."""
+            set_to_zero(self.combine.weight[:, :enc])
+
+        def uniform(head: int) -> None:
+            """Replace the score by the general one with a matrix of zeros: all scores are zero."""
+            score = GeneralScore(self.dim, enc).to(self.combine.weight)
+            set_to_zero(score.key.weight)
+            self.score = score
+
+        return {"source": [HeadEdits(1, zero, uniform)]}
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the encoder states, mapped by the part of W_c that reads the context."""

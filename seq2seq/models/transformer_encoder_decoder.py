@@ -10,6 +10,7 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, SourceCache, cached_length
 from seq2seq.layers.embedding import embed
+from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
@@ -171,6 +172,7 @@ class TransformerEncoderDecoder(Autoregressive):
         state: State | None,
         weights: bool,
         self_weights: bool = False,
+        only: int | None = None,
     ) -> tuple[Hidden, list[DecoderOutput], State]:
         """Run the decoder on tgt after the cached tokens; return the output of each layer, too.
 
@@ -180,6 +182,7 @@ class TransformerEncoderDecoder(Autoregressive):
             state: of `step`; None in `hidden`.
             weights: return the source attention weights.
             self_weights: return the self-attention weights of each layer.
+            only: return the source attention weights of this layer alone, counted from 0.
         """
         layers, mask = self.decoder_layers, memory.mask.unsqueeze(1)
         cached = 0 if state is None else cached_length(state[0])
@@ -187,21 +190,40 @@ class TransformerEncoderDecoder(Autoregressive):
         x, outputs, pasts = self.embed(self.target, self.target_positions, tgt, cached), [], []
         sources = memory.source * (len(layers) // len(memory.source))
         before = [None] * len(layers) if state is None else state
-        for layer, past, source in zip(layers, before, sources, strict=True):
-            output, cache = layer(x, past, inputs, source, mask, weights, self_weights)
+        for number, (layer, past, source) in enumerate(zip(layers, before, sources, strict=True)):
+            wanted = weights and only in (None, number)
+            output, cache = layer(x, past, inputs, source, mask, wanted, self_weights)
             x = output.states
             outputs.append(output)
             pasts.append(cache)
         if self.norms:
             x = self.norms[1](x)
-        attention = stack_layers([output.source for output in outputs]) if weights else None
+        chosen = outputs if only is None else [outputs[only]]
+        attention = stack_layers([output.source for output in chosen]) if weights else None
         return Hidden(x, attention), outputs, tuple(pasts)
 
     def hidden(
-        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
+        self,
+        tgt: Int[Tensor, "batch tgt"],
+        memory: Memory,
+        *,
+        weights: bool = True,
+        only: int | None = None,
     ) -> Hidden:
-        """Run all positions at once under a causal mask."""
-        return self.run(tgt, memory, None, weights)[0]
+        """Run all positions at once under a causal mask; `only` is that of `run`."""
+        return self.run(tgt, memory, None, weights, only=only)[0]
+
+    def hidden_of_layer(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, layer: int
+    ) -> tuple[Float[Tensor, "batch tgt dim"], Float[Tensor, "batch heads tgt src"]]:
+        """Run all positions at once; the other layers may use a fused kernel."""
+        states, attention = self.hidden(tgt, memory, only=layer)
+        return states, cast(Tensor, attention)[:, 0]
+
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """Number of decoder layers and of heads."""
+        return len(self.decoder), self.parts.heads
 
     def maps(self, batch: Batch) -> Maps:
         """Return the weights of the source attention and of both stacks' self-attention."""
@@ -210,6 +232,16 @@ class TransformerEncoderDecoder(Autoregressive):
         hidden, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True, self_weights=True)
         target = stack_layers([output.target for output in outputs])
         return Maps(hidden.attention, target, stack_layers(encoder))
+
+    def attention_edits(self) -> dict[str, list[HeadEdits]]:
+        """Return the edits of both attentions of the decoder, and of the encoder."""
+        biased, decoder = self.parts.positions == "alibi", self.decoder_layers
+        encoder = cast("list[SelfAttentionLayer]", list(self.encoder))
+        return {
+            "source": [layer.to_source.head_edits() for layer in decoder],
+            "target": [layer.to_target.head_edits(biased=biased) for layer in decoder],
+            "encoder": [layer.attention.head_edits(biased=biased) for layer in encoder],
+        }
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the value vectors of the source attention of each decoder layer."""

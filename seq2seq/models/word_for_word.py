@@ -139,6 +139,11 @@ class WordForWord(TranslationTable):
         weights = (words.unsqueeze(1) == word.unsqueeze(2)).float()
         return (weights / weights.sum(-1, keepdim=True))[:, None, None]
 
+    @property
+    def attention_shape(self) -> tuple[int, int]:
+        """One layer with one head."""
+        return (1, 1)
+
     def project(self, states: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
         """Return the log-probabilities of all pieces."""
         pieces, mass = states[..., :-1].chunk(2, dim=-1)

@@ -16,7 +16,17 @@ from typing import (
 
 from seq2seq.errors import UserError
 from seq2seq.settings.plugins import SECTION_PACKAGES, arguments, locate
-from seq2seq.settings.ranges import Folder, Natural, Share, Within, above, at_least, at_most, below
+from seq2seq.settings.ranges import (
+    Folder,
+    Natural,
+    Positive,
+    Share,
+    Within,
+    above,
+    at_least,
+    at_most,
+    below,
+)
 from seq2seq.settings.schema import check, schema, shown
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
@@ -65,6 +75,10 @@ class TrainConfig:
         source_word_dropout: probability that a source piece is read as unknown
         target_word_dropout: probability that a preceding target piece is read as unknown
         r_drop: weight alpha of R-Drop (Wu et al. 2021), about 5; doubles the time; 0 is off
+        guided_attention: weight of the loss of one head and word links (Garg et al. 2019); 0 is off
+        guided_layer: decoder layer of that head, from 1; null is the layer before the last
+        guided_head: that head, from 1; null is 1
+        guided_links: null or gold for links of the corpus, fast_align, or a file (Pharaoh format)
         batch_tokens: maximum tokens per batch on the longer side, including padding
         accumulate: batches per update (gradient accumulation)
         max_steps: stop after this many updates; null is no limit
@@ -110,6 +124,10 @@ class TrainConfig:
     target_word_dropout: Share = 0.0
     r_drop: Annotated[float, Within(0, 1000)] = 0.0
     ema: Share = 0.0
+    guided_attention: Annotated[float, Within(0, 1000)] = 0.0
+    guided_layer: Positive | None = None
+    guided_head: Positive | None = None
+    guided_links: Folder | None = None
 
     def __post_init__(self) -> None:
         at_least(self, "train", batch_tokens=2, accumulate=1, validate_every=1, patience=1)
@@ -121,6 +139,12 @@ class TrainConfig:
         below(self, "train", label_smoothing=1, plateau_factor=1)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise UserError(f"train.betas={self.betas} must be two numbers from 0 to below 1")
+        for key in ("guided_layer", "guided_head", "guided_links"):
+            if getattr(self, key) is not None and not self.guided_attention:
+                raise UserError(
+                    f"train.{key}={getattr(self, key)} has no effect with "
+                    "train.guided_attention=0: set its weight, such as 0.05, or remove the key"
+                )
         if self.ema and self.average > 1:
             raise UserError(
                 f"train.ema={self.ema} and train.average={self.average} both average the weights: "

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,7 +29,8 @@ class Batch:
     src is tokens + EOS, tgt_in is BOS + tokens, tgt_out is tokens + EOS. num_tokens is the number
     of target tokens without padding; it is stored because counting on a GPU would synchronize.
     pad is the id of padding. src_out has the source tokens to predict, if these differ from src, as
-    with word dropout.
+    with word dropout. links has the distribution over source tokens that guided attention should
+    have at each target token, or zeros; num_linked is the number of rows that are not zero.
     """
 
     src: Int[Tensor, "batch src"]
@@ -38,6 +39,8 @@ class Batch:
     num_tokens: int
     pad: int
     src_out: Int[Tensor, "batch src"] | None = None
+    links: Float[Tensor, "batch tgt src"] | None = None
+    num_linked: int = 0
 
     @property
     def src_mask(self) -> Bool[Tensor, "batch src"]:
@@ -46,13 +49,22 @@ class Batch:
 
     def twice(self) -> "Batch":
         """Return the batch followed by itself: two passes with different dropout in one."""
-        return self.converted(lambda ids: ids.repeat(2, 1), num_tokens=2 * self.num_tokens)
+        return self.converted(lambda rows: torch.cat([rows, rows]), copies=2)
 
-    def converted(self, work: Callable[[Tensor], Tensor], *, num_tokens: int) -> "Batch":
-        """Return a batch with another number of tokens, and with `work` applied to each tensor."""
-        src_out = None if self.src_out is None else work(self.src_out)
-        sides = (work(self.src), work(self.tgt_in), work(self.tgt_out))
-        return Batch(*sides, num_tokens, self.pad, src_out)
+    def converted(self, work: Callable[[Tensor], Tensor], *, copies: int = 1) -> "Batch":
+        """Return a batch with `work`, which repeats the rows `copies` times, on each tensor."""
+        optional = (None if one is None else work(one) for one in (self.src_out, self.links))
+        src_out, links = optional
+        return Batch(
+            work(self.src),
+            work(self.tgt_in),
+            work(self.tgt_out),
+            copies * self.num_tokens,
+            self.pad,
+            src_out,
+            links,
+            copies * self.num_linked,
+        )
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device; to a GPU asynchronously, from pinned memory."""
@@ -60,8 +72,7 @@ class Batch:
             return self
         pin = device.type == "cuda"
         return self.converted(
-            lambda ids: (ids.pin_memory() if pin else ids).to(device, non_blocking=pin),
-            num_tokens=self.num_tokens,
+            lambda rows: (rows.pin_memory() if pin else rows).to(device, non_blocking=pin)
         )
 
 

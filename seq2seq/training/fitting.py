@@ -37,6 +37,10 @@ def settings_in_effect(config: Config) -> Config:
         patience=None,
         average=1,
         ema=0.0,
+        guided_attention=0.0,
+        guided_layer=None,
+        guided_head=None,
+        guided_links=None,
         log_every=1,
     )
     return replace(config, train=train, tokenizer=replace(config.tokenizer, sampling=0.0))

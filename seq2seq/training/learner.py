@@ -22,6 +22,7 @@ from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.text.word_dropout import drop_words
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
+from seq2seq.training.guidance import Guidance, guided_total
 from seq2seq.training.model_checks import check_model
 from seq2seq.training.moving_average import MovingAverage
 from seq2seq.training.optimizer import make_optimizer
@@ -58,6 +59,9 @@ class Learner:
         devices.seed_generators(config.seed)  # the same initial weights in every process
         self.raw_model = build_model(config.model, tokenizers)
         check_model(self.raw_model, config)
+        self.guidance = Guidance.of(
+            config.train, corpus, self.examples.text, tokenizers, self.raw_model
+        )
         # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
         self.moving_average: MovingAverage | None = None
@@ -89,7 +93,8 @@ class Learner:
         if self.config.trainer.compile:
             self.compile()
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
-        self.model.mark_forward_method("loss")
+        for method in ("loss", "guided_loss"):
+            self.model.mark_forward_method(method)
         if self.settings.ema:
             self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
 
@@ -126,13 +131,15 @@ class Learner:
         `place` is (epoch, position, rank).
         """
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
+        if self.guidance:
+            parts = [(own, self.guidance.attach(own, batch)) for own, batch in parts]
         return [DrawnBatch(*part) for part in parts]
 
     def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
         """Run forward and backward; return the loss in nats and the number of target tokens.
 
-        Both are sums over all processes. The loss stays on its device, because reading it would
-        synchronize the host with the device.
+        Both are sums over all processes. The loss, without that of guided attention, stays on its
+        device, because reading it would synchronize the host with the device.
 
         Raises:
             UserError: a batch does not fit into memory, or torch.compile fails on this machine.
@@ -140,13 +147,17 @@ class Learner:
         tokens = devices.sum_over_processes(
             self.fabric, sum(batch.num_tokens for _, batch in drawn)
         )
-        losses = []
+        linked = self.linked(drawn)
+        share, guided_share = self.fabric.world_size / tokens, 0.0
+        if self.guidance:
+            guided_share = self.guidance.weight * self.fabric.world_size / max(linked, 1)
+        losses, guided_losses = [], []
         for i, (_, batch) in enumerate(drawn, 1):
             try:
                 with self.fabric.no_backward_sync(self.model, enabled=i < len(drawn)):
-                    loss = self.loss(batch)
+                    loss, guided = self.losses(batch)
                     # DDP averages gradients over processes; the loss is a mean over tokens.
-                    self.fabric.backward(loss * (self.fabric.world_size / tokens))
+                    self.fabric.backward(guided_total(loss, guided, share, guided_share))
             except (RuntimeError, MemoryError) as error:
                 if out_of_memory(error):
                     raise UserError(self.too_large(batch)) from error
@@ -158,13 +169,27 @@ class Learner:
                     ) from error
                 raise
             losses.append(loss.detach())
+            guided_losses += [] if guided is None else [guided.detach()]
+        if guided_losses:
+            total = devices.sum_over_processes(self.fabric, torch.stack(guided_losses).sum())
+            self.guided = (total, linked)
         return devices.sum_over_processes(self.fabric, torch.stack(losses).sum()), tokens
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the loss of a batch in nats, summed over its target tokens.
+    def linked(self, drawn: Sequence[DrawnBatch]) -> int:
+        """Return the number of target tokens with links, over all processes."""
+        if not self.guidance:
+            return 0
+        linked: int = devices.sum_over_processes(
+            self.fabric, sum(batch.num_linked for _, batch in drawn)
+        )
+        return linked
 
-        With R-Drop this is half of the paper's, the mean of two passes plus their divergence, so
-        that it is comparable with a loss without R-Drop.
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the loss of a batch in nats, summed over its target tokens, and that of its links.
+
+        The second is None without guided attention. With R-Drop the first is half of the paper's,
+        the mean of two passes plus their divergence, so that it is comparable with a loss without
+        R-Drop.
         """
         settings = self.settings
         batch = drop_words(
@@ -173,11 +198,15 @@ class Learner:
             source=settings.source_word_dropout,
             target=settings.target_word_dropout,
         ).to(self.fabric.device)
-        if settings.r_drop:
-            loss: Tensor = self.model.loss(batch.twice(), settings.label_smoothing, settings.r_drop)
-            return loss / 2
-        loss = self.model.loss(batch, settings.label_smoothing)
-        return loss  # noqa: RET504 - Fabric's wrapper has no types
+        smoothing, r_drop = settings.label_smoothing, settings.r_drop
+        if self.guidance:
+            both = self.guidance.losses(
+                self.model, batch.twice() if r_drop else batch, smoothing, r_drop
+            )
+            return (both[0] / 2, both[1] / 2) if r_drop else both
+        if r_drop:
+            return self.model.loss(batch.twice(), smoothing, r_drop) / 2, None
+        return self.model.loss(batch, smoothing), None
 
     def too_large(self, batch: Batch) -> str:
         """The error message for a batch that does not fit into memory."""
@@ -201,12 +230,15 @@ class Learner:
             max_norm=self.settings.clip_norm or math.inf,
             error_if_nonfinite=False,
         )
-        # The only host-device synchronization of an update, for both values at once.
-        loss_value, norm_value = torch.stack([loss, norm.to(loss)]).tolist()
+        # The only host-device synchronization of an update, for all values at once.
+        values = [loss, norm.to(loss)] + ([self.guided[0].to(loss)] if self.guidance else [])
+        loss_value, norm_value, *guided = torch.stack(values).tolist()
         finite = math.isfinite(loss_value) and math.isfinite(norm_value)
         if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
             self.optimizer.step()
         self.optimizer.zero_grad()
+        if finite and self.guidance:
+            self.guidance.count(guided[0], self.guided[1])
         if finite and self.moving_average:
             self.moving_average.update(self.step + 1)
         return loss_value, norm_value if finite else None
@@ -218,7 +250,8 @@ class Learner:
 
     def log_fields(self, rate: float, norm: float | None) -> dict[str, float | None]:
         """The fields of a line of log.jsonl that describe the last update."""
-        return {"learning_rate": rate, "gradient_norm": norm}
+        guided = self.guidance.log_fields() if self.guidance else {}
+        return {**guided, "learning_rate": rate, "gradient_norm": norm}
 
     def pairs(self, drawn: Sequence[DrawnBatch]) -> list[int]:
         """The 1-based line numbers of the pairs in an update, over all processes."""
@@ -232,6 +265,8 @@ class Learner:
             "sampler": self.batches.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
+        if self.guidance:
+            facts["guided"] = {"loss": self.guidance.loss, "rows": self.guidance.rows}
         tensors = tensors_of(self.raw_model, self.optimizer)
         if self.moving_average:
             average = self.moving_average.average.items()
@@ -251,6 +286,8 @@ class Learner:
         if self.moving_average:
             self.moving_average.restore(average)
         self.batches.load_state_dict(save.facts["sampler"])
+        if self.guidance and (guided := save.facts.get("guided")):
+            self.guidance.count(guided["loss"], guided["rows"])
         if self.scaler and save.facts["scaler"]:
             self.scaler.load_state_dict(save.facts["scaler"])
 
@@ -274,9 +311,13 @@ class Learner:
                 "source": self.corpus.source,
                 "target": self.corpus.target,
                 **({"split": division} if (division := self.corpus.division()) else {}),
-                "train": {**self.examples.facts(), **self.batch_facts()},
+                "train": {**self.examples.facts(), **self.batch_facts(), **self.link_facts()},
             },
         }
+
+    def link_facts(self) -> dict[str, Any]:
+        """The fields of run.json that describe the word links of guided attention."""
+        return {"links": self.guidance.links.facts()} if self.guidance else {}
 
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches of an epoch."""

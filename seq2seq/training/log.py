@@ -138,8 +138,12 @@ class TrainingLog:
         best: bool,
         minutes: float,
         seconds: float,
+        guided: float | None = None,
     ) -> None:
-        """Log a validation and what is known of the use of the source, and print the validation."""
+        """Log a validation and what is known of the use of the source, and print the validation.
+
+        `guided` is the training loss of guided attention in the last line of the log.
+        """
         fields = {} if use is None else {"validation_source_gain": use.gain}
         if use is not None and use.variation is not None:
             fields["validation_attention_variation"] = use.variation
@@ -155,7 +159,9 @@ class TrainingLog:
         )
         self.print(
             f"step {validation.step:>6,}  {minutes:6.1f} min  loss {validation.loss:.3f}  "
-            f"BLEU {validation.bleu:5.2f}{'  best so far' if best else ''}"
+            f"BLEU {validation.bleu:5.2f}"
+            + ("" if guided is None else f"  guided {guided:.3f}")
+            + ("  best so far" if best else "")
         )
 
     def close(self) -> None:

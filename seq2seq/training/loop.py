@@ -81,6 +81,9 @@ class Training:
         self.saves = Saves(folder)
         self.log = TrainingLog(self.fabric, folder, self.config, self.facts())
         self.log.print_setup()
+        if self.learner.guidance:
+            for line in self.learner.guidance.describe(self.config.model):
+                self.log.print(line)
         self.restore(earlier)
         try:
             self.run()
@@ -179,8 +182,14 @@ class Training:
                 now.validated = now.step
                 self.schedule.falls += not best
                 seconds = time.perf_counter() - started
+                guide = self.learner.guidance
                 self.log.log_validation(
-                    result, use, best=best, minutes=self.minutes, seconds=seconds
+                    result,
+                    use,
+                    best=best,
+                    minutes=self.minutes,
+                    seconds=seconds,
+                    guided=guide.last if guide else None,
                 )
                 if not first:  # a model may need the time until then to begin with its source
                     self.remark_on_source(use)
@@ -235,16 +244,17 @@ class Training:
             now.loss / (now.tokens_since_log or math.nan),
             now.tokens_since_log / (seconds - now.seconds_at_log),
         )
+        fields = self.learner.log_fields(rate, now.norm)
         entry = {
             "epoch": self.learner.epochs,
             "loss": None if math.isnan(loss) else loss,
-            **self.learner.log_fields(rate, now.norm),
+            **fields,
             "skipped": now.skipped,
         }
         self.log.write(now.step, entry, {"minutes": self.minutes, "tokens_per_second": speed})
         now.loss, now.tokens_since_log, now.seconds_at_log = 0.0, 0, seconds
         self.measure()
-        return {"description": f"loss {loss:.3f}", "speed": speed}
+        return {"description": f"loss {loss:.3f}{guided_part(fields)}", "speed": speed}
 
     def finish(self, status: str) -> None:
         """Write the final weights: the best checkpoint, or the average if that is better."""
@@ -395,3 +405,9 @@ class Training:
         facts["data"]["bleu_tokenizer"] = metrics.bleu_tokenizer(self.validator.target)
         facts["data"]["round_trip"] = {name: loss.facts() for name, loss in self.losses.items()}
         return facts
+
+
+def guided_part(fields: Mapping[str, float | None]) -> str:
+    """Return the loss of guided attention for the progress bar; empty without it."""
+    value = fields.get("guided_loss")
+    return "" if value is None else f" guided {value:.3f}"

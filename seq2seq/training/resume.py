@@ -200,6 +200,16 @@ def refuse_other_text(earlier: EarlierRun, data: Mapping[str, Any], config: Conf
     Raises:
         UserError: the text has changed, without resume=force.
     """
+    links = [
+        section(facts.get("train", {}), "links").get("sha256")
+        for facts in (section(earlier.info, "data"), data)
+    ]
+    if None not in links and links[0] != links[1] and config.resume != "force":
+        raise UserError(
+            f"the word links of guided attention have changed since {earlier.folder} was started: "
+            "restore them, choose another name=, start over with fresh=true, or resume anyway with "
+            "resume=force"
+        )
     for split in ("train", "validation"):
         then = section(section(earlier.info, "data"), split).get("sha256")
         now = data[split]["sha256"]

@@ -63,6 +63,8 @@ def upgrade(facts: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         facts["sampler"] = check(SamplerFacts, facts["sampler"], "sampler")
         facts["checkpoints"] = check(CheckpointFacts, facts["checkpoints"], "checkpoints")
+        if "guided" in facts:
+            facts["guided"] = check(GuidedFacts, facts["guided"], "guided")
         for key, kind in KINDS.items():
             if key in facts:
                 facts[key] = coerce(facts[key], kind, key)
@@ -99,6 +101,14 @@ class CheckpointFacts:
     kept: list[dict[str, Any]]
     best: dict[str, Any] | None
     since_best: Natural
+
+
+@dataclass
+class GuidedFacts:
+    """The sums of guided attention since the last log line; absent without it."""
+
+    loss: float
+    rows: Natural
 
 
 # Types of the other metadata; version 0.1.0 did not always store `threads`.

@@ -36,6 +36,7 @@ from seq2seq.system.devices import first_process
 from seq2seq.system.files import write_json
 from seq2seq.training import resume
 from seq2seq.training.fitting import settings_in_effect
+from seq2seq.training.guidance import check_guidance
 from seq2seq.training.model_checks import check_model
 from seq2seq.training.train import train
 
@@ -182,7 +183,7 @@ def dry_run(config: Config) -> None:
         UserError: a setting is invalid or has no effect on the model, or the model does not fit
             into the machine's memory.
     """
-    build("data", config.data)
+    corpus = build("data", config.data)
     build("search", config.search)
     size = config.tokenizer.vocab_size
     try:
@@ -198,6 +199,7 @@ def dry_run(config: Config) -> None:
         reason = str(error).split("\n")[0]
         raise UserError(f"a model of these sizes cannot be built: {reason}") from error
     check_model(model, config)
+    check_guidance(model, corpus, config.train)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     needed, available = 4 * parameters, memory()
     if available and needed > available:

@@ -1,6 +1,7 @@
 """Every YAML in configs/model must keep the promises made in seq2seq/models/base.py."""
 
 import copy
+import sys
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -10,8 +11,12 @@ import pytest
 import torch
 import yaml
 
+from seq2seq.errors import UserError
+from seq2seq.interpret.ablation import edited
+from seq2seq.layers.cached_attention import CachedAttention
 from seq2seq.layers.transformer import SelfAttentionLayer
 from seq2seq.models.base import Autoregressive, Maps, MaskedLM, Seq2Seq, select
+from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
 from seq2seq.search import Beam, MaskPredict, Sample, Search
 from seq2seq.settings.config_files import search_settings
@@ -389,6 +394,153 @@ def test_save_and_load_change_nothing(section, model, batch, tmp_path):
             parameter.zero_()
     set_weights(other, read_weights(tmp_path / "model.safetensors"), tmp_path)
     assert torch.equal(other(batch).logits, model(batch).logits)
+
+
+def guided(section: dict[str, Any]) -> tuple[Seq2Seq, int, int]:
+    """A model that guided attention supports, with the number of its layers and heads."""
+    needs_gradients(section)
+    model = make(section)
+    if not (model.attention_shape[0] and model.teacher_forced):
+        pytest.skip("guided attention does not support this variant")
+    return model, *model.attention_shape
+
+
+def linked(batch: Batch) -> Batch:
+    """The batch with random distributions at some of its target tokens."""
+    real = batch.src_mask.unsqueeze(1) & (batch.tgt_out != PAD).unsqueeze(2)
+    links = torch.rand(real.shape, generator=torch.Generator().manual_seed(1)) * real
+    links = links / links.sum(-1, keepdim=True).clamp_min(1e-9)
+    links[:, 1] = 0
+    return replace(batch, links=links, num_linked=int(links.any(-1).sum()))
+
+
+def test_the_shape_of_the_attention_is_known(model, batch):
+    weights = model(batch).attention
+    assert model.attention_shape == ((0, 0) if weights is None else weights.shape[1:3])
+
+
+def test_guided_attention_is_the_cross_entropy_of_one_head(section, batch):
+    """The loss of the translation is the same number as without it."""
+    model, layers, heads = guided(section)
+    batch = linked(batch)
+    weights = model(batch).attention
+    for layer, head in product(range(layers), range(heads)):
+        loss, found = model.guided_loss(batch, layer, head, 0.1)
+        logs = weights[:, layer, head].clamp_min(1e-38).log()
+        torch.testing.assert_close(found, -(batch.links * logs).sum())
+        assert torch.equal(loss, model.loss(batch, 0.1))
+
+
+def test_guided_attention_of_a_batch_is_that_of_its_sentences(section, batch):
+    model, layers, heads = guided(section)
+    batch, total = linked(batch), 0.0
+    for i in range(3):
+        n, m = int(batch.src_mask[i].sum()), int((batch.tgt_out[i] != PAD).sum())
+        one = slice(i, i + 1)
+        sides = batch.src[one, :n], batch.tgt_in[one, :m], batch.tgt_out[one, :m]
+        alone = Batch(*sides, m, PAD, links=batch.links[one, :m, :n])
+        total += model.guided_loss(alone, layers - 1, heads - 1).guided
+    wider = replace(
+        batch,
+        src=torch.nn.functional.pad(batch.src, (0, 3), value=PAD),
+        links=torch.nn.functional.pad(batch.links, (0, 3)),
+    )
+    for given in (batch, wider):
+        found = model.guided_loss(given, layers - 1, heads - 1).guided
+        torch.testing.assert_close(found, total)
+    twice = model.guided_loss(batch.twice(), layers - 1, heads - 1).guided
+    torch.testing.assert_close(twice, 2 * total)
+
+
+def test_guided_attention_is_that_before_dropout(section, batch):
+    """Weights after dropout do not sum to one, and some are zero."""
+    dropouts = {key: 0.5 for key in section if key.endswith("attention_dropout")}
+    if not dropouts:
+        pytest.skip("this variant has no dropout of attention weights")
+    guided(section)
+    model = make(section, **dropouts).train()
+    memory = model.encode(batch.src, batch.src_mask)
+    _, weights = model.hidden_of_layer(batch.tgt_in, memory, 0)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
+# --- heads switched off ---------------------------------------------------------------------------
+
+
+def attention_maps(model: Seq2Seq, batch: Batch) -> dict[str, torch.Tensor]:
+    """Each map that has edits; with one softmax for source and target, both of them in one."""
+    maps = model.maps(batch)
+    if model.joint_attention:
+        return {"source": torch.cat([maps.source, maps.target], dim=-1)}
+    return {name: getattr(maps, name) for name in model.attention_edits()}
+
+
+def real_rows(name: str, batch: Batch) -> torch.Tensor:
+    return batch.src_mask if name == "encoder" else batch.tgt_out != PAD
+
+
+def test_a_uniform_head_attends_equally_and_the_others_do_as_before(section, batch):
+    needs_gradients(section)
+    plain = make(section)
+    if not plain.attention_edits():
+        pytest.skip("this variant has no attention layers")
+    before, logits = attention_maps(plain, batch), plain(batch).logits
+    for name, layers in plain.attention_edits().items():
+        layer, own = len(layers) - 1, layers[-1]
+        biased = section.get("positions") == "alibi" and (name != "source" or plain.joint_attention)
+        assert before[name].shape[1:3] == (len(layers), own.heads)
+        assert (own.uniform is None) == biased
+        if biased:
+            with pytest.raises(UserError, match="ALiBi"):
+                edited(plain, name, "uniform", layer, [0])
+            continue
+        head, others = own.heads - 1, slice(own.heads - 1)
+        model = edited(plain, name, "uniform", layer, [head])
+        found, rows = attention_maps(model, batch)[name][:, layer], real_rows(name, batch)
+        old = before[name][:, layer]
+        equal = (old > 0) / (old > 0).sum(-1, keepdim=True).clamp_min(1)
+        torch.testing.assert_close(found[:, head][rows], equal[:, head][rows])
+        for row, keep in enumerate(rows):
+            torch.testing.assert_close(found[row, others][:, keep], old[row, others][:, keep])
+    assert torch.equal(plain(batch).logits, logits)  # only copies were changed
+
+
+def layers_of(model: Seq2Seq, name: str) -> list[CachedAttention]:
+    """The attention layers of a map, found by their names."""
+    part = {"source": "to_source", "target": "to_target", "encoder": "attention"}[name]
+    stack = (
+        model.layers
+        if model.joint_attention
+        else getattr(model, "encoder" if name == "encoder" else "decoder")
+    )
+    return [layer.attention if model.joint_attention else getattr(layer, part) for layer in stack]
+
+
+def test_a_removed_head_adds_nothing(section, batch, monkeypatch):
+    """As if its context vector, in the forward pass, were zero."""
+    needs_gradients(section)
+    plain = make(section)
+    if not plain.attention_edits():
+        pytest.skip("this variant has no attention layers")
+    logits = plain(batch).logits
+    for name, layers in plain.attention_edits().items():
+        layer, head = len(layers) - 1, layers[-1].heads - 1
+        found = edited(plain, name, "zero", layer, [head])(batch).logits
+        assert not torch.allclose(found, logits)
+        recurrent = isinstance(plain, RecurrentSource)
+        owner = sys.modules[type(plain).__module__] if recurrent else layers_of(plain, name)[layer]
+        clean = owner.attend
+
+        def without(*given: Any, clean: Any = clean, part: Any = ... if recurrent else head) -> Any:
+            context, weights = clean(*given)
+            context = context.clone()
+            context[:, part] = 0
+            return context, weights
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, "attend", without)
+            torch.testing.assert_close(found, plain(batch).logits)
+        assert torch.equal(plain(batch).logits, logits)
 
 
 def test_every_parameter_learns(section, batch):
