@@ -67,9 +67,9 @@ assert [round(c, 1) for c in context.tolist()] == [2.1, 7.9]
 assert torch.allclose(context, weights @ values)
 
 # %% [markdown]
-# **From soft to hard.** Multiply all scores by 0: every key gets the same weight, one third. Multiply
-# them by 10: "ball" gets almost everything, as in the dictionary. The size of the scores decides
-# how sharp the look-up is.
+# **From soft to hard.** Multiply all scores by 0: every key gets the same weight, one third.
+# Multiply them by 10: "ball" gets almost everything, as in the dictionary. The size of the scores
+# decides how sharp the look-up is.
 
 # %%
 for factor in (0, 0.5, 1, 10):
@@ -79,8 +79,8 @@ assert (10 * scores).softmax(0)[1] > 0.99
 
 # %% [markdown]
 # **Why scores are divided by the square root of the width.** The dot product of two random vectors
-# is a sum, and sums of more terms are larger: with 4 numbers its standard deviation is about 2, with
-# 400 numbers about 20. Wide vectors would therefore always give a hard look-up. Divided by the
+# is a sum, and sums of more terms are larger: with 4 numbers its standard deviation is about 2,
+# with 400 numbers about 20. Wide vectors would therefore always give a hard look-up. Divided by the
 # square root of the width, the scores have a standard deviation of about 1 at any width.
 
 # %%
@@ -103,10 +103,11 @@ theirs = scaled_dot_score(query[None], keys)
 assert torch.allclose(theirs, scores / 2**0.5)
 assert torch.allclose(attend(scores[None], values, None)[0][0], context)
 rows = torch.stack([(factor * scores).softmax(0) for factor in (0, 0.5, 1, 10)])
-panel = Panel(words, ["scores x 0", "x 0.5", "x 1", "x 10"], rows.numpy(), "attention weights")
+panel = Panel(words, ["scores x 0", "x 0.5", "x 1", "x 10"], rows.numpy())
 draw_side_by_side([panel], Path("01_query_key_value.png"))
 
 # %% [markdown]
 # ![The weights of the three words for four sizes of the scores](01_query_key_value.png)
 #
-# *A dark cell is a weight near 1. The larger the scores, the nearer the softmax is to a choice.*
+# *A white cell is a weight of 1, a black cell a weight of 0. The larger the scores, the nearer the
+# softmax is to a choice.*

@@ -28,8 +28,8 @@ assert x.shape == (6, 3)
 
 # %% [markdown]
 # **One word.** Take "ball" as the query. The three steps of lesson 1 give its context, a mixture of
-# all six rows. "ball" itself has the largest weight, .24. "cat" is next with .23, because its row is
-# the most similar one.
+# all six rows. "ball" itself has the largest weight, .24. "cat" is next with .23, because its row
+# is the most similar one.
 
 # %%
 query = x[5]
@@ -73,10 +73,10 @@ print(f"cat looks at ball: {all_weights[1, 5]:.3f}, ball looks at cat: {all_weig
 assert abs(all_weights[1, 5] - all_weights[5, 1]) > 0.001
 
 # %% [markdown]
-# **Word order does not count.** Both "the" have the same row, so they get the same context, although
-# they stand before different nouns. And if the words are shuffled, each word keeps its context. A
-# Transformer therefore adds a vector for each position to the embeddings. After that the two "the"
-# differ.
+# **Word order does not count.** Both "the" have the same row, so they get the same context,
+# although they stand before different nouns. And if the words are shuffled, each word keeps its
+# context. A Transformer therefore adds a vector for each position to the embeddings. After that the
+# two "the" differ.
 
 # %%
 assert torch.allclose(all_contexts[0], all_contexts[3])
@@ -92,8 +92,8 @@ assert (new[0] - new[3]).abs().max() > 0.1
 
 # %% [markdown]
 # **What is missing.** A word can only find words with a similar embedding. But "it" and "ball" need
-# not be similar, and "red" should find its noun, not another color. What a word is and what it looks
-# for are two things, so they need two vectors. Lesson 3 makes them from one.
+# not be similar, and "red" should find its noun, not another color. What a word is and what it
+# looks for are two things, so they need two vectors. Lesson 3 makes them from one.
 #
 # **The toolkit** gives the same numbers.
 

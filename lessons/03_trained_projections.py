@@ -9,8 +9,9 @@
 
 # %% [markdown]
 # **The task.** English "it" is "il" or "elle" in French: "elle" if it stands for a feminine noun
-# such as "ball" (*la balle*). In "cat chased ball because it rolled", the ball rolled. In "... because
-# it slept", the cat slept. Living beings sleep and things roll. The model has to learn this.
+# such as "ball" (*la balle*). In "cat chased ball because it rolled", the ball rolled. In "...
+# because it slept", the cat slept. Living beings sleep and things roll. The model has to learn
+# this.
 
 # %%
 from itertools import product
@@ -23,10 +24,10 @@ living, things = ["cat", "dog", "cow", "goat"], ["ball", "stone", "hoop", "cart"
 subjects = {"slept": living, "ate": living, "ran": living}
 subjects |= {"rolled": things, "broke": things, "fell": things}
 sentences = []
-for one, other, verb in product(gender, gender, subjects):
-    if (one in living) != (other in living):
-        meant = one if one in subjects[verb] else other
-        sentences.append(([one, "chased", other, "because", "it", verb], gender[meant]))
+for nouns in (*product(living, things), *product(things, living)):
+    for verb, who in subjects.items():
+        meant = nouns[0] if nouns[0] in who else nouns[1]
+        sentences.append(([nouns[0], "chased", nouns[1], "because", "it", verb], gender[meant]))
 order = torch.randperm(len(sentences)).tolist()
 tests, training = ([sentences[i] for i in part] for part in (order[:48], order[48:]))
 print(f"{len(training)} sentences to learn from, {len(tests)} other ones to test")
@@ -47,17 +48,17 @@ table["it"][0] = 1.0
 
 
 def embed(words):
-    """Return a row for each word before "it", and the row of "it"."""
     return torch.stack([*(table[word] for word in words[:4]), table["it"] + table[words[5]]])
 
 
+example = embed(["cat", "chased", "ball", "because", "it", "rolled"])
 x_train, x_test = (torch.stack([embed(words) for words, _ in part]) for part in (training, tests))
 y_train, y_test = (torch.tensor([answer for _, answer in part]) for part in (training, tests))
 
 # %% [markdown]
-# **The model** is one look-up by "it" in the words before it. W_v makes two numbers of each word: the
-# scores of "il" and "elle". At first W_q and W_k are identity matrices, so that query and key are
-# the embedding itself, as in lesson 2.
+# **The model** is one look-up by "it" in the words before it. W_v makes two numbers of each word:
+# the scores of "il" and "elle". At first W_q and W_k are identity matrices, so that query and key
+# are the embedding itself, as in lesson 2.
 
 # %%
 w_q, w_k, w_v = torch.eye(15), torch.eye(15), torch.zeros(15, 2)
@@ -72,8 +73,7 @@ def look_up(x):
 
 
 def report(when):
-    """Print and return the scores of cat and ball, their weights, and the share of right answers."""
-    scores, weights, _ = look_up(embed("cat chased ball because it rolled".split())[None])
+    scores, weights, _ = look_up(example[None])
     cat, ball = (round(scores[0, place].item(), 2) for place in (0, 2))
     right = (look_up(x_test)[2].argmax(1) == y_test).float().mean().item()
     print(f"{when}: scores of cat {cat:.2f} and ball {ball:.2f}, ", end="")
@@ -101,9 +101,9 @@ cat, ball, after, right = report("after training")
 assert ball > cat + 10 and after[2] > 0.8 and after[0] < 0.1 and right == 1
 
 # %% [markdown]
-# Now the score of "ball" is higher by more than 10, and "ball" has more than .8 of the weight. All
-# test sentences are right. To choose the pronoun, the model had to find the noun, and so it learned
-# to find it. **The toolkit** computes the same weights.
+# Now the score of "ball" is higher by more than 10, and its weight is above .8. All tests are
+# right. To choose the pronoun, the model had to find the noun. **The toolkit** has the same
+# weights.
 
 # %%
 from pathlib import Path
@@ -111,13 +111,10 @@ from pathlib import Path
 from seq2seq.layers.attention import attend, scaled_dot_score
 from seq2seq.plots.heatmaps import Panel, draw_side_by_side
 
-x, ones = (
-    embed("cat chased ball because it rolled".split()),
-    (["cat", "chased", "ball", "because"], ["it"]),
-)
-theirs = attend(scaled_dot_score(x[4:] @ w_q, x[:4] @ w_k), x[:4] @ w_v, None)[1]
-assert torch.allclose(theirs[0], after)
-panels = [Panel(*ones, w[None].numpy(), t) for w, t in ((before, "before"), (after, "after"))]
+query, keys, values = example[4:] @ w_q, example[:4] @ w_k, example[:4] @ w_v
+assert torch.allclose(attend(scaled_dot_score(query, keys), values, None)[1][0], after)
+words = (["cat", "chased", "ball", "because"], ["it"])
+panels = [Panel(*words, w[None].numpy(), t) for w, t in ((before, "before"), (after, "after"))]
 draw_side_by_side(panels, Path("03_trained_projections.png"))
 
 # %% [markdown]

@@ -4,8 +4,8 @@
 # *Needs: lesson 2. Time: 1 s.*
 #
 # A decoder writes one word after the other. When it writes word 3, word 4 does not exist yet. In
-# training the whole sentence is there, so the words to come must be hidden, or the model would
-# copy the answer instead of predicting it.
+# training the whole sentence is there, so the words to come must be hidden, or the model would copy
+# the answer instead of predicting it.
 
 # %%
 import torch
@@ -70,8 +70,8 @@ print(f"{open_[:3].abs().max():.2f} without")
 assert masked[:3].abs().max() < 1e-6 and open_[:3].abs().min() > 0
 
 # %% [markdown]
-# **Why this makes training fast.** With the mask, row i of one pass over the whole sentence is equal
-# to the last row of a pass over the first i words. So one pass trains all four predictions at
+# **Why this makes training fast.** With the mask, row i of one pass over the whole sentence is
+# equal to the last row of a pass over the first i words. So one pass trains all four predictions at
 # once. This is called teacher forcing: each prediction sees the correct words before it.
 
 # %%
@@ -82,8 +82,8 @@ for length in range(1, 5):
 print("1 pass with a mask = the last rows of 4 passes without")
 
 # %% [markdown]
-# The words that the decoder reads are moved by one: it reads `<s> la balle rouge` and predicts
-# `la balle rouge roule`. Without this shift each word would see itself, which is the answer.
+# The words that the decoder reads are moved by one: it reads `<s> la balle rouge` and predicts `la
+# balle rouge roule`. Without this shift each word would see itself, which is the answer.
 
 # %%
 reads, predicts = ["<s>", *words[:-1]], words
@@ -109,4 +109,4 @@ draw_side_by_side(panels, Path("04_causal_attention.png"))
 # %% [markdown]
 # ![Weights without a mask, with score 0, and with minus infinity](04_causal_attention.png)
 #
-# *Only minus infinity leaves the upper right triangle empty.*
+# *White is a weight of 1, black of 0. Only minus infinity makes the upper right triangle black.*

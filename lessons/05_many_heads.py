@@ -8,8 +8,8 @@
 
 # %% [markdown]
 # **The problem.** A verb looks at its subject and at its object with half of the weight each. The
-# context is the average of their values. If subject and object are swapped, the average is the same:
-# "cat saw dog" and "dog saw cat" cannot be told apart.
+# context is the average of their values. If subject and object are swapped, the average is the
+# same: "cat saw dog" and "dog saw cat" cannot be told apart.
 
 # %%
 import torch
@@ -56,8 +56,8 @@ assert output.shape == (5, 8) and abs(weights_1[2, 1] - weights_2[2, 1]) > 0.01
 
 # %% [markdown]
 # **All heads at once.** A loop over heads is slow. Instead the 8 columns are seen as 2 heads of 4,
-# and the heads become the first axis. Matrix products then work for all heads in one call. No number
-# is copied or changed by this: it is only another view of the same table.
+# and the heads become the first axis. Matrix products then work for all heads in one call. No
+# number is copied or changed by this: it is only another view of the same table.
 
 
 # %%
@@ -76,14 +76,13 @@ assert torch.allclose(joined @ w_o, output, atol=1e-6)
 
 # %% [markdown]
 # **The scale** is the square root of the width of a head, here 4, not 8: the dot product of a head
-# has four terms. **The parameters** are the same for any number of heads: four matrices of 8 times 8.
-# What changes is the width of a head. Eight heads of width 1 could hardly compare anything.
+# has four terms. **The parameters** are the same for any number of heads: four matrices of 8 times
+# 8. What changes is the width of a head. Eight heads of width 1 could hardly compare anything.
 
 # %%
-for heads in (1, 2, 4, 8):
-    parameters = sum(w.numel() for w in (w_q, w_k, w_v, w_o))
-    print(f"{heads} heads of width {8 // heads}: {parameters} parameters")
-    assert parameters == 4 * 8 * 8 == 256
+parameters = sum(w.numel() for w in (w_q, w_k, w_v, w_o))
+print(f"{parameters} parameters with", ", ".join(f"{n} x {8 // n}" for n in (1, 2, 4, 8)))
+assert parameters == 4 * 8 * 8 == 256
 
 # %% [markdown]
 # **A head can be switched off.** Joining the results and multiplying by W_o is the same as giving

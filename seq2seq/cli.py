@@ -7,6 +7,7 @@ import typer
 
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, plot
+from seq2seq.command_line.lessons import lessons
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
 from seq2seq.system.exit_status import reporting_user_errors
@@ -58,6 +59,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (compare, "Compare systems: scores, tests, differences, cost."),
     (demo, "Train four models on the built-in corpus."),
     (bench, "Measure training and translation speed."),
+    (lessons, "List the lessons on attention, or copy one."),
 ]
 for command, summary in COMMANDS:
     more = hydra_style if command in (check, train) else {}
