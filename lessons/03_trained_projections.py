@@ -4,8 +4,8 @@
 # *Needs: lesson 2. Time: 2 s.*
 #
 # A word needs two vectors: a query, which says what it looks for, and a key, which says what it is.
-# Both are made from its embedding x by a matrix: the query is x W_q and the key x W_k. The value is
-# x W_v. The three matrices are learned. In this lesson we train them.
+# Both are made from its embedding x by a matrix: the query is x W_q, the key x W_k, and the value x
+# W_v. This lesson trains the three matrices.
 
 # %% [markdown]
 # **The task.** English "it" is "il" or "elle" in French: "elle" if it stands for a feminine noun
@@ -101,9 +101,8 @@ cat, ball, after, right = report("after training")
 assert ball > cat + 10 and after[2] > 0.8 and after[0] < 0.1 and right == 1
 
 # %% [markdown]
-# Now the score of "ball" is higher by more than 10, and its weight is above .8. All tests are
-# right. To choose the pronoun, the model had to find the noun. **The toolkit** has the same
-# weights.
+# The score of "ball" is now higher by more than 10, and its weight is above .8. All tests are
+# right. To choose the pronoun, the model had to find the noun. **The toolkit** agrees.
 
 # %%
 from pathlib import Path
@@ -113,8 +112,10 @@ from seq2seq.plots.heatmaps import Panel, draw_side_by_side
 
 query, keys, values = example[4:] @ w_q, example[:4] @ w_k, example[:4] @ w_v
 assert torch.allclose(attend(scaled_dot_score(query, keys), values, None)[1][0], after)
-words = (["cat", "chased", "ball", "because"], ["it"])
-panels = [Panel(*words, w[None].numpy(), t) for w, t in ((before, "before"), (after, "after"))]
+words = ["cat", "chased", "ball", "because"]
+panels = [
+    Panel(words, ["it"], w[None].numpy(), t) for w, t in ((before, "before"), (after, "after"))
+]
 draw_side_by_side(panels, Path("03_trained_projections.png"))
 
 # %% [markdown]
