@@ -18,11 +18,11 @@ def index(lessons: list[Lesson]) -> str:
     lines = [
         "# Lessons",
         "",
-        "Each lesson is a Python file of less than 120 lines that explains one subject and computes "
-        "every number it mentions. It uses torch alone; its last cell shows that the toolkit has "
-        "the same numbers. `seq2seq lessons` lists them, `seq2seq lessons 3` copies the third one "
-        "to the current folder, `seq2seq lessons 3 --run` shows it with its results, and "
-        "`seq2seq lessons 3 --notebook` makes a Jupyter notebook (with the extra `lessons`).",
+        "Each lesson is a Python file of less than 120 lines that explains one subject and "
+        "computes every number it mentions. It uses torch alone; its last cell shows that the "
+        "toolkit has the same numbers. `seq2seq lessons` lists them. `seq2seq lessons 3` copies "
+        "the third one to the current folder, `seq2seq lessons 3 --run` shows it with its results, "
+        "and `seq2seq lessons 3 --notebook` makes a Jupyter notebook (with the extra `lessons`).",
         "",
         "| | lesson | needs | seconds |",
         "|--:|:--|:--|--:|",

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 1. Query, key, value
 #
-# *Needs: nothing. Time: 1 s.*
+# *Needs: nothing. Time: 2 s.*
 #
 # Attention is a way to look something up. This lesson computes one look-up by hand, in three steps:
 # a dot product, a softmax and a weighted sum. All later lessons use these three steps.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 2. A whole sentence: simplified self-attention
 #
-# *Needs: lesson 1. Time: 1 s.*
+# *Needs: lesson 1. Time: 2 s.*
 #
 # Lesson 1 had one query. Here every word of a sentence is a query, and the same words are the keys
 # and the values. This is self-attention. It has no trained numbers yet, which is why it is called

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 3. Trained projections: "it" finds "ball"
 #
-# *Needs: lesson 2. Time: 2 s.*
+# *Needs: lesson 2. Time: 4 s.*
 #
 # A word needs two vectors: a query, which says what it looks for, and a key, which says what it is.
 # Both are made from its embedding x by a matrix: the query is x W_q, the key x W_k, and the value x
@@ -28,9 +28,8 @@ for nouns in (*product(living, things), *product(things, living)):
     for verb, who in subjects.items():
         meant = nouns[0] if nouns[0] in who else nouns[1]
         sentences.append(([nouns[0], "chased", nouns[1], "because", "it", verb], gender[meant]))
-order = torch.randperm(len(sentences)).tolist()
-tests, training = ([sentences[i] for i in part] for part in (order[:48], order[48:]))
-print(f"{len(training)} sentences to learn from, {len(tests)} other ones to test")
+shuffled = [sentences[i] for i in torch.randperm(len(sentences))]
+tests, training = shuffled[:48], shuffled[48:]
 assert (len(training), len(tests)) == (144, 48)
 
 # %% [markdown]
@@ -42,9 +41,8 @@ assert (len(training), len(tests)) == (144, 48)
 table = {word: torch.zeros(15) for word in ["chased", "because", "it", *gender, *subjects]}
 for place, word in enumerate([*gender, *subjects], 1):
     table[word][place] = 1.0
-for noun in gender:
-    table[noun][0] = 0.51
-table["it"][0] = 1.0
+for word in (*gender, "it"):
+    table[word][0] = 1.0 if word == "it" else 0.51
 
 
 def embed(words):
@@ -56,9 +54,8 @@ x_train, x_test = (torch.stack([embed(words) for words, _ in part]) for part in 
 y_train, y_test = (torch.tensor([answer for _, answer in part]) for part in (training, tests))
 
 # %% [markdown]
-# **The model** is one look-up by "it" in the words before it. W_v makes two numbers of each word:
-# the scores of "il" and "elle". At first W_q and W_k are identity matrices, so that query and key
-# are the embedding itself, as in lesson 2.
+# **The model** is one look-up by "it" in the words before it. The values are scores of "il" and
+# "elle". At first W_q and W_k are identity matrices: query and key are the embedding itself.
 
 # %%
 w_q, w_k, w_v = torch.eye(15), torch.eye(15), torch.zeros(15, 2)

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 4. Causal attention: hiding the future
 #
-# *Needs: lesson 2. Time: 1 s.*
+# *Needs: lesson 2. Time: 2 s.*
 #
 # A decoder writes one word after the other. When it writes word 3, word 4 does not exist yet. In
 # training the whole sentence is there, so the words to come must be hidden, or the model would copy

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 5. Many heads
 #
-# *Needs: lessons 3 and 4. Time: 1 s.*
+# *Needs: lessons 3 and 4. Time: 2 s.*
 #
 # One softmax gives each word one set of weights. If a word needs two others for two reasons, one
 # set of weights mixes them. Several heads are several look-ups side by side.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 7. Additive attention, and Figure 3
 #
-# *Needs: lessons 1 and 6. Time: 9 s.*
+# *Needs: lessons 1 and 6. Time: 6 s.*
 #
 # Bahdanau, Cho and Bengio (2014) gave the decoder all states of the encoder instead of the last
 # one. Before it writes a word, it takes a weighted sum of the states. This lesson trains such a
@@ -39,8 +39,8 @@ for one, other, color, verb, first in product(nouns, nouns, colors, verbs.items(
     pairs.append([" ".join(words).split() for words in zip(*parts)])
 pairs = [pairs[i] for i in torch.randperm(len(pairs))]
 vocabulary = ["<s>", *sorted({word for pair in pairs for side in pair for word in side})]
-ids = torch.tensor([[[vocabulary.index(w) for w in side] for side in pair] for pair in pairs])
-source, target = ids.unbind(1)
+ids = [[[vocabulary.index(word) for word in side] for side in pair] for pair in pairs]
+source, target = torch.tensor(ids).unbind(1)
 print("the last of", len(pairs), "pairs:", *pairs[-1][0], "->", *pairs[-1][1])
 
 
@@ -75,23 +75,21 @@ class Translator(nn.Module):
 
 
 # %% [markdown]
-# **Training.** The loss compares words; nothing says where to look.
+# **Training** needs words alone; nothing says where to look. More than 95 % of the tests are right.
 
 # %%
 model = Translator()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 for _ in range(300):
     rows = torch.randint(548, (32,))
-    scores, _ = model(source[rows], target[rows])
-    loss = nn.functional.cross_entropy(scores.transpose(1, 2), target[rows])
+    loss = nn.functional.cross_entropy(model(source[rows], target[rows])[0].mT, target[rows])
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
 model.requires_grad_(False)
-scores, attention = model(source[548:])
-exact = (scores.argmax(-1) == target[548:]).all(1).float().mean()
-print(f"{exact:.0%} of the test sentences are translated without an error")
-assert exact > 0.95
+scores, attention = model(source[-100:])
+exact = (scores.argmax(-1) == target[-100:]).all(1).float().mean()
+assert exact > 0.95, f"{exact:.0%}"
 
 # %% [markdown]
 # **Figure 3.** We take the first test sentence that begins with an adjective. The noun, which comes
@@ -111,9 +109,9 @@ weights, (english, french) = attention[row - 548], pairs[row]
 assert min(weights[1, 2], weights[2, 1]) > 0.8 and weights[0, 2] > weights[0, 0]
 score, states = AdditiveScore(32, 64, 32), model.encoder(model.embed(source[row][None]))[0]
 score.query, score.key, score.energy = model.w, model.u, model.v
-energy = score(torch.zeros(1, 1, 32), score.project(states))
-assert torch.allclose(attend(energy, states, None)[1][0, 0], weights[0], atol=1e-5)
-gold = Links(frozenset([(0, 0), (2, 1), (1, 2), (3, 3), (4, 4), (5, 5)]))
+theirs = attend(score(torch.zeros(1, 1, 32), score.project(states)), states, None)[1]
+assert torch.allclose(theirs[0, 0], weights[0], atol=1e-5)
+gold = Links(frozenset(enumerate([0, 2, 1, 3, 4, 5])))
 panel = Panel(english, french, weights.numpy(), gold=gold)
 draw_side_by_side([panel], Path("07_additive_attention.png"))
 

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 8. The Transformer is `attend` three times
 #
-# *Needs: lessons 4 and 5. Time: 2 s.*
+# *Needs: lessons 4 and 5. Time: 3 s.*
 #
 # The Transformer (Vaswani et al. 2017) has no recurrent network. One function is called in three
 # places: the source attends to the source, the target to the target, and the target to the source.
@@ -88,8 +88,7 @@ def transformer(source, target):
 
 source, target = torch.tensor([4, 7, 5, 9, 3]), torch.tensor([2, 8, 6, 10])
 scores = transformer(source, target)
-print("calls of attend:", len(maps), " scores:", tuple(scores.shape))
-print("maps [heads, queries, keys]:", *(tuple(one.shape) for one in maps))
+print(len(maps), "maps [heads, queries, keys]:", *(tuple(one.shape) for one in maps))
 assert len(maps) == 3 and scores.shape == (4, VOCABULARY)
 assert [tuple(one.shape) for one in maps] == [(2, 5, 5), (2, 4, 4), (2, 4, 5)]
 

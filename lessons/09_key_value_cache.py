@@ -107,7 +107,7 @@ with torch.no_grad():
         cache = grow(cache, layer.remember(new))
         assert torch.allclose(layer(new, cache, None).context[0], with_cache[t], atol=1e-4)
 assert nbytes(cache) == 25_600
-steps = list(range(1, 51))
+steps = [float(t) for t in range(1, 51)]
 counts = [[t * (t + 1) + t for t in steps], [3 * t for t in steps]]
 names = ["without a cache", "with a cache"]
 lines = [(name, steps, count) for name, count in zip(names, counts)]

@@ -112,7 +112,7 @@ with torch.no_grad():
         theirs = latent(x[None], cache, None, absorbed=form).context[0]
         assert torch.allclose(theirs, plain.transpose(0, 1).flatten(1), atol=1e-4)
 sizes = {"multi-head": 128, "grouped (2)": 32, "latent": 24, "multi-query": 16}
-widths = {name: {str(n): n * size for n in (20, 40, 60, 80)} for name, size in sizes.items()}
+widths = {name: {str(n): float(n * size) for n in (20, 40, 60, 80)} for name, size in sizes.items()}
 curves(widths, Path("10_fewer_keys.png"), x="words", y="cached numbers, one layer", top=None)
 
 # %% [markdown]
