@@ -30,7 +30,11 @@ def index(lessons: list[Lesson]) -> str:
     for one in lessons:
         name = f"{one.path.stem}.md"
         lines.append(f"| {one.number} | [{one.title}]({name}) | {one.needs} | {one.seconds} |")
-    lines += ["", "Seconds: `time python FILE` with one thread on a core of an AMD EPYC.", ""]
+    lines += [
+        "",
+        "Seconds: CPU time of `python FILE` with one thread (`OMP_NUM_THREADS=1`), Intel Xeon.",
+        "",
+    ]
     return "\n".join(lines)
 
 
