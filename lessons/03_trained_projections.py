@@ -11,7 +11,7 @@
 # **The task.** English "it" is "il" or "elle" in French: "elle" if it stands for a feminine noun
 # such as "ball" (*la balle*). In "cat chased ball because it rolled", the ball rolled. In "...
 # because it slept", the cat slept. Living beings sleep and things roll. The model has to learn
-# this.
+# this, from 144 sentences; 48 other ones test it.
 
 # %%
 from itertools import product
@@ -64,7 +64,7 @@ w_q, w_k, w_v = torch.eye(15), torch.eye(15), torch.zeros(15, 2)
 def look_up(x):
     """Return the scores and weights of the words before "it", and the scores of il and elle."""
     query, keys, values = x[:, 4:] @ w_q, x[:, :4] @ w_k, x[:, :4] @ w_v
-    scores = query @ keys.transpose(1, 2)
+    scores = query @ keys.mT
     weights = (scores / 15**0.5).softmax(-1)
     return scores[:, 0], weights[:, 0], (weights @ values)[:, 0]
 
@@ -95,11 +95,13 @@ for _ in range(50):
     optimizer.step()
 w_q, w_k, w_v = (w.detach() for w in (w_q, w_k, w_v))
 cat, ball, after, right = report("after training")
-assert ball > cat + 10 and after[2] > 0.8 and after[0] < 0.1 and right == 1
+assert ball > cat + 10 and after[2] > 0.8 and right == 1
+assert table["rolled"] @ w_q @ w_k.T @ (table["ball"] - table["cat"]) > 10
 
 # %% [markdown]
 # The score of "ball" is now higher by more than 10, and its weight is above .8. All tests are
-# right. To choose the pronoun, the model had to find the noun. **The toolkit** agrees.
+# right. To choose the pronoun, the model had to find the noun: W_q turns the verb "rolled" into a
+# query for things, and W_k turns "ball" into the key of a thing. **The toolkit** agrees.
 
 # %%
 from pathlib import Path
@@ -109,10 +111,8 @@ from seq2seq.plots.heatmaps import Panel, draw_side_by_side
 
 query, keys, values = example[4:] @ w_q, example[:4] @ w_k, example[:4] @ w_v
 assert torch.allclose(attend(scaled_dot_score(query, keys), values, None)[1][0], after)
-words = ["cat", "chased", "ball", "because"]
-panels = [
-    Panel(words, ["it"], w[None].numpy(), t) for w, t in ((before, "before"), (after, "after"))
-]
+words, maps = ["cat", "chased", "ball", "because"], {"before": before, "after": after}
+panels = [Panel(words, ["it"], w[None].numpy(), title) for title, w in maps.items()]
 draw_side_by_side(panels, Path("03_trained_projections.png"))
 
 # %% [markdown]

@@ -77,7 +77,7 @@ assert torch.allclose(joined @ w_o, output, atol=1e-6)
 # %% [markdown]
 # **The scale** is the square root of the width of a head, here 4, not 8: the dot product of a head
 # has four terms. **The parameters** are the same for any number of heads: four matrices of 8 times
-# 8. What changes is the width of a head. Eight heads of width 1 could hardly compare anything.
+# 8. What changes is the width of a head. With eight heads, each compares single numbers.
 
 # %%
 parameters = sum(w.numel() for w in (w_q, w_k, w_v, w_o))

@@ -64,9 +64,9 @@ assert c.numel() // WORDS == 24
 
 # %% [markdown]
 # **Absorbed.** This seems to cost time: in each step all cached words are projected up again. But
-# the order of two products can be changed. The score is q . (K c) = (K q) . c, so K is applied to
-# the one new query instead of all keys. And the sum of the weighted values is V applied to the
-# weighted sum of the c. The keys and values are never computed, and the contexts are the same.
+# the order of two products can be changed. The score is q . (c K) = (q K^T) . c, so the one new
+# query is multiplied by K^T instead of all c by K. And the weighted sum of all c V is the weighted
+# sum of c, multiplied by V once. Keys and values are never computed, and the contexts are the same.
 
 # %%
 k_heads, v_heads = (up.view(24, HEADS, WIDTH).transpose(0, 1) for up in (up_k, up_v))
