@@ -93,7 +93,7 @@ assert (new[0] - new[3]).abs().max() > 0.1
 # %% [markdown]
 # **What is missing.** A word can only find words with a similar embedding. But "it" and "ball" need
 # not be similar, and "red" should find its noun, not another color. What a word is and what it
-# looks for are two things, so they need two vectors. Lesson 3 makes them from one.
+# looks for are two things, so they need two vectors. Lesson 3 makes both from the embedding.
 #
 # **The toolkit** gives the same numbers.
 

@@ -56,8 +56,8 @@ assert output.shape == (5, 8) and abs(weights_1[2, 1] - weights_2[2, 1]) > 0.01
 
 # %% [markdown]
 # **All heads at once.** A loop over heads is slow. Instead the 8 columns are seen as 2 heads of 4,
-# and the heads become the first axis. Matrix products then work for all heads in one call. No
-# number is copied or changed by this: it is only another view of the same table.
+# and the heads become the first axis. Matrix products then work for all heads in one call.
+# Splitting copies and changes no number: it is only another view of the same table.
 
 
 # %%
@@ -85,8 +85,8 @@ print(f"{parameters} parameters with", ", ".join(f"{n} x {8 // n}" for n in (1, 
 assert parameters == 4 * 8 * 8 == 256
 
 # %% [markdown]
-# **A head can be switched off.** Joining the results and multiplying by W_o is the same as giving
-# each head its own part of W_o and adding. So the output is a sum with one term for each head.
+# **The output is a sum.** Joining the results and multiplying by W_o is the same as giving each
+# head its own part of W_o and adding. Leaving out one of the terms switches a head off.
 
 # %%
 terms = [first @ w_o[:4], second @ w_o[4:]]
