@@ -34,6 +34,10 @@ def index(lessons: list[Lesson]) -> str:
         "",
         "Seconds: CPU time of `python FILE` with one thread (`OMP_NUM_THREADS=1`), Intel Xeon.",
         "",
+        "The same subjects at full size, with the commands that measured them: "
+        "`experiments/pronouns` (lesson 3), `experiments/length` and `experiments/family` "
+        "(lesson 6), `experiments/alignment` (lessons 7 and 11), `experiments/speed` (lesson 9).",
+        "",
     ]
     return "\n".join(lines)
 

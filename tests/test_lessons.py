@@ -186,6 +186,7 @@ def test_the_lessons_are_listed(command, monkeypatch):
     assert answer.status == 0
     for one in ALL:
         assert f"{one.number}. {one.title}" in answer.out
+    assert "seq2seq lessons 3" in answer.err
 
 
 def test_a_lesson_is_copied_and_a_changed_copy_is_kept(command):
@@ -219,6 +220,13 @@ def test_wrong_use_is_refused(command):
     for words in (["--run"], ["--notebook"], [3, "--run", "--notebook"], [0], ["three"]):
         answer = command("lessons", *words)
         assert (answer.status, answer.out) == (2, "")
+
+
+def test_a_closed_output_is_refused(command, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    for words in ([], [1, "--run"]):
+        command("lessons", *words).must_refuse("standard output is closed")
+    assert not Path("01_query_key_value.png").exists()
 
 
 def test_a_notebook_has_the_cells_of_the_lesson(command):

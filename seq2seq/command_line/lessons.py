@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from seq2seq.command_line.output import print_table, print_written
+from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.limits import LARGEST
 
 
@@ -36,6 +36,7 @@ def lessons(
         if run or notebook:
             option = "--run" if run else "--notebook"
             raise typer.BadParameter(f"{option} needs the number of a lesson")
+        from seq2seq.system.console import console
         from seq2seq.system.terminal_table import TableView
 
         rows = [
@@ -43,11 +44,15 @@ def lessons(
             for one in lessons.all_lessons()
         ]
         print_table(TableView(["lesson", "needs", "seconds"], rows))
+        console.print(
+            "`seq2seq lessons 3` copies lesson 3; with --run, it is shown with its results"
+        )
         return
     if run and notebook:
         raise typer.BadParameter("--run and --notebook exclude each other")
     lesson = lessons.lesson(number)
     if run:
+        check_output()
         print_written(*lessons.show(lesson))
     else:
         print_written(lessons.notebook(lesson) if notebook else lessons.copy(lesson))
