@@ -111,7 +111,6 @@ assert theirs.randomised(systems)[0, 1] == randomization(a, b, torch.tensor(thei
 assert holm([0.01, 0.04, 0.03]) == [0.03, 0.06, 0.06]
 one, two = ["The cat sleeps, and the dog does not."], ["The cat sleeps, but the dog does not."]
 scores = [round(bleu(one, two, language="en", tokenizer=t), 1) for t in ("13a", "none", "char")]
-print("BLEU of one sentence by tokenizer:", *scores)
 assert scores == [65.8, 50.0, 83.9]
 shares = {"200 sentences": {str(points): 100 * share for points, share in found.items()}}
 curves(shares, Path("13_comparing_systems.png"), x="true difference", y="pairs with p < .05, %")
