@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
-EXTRAS := dev,docs,align,browser,ctranslate2,mecab,tensorboard,transformers
+EXTRAS := dev,docs,align,browser,ctranslate2,lessons,mecab,tensorboard,transformers
 LOWEST := .venv-lowest
 # The part of the tests that touches every dependency; torch stays at its pinned version.
 LOWEST_TESTS := tests/test_cli.py tests/test_old_runs.py tests/scoring/test_metrics.py \
@@ -13,7 +13,7 @@ LOWEST_TESTS := tests/test_cli.py tests/test_old_runs.py tests/scoring/test_metr
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check docs wheel test-wheel test-lowest bench clean
+.PHONY: help setup demo test coverage check lessons docs wheel test-wheel test-lowest bench clean
 
 help:  ## print this
 	@echo "usage: make TARGET"
@@ -42,6 +42,9 @@ check: $(READY)  ## lint, format, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lessons: $(READY)  ## run the lessons and write their pages and figures to docs/lessons/
+	OMP_NUM_THREADS=1 $(BIN)/python docs/render_lessons.py
 
 docs: $(READY)  ## build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

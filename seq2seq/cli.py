@@ -8,6 +8,7 @@ import typer
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, heads, plot
 from seq2seq.command_line.exercises import exercise
+from seq2seq.command_line.lessons import lessons
 from seq2seq.command_line.sharing import export, pull, push
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
@@ -64,6 +65,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (pull, "Copy a shared run from the hub."),
     (export, "Write a model in the format of another program."),
     (bench, "Measure training and translation speed."),
+    (lessons, "List the lessons on attention, or copy one."),
     (exercise, "Find a planted bug in a small file; --check judges the repair."),
 ]
 for command, summary in COMMANDS:

@@ -15,7 +15,8 @@ new page is tested without a change here. What is tested on a page:
   target.
 - Links to files, and paths of this repository in inline code, must exist.
 
-A block that is none of these is marked ```text.
+A block that is none of these is marked ```text. The pages in docs/lessons/ are made by running the
+lessons, which tests/test_lessons.py tests, so their code is not run again here.
 """
 
 import doctest
@@ -43,6 +44,7 @@ from seq2seq.settings import help as settings_help
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted({*ROOT.glob("*.md"), ROOT / "data" / "README.md", *(ROOT / "docs").rglob("*.md")})
+WITH_CODE = [page for page in PAGES if page.parent.name != "lessons"]
 REPORTS = sorted((ROOT / "experiments").rglob("*.md"))  # of older commits: only their links
 RUNS = {"first": "bahdanau", "second": "transformer"}  # of tests/data/runs-0.1.0
 GENERATED = {ROOT / "docs" / "architecture.svg"}  # when the documentation is built
@@ -217,7 +219,7 @@ def folder(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
             del sys.modules[name]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=ids)
+@pytest.mark.parametrize("page", WITH_CODE, ids=ids)
 def test_the_code_of_a_page_runs(page: Path, folder: Path) -> None:
     namespace = {"__name__": "__main__"}
     for block in blocks(page.read_text("utf-8")):

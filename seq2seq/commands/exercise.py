@@ -122,7 +122,7 @@ def explanation(exercise: Exercise) -> Iterable[str]:
         ("Source", exercise.source),
     ):
         yield from (title, paragraphs(text, "  "), "")
-    yield f"See lesson {exercise.lesson}."
+    yield f"The lesson on it:  seq2seq lessons {exercise.lesson}"
 
 
 def counterexample(verdict: "Verdict", number: int) -> Iterable[str]:
