@@ -10,6 +10,7 @@ from seq2seq.command_line.alignment import extraction_rule
 from seq2seq.command_line.options import (
     BeamOption,
     DeviceOption,
+    FormsOption,
     HeadOption,
     HideOption,
     LayerOption,
@@ -51,6 +52,7 @@ def align(
     head: HeadOption = None,
     shift: ShiftOption = None,
     name: MapOption = "source",
+    forms: FormsOption = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -83,6 +85,7 @@ def align(
                 {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide},
             ),
             name=name,
+            forms=forms,
             out=out,
             device=device,
         )
@@ -117,6 +120,7 @@ def plot(
     name: MapOption = "source",
     layer: LayerOption = None,
     head: HeadOption = None,
+    forms: FormsOption = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -137,7 +141,7 @@ def plot(
 
         given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
         given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
-        given |= {"--method": method, "--hide": hide}
+        given |= {"--method": method, "--hide": hide, "--forms": forms}
         given |= {"--line": line} if kind == "pronouns" else {}
         for option, value in given.items():
             if value is not None and value is not False:
@@ -167,6 +171,7 @@ def plot(
             head=head,
             method=method,
             hide=hide,
+            forms=forms,
             out=out,
             device=device,
         )

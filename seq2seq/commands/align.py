@@ -14,6 +14,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Alignment, Explained, explain
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.maps import MapName, attention_in, word_map
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
@@ -89,6 +90,7 @@ def align(
     beam: int | None = None,
     rule: Rule | None = None,
     name: MapName = "source",
+    forms: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Path]:
@@ -105,6 +107,7 @@ def align(
         rule: the extraction rule; that of the run, or the default, if None.
         name: the map to draw. If it is not that of the source, the rule must be of the method
             attention, and None is the default rule.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
         out: the figure, .png, .svg or .pdf; for several sentences their names are appended.
         device: the device to translate on.
 
@@ -129,7 +132,8 @@ def align(
         chosen = from_test(run, str(test), lines, reference)
     # The rule of a run is chosen by its links, so it does not apply to other maps.
     rule = rule or (chosen_rule(run) if name == "source" else Rule())
-    translator = Translator(run, beam=beam, device=device)
+    refuse_forms(forms, rule)
+    translator = with_forms(Translator(run, beam=beam, device=device), forms)
     written = []
     for key, sentence in chosen.items():
         label = labelled(key, rule, name)
@@ -203,7 +207,7 @@ def drawn(
 
 def labelled(key: str, rule: Rule, name: MapName) -> str:
     """Return the file name of a figure: that of the sentence, with the method or map if special."""
-    parts = [key, rule.method if rule.method != "attention" else ""]
+    parts = [key, rule.method.replace(":", "-") if rule.method != "attention" else ""]
     return "-".join(filter(None, [*parts, name if name != "source" else ""]))
 
 

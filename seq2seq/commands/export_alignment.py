@@ -19,6 +19,7 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain_pairs
 from seq2seq.interpret.gold_set import given_pairs, stored_texts
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import track
 from seq2seq.system.files import replacing
@@ -45,6 +46,7 @@ def export_text(
     texts: tuple[Path, Path] | None = None,
     rule: Rule,
     out: Path,
+    forms: Path | None = None,
     device: str = "auto",
 ) -> None:
     """Force-decode the pairs of a text and write the alignment of their tokens.
@@ -60,6 +62,7 @@ def export_text(
             .jsonl has one JSON object per line with tokens, links and weights; .npz has one array
             of weights per pair, named by its number from 1, with a row per target token and a
             column per source token, `</s>` last.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
         device: the device to compute on.
 
     Raises:
@@ -77,7 +80,8 @@ def export_text(
         raise UserError(f"--out {out} would overwrite a file of --text")
     else:
         name, pairs = texts[0].name, given_pairs(*texts)
-    aligned = align_all(Translator(run, device=device), pairs, rule)
+    refuse_forms(forms, rule)
+    aligned = align_all(with_forms(Translator(run, device=device), forms), pairs, rule)
     mode, write = WRITERS[out.suffix]
     with replacing(out, mode) as file:
         write(file, track(aligned, f"aligning {name}", total=None, unit="pairs"))

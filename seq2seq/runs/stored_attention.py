@@ -1,6 +1,7 @@
 """The file with the word-level attention of a test set's translations."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from seq2seq.errors import UserError
 from seq2seq.system.files import read_lines_checked, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
+NAME = re.compile("[a-z][a-z0-9_]*(:[a-z]+)?")  # of a method, and what it explains
 LONGEST_NAME = 40  # characters of the name of a method
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
 MOST_WEIGHTS = MOST // 2  # maximum size of the weights in bytes; words and maps need space, too
@@ -119,7 +121,7 @@ def method_of(path: Path) -> str:
         with safe_open(path, "np") as file:
             label = json.loads((file.metadata() or {})["seq2seq"])
         name = label["rule"].get("method", "attention")
-        if not (isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST_NAME):
+        if not (isinstance(name, str) and NAME.fullmatch(name) and len(name) <= LONGEST_NAME):
             raise ValueError("the method of its rule is not a name")
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
