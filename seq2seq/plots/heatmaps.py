@@ -51,6 +51,7 @@ class Panel(NamedTuple):
         columns: the title of the columns; two titles if there is a border.
         border: the number of columns before a vertical line.
         signed: draw negative values in red and positive ones in blue; zero is white.
+        meaning: what positive and negative values of a signed map mean.
     """
 
     source: Sequence[str]
@@ -63,6 +64,7 @@ class Panel(NamedTuple):
     columns: tuple[str, ...] = ()
     border: int | None = None
     signed: bool = False
+    meaning: tuple[str, str] = ("more probable with the source word", "less")
 
     @property
     def largest(self) -> float:
@@ -144,7 +146,8 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
                 figure.text(x / width, 1, title, va="bottom", fontweight="bold")
             x += slot + GAP
         if limit:
-            figure.text(0, -0.3 / height, scale_text(limit), va="top", **TITLES)
+            text = scale_text(limit, panels[0].meaning)
+            figure.text(0, -0.3 / height, text, va="top", **TITLES)
 
 
 def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
@@ -177,7 +180,7 @@ def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
         first = rows[0][0]
         if first.rows:
             titles = f"rows: {first.rows}, columns: {' | '.join(first.columns)}"
-            titles += f"; {scale_text(limit)}" if limit else ""
+            titles += f"; {scale_text(limit, first.meaning)}" if limit else ""
             figure.text(0, 0, titles, va="top", **TITLES)
 
 
@@ -186,9 +189,9 @@ def limit_of(panels: Iterable[Panel]) -> float:
     return max((panel.largest for panel in panels), default=0.0)
 
 
-def scale_text(limit: float) -> str:
+def scale_text(limit: float, meaning: tuple[str, str]) -> str:
     """Describe the colors of signed maps."""
-    return f"blue: more probable with the source word, red: less; full color: {limit:.2g} nats"
+    return f"blue: {meaning[0]}, red: {meaning[1]}; full color: {limit:.2g} nats"
 
 
 def lines(panel: Panel, path: Path) -> None:
