@@ -7,6 +7,7 @@ import typer
 
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, plot
+from seq2seq.command_line.explanations import score_contrast
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
 from seq2seq.system.exit_status import reporting_user_errors
@@ -53,6 +54,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (evaluate, "Translate the test sets and score the translations."),
     (align, "Draw attention, or another method, of sentences as heatmaps."),
     (score_alignment, "Score word alignments against gold links."),
+    (score_contrast, "Score explanations of agreement and pronouns."),
     (export_alignment, "Write the word alignments of a whole text."),
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
     (compare, "Compare systems: scores, tests, differences, cost."),

@@ -82,7 +82,11 @@ class Comparison(Question):
 
     def quantity(self, translator: Translator, translations: Sequence[Translation]) -> Quantity:
         """Return the comparison."""
-        targets = translator.tokenizers.target.encode([one.text for one in translations])
+        texts = [one.text for one in translations]
+        return self.of_targets(translator, translator.tokenizers.target.encode(texts))
+
+    def of_targets(self, translator: Translator, targets: Sequence[Sequence[int]]) -> Quantity:
+        """Return the comparison for the pieces of the targets."""
         eos = translator.model.special.eos
         return Quantity.of_sites(targets, self.sites, eos, elsewhere=False)
 
