@@ -7,7 +7,7 @@ import typer
 
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, plot
-from seq2seq.command_line.explanations import score_contrast
+from seq2seq.command_line.explanations import score_contrast, score_deletion
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
 from seq2seq.system.exit_status import reporting_user_errors
@@ -55,6 +55,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (align, "Draw attention, or another method, of sentences as heatmaps."),
     (score_alignment, "Score word alignments against gold links."),
     (score_contrast, "Score explanations of agreement and pronouns."),
+    (score_deletion, "Score explanations by hiding what they name."),
     (export_alignment, "Write the word alignments of a whole text."),
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
     (compare, "Compare systems: scores, tests, differences, cost."),

@@ -1,12 +1,14 @@
 """Commands that score explanations: score-contrast, score-deletion."""
 
+import re
 from typing import Annotated, cast, get_args
 
 import typer
 
-from seq2seq.alignment.method_names import MethodName
-from seq2seq.command_line.options import DeviceOption, HideOption, RunArgument
+from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.command_line.options import DeviceOption, FormsOption, HideOption, RunArgument
 from seq2seq.command_line.output import print_table, print_written
+from seq2seq.limits import LARGEST
 
 MethodsOption = Annotated[
     str | None,
@@ -53,6 +55,67 @@ def score_contrast(
 
     table, written = score_contrast(
         run, test=test, methods=method_list(method), hide=hide, device=device
+    )
+    print_table(table)
+    print_written(*written)
+
+
+def score_deletion(
+    run: RunArgument,
+    test: Annotated[
+        str, typer.Option("--test", help="Test set of the run; the references are the targets.")
+    ],
+    method: MethodsOption = None,
+    words: Annotated[
+        str,
+        typer.Option("--words", metavar="NUMBER,...", help="How many source words to hide."),
+    ] = "1,2,3",
+    sentences: Annotated[
+        int,
+        typer.Option(
+            "--sentences", min=0, max=LARGEST, help="Only the first sentences; 0 for all of them."
+        ),
+    ] = 100,
+    hide: Annotated[
+        Hide,
+        typer.Option(
+            "--hide", help="Replace words by the mean embedding, by <unk>, or leave them out."
+        ),
+    ] = "drop",
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=LARGEST, help="Seed of the random words.")
+    ] = 1,
+    forms: FormsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Score explanations by deletion: how much less probable a target word is without the source
+    words that a method calls most important.
+
+    The table has the mean drop of the log-probability of a target word for each method and number
+    of hidden words, and the drop if as many random words are hidden. By default attention,
+    occlusion and gradient are scored, as far as the model has them.
+    """
+    from seq2seq.commands.score_deletion import score_deletion
+
+    numbers = [part.strip() for part in words.split(",")]
+    for number in numbers:
+        if not re.fullmatch("[1-9][0-9]{0,3}", number) or numbers.count(number) > 1:
+            raise typer.BadParameter(
+                f"--words {words}: give different numbers from 1, such as 1,2,3"
+            )
+    methods = method_list(method)
+    if forms is not None and not any(":" in one for one in methods):
+        raise typer.BadParameter("--forms needs a --method with :lexeme or :form")
+    table, written = score_deletion(
+        run,
+        test=test,
+        methods=methods,
+        numbers=[int(number) for number in numbers],
+        sentences=sentences,
+        hide=hide,
+        seed=seed,
+        forms=forms,
+        device=device,
     )
     print_table(table)
     print_written(*written)
