@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seq2seq.alignment.gold_files import Form
+from seq2seq.alignment.link_lines import LinkForm
 from seq2seq.alignment.method_names import WITHOUT_LAYERS, hides_words
 from seq2seq.command_line.options import (
     DeviceOption,
@@ -148,7 +149,7 @@ def export_alignment(
         typer.Option(
             "--out",
             callback=writable(),
-            help="Output file. .align: links in Pharaoh format; .jsonl: links and weights; "
+            help="Output file. .align: links (see --format); .jsonl: links and weights; "
             ".npz: weights.",
         ),
     ],
@@ -166,6 +167,14 @@ def export_alignment(
     end: EndOption = None,
     threshold: ThresholdOption = None,
     forms: FormsOption = None,
+    link_format: Annotated[
+        LinkForm | None,
+        typer.Option(
+            "--format",
+            help="Format of .align: pharaoh (i-j, counted from 0; default), talp (i-j, counted "
+            "from 1) or naacl (a line `pair i j S` for each link, counted from 1).",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Write the word alignment of every sentence pair of a text."""
@@ -177,7 +186,16 @@ def export_alignment(
         )
     values = {"layer": layer, "head": head, "shift": shift, "end": end, "threshold": threshold}
     read = extraction_rule(run, rule, {**values, "method": method, "hide": hide})
-    export_text(run, test=test, texts=text, rule=read, out=out, forms=forms, device=device)
+    export_text(
+        run,
+        test=test,
+        texts=text,
+        rule=read,
+        out=out,
+        form=link_format,
+        forms=forms,
+        device=device,
+    )
     print_written(out)
 
 
