@@ -1,7 +1,7 @@
 """`seq2seq score-contrast`: does the strongest source word explain the form of a target word?"""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,14 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import changed
 from seq2seq.interpret.contrast import check_method
-from seq2seq.interpret.controllers import Item, differences, items_of, sites_of, strongest
+from seq2seq.interpret.controllers import (
+    Item,
+    Strongest,
+    differences,
+    items_of,
+    sites_of,
+    strongest,
+)
 from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.plots import curves
 from seq2seq.runs.folder import RunFolder
@@ -26,7 +33,7 @@ from seq2seq.translation.translator import Translator
 TEST = "test_agreement"
 TRIED: tuple[MethodName, ...] = ("attention", "occlusion", "gradient")
 PREFERRED, RANDOM = "right form preferred", "a random word"
-COLUMNS = ("method", "sentences", "distance", "count", "controller", "other")
+COLUMNS = ("method", "words", "distance", "count", "controller", "without_own", "other_noun")
 
 
 def score_contrast(
@@ -57,41 +64,24 @@ def score_contrast(
         UserError: the test set has no known controllers, or a method cannot be applied.
     """
     run = RunFolder.open(path)
-    items = items_of(run.test(test))
+    data = run.config["data"]
+    french = (data.get("name"), data.get("target")) == ("controlled", "fr")
+    items = items_of(run.test(test), french=french)
     rules = [rule_of(method, hide, methods) for method in methods or TRIED]
     translator = Translator(run, device=device)
     sites = sites_of(translator, items)
-    preferred = np.array(differences(translator, items, sites)) > 0
-    found: dict[str, list[int]] = {}
+    preferred = np.array(differences(translator, items, sites.contrast)) > 0
+    found: list[Strongest] = []
     for rule in rules:
         try:
-            found |= dict(strongest(translator, items, sites, rule))
+            found += strongest(translator, items, sites, rule)
         except UnsupportedModelError:
             if methods:
                 raise
-    rows = [
-        *counted(PREFERRED, items, preferred.astype(float), None, preferred),
-        *(
-            row
-            for name, tokens in found.items()
-            for row in counted(
-                name,
-                items,
-                np.array(
-                    [t == one.controller for t, one in zip(tokens, items, strict=True)], float
-                ),
-                np.array([t == one.other for t, one in zip(tokens, items, strict=True)], float),
-                preferred,
-            )
-        ),
-        *counted(
-            RANDOM,
-            items,
-            np.array([1 / len(item.gold.source) for item in items]),
-            np.array([(item.other is not None) / len(item.gold.source) for item in items]),
-            preferred,
-        ),
-    ]
+    rows = counted(PREFERRED, items, {"controller": preferred.astype(float)}, preferred)
+    for one in found:
+        rows += counted(one.name, items, hits(items, one), preferred)
+    rows += counted(RANDOM, items, by_chance(items), preferred)
     base = run.path / "align" / f"{test}.contrast"
     written = [base.with_name(f"{base.name}{end}") for end in (".json", ".csv", ".png")]
     write_json(
@@ -107,7 +97,7 @@ def score_contrast(
                     "controller": item.controller,
                     "distance": item.distance,
                     "preferred": bool(good),
-                    "strongest": {name: tokens[number] for name, tokens in found.items()},
+                    "strongest": {one.name: one.tokens[number] for one in found},
                 }
                 for number, (item, good) in enumerate(zip(items, preferred, strict=True))
             ],
@@ -122,7 +112,9 @@ def score_contrast(
     curves.curves(
         series(rows), written[2], x="distance in words", y="strongest word is the controller (%)"
     )
-    console.print(f"{len(items)} sentences of {test}, {int(preferred.sum())} with the right form")
+    console.print(
+        f"{len(items)} words of {test}; of {int(preferred.sum())} the model prefers the right form"
+    )
     return contrast_table(rows), written
 
 
@@ -139,78 +131,87 @@ def rule_of(method: MethodName, hide: Hide | None, given: Sequence[MethodName]) 
     return changed(Rule(), method=method, hide=hide if hides_words(method) else None)
 
 
-def hits(items: Sequence[Item], tokens: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return whether each strongest token is the controller, and whether it is the other noun."""
-    pairs = list(zip(items, tokens, strict=True))
-    return (
-        np.array([float(token == item.controller) for item, token in pairs]),
-        np.array([float(token == item.other) for item, token in pairs]),
-    )
+def hits(items: Sequence[Item], found: Strongest) -> dict[str, np.ndarray]:
+    """Return whether each strongest token is the controller, or the other noun, by column."""
+    controllers = np.array([item.controller for item in items])
+    nouns = np.array([-1 if item.other is None else item.other for item in items])
+    return {
+        "controller": (np.array(found.tokens) == controllers).astype(float),
+        "without_own": (np.array(found.others) == controllers).astype(float),
+        "other_noun": (np.array(found.tokens) == nouns).astype(float),
+    }
+
+
+def by_chance(items: Sequence[Item]) -> dict[str, np.ndarray]:
+    """Return the probabilities that a random source word is the controller, by column."""
+    share = np.array([1 / len(item.gold.source) for item in items])
+    left = [
+        len(item.gold.source) - len({i for i, j in item.gold.links.sure if j == item.word})
+        for item in items
+    ]
+    known = np.array([float(item.other is not None) for item in items])
+    return {
+        "controller": share,
+        "without_own": 1 / np.maximum(np.array(left), 1),
+        "other_noun": share * known,
+    }
 
 
 def counted(
     name: str,
     items: Sequence[Item],
-    controller: np.ndarray,
-    other: np.ndarray | None,
+    columns: Mapping[str, np.ndarray],
     preferred: np.ndarray,
 ) -> list[dict[str, Any]]:
-    """Return the percentages of a method, of all sentences and of those with the right form.
+    """Return the percentages of a method, of all words and of those with the right form.
 
     Args:
         name: the name of the row.
-        items: the sentences.
-        controller: for each sentence, whether the strongest word is the controller.
-        other: for each sentence, whether it is the other noun; None if that is not measured.
-        preferred: for each sentence, whether the model prefers the right form.
+        items: the words.
+        columns: a number from 0 to 1 for each word, by column.
+        preferred: for each word, whether the model prefers the right form.
     """
     labels = np.array([distance_label(item.distance) for item in items])
+    order = sorted({item.distance: None for item in items})
     rows = []
-    for sentences, chosen in (("all", np.ones(len(items), bool)), ("right", preferred)):
-        for distance in ("all", *dict.fromkeys(labels.tolist())):
+    for words, chosen in (("all", np.ones(len(items), bool)), ("right", preferred)):
+        for distance in ("all", *dict.fromkeys(map(distance_label, order))):
             own = chosen & ((labels == distance) | (distance == "all"))
             if own.any():
-                rows.append(
-                    {
-                        "method": name,
-                        "sentences": sentences,
-                        "distance": distance,
-                        "count": int(own.sum()),
-                        "controller": 100 * float(controller[own].mean()),
-                        "other": None if other is None else 100 * float(other[own].mean()),
-                    }
-                )
+                shares = {key: 100 * float(one[own].mean()) for key, one in columns.items()}
+                facts = {"method": name, "words": words, "distance": distance}
+                rows.append({**facts, "count": int(own.sum()), **shares})
     return rows
 
 
 def contrast_table(rows: Sequence[dict[str, Any]]) -> TableView:
-    """Return the table: percentages of all sentences, of those with the right form, by distance."""
+    """Return the table: percentages of all words, of those with the right form, by distance."""
     names = list(dict.fromkeys(row["method"] for row in rows))
     distances = list(dict.fromkeys(row["distance"] for row in rows if row["distance"] != "all"))
-    cells = {(row["method"], row["sentences"], row["distance"]): row for row in rows}
-    noun = any(row["other"] for row in rows)
+    cells = {(row["method"], row["words"], row["distance"]): row for row in rows}
+    more = ["without_own", *(["other_noun"] if any(row.get("other_noun") for row in rows) else [])]
 
-    def cell(name: str, sentences: str, distance: str, column: str = "controller") -> str:
-        value = cells.get((name, sentences, distance), {}).get(column)
+    def cell(name: str, words: str, distance: str, column: str = "controller") -> str:
+        value = cells.get((name, words, distance), {}).get(column)
         return "-" if value is None else f"{value:.1f}"
 
     lines = []
     for name in names:
-        # How often the right form is preferred is known of all sentences only.
+        # How often the right form is preferred is known of all words only.
         group = "all" if name == PREFERRED else "right"
-        line = [name, cell(name, "all", "all")]
-        line.append("-" if name == PREFERRED else cell(name, "right", "all"))
-        line += [cell(name, group, "all", column="other")] if noun else []
+        right = "-" if name == PREFERRED else cell(name, "right", "all")
+        line = [name, cell(name, "all", "all"), right]
+        line += [cell(name, group, "all", column) for column in more]
         lines.append([*line, *(cell(name, group, distance) for distance in distances)])
-    heads = ["controller (%)", "all", "right", *(["other"] if noun else []), *distances]
-    return TableView(heads, lines)
+    heads = ["controller (%)", "all", "right", *(one.replace("_", " ") for one in more)]
+    return TableView([*heads, *distances], lines)
 
 
 def series(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return the percentages by method and distance, of the sentences with the right form."""
+    """Return the percentages by method and distance, of words with the right form."""
     drawn: dict[str, dict[str, float]] = {}
     for row in rows:
         group = "all" if row["method"] == PREFERRED else "right"
-        if row["distance"] != "all" and row["sentences"] == group:
+        if row["distance"] != "all" and row["words"] == group:
             drawn.setdefault(row["method"], {})[row["distance"]] = row["controller"]
     return drawn

@@ -1,13 +1,14 @@
 """Does an explanation name the word on which a form depends? The built-in corpus knows it.
 
 The form of a participle, adjective or verb in `test_agreement` depends on its subject (the
-controller), that of a pronoun in `test_pronoun` on its antecedent. A signed method is applied to
+controller), that of a pronoun in `test_pronoun` on its antecedent, and that of a French determiner
+on its noun. A signed method is applied to
 log p(right form) - log p(wrong forms), to the form part of the right word and to the word itself;
 the explanation is right if its strongest source word is the controller.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ import numpy as np
 from seq2seq.alignment.gold import Gold
 from seq2seq.alignment.method_names import WITHOUT_LAYERS
 from seq2seq.alignment.rule import Rule, without_spaces
+from seq2seq.corpora.grammar.forms import agreeing_determiners
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain
 from seq2seq.interpret.gold_set import GoldSet
@@ -26,6 +28,7 @@ from seq2seq.interpret.methods.question import Comparison
 from seq2seq.interpret.methods.word_forms import forms_of, site_of
 from seq2seq.system.console import track
 from seq2seq.text.agreement import Agreement, read_agreements
+from seq2seq.text.forms import capitalized
 from seq2seq.text.pronoun import read_pronouns
 from seq2seq.translation.translator import FORCED, Translator
 
@@ -56,54 +59,65 @@ class Item(NamedTuple):
     distance: int
 
 
-def items_of(folder: Path) -> list[Item]:
-    """Return the agreements or pronouns of a test set.
+def items_of(folder: Path, *, french: bool = False) -> list[Item]:
+    """Return the words of a test set whose form depends on a known source word.
+
+    These are its agreements or pronouns. A test set with neither has determiners, which agree with
+    their noun, if its reference is the French of the built-in corpus.
+
+    Args:
+        folder: the folder of the test set.
+        french: whether its reference is that.
 
     Raises:
         UserError: it has none, a file is invalid, or a controller is not known.
     """
     gold_set = GoldSet.of_test(folder)
-    agreements, pronouns = read_agreements(folder), read_pronouns(folder)
-    if gold_set is None or not any([*(agreements or []), *(pronouns or [])]):
+    agreements, pronouns = read_agreements(folder) or [], read_pronouns(folder) or []
+    if gold_set is None or not (any(agreements) or any(pronouns) or french):
         raise UserError(
-            f"{folder} has neither agreements nor pronouns with a known controller: the built-in "
-            "corpus has them in test_agreement and test_pronoun"
+            f"{folder} has no words with a known controller: the built-in corpus has them, "
+            "agreements in test_agreement, pronouns in test_pronoun, and determiners in its other "
+            "test sets if the target is French"
         )
+    pairs = list(enumerate(zip(gold_set.texts, gold_set.golds, strict=True), 1))
+    if not any(agreements) and not any(pronouns):
+        return [item for line, pair in pairs for item in determiners(line, *pair)]
     items = []
-    pairs = list(zip(gold_set.texts, gold_set.golds, strict=True))
-    for number, known in enumerate(agreements or [], 1):
+    for known, (line, (texts, gold)) in zip(agreements, pairs, strict=False):
         if known is not None:
-            texts, gold = pairs[number - 1]
             found = controller_of(gold, known)
             if found is None:
                 raise UserError(
-                    f"{folder}, line {number}: the subject of {known.right!r} cannot be found by "
+                    f"{folder}, line {line}: the subject of {known.right!r} cannot be found by "
                     "its distance and the gold links"
                 )
             word, controller = found
             items.append(
-                Item(number, texts, gold, word, known.wrong, controller, None, known.distance)
+                Item(line, texts, gold, word, known.wrong, controller, None, known.distance)
             )
-    for number, pronoun in enumerate(pronouns or [], 1):
+    for pronoun, (line, (texts, gold)) in zip(pronouns, pairs, strict=False):
         if pronoun is not None:
-            texts, gold = pairs[number - 1]
-            places = pronoun.source
-            if max(places) >= len(gold.source) or pronoun.target.pronoun >= len(gold.target):
-                raise UserError(f"{folder}, line {number}: a token is outside the sentence")
+            places, word = pronoun.source, pronoun.target.pronoun
+            if max(places) >= len(gold.source) or word >= len(gold.target):
+                raise UserError(f"{folder}, line {line}: a token is outside the sentence")
             wrong = tuple(form.split()[-1] for form in pronoun.agreement.wrong)
+            antecedent, distance = places.antecedent, pronoun.agreement.distance
             items.append(
-                Item(
-                    number,
-                    texts,
-                    gold,
-                    pronoun.target.pronoun,
-                    wrong,
-                    places.antecedent,
-                    places.distractor,
-                    pronoun.agreement.distance,
-                )
+                Item(line, texts, gold, word, wrong, antecedent, places.distractor, distance)
             )
     return items
+
+
+def determiners(line: int, texts: tuple[str, str], gold: Gold) -> Iterator[Item]:
+    """Yield the French determiners of a pair of the built-in corpus whose noun is linked."""
+    sources = {j: i for i, j in sorted(gold.links.sure)}
+    for word, noun, forms in agreeing_determiners(gold.target):
+        if word in sources and noun in sources:
+            capital = gold.target[word][0].isupper()
+            wrong = tuple(capitalized(form) if capital else form for form in forms)
+            distance = abs(sources[noun] - sources[word]) - 1
+            yield Item(line, texts, gold, word, wrong, sources[noun], None, max(distance, 0))
 
 
 def controller_of(gold: Gold, agreement: Agreement) -> tuple[int, int] | None:
@@ -141,11 +155,17 @@ def token_span(text: str, tokens: Sequence[str], number: int) -> tuple[int, int]
 
 
 class Asked(NamedTuple):
-    """The comparisons of the words of several items, as sites in their targets."""
+    """The sites of the words of several items in their targets, for each question.
 
-    contrast: list[list[Site]]
-    form: list[list[Site]] | None
-    word: list[list[Site]]
+    Attributes:
+        contrast: the word against the wrong forms.
+        form: the word against all forms of its lexeme; None if the forms are not known.
+        word: the word alone.
+    """
+
+    contrast: list[Site]
+    form: list[Site] | None
+    word: list[Site]
 
 
 def sites_of(translator: Translator, items: Sequence[Item]) -> Asked:
@@ -170,51 +190,68 @@ def sites_of(translator: Translator, items: Sequence[Item]) -> Asked:
                 f"line {item.line}: the vocabulary of {translator.run.name} cannot write "
                 f"{item.gold.target[item.word]!r} and its wrong forms apart from other words"
             )
-        asked.contrast.append([site])
-        asked.word.append([site._replace(words=site.words[:1], against=())])
+        asked.contrast.append(site)
+        asked.word.append(site._replace(words=site.words[:1], against=()))
         if asked.form is not None and forms is not None:
             others = forms.others(item.gold.target[item.word]) or item.wrong
             whole = site_of(tokenizer, text, ids, span, others) or site
-            asked.form.append([whole._replace(against=range(len(whole.words)))])
+            asked.form.append(whole._replace(against=range(len(whole.words))))
     return asked
 
 
-class Strongest(NamedTuple):
-    """The strongest source token of each item by one reading of a method."""
-
-    name: str
-    tokens: list[int]
+def by_line(items: Sequence[Item]) -> list[list[int]]:
+    """Return the numbers of the items of each pair."""
+    return [list(group) for _, group in groupby(range(len(items)), lambda n: items[n].line)]
 
 
-def differences(translator: Translator, items: Sequence[Item], sites: Asked) -> list[float]:
+def differences(
+    translator: Translator, items: Sequence[Item], sites: Sequence[Site]
+) -> list[float]:
     """Return log p(right form) - log p(wrong forms) of each item, in nats.
 
     Raises:
         UnsupportedModelError: the model cannot compare words.
     """
-    sides = zip(*(item.texts for item in items), strict=True)
+    groups = by_line(items)
+    sides = zip(*(items[group[0]].texts for group in groups), strict=True)
     source, target = (
         tokenizer.encode(list(texts))
         for tokenizer, texts in zip(translator.tokenizers, sides, strict=True)
     )
-    pairs = list(zip(source, target, strict=True))
-    question = Comparison(sites.contrast)
-    quantity = question.of_targets(translator, target)
-    variants = [Variant(pair, [], number) for number, pair in enumerate(pairs)]
-    found = log_probabilities(translator, variants, quantity)
+    question = Comparison([[sites[n] for n in group] for group in groups])
+    variants = [
+        Variant(pair, [], number) for number, pair in enumerate(zip(source, target, strict=True))
+    ]
+    found = log_probabilities(translator, variants, question.of_targets(translator, target))
     return [
-        float(values[site.start]) for values, (site,) in zip(found, sites.contrast, strict=True)
+        float(values[sites[n].start])
+        for values, group in zip(found, groups, strict=True)
+        for n in group
     ]
 
 
-def readings(translator: Translator, rule: Rule, sites: Asked) -> dict[str, Comparison | None]:
+def readings(rule: Rule, sites: Asked) -> dict[str, list[Site] | None]:
     """Return what a method is asked, by name; None for its map as it is."""
     if rule.method not in WITHOUT_LAYERS:
         return {rule.method: None}
-    asked: dict[str, Comparison | None] = {rule.method: Comparison(sites.word)}
+    asked: dict[str, list[Site] | None] = {rule.method: sites.word}
     if sites.form is not None:
-        asked[f"{rule.method}:form"] = Comparison(sites.form)
-    return asked | {f"{rule.method}, right/wrong": Comparison(sites.contrast)}
+        asked[f"{rule.method}:form"] = sites.form
+    return asked | {f"{rule.method}, right/wrong": sites.contrast}
+
+
+class Strongest(NamedTuple):
+    """The strongest source token of each item by one reading of a method.
+
+    Attributes:
+        name: the reading.
+        tokens: the tokens with the largest values.
+        others: the same without the source tokens that the target word translates (its sure links).
+    """
+
+    name: str
+    tokens: list[int]
+    others: list[int]
 
 
 def strongest(
@@ -225,16 +262,25 @@ def strongest(
     Raises:
         UserError: the method cannot be applied to this model.
     """
-    for name, question in readings(translator, rule, sites).items():
-        tokens: list[int] = []
-        numbered = iter(enumerate(items))
-        with_progress = iter(track(numbered, f"{name} of", total=len(items), unit="sentences"))
-        while chunk := list(islice(with_progress, FORCED)):
-            own = question and Comparison([question.sites[number] for number, _ in chunk])
-            part = [item for _, item in chunk]
-            forced = list(translator.force([item.texts for item in part], scored=False))
-            found = explain(translator, forced, rule, [item.gold for item in part], own)
-            for item, one in zip(part, found, strict=True):
-                row = one.values(rule)[item.word, :-1]
-                tokens.append(int(np.argmax(row)))
-        yield Strongest(name, tokens)
+    groups = by_line(items)
+    for name, asked in readings(rule, sites).items():
+        result = Strongest(name, [], [])
+        progress = iter(track(groups, f"{name} of", total=len(groups), unit="sentences"))
+        while chunk := list(islice(progress, FORCED)):
+            firsts = [items[group[0]] for group in chunk]
+            question = None
+            if asked is not None:
+                question = Comparison([[asked[n] for n in group] for group in chunk])
+            forced = list(translator.force([item.texts for item in firsts], scored=False))
+            golds = [item.gold for item in firsts]
+            found = explain(translator, forced, rule, golds, question)
+            for group, one in zip(chunk, found, strict=True):
+                values = one.values(rule)[:, :-1]
+                for n in group:
+                    row = values[items[n].word]
+                    result.tokens.append(int(np.argmax(row)))
+                    own = [i for i, j in one.gold.links.sure if j == items[n].word]
+                    row = row.copy()
+                    row[[i for i in own if i != items[n].controller]] = -np.inf
+                    result.others.append(int(np.argmax(row)))
+        yield result

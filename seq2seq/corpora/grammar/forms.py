@@ -1,7 +1,8 @@
 """All inflected forms of the words of the grammar, by lexeme."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from seq2seq.corpora.grammar.agreement import BE, FUTURE_BE, HAVE, MODALS, participle
 from seq2seq.corpora.grammar.lexicon import Adjective, Lexicon, Verb, lexicon_folder
@@ -101,3 +102,46 @@ def verb_forms(verb: Verb) -> tuple[str, ...]:
     participles = (participle(verb.participle, *at) for at in AGREEMENTS)
     finite = (*verb.present, *verb.future, *(verb.imperfect or ()))
     return (verb.infinitive, *finite, *participles)
+
+
+# Determiners that show gender or number. Those before a vowel (l', cet, mon) hide the gender, and
+# des is also a contraction.
+DETERMINERS = (("le", "la", "les"), ("un", "une"), ("ce", "cette", "ces"))
+
+
+class AgreeingDeterminer(NamedTuple):
+    """A French determiner and the noun with which it agrees, as tokens of a sentence.
+
+    Attributes:
+        word: the determiner.
+        noun: the noun.
+        wrong: the determiners that would be wrong, in lower case.
+    """
+
+    word: int
+    noun: int
+    wrong: tuple[str, ...]
+
+
+def agreeing_determiners(tokens: Sequence[str]) -> list[AgreeingDeterminer]:
+    """Return the determiners of a French sentence of the corpus before a noun, with adjectives."""
+    nouns, adjectives = noun_forms()
+    found = []
+    for place, token in enumerate(tokens):
+        kind = next((one for one in DETERMINERS if token.lower() in one), ())
+        noun = place + 1
+        while noun < len(tokens) and tokens[noun] in adjectives - nouns:
+            noun += 1
+        if kind and noun < len(tokens) and tokens[noun] in nouns:
+            wrong = tuple(one for one in kind if one != token.lower())
+            found.append(AgreeingDeterminer(place, noun, wrong))
+    return found
+
+
+@cache
+def noun_forms() -> tuple[frozenset[str], frozenset[str]]:
+    """Return all forms of the French common nouns, and all forms of the adjectives."""
+    lexicon = Lexicon(lexicon_folder())
+    common = (noun.french for noun in lexicon.nouns if "name" not in noun.classes)
+    nouns = frozenset(form.removeprefix("*") for forms in common for form in forms)
+    return nouns, frozenset(form for one in lexicon.adjectives for form in adjective_forms(one))
