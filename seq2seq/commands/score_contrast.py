@@ -69,12 +69,17 @@ def score_contrast(
     items = items_of(run.test(test), french=french)
     rules = [rule_of(method, hide, methods) for method in methods or TRIED]
     translator = Translator(run, device=device)
-    sites = sites_of(translator, items)
-    preferred = np.array(differences(translator, items, sites.contrast)) > 0
+    asked = sites_of(translator, items)
+    if left := len(items) - len(asked.items):
+        console.print(
+            f"{left} of {len(items)} words are left out: the vocabulary cannot write their forms"
+        )
+    items = asked.items
+    preferred = np.array(differences(translator, asked)) > 0
     found: list[Strongest] = []
     for rule in rules:
         try:
-            found += strongest(translator, items, sites, rule)
+            found += strongest(translator, asked, rule)
         except UnsupportedModelError:
             if methods:
                 raise

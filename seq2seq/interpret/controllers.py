@@ -155,24 +155,26 @@ def token_span(text: str, tokens: Sequence[str], number: int) -> tuple[int, int]
 
 
 class Asked(NamedTuple):
-    """The sites of the words of several items in their targets, for each question.
+    """Items, and the sites of their words in their targets for each question.
 
     Attributes:
+        items: the items.
         contrast: the word against the wrong forms.
         form: the word against all forms of its lexeme; None if the forms are not known.
         word: the word alone.
     """
 
+    items: list[Item]
     contrast: list[Site]
     form: list[Site] | None
     word: list[Site]
 
 
 def sites_of(translator: Translator, items: Sequence[Item]) -> Asked:
-    """Return what is asked about each item.
+    """Return what is asked about each item that has its right and a wrong form in the vocabulary.
 
     Raises:
-        UserError: the forms of a word cannot be compared.
+        UserError: none of them has.
     """
     tokenizer = translator.tokenizers.target
     targets = tokenizer.encode([item.texts[1] for item in items])
@@ -180,22 +182,25 @@ def sites_of(translator: Translator, items: Sequence[Item]) -> Asked:
         forms = forms_of(translator)
     except UnsupportedModelError:
         forms = None
-    asked = Asked([], None if forms is None else [], [])
+    asked = Asked([], [], None if forms is None else [], [])
     for item, ids in zip(items, targets, strict=True):
         text = item.texts[1]
         span = token_span(text, item.gold.target, item.word)
         site = span and site_of(tokenizer, text, ids, span, item.wrong)
         if not span or not site:
-            raise UserError(
-                f"line {item.line}: the vocabulary of {translator.run.name} cannot write "
-                f"{item.gold.target[item.word]!r} and its wrong forms apart from other words"
-            )
+            continue
+        asked.items.append(item)
         asked.contrast.append(site)
         asked.word.append(site._replace(words=site.words[:1], against=()))
         if asked.form is not None and forms is not None:
             others = forms.others(item.gold.target[item.word]) or item.wrong
             whole = site_of(tokenizer, text, ids, span, others) or site
             asked.form.append(whole._replace(against=range(len(whole.words))))
+    if not asked.items:
+        raise UserError(
+            f"the vocabulary of {translator.run.name} cannot write the right and a wrong form of "
+            "any word, apart from the words beside it"
+        )
     return asked
 
 
@@ -204,14 +209,13 @@ def by_line(items: Sequence[Item]) -> list[list[int]]:
     return [list(group) for _, group in groupby(range(len(items)), lambda n: items[n].line)]
 
 
-def differences(
-    translator: Translator, items: Sequence[Item], sites: Sequence[Site]
-) -> list[float]:
+def differences(translator: Translator, asked: Asked) -> list[float]:
     """Return log p(right form) - log p(wrong forms) of each item, in nats.
 
     Raises:
         UnsupportedModelError: the model cannot compare words.
     """
+    items, sites = asked.items, asked.contrast
     groups = by_line(items)
     sides = zip(*(items[group[0]].texts for group in groups), strict=True)
     source, target = (
@@ -254,23 +258,22 @@ class Strongest(NamedTuple):
     others: list[int]
 
 
-def strongest(
-    translator: Translator, items: Sequence[Item], sites: Asked, rule: Rule
-) -> Iterator[Strongest]:
+def strongest(translator: Translator, asked: Asked, rule: Rule) -> Iterator[Strongest]:
     """Yield the strongest source token of each item, by each reading of a method.
 
     Raises:
         UserError: the method cannot be applied to this model.
     """
+    items = asked.items
     groups = by_line(items)
-    for name, asked in readings(rule, sites).items():
+    for name, sites in readings(rule, asked).items():
         result = Strongest(name, [], [])
         progress = iter(track(groups, f"{name} of", total=len(groups), unit="sentences"))
         while chunk := list(islice(progress, FORCED)):
             firsts = [items[group[0]] for group in chunk]
             question = None
-            if asked is not None:
-                question = Comparison([[asked[n] for n in group] for group in chunk])
+            if sites is not None:
+                question = Comparison([[sites[n] for n in group] for group in chunk])
             forced = list(translator.force([item.texts for item in firsts], scored=False))
             golds = [item.gold for item in firsts]
             found = explain(translator, forced, rule, golds, question)

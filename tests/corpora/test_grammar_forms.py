@@ -31,10 +31,10 @@ class Watched(Grammar):
         return found
 
 
-@pytest.mark.parametrize("distance", [0, 1, 2, 7, 20])
+@pytest.mark.parametrize("distance", [0, 1, 3, 8])
 def test_the_subject_of_an_agreement_is_known_from_its_distance(distance):
     grammar = Watched(LEXICON, 1100 + distance)
-    for one in islice(dependencies(grammar, distance), 12):
+    for one in islice(dependencies(grammar, distance), 8):
         english, french = one.agreements
         word, noun = controller_of(one.gold, french)
         assert noun == grammar.subject, one.texts
