@@ -32,6 +32,7 @@ from seq2seq.translation.translator import Translator
 
 TEST = "test_agreement"
 TRIED: tuple[MethodName, ...] = ("attention", "occlusion", "gradient")
+WITHOUT = "without controller"
 PREFERRED, RANDOM = "right form preferred", "a random word"
 COLUMNS = ("method", "words", "distance", "count", "controller", "without_own", "other_noun")
 
@@ -48,6 +49,9 @@ def score_contrast(
 
     A signed method is applied to the word (`occlusion`), to its form given its lexeme
     (`occlusion:form`), and to log p(right form) - log p(wrong forms) (`occlusion, right/wrong`).
+
+    How often the model prefers the right form without the controller in the source shows whether
+    it needs the controller at all: it may know the form from the target words before.
 
     Args:
         path: the run folder.
@@ -83,7 +87,9 @@ def score_contrast(
         except UnsupportedModelError:
             if methods:
                 raise
+    without = np.array(differences(translator, asked, without_controller=True)) > 0
     rows = counted(PREFERRED, items, {"controller": preferred.astype(float)}, preferred)
+    rows += counted(WITHOUT, items, {"controller": without.astype(float)}, preferred)
     for one in found:
         rows += counted(one.name, items, hits(items, one), preferred)
     rows += counted(RANDOM, items, by_chance(items), preferred)

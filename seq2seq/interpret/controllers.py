@@ -16,7 +16,7 @@ import numpy as np
 
 from seq2seq.alignment.gold import Gold
 from seq2seq.alignment.method_names import WITHOUT_LAYERS
-from seq2seq.alignment.rule import Rule, without_spaces
+from seq2seq.alignment.rule import Rule, shares, without_spaces
 from seq2seq.corpora.grammar.forms import agreeing_determiners
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain
@@ -30,6 +30,7 @@ from seq2seq.system.console import track
 from seq2seq.text.agreement import Agreement, read_agreements
 from seq2seq.text.forms import capitalized
 from seq2seq.text.pronoun import read_pronouns
+from seq2seq.translation.translation import END
 from seq2seq.translation.translator import FORCED, Translator
 
 TO_BE = ("was", "were")
@@ -209,29 +210,36 @@ def by_line(items: Sequence[Item]) -> list[list[int]]:
     return [list(group) for _, group in groupby(range(len(items)), lambda n: items[n].line)]
 
 
-def differences(translator: Translator, asked: Asked) -> list[float]:
+def differences(
+    translator: Translator, asked: Asked, *, without_controller: bool = False
+) -> list[float]:
     """Return log p(right form) - log p(wrong forms) of each item, in nats.
+
+    Args:
+        translator: the trained run.
+        asked: the items and their sites.
+        without_controller: leave the controller out of the source.
 
     Raises:
         UnsupportedModelError: the model cannot compare words.
     """
-    items, sites = asked.items, asked.contrast
-    groups = by_line(items)
-    sides = zip(*(items[group[0]].texts for group in groups), strict=True)
-    source, target = (
-        tokenizer.encode(list(texts))
-        for tokenizer, texts in zip(translator.tokenizers, sides, strict=True)
-    )
-    question = Comparison([[sites[n] for n in group] for group in groups])
-    variants = [
-        Variant(pair, [], number) for number, pair in enumerate(zip(source, target, strict=True))
-    ]
-    found = log_probabilities(translator, variants, question.of_targets(translator, target))
-    return [
-        float(values[sites[n].start])
-        for values, group in zip(found, groups, strict=True)
-        for n in group
-    ]
+    items, tokenizers = asked.items, translator.tokenizers
+    sources, targets = zip(*(item.texts for item in items), strict=True)
+    source, target = tokenizers.source.encode(sources), tokenizers.target.encode(targets)
+    question = Comparison([[site] for site in asked.contrast])
+    quantity = question.of_targets(translator, target)
+    variants = []
+    for number, (item, pair) in enumerate(
+        zip(items, zip(source, target, strict=True), strict=True)
+    ):
+        if without_controller:
+            pieces = [*tokenizers.source.surfaces(item.texts[0]), END]
+            tokens = tokenizers.source.normalize(item.gold.source)
+            hidden = np.flatnonzero(shares(pieces, tokens)[:-1, item.controller]).tolist()
+            pair = ([one for place, one in enumerate(pair[0]) if place not in hidden], pair[1])
+        variants.append(Variant(pair, [], number))
+    found = log_probabilities(translator, variants, quantity)
+    return [float(one[site.start]) for one, site in zip(found, asked.contrast, strict=True)]
 
 
 def readings(rule: Rule, sites: Asked) -> dict[str, list[Site] | None]:
