@@ -229,15 +229,14 @@ def differences(
     question = Comparison([[site] for site in asked.contrast])
     quantity = question.of_targets(translator, target)
     variants = []
-    for number, (item, pair) in enumerate(
-        zip(items, zip(source, target, strict=True), strict=True)
-    ):
+    for number, item in enumerate(items):
+        ids = source[number]
         if without_controller:
             pieces = [*tokenizers.source.surfaces(item.texts[0]), END]
             tokens = tokenizers.source.normalize(item.gold.source)
-            hidden = np.flatnonzero(shares(pieces, tokens)[:-1, item.controller]).tolist()
-            pair = ([one for place, one in enumerate(pair[0]) if place not in hidden], pair[1])
-        variants.append(Variant(pair, [], number))
+            own = shares(pieces, tokens)[:-1, item.controller] > 0
+            ids = [one for one, hidden in zip(ids, own, strict=True) if not hidden]
+        variants.append(Variant((ids, target[number]), [], number))
     found = log_probabilities(translator, variants, quantity)
     return [float(one[site.start]) for one, site in zip(found, asked.contrast, strict=True)]
 
