@@ -10,6 +10,7 @@ import typer
 from seq2seq.command_line.options import (
     BeamOption,
     DeviceOption,
+    FormsOption,
     HideOption,
     LengthsOption,
     MethodOption,
@@ -111,6 +112,7 @@ def evaluate(
     lengths: LengthsOption = None,
     method: MethodOption = None,
     hide: HideOption = None,
+    forms: FormsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity and speed.
@@ -128,6 +130,7 @@ def evaluate(
         lengths=lengths,
         method=method,
         hide=hide,
+        forms=forms,
         device=device,
     )
     print_table(score_table(scores))

@@ -14,6 +14,7 @@ from seq2seq.interpret import alignment
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods.attention import NoAttentionError
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.interpret.self_attention import with_self_attention
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
@@ -41,6 +42,7 @@ def evaluate(
     hide: Hide | None = None,
     rounds: int | None = None,
     lengths: int | None = None,
+    forms: Path | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and the hypotheses and attention in hyps/TEST.
@@ -54,6 +56,7 @@ def evaluate(
         hide: how the method `occlusion` hides a word.
         rounds: number of rounds of mask-predict; that of the run if None.
         lengths: number of lengths of mask-predict; that of the run if None.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
         device: the device to translate on.
 
     Returns:
@@ -70,6 +73,8 @@ def evaluate(
     folders = {name: run.test(name) for name in names}
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     rule = changed(chosen_rule(run), method=method, hide=hide)
+    refuse_forms(forms, rule)
+    with_forms(translator, forms)
     check_rule(translator, rule)
     done = {}
     for name, folder in folders.items():

@@ -88,6 +88,7 @@ def test_the_lexeme_is_aligned_with_a_table_of_forms(plain, forms, command):
     words = ["--method", "occlusion:lexeme", "--forms", forms]
     answer = command("align", plain, *SENTENCE, *words)
     assert answer.status == 0, answer
+    assert command("evaluate", plain, *words).status == 0
     (matrix,) = plain.glob("align/*-occlusion-lexeme.json")
     found = json.loads(matrix.read_text("utf-8"))
     assert found["signed"]
@@ -106,6 +107,7 @@ def test_the_lexeme_is_aligned_with_a_table_of_forms(plain, forms, command):
         ["plot", "lines", *SENTENCE],
         ["score-alignment", "--test", "test"],
         ["export-alignment", "--test", "test", "--out", "x.align"],
+        ["evaluate"],
     ],
 )
 def test_a_table_without_effect_or_none_is_refused(deep, forms, command, words):
