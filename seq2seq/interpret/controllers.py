@@ -23,8 +23,8 @@ from seq2seq.interpret.alignment import explain
 from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.interpret.methods.occlusion import Variant, log_probabilities
-from seq2seq.interpret.methods.quantity import Site
 from seq2seq.interpret.methods.question import Comparison
+from seq2seq.interpret.methods.sites import Site
 from seq2seq.interpret.methods.word_forms import forms_of, site_of
 from seq2seq.system.console import track
 from seq2seq.text.agreement import Agreement, read_agreements

@@ -16,7 +16,8 @@ from seq2seq.interpret.alignment import explain_pairs
 from seq2seq.interpret.methods import base
 from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.interpret.methods.occlusion import Variant, log_probabilities
-from seq2seq.interpret.methods.quantity import Quantity, Site, counted
+from seq2seq.interpret.methods.quantity import Quantity
+from seq2seq.interpret.methods.sites import Site, counted
 from seq2seq.interpret.methods.word_forms import part_sites, site_of
 from seq2seq.settings.config_files import model_names
 from seq2seq.text.forms import Forms

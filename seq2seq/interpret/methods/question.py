@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from seq2seq.alignment.method_names import PartName
 from seq2seq.interpret.methods.base import Method
-from seq2seq.interpret.methods.quantity import LOG_PROBABILITY, Quantity, Site
+from seq2seq.interpret.methods.quantity import LOG_PROBABILITY, Quantity
+from seq2seq.interpret.methods.sites import Site
 from seq2seq.interpret.methods.word_forms import forms_of, part_sites
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator

@@ -8,7 +8,7 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.corpora.grammar.forms import LANGUAGES, lexemes
 from seq2seq.errors import UserError
 from seq2seq.interpret.methods.base import UnsupportedModelError
-from seq2seq.interpret.methods.quantity import Pieces, Site
+from seq2seq.interpret.methods.sites import Pieces, Site
 from seq2seq.text.forms import Forms, read_forms
 from seq2seq.text.tokenizer import Tokenizer
 from seq2seq.translation.translator import Translator
