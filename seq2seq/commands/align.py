@@ -134,6 +134,8 @@ def align(
         chosen = {slug(source): Sentence(source, target)}
     else:
         chosen = from_test(run, str(test), lines, reference)
+    if instead is not None and len(chosen) > 1:
+        raise UserError("--instead explains one sentence: give one line number with --lines")
     # The rule of a run is chosen by its links, so it does not apply to other maps.
     rule = rule or (chosen_rule(run) if name == "source" else Rule())
     if instead is None:

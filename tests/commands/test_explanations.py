@@ -152,6 +152,8 @@ def test_a_contrast_is_drawn(deep, command):
     assert matrix.with_suffix(".png").is_file()
     lines = ["--test", "test", "--lines", "2", "--reference", "--instead", "2:Hund"]
     assert command("align", deep, *lines, "--method", "gradient").status == 0
+    lines[3] = "1,2"
+    command("align", deep, *lines).must_refuse("--instead explains one sentence")
 
 
 @pytest.mark.parametrize(
