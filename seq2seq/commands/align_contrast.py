@@ -17,6 +17,6 @@ def contrast_panel(found: Contrast, rule_name: str) -> tuple[Panel, dict[str, An
         np.array([found.values], dtype=np.float32),
         columns=(f"to source, {rule_name}",),
         signed=True,
-        meaning=(f"speaks for {found.word}", f"for {found.instead}"),
+        meaning=(f"favors {found.word}", f"favors {found.instead}"),
     )
     return panel, asdict(found)

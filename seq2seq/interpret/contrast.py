@@ -140,7 +140,7 @@ class Contrast:
         instead: the other word.
         difference: log p(word) - log p(instead) in nats.
         source_words: the source words and `</s>`.
-        values: for each source word, in nats: positive values speak for the word, negative ones for
+        values: for each source word, in nats: positive values favor the word, negative ones
             the other word.
         rule: the method.
     """

@@ -60,6 +60,7 @@ def test_giza_blocks_are_read_in_both_directions(tmp_path, content):
     ("form", "content", "message"),
     [
         ("pharaoh", "1-1 3-2\n2-3\n", "the file probably counts from 1"),
+        ("pharaoh", "1-1 3-2\n2-3 9-1\n", "the file probably counts from 1"),  # and an error
         ("pharaoh", "0-0 0-2\n1-1\n", "links fit with source and target exchanged"),
         ("auto", "0-0 0-2\n2-1\n", "links fit with source and target exchanged"),
         ("auto", "1-1\n1-1\n", "counted from 0 or from 1: give --gold-format"),

@@ -88,7 +88,7 @@ def mass(translator: Translator, source: list[int], before: list[int], words, ch
 
 
 @pytest.mark.parametrize("name", AUTOREGRESSIVE)
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", PAIRS[:2])
 def test_the_parts_are_those_of_the_probabilities_of_all_forms(translators, name, pair):
     translator = translators(name)
     source, target = ids_of(translator, pair)
