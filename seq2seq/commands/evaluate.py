@@ -74,7 +74,8 @@ def evaluate(
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     rule = changed(chosen_rule(run), method=method, hide=hide)
     refuse_forms(forms, rule)
-    with_forms(translator, forms)
+    if forms is not None:
+        with_forms(translator, forms)
     check_rule(translator, rule)
     done = {}
     for name, folder in folders.items():
