@@ -8,6 +8,7 @@ import typer
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, heads, plot
 from seq2seq.command_line.exercises import exercise
+from seq2seq.command_line.explanations import score_contrast, score_deletion
 from seq2seq.command_line.lessons import lessons
 from seq2seq.command_line.sharing import export, pull, push
 from seq2seq.command_line.training import bench, check, demo, train
@@ -56,6 +57,8 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (evaluate, "Translate the test sets and score the translations."),
     (align, "Draw attention, or another method, of sentences as heatmaps."),
     (score_alignment, "Score word alignments against gold links."),
+    (score_contrast, "Score explanations of agreement and pronouns."),
+    (score_deletion, "Score explanations by hiding what they name."),
     (export_alignment, "Write the word alignments of a whole text."),
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
     (heads, "Switch off each attention head and measure BLEU and AER."),

@@ -356,6 +356,8 @@ BEHIND = {
     "evaluate": ["commands.evaluate.evaluate"],
     "align": ["commands.align.align"],
     "score_alignment": ["commands.score_alignment.score_alignment"],
+    "score_contrast": ["commands.score_contrast.score_contrast"],
+    "score_deletion": ["commands.score_deletion.score_deletion"],
     "export_alignment": ["commands.export_alignment.export_text"],
     "plot": ["commands.plot.plot"],
     "compare": ["compare.comparison.compare"],

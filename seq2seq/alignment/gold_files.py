@@ -276,10 +276,7 @@ def settle(
     """
     nulls = {entry for entry in entries if base == 1 and (entry.i == 0) != (entry.j == 0)}
     both = next((entry for entry in entries if base == 1 and entry.i == entry.j == 0), None)
-    last = any(
-        entry.i == len(texts[entry.pair][0]) or entry.j == len(texts[entry.pair][1])
-        for entry in entries
-    )
+    last = any(last_from_one(entry, texts) for entry in entries)
     if both or (nulls and not lenient and not last):
         bad = both or min(nulls)
         raise UserError(
@@ -313,7 +310,18 @@ def likely(entries: Sequence[Entry], texts: Sequence[Text], base: int) -> str:
         return "; all links fit if counted from 1 with source and target exchanged"
     if fit(entries, texts, base, swapped=True):
         return "; all links fit with source and target exchanged: is each written target-source?"
+    if base == 0 and not zero and any(last_from_one(entry, texts) for entry in entries):
+        return (
+            "; no link has the number 0, and some have the number of a last token counted from 1: "
+            "the file probably counts from 1 (pharaoh-1)"
+        )
     return ""
+
+
+def last_from_one(entry: Entry, texts: Sequence[Text]) -> bool:
+    """Whether a link has the number of a last token of its pair, counted from 1."""
+    source, target = texts[entry.pair]
+    return entry.i == len(source) or entry.j == len(target)
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 They are apart from the methods, so that the help of the command line needs no torch.
 """
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from seq2seq.errors import UserError, did_you_mean
 
+PartName = Literal["lexeme", "form"]
 MethodName = Literal[
     "attention",
     "vectors",
@@ -15,13 +16,30 @@ MethodName = Literal[
     "gradient",
     "smoothgrad",
     "integrated_gradients",
+    "occlusion:lexeme",
+    "occlusion:form",
+    "gradient:lexeme",
+    "gradient:form",
+    "smoothgrad:lexeme",
+    "smoothgrad:form",
+    "integrated_gradients:lexeme",
+    "integrated_gradients:form",
 ]
 # The methods that compute one map of a model, without layers; no column of it is that of `</s>`.
+# They explain the log-probability of a word, and with a colon a part of it.
 WITHOUT_LAYERS: tuple[MethodName, ...] = (
     "occlusion",
     "gradient",
     "smoothgrad",
     "integrated_gradients",
+    "occlusion:lexeme",
+    "occlusion:form",
+    "gradient:lexeme",
+    "gradient:form",
+    "smoothgrad:lexeme",
+    "smoothgrad:form",
+    "integrated_gradients:lexeme",
+    "integrated_gradients:form",
 )
 WITHOUT_HEADS: tuple[MethodName, ...] = (*WITHOUT_LAYERS, "alti")
 Hide = Literal["mean", "unk", "drop"]
@@ -44,3 +62,14 @@ def parse_methods(text: str) -> list[MethodName]:
         if names.count(name) > 1:
             raise UserError(f"--methods {text[:80]}: {name} is given twice")
     return [known[name] for name in names]
+
+
+def split_method(method: MethodName) -> tuple[str, PartName | None]:
+    """Return the method, and the part of the log-probability that it explains; None for all."""
+    name, _, part = method.partition(":")
+    return name, cast(PartName, part) if part else None
+
+
+def hides_words(method: MethodName) -> bool:
+    """Whether a method hides words, so that `hide` has an effect."""
+    return split_method(method)[0] == "occlusion"

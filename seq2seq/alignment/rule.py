@@ -15,7 +15,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from seq2seq.alignment.links import LinkSet
-from seq2seq.alignment.method_names import WITHOUT_HEADS, WITHOUT_LAYERS, Hide, MethodName
+from seq2seq.alignment.method_names import (
+    WITHOUT_HEADS,
+    WITHOUT_LAYERS,
+    Hide,
+    MethodName,
+    hides_words,
+)
 from seq2seq.errors import UserError
 from seq2seq.text.words import WORD_START
 
@@ -64,7 +70,7 @@ class Rule:
         Older versions have no other methods: they read such a rule, and refuse the others.
         """
         values = asdict(self)
-        if self.method != "occlusion":
+        if not hides_words(self.method):
             del values["hide"]
         if self.method == "attention":
             del values["method"]

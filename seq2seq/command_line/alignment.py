@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seq2seq.alignment.gold_files import Form
-from seq2seq.alignment.method_names import WITHOUT_LAYERS
+from seq2seq.alignment.link_lines import LinkForm
+from seq2seq.alignment.method_names import WITHOUT_LAYERS, hides_words
 from seq2seq.command_line.options import (
     DeviceOption,
     EndOption,
+    FormsOption,
     HeadOption,
     HideOption,
     LayerOption,
@@ -71,8 +73,9 @@ def score_alignment(
         Literal["run", "default", "auto"],
         typer.Option(
             help="Extraction rule: the rule stored in the run, the default rule, or (auto) the "
-            "method and rule with the lowest AER, which are then stored in the run. auto tries all "
-            "methods except smoothgrad and integrated_gradients, or only --method."
+            "method and rule with the lowest AER, which are then stored in the run. auto tries "
+            "attention, vectors, alti, occlusion, occlusion:lexeme (if forms are known) and "
+            "gradient, or only --method."
         ),
     ] = "run",
     method: MethodOption = None,
@@ -82,6 +85,7 @@ def score_alignment(
     shift: ShiftOption = None,
     end: EndOption = None,
     threshold: ThresholdOption = None,
+    forms: FormsOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="JSON file for all scores.", callback=writable()),
@@ -104,7 +108,7 @@ def score_alignment(
                 "--rule auto chooses layer, head and shift: omit --layer, --head and --shift"
             )
         if rule == "auto":  # it chooses the method, and --hide applies to one of them
-            if hide is not None and method not in (None, "occlusion"):
+            if hide is not None and method is not None and not hides_words(method):
                 raise typer.BadParameter(f"--hide has no effect with --method {method}")
             if end is not None and method in WITHOUT_LAYERS:
                 raise typer.BadParameter(f"--end has no effect with --method {method}")
@@ -113,10 +117,10 @@ def score_alignment(
             read = replace(read, hide=hide or read.hide, end=end or read.end)
         else:
             read = extraction_rule(run, rule, values)
-    elif rule != "run" or set(values.values()) != {None} or device != "auto":
+    elif rule != "run" or {*values.values(), forms} != {None} or device != "auto":
         raise typer.BadParameter(
-            "--rule, --method, --hide, --layer, --head, --shift, --end, --threshold and --device "
-            "need RUN"
+            "--rule, --method, --hide, --layer, --head, --shift, --end, --threshold, --forms and "
+            "--device need RUN"
         )
     table, written = score_alignment(
         run,
@@ -130,6 +134,7 @@ def score_alignment(
         back=back,
         links=links or [],
         train=train,
+        forms=forms,
         out=out,
         device=device,
     )
@@ -144,7 +149,7 @@ def export_alignment(
         typer.Option(
             "--out",
             callback=writable(),
-            help="Output file. .align: links in Pharaoh format; .jsonl: links and weights; "
+            help="Output file. .align: links (see --format); .jsonl: links and weights; "
             ".npz: weights.",
         ),
     ],
@@ -161,6 +166,15 @@ def export_alignment(
     shift: ShiftOption = None,
     end: EndOption = None,
     threshold: ThresholdOption = None,
+    forms: FormsOption = None,
+    link_format: Annotated[
+        LinkForm | None,
+        typer.Option(
+            "--format",
+            help="Format of .align: pharaoh (i-j, counted from 0; default), talp (i-j, counted "
+            "from 1) or naacl (a line `pair i j S` for each link, counted from 1).",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Write the word alignment of every sentence pair of a text."""
@@ -172,7 +186,16 @@ def export_alignment(
         )
     values = {"layer": layer, "head": head, "shift": shift, "end": end, "threshold": threshold}
     read = extraction_rule(run, rule, {**values, "method": method, "hide": hide})
-    export_text(run, test=test, texts=text, rule=read, out=out, device=device)
+    export_text(
+        run,
+        test=test,
+        texts=text,
+        rule=read,
+        out=out,
+        form=link_format,
+        forms=forms,
+        device=device,
+    )
     print_written(out)
 
 

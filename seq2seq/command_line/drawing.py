@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.method_names import WITHOUT_LAYERS, Hide, MethodName, split_method
 from seq2seq.command_line.alignment import extraction_rule
 from seq2seq.command_line.options import (
     BeamOption,
     DeviceOption,
+    FormsOption,
     HeadOption,
     HideOption,
     LayerOption,
@@ -53,6 +54,17 @@ def align(
     shift: ShiftOption = None,
     name: MapOption = "source",
     source_share: SourceShareOption = False,
+    forms: FormsOption = None,
+    instead: Annotated[
+        str | None,
+        typer.Option(
+            "--instead",
+            metavar="WORD",
+            help="Why not this word: explain the difference between its log-probability and that "
+            "of the word of the target that it replaces. WORD replaces another form of the same "
+            "word; OLD=WORD or NUMBER:WORD says which word. By occlusion unless --method is given.",
+        ),
+    ] = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -70,8 +82,14 @@ def align(
             "extracted from attention to the source"
         )
     refuse_map(name, method, hide)
-    if name != "source" and source_share:
-        raise typer.BadParameter(f"--source-share has no effect with --map {name}")
+    if source_share and (name != "source" or instead is not None):
+        other = "--instead" if instead is not None else f"--map {name}"
+        raise typer.BadParameter(f"--source-share has no effect with {other}")
+    values = {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide}
+    if instead is not None:
+        if name != "source" or shift is not None:
+            raise typer.BadParameter("--map and --shift have no effect with --instead")
+        values["method"] = method or contrast_method(run, rule)
     print_written(
         *align(
             run,
@@ -81,13 +99,11 @@ def align(
             lines=lines,
             reference=reference,
             beam=beam,
-            rule=extraction_rule(
-                run,
-                rule if name == "source" else "default",
-                {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide},
-            ),
+            rule=extraction_rule(run, rule if name == "source" else "default", values),
             name=name,
             source_share=source_share,
+            forms=forms,
+            instead=instead,
             out=out,
             device=device,
         )
@@ -122,6 +138,7 @@ def plot(
     name: MapOption = "source",
     layer: LayerOption = None,
     head: HeadOption = None,
+    forms: FormsOption = None,
     out: PictureOption = None,
     device: DeviceOption = "auto",
 ) -> None:
@@ -140,9 +157,14 @@ def plot(
         from seq2seq.commands.plot_gradients import plot_gradients
         from seq2seq.commands.plot_pronouns import plot_pronouns
 
-        given = {"--source": source, "--target": target, "--beam": beam, "--reference": reference}
+        given: dict[str, object] = {
+            "--source": source,
+            "--target": target,
+            "--beam": beam,
+            "--reference": reference,
+        }
         given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
-        given |= {"--method": method, "--hide": hide}
+        given |= {"--method": method, "--hide": hide, "--forms": forms}
         given |= {"--line": line} if kind == "pronouns" else {}
         for option, value in given.items():
             if value is not None and value is not False:
@@ -172,6 +194,7 @@ def plot(
             head=head,
             method=method,
             hide=hide,
+            forms=forms,
             out=out,
             device=device,
         )
@@ -202,6 +225,12 @@ def heads(
     table, written = heads(run, test=test, name=name, lines=lines, out=out, device=device)
     print_table(table)
     print_written(*written)
+
+
+def contrast_method(run: Path, rule: str) -> str:
+    """Return the signed method of an extraction rule, without its part; occlusion by default."""
+    own = extraction_rule(run, rule, {}).method
+    return split_method(own)[0] if own in WITHOUT_LAYERS else "occlusion"
 
 
 def refuse_map(name: str, method: MethodName | None, hide: Hide | None) -> None:

@@ -91,11 +91,22 @@ MethodOption = Annotated[
     MethodName | None,
     typer.Option(
         "--method",
+        metavar="METHOD[:PART]",
         help="What the map shows (default: that of the run's rule, or attention). attention: the "
         "weights. vectors: norms of the vectors that attention reads. alti: their contribution to "
         "the layer's output (Transformer). occlusion: the loss of log-probability when a source "
         "word is hidden. gradient, smoothgrad, integrated_gradients: products of input and "
-        "gradient. occlusion works with every model.",
+        "gradient. occlusion works with every model. The last four explain a target word; with "
+        ":lexeme the word in any of its inflected forms, with :form its form given the lexeme.",
+    ),
+]
+FormsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--forms",
+        metavar="FILE",
+        help="With :lexeme or :form: table of the forms of target words, one lexeme a line "
+        "(default: that of the built-in corpus, for its runs).",
     ),
 ]
 MethodsOption = Annotated[

@@ -10,6 +10,7 @@ import typer
 from seq2seq.command_line.options import (
     BeamOption,
     DeviceOption,
+    FormsOption,
     HideOption,
     LengthsOption,
     MethodOption,
@@ -115,6 +116,7 @@ def evaluate(
     methods: MethodsOption = None,
     hide: HideOption = None,
     source_share: SourceShareOption = False,
+    forms: FormsOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity, calibration and speed.
@@ -135,6 +137,7 @@ def evaluate(
         methods=[] if methods is None else parse_methods(methods),
         hide=hide,
         source_share=source_share,
+        forms=forms,
         device=device,
     )
     print_table(score_table(scores))

@@ -10,10 +10,13 @@ import numpy as np
 
 from seq2seq.alignment.gold import Gold, read_gold
 from seq2seq.alignment.rule import Rule
+from seq2seq.commands.align_contrast import contrast_panel
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Alignment, Explained, explain
 from seq2seq.interpret.chosen_rule import chosen_rule
+from seq2seq.interpret.contrast import contrast
 from seq2seq.interpret.maps import MapName, attention_in, word_map
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.interpret.token_scores import HIDE, score_translations
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
@@ -91,6 +94,8 @@ def align(
     rule: Rule | None = None,
     name: MapName = "source",
     source_share: bool = False,
+    forms: Path | None = None,
+    instead: str | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> list[Path]:
@@ -108,6 +113,8 @@ def align(
         name: the map to draw. If it is not that of the source, the rule must be of the method
             attention, and None is the default rule.
         source_share: also show how much of each target word the source explains.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
+        instead: another word, to draw why the target has not this one (`Instead.parse`).
         out: the figure, .png, .svg or .pdf; for several sentences their names are appended.
         device: the device to translate on.
 
@@ -130,18 +137,26 @@ def align(
         chosen = {slug(source): Sentence(source, target)}
     else:
         chosen = from_test(run, str(test), lines, reference)
+    if instead is not None and len(chosen) > 1:
+        raise UserError("--instead explains one sentence: give one line number with --lines")
     # The rule of a run is chosen by its links, so it does not apply to other maps.
     rule = rule or (chosen_rule(run) if name == "source" else Rule())
-    translator = Translator(run, beam=beam, device=device)
+    if instead is None:
+        refuse_forms(forms, rule)
+    translator = with_forms(Translator(run, beam=beam, device=device), forms)
     written = []
     for key, sentence in chosen.items():
-        label = labelled(key, rule, name)
+        label = labelled(key if instead is None else f"{key}-not-{slug(instead)}", rule, name)
         picture = out or run.path / "align" / f"{label}.png"
         if out is not None and len(chosen) > 1:
             picture = out.with_name(f"{out.stem}-{key}{out.suffix}")
         matrix = picture.with_suffix(".json")
         translation = sentence.translated(translator, rule, name)
-        panel, record = drawn(translator, sentence, translation, rule, name)
+        if instead is not None:
+            found = contrast(translator, translation, instead, rule, sentence.gold)
+            panel, record = contrast_panel(found, rule.method)
+        else:
+            panel, record = drawn(translator, sentence, translation, rule, name)
         if source_share:
             panel, record = with_shares(translator, translation, sentence.gold, panel, record)
         heatmaps.draw_side_by_side([panel], picture)
@@ -231,7 +246,7 @@ def with_shares(
 
 def labelled(key: str, rule: Rule, name: MapName) -> str:
     """Return the file name of a figure: that of the sentence, with the method or map if special."""
-    parts = [key, rule.method if rule.method != "attention" else ""]
+    parts = [key, rule.method.replace(":", "-") if rule.method != "attention" else ""]
     return "-".join(filter(None, [*parts, name if name != "source" else ""]))
 
 

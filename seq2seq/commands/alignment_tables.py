@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from seq2seq.alignment.method_names import hides_words
 from seq2seq.alignment.rule import Rule
 from seq2seq.interpret.heads import AllScores
 
@@ -17,7 +18,7 @@ ROWS = {False: "at the row that predicts a token", True: "at the row whose input
 def rule_label(rule: Rule) -> str:
     """Describe a rule in a few words."""
     words: list[str] = [] if rule.method == "attention" else [rule.method]
-    words += [f"hide {rule.hide}"] if rule.method == "occlusion" else []
+    words += [f"hide {rule.hide}"] if hides_words(rule.method) else []
     words += [f"layer {rule.layer}", f"head {rule.head}", "fed in" if rule.shift else "predicts"]
     words += [f"</s> {rule.end}"] if rule.end != "drop" else []
     return ", ".join(words + ([f"from {rule.threshold}"] if rule.threshold is not None else []))

@@ -12,6 +12,7 @@ from seq2seq.interpret import alignment, calibration
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods.attention import NoAttentionError
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.interpret.stored_maps import store_maps
 from seq2seq.interpret.token_scores import HIDE, Scored, score_translations, token_scores
 from seq2seq.runs import stored_attention, word_scores
@@ -42,6 +43,7 @@ def evaluate(
     source_share: bool = False,
     rounds: int | None = None,
     lengths: int | None = None,
+    forms: Path | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and in hyps/TEST the hypotheses and what reads them.
@@ -59,6 +61,7 @@ def evaluate(
             pass.
         rounds: number of rounds of mask-predict; that of the run if None.
         lengths: number of lengths of mask-predict; that of the run if None.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
         device: the device to translate on.
 
     Returns:
@@ -75,6 +78,8 @@ def evaluate(
     folders = {name: run.test(name) for name in names}
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     rules = rules_of(run, method, methods, hide)
+    refuse_forms(forms, *rules)
+    with_forms(translator, forms)
     for rule in rules:
         check_rule(translator, rule, named=bool(method or methods))
     done = {}
@@ -104,7 +109,7 @@ def rules_of(
         return [changed(own, method=method, hide=hide)]
     if method is not None:
         raise UserError("--method and --methods exclude each other: --methods has all methods")
-    hiding = {name for name in methods if name.partition(":")[0] == "occlusion"}
+    hiding = {name for name in methods if hides_words(name)}
     if hide is not None and not hiding:
         raise UserError(f"--hide {hide} has no effect without occlusion in --methods")
     return [changed(own, method=name, hide=hide if name in hiding else None) for name in methods]

@@ -15,10 +15,12 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seq2seq.alignment.gold import Gold, Links
+from seq2seq.alignment.link_lines import LinkForm, naacl_lines, talp_line
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain_pairs
 from seq2seq.interpret.gold_set import given_pairs, stored_texts
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import track
 from seq2seq.system.files import replacing
@@ -45,6 +47,8 @@ def export_text(
     texts: tuple[Path, Path] | None = None,
     rule: Rule,
     out: Path,
+    form: LinkForm | None = None,
+    forms: Path | None = None,
     device: str = "auto",
 ) -> None:
     """Force-decode the pairs of a text and write the alignment of their tokens.
@@ -56,10 +60,13 @@ def export_text(
         test: the name of a test set of the run.
         texts: two files of tokens, instead of a test set.
         rule: the extraction rule.
-        out: the output file. .align has one line of Pharaoh links i-j per pair, counted from 0;
-            .jsonl has one JSON object per line with tokens, links and weights; .npz has one array
-            of weights per pair, named by its number from 1, with a row per target token and a
-            column per source token, `</s>` last.
+        out: the output file. .align has links; .jsonl has one JSON object per line with tokens,
+            links and weights; .npz has one array of weights per pair, named by its number from 1,
+            with a row per target token and a column per source token, `</s>` last.
+        form: the format of .align: pharaoh (the default) has one line of links i-j per pair,
+            counted from 0; talp the same, counted from 1; naacl one line `pair source target S` per
+            link, counted from 1.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
         device: the device to compute on.
 
     Raises:
@@ -68,6 +75,8 @@ def export_text(
     """
     if out.suffix not in WRITERS:
         raise UserError(f"--out {out} must end in {', '.join(WRITERS)}")
+    if form is not None and out.suffix != LINKS:
+        raise UserError(f"--format {form} has no effect: --out {out} does not end in {LINKS}")
     run = RunFolder.open(path)
     if (test is None) == (texts is None):
         raise UserError("give --test NAME, or --text SOURCE TARGET")
@@ -77,8 +86,10 @@ def export_text(
         raise UserError(f"--out {out} would overwrite a file of --text")
     else:
         name, pairs = texts[0].name, given_pairs(*texts)
-    aligned = align_all(Translator(run, device=device), pairs, rule)
+    refuse_forms(forms, rule)
+    aligned = align_all(with_forms(Translator(run, device=device), forms), pairs, rule)
     mode, write = WRITERS[out.suffix]
+    write = LINK_WRITERS[form or "pharaoh"] if out.suffix == LINKS else write
     with replacing(out, mode) as file:
         write(file, track(aligned, f"aligning {name}", total=None, unit="pairs"))
 
@@ -96,8 +107,19 @@ def align_all(
 
 
 def write_pharaoh(file: IO[str], aligned: Iterable[Aligned]) -> None:
-    """Write one line of links per pair."""
+    """Write one line of links per pair, counted from 0."""
     file.writelines(f"{pair.links}\n" for pair in aligned)
+
+
+def write_talp(file: IO[str], aligned: Iterable[Aligned]) -> None:
+    """Write one line of links per pair, counted from 1."""
+    file.writelines(f"{talp_line(pair.links)}\n" for pair in aligned)
+
+
+def write_naacl(file: IO[str], aligned: Iterable[Aligned]) -> None:
+    """Write one line per link, counted from 1."""
+    for number, pair in enumerate(aligned, 1):
+        file.writelines(f"{line}\n" for line in naacl_lines(number, pair.links))
 
 
 def write_jsonl(file: IO[str], aligned: Iterable[Aligned]) -> None:
@@ -120,8 +142,14 @@ def write_npz(file: IO[bytes], aligned: Iterable[Aligned]) -> None:
                 np.lib.format.write_array(member, pair.weights, allow_pickle=False)
 
 
+LINKS = ".align"
+LINK_WRITERS: dict[LinkForm, Callable[[IO[Any], Iterable[Aligned]], None]] = {
+    "pharaoh": write_pharaoh,
+    "talp": write_talp,
+    "naacl": write_naacl,
+}
 WRITERS: dict[str, tuple[str, Callable[[IO[Any], Iterable[Aligned]], None]]] = {
-    ".align": ("w", write_pharaoh),
+    LINKS: ("w", write_pharaoh),
     ".jsonl": ("w", write_jsonl),
     ".npz": ("wb", write_npz),
 }

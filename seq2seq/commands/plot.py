@@ -14,6 +14,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
 from seq2seq.interpret.heads import numbers
 from seq2seq.interpret.maps import MapName, attention_in, check_maps
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.heatmaps import Panel
 from seq2seq.runs.folder import RunFolder
@@ -41,6 +42,7 @@ def plot(
     head: str | None = None,
     method: MethodName | None = None,
     hide: Hide | None = None,
+    forms: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> Path:
@@ -62,6 +64,7 @@ def plot(
         head: the head, counted from 1, or mean; that of the rule if None.
         method: the method; that of each run's rule if None.
         hide: how the method `occlusion` hides a word.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
         out: the figure, .png, .svg or .pdf; in the first run's folder align/ if None.
         device: the device to translate on.
 
@@ -95,7 +98,8 @@ def plot(
     picture = out or runs[0].path / "align" / f"{label}.png"
     if picture.suffix.lower() not in figure.FORMATS:
         raise UserError(f"--out {picture} must end in {', '.join(figure.FORMATS)}")
-    translators = [Translator(run, beam=beam, device=device) for run in runs]
+    refuse_forms(forms, *rules)
+    translators = [with_forms(Translator(run, beam=beam, device=device), forms) for run in runs]
     first = translators[0]
     match kind:
         case "runs":

@@ -16,7 +16,7 @@ from seq2seq.alignment.baselines import (
 )
 from seq2seq.alignment.gold_files import Form, read_links
 from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
-from seq2seq.alignment.method_names import MethodName
+from seq2seq.alignment.method_names import MethodName, hides_words
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.alignment_tables import grids, rule_label, table
 from seq2seq.errors import UserError
@@ -25,14 +25,23 @@ from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet, read_texts, stored_texts
 from seq2seq.interpret.heads import AllScores, score_all_rules
 from seq2seq.interpret.methods.base import UnsupportedModelError
+from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import console
 from seq2seq.system.files import write_json
 from seq2seq.system.provenance import environment, timestamp
 from seq2seq.translation.translator import Translator
 
-# The methods that --rule auto tries. The others take 20 times as long or more as `gradient`.
-TRIED: tuple[MethodName, ...] = ("attention", "vectors", "alti", "occlusion", "gradient")
+# The methods that --rule auto tries. smoothgrad and integrated_gradients take 20 times as long or
+# more as `gradient`; lexemes are tried where their forms are known.
+TRIED: tuple[MethodName, ...] = (
+    "attention",
+    "vectors",
+    "alti",
+    "occlusion",
+    "occlusion:lexeme",
+    "gradient",
+)
 
 
 def gold_of(
@@ -98,6 +107,7 @@ def score_alignment(
     back: Path | None = None,
     links: Sequence[str] = (),
     train: tuple[Path, Path] | None = None,
+    forms: Path | None = None,
     out: Path | None = None,
     device: str = "auto",
 ) -> tuple[Group, list[Path]]:
@@ -116,6 +126,7 @@ def score_alignment(
         back: a run of the reverse direction, for symmetrization.
         links: NAME=FILE of the links of other aligners.
         train: two files of tokens to train fast_align on, in addition to the text.
+        forms: a table of the forms of target words; that of the built-in corpus if None.
         out: a JSON file for all scores; align/TEXT.readings.json in the run if None.
         device: the device to compute on.
 
@@ -145,8 +156,10 @@ def score_alignment(
         other = RunFolder.open(back) if back is not None else None
         if other is not None:
             check_direction(run, other)
-        translator = Translator(run, device=device)
         rule = rule or chosen_rule(run)
+        asked = [replace(rule, method=method) for method in tried] if pick else [rule]
+        refuse_forms(forms, *asked)
+        translator = with_forms(Translator(run, device=device), forms)
         if pick:
             by_method = score_methods(translator, gold_set, rule, tried)
             scores = min(by_method, key=lambda one: one.best.tally.aer)
@@ -283,7 +296,7 @@ def directions(
     Both directions use the same method; layer, head and row of each are those of its own rule.
     """
     forward = links_of(translator, rule, gold_set)
-    hide = rule.hide if rule.method == "occlusion" else None
+    hide = rule.hide if hides_words(rule.method) else None
     back_rule = changed(chosen_rule(back.run), method=rule.method, hide=hide)
     backward = [flip(links) for links in links_of(back, back_rule, gold_set.swapped())]
     pairs = list(zip(forward, backward, strict=True))

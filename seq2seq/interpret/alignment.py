@@ -18,6 +18,7 @@ from seq2seq.interpret.gold_set import GoldSet
 from seq2seq.interpret.methods import method_of
 from seq2seq.interpret.methods.attention import NoAttentionError
 from seq2seq.interpret.methods.base import SourceMap
+from seq2seq.interpret.methods.question import Question
 from seq2seq.system.console import track
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translation import END, Translation
@@ -87,6 +88,7 @@ def explain(
     translations: Sequence[Translation],
     rule: Rule,
     golds: Sequence[Gold | None] | None = None,
+    question: Question | None = None,
 ) -> list[Explained]:
     """Apply the method of a rule to translations.
 
@@ -95,6 +97,7 @@ def explain(
         translations: the translations, with the pieces of their texts.
         rule: the rule that names the method.
         golds: the tokens of each translation; its words if None.
+        question: what a signed method explains, in place of what the rule names.
 
     Raises:
         UserError: the method cannot be applied to this model.
@@ -107,7 +110,7 @@ def explain(
         Cut.of(translation, pair, translator.tokenizers)
         for translation, pair in zip(translations, pairs, strict=True)
     ]
-    maps = method_of(rule)(translator, translations, [cut.source for cut in cuts])
+    maps = method_of(rule, question)(translator, translations, [cut.source for cut in cuts])
     return list(map(Explained, translations, pairs, cuts, maps))
 
 

@@ -5,7 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from seq2seq.alignment.method_names import WITHOUT_HEADS, WITHOUT_LAYERS, Hide, MethodName
+from seq2seq.alignment.method_names import (
+    WITHOUT_HEADS,
+    WITHOUT_LAYERS,
+    Hide,
+    MethodName,
+    hides_words,
+)
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
@@ -77,7 +83,7 @@ def changed(
     """
     if method is not None and method != rule.method:
         rule = Rule(method=method)
-    if hide is not None and rule.method != "occlusion":
+    if hide is not None and not hides_words(rule.method):
         raise UserError(
             f"--hide {hide} has no effect with --method {rule.method}: it hides words "
             "with --method occlusion"

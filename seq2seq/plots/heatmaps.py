@@ -54,6 +54,7 @@ class Panel(NamedTuple):
         signed: draw negative values in red and positive ones in blue; zero is white.
         shares: how much of each target word the source explains, drawn in a column on the right of
             heatmaps side by side; None if it is not known.
+        meaning: what positive and negative values of a signed map mean.
     """
 
     source: Sequence[str]
@@ -67,6 +68,7 @@ class Panel(NamedTuple):
     border: int | None = None
     signed: bool = False
     shares: Sequence[float | None] | None = None
+    meaning: tuple[str, str] = ("more probable with the source word", "less")
 
     @property
     def largest(self) -> float:
@@ -156,7 +158,8 @@ def draw_side_by_side(panels: Sequence[Panel], path: Path) -> None:
                 figure.text(x / width, 1, title, va="bottom", fontweight="bold")
             x += slot + GAP
         if limit:
-            figure.text(0, -0.3 / height, scale_text(limit), va="top", **TITLES)
+            text = scale_text(limit, panels[0].meaning)
+            figure.text(0, -0.3 / height, text, va="top", **TITLES)
 
 
 def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
@@ -189,7 +192,7 @@ def draw_grid(rows: Sequence[Sequence[Panel]], path: Path) -> None:
         first = rows[0][0]
         if first.rows:
             titles = f"rows: {first.rows}, columns: {' | '.join(first.columns)}"
-            titles += f"; {scale_text(limit)}" if limit else ""
+            titles += f"; {scale_text(limit, first.meaning)}" if limit else ""
             figure.text(0, 0, titles, va="top", **TITLES)
 
 
@@ -198,9 +201,9 @@ def limit_of(panels: Iterable[Panel]) -> float:
     return max((panel.largest for panel in panels), default=0.0)
 
 
-def scale_text(limit: float) -> str:
+def scale_text(limit: float, meaning: tuple[str, str]) -> str:
     """Describe the colors of signed maps."""
-    return f"blue: more probable with the source word, red: less; full color: {limit:.2g} nats"
+    return f"blue: {meaning[0]}, red: {meaning[1]}; full color: {limit:.2g} nats"
 
 
 def lines(panel: Panel, path: Path) -> None:

@@ -26,7 +26,7 @@ from seq2seq.system.files import read_lines_checked, replacing, sha256
 
 FILE = "attention.safetensors"  # in hyps/TEST/
 FORMAT = 2  # 1, in files without a number: one method, and no signed maps
-NAME = re.compile(r"[a-z_]{1,40}(:[a-z_]{1,40})?")  # of a method
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}(:[a-z]{1,20})?")  # of a method, and what it explains
 MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
 MOST_WEIGHTS = MOST // 2  # maximum size of the weights in bytes; words and maps need space, too
 MOST_MAPS = 1 << 24  # maximum size of the maps of self-attention in bytes: they are in each page

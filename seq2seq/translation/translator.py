@@ -22,6 +22,7 @@ from seq2seq.settings.ranges import Within
 from seq2seq.settings.schema import coerce
 from seq2seq.system.devices import pick_device
 from seq2seq.text.batching import halve_on_out_of_memory, pack, pad
+from seq2seq.text.forms import Forms
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation, present
@@ -100,6 +101,10 @@ class Translator:
         lengths: number of lengths of mask-predict; that of the run if None.
         device: auto, cpu, cuda, cuda:1, ...
 
+    Attributes:
+        forms: the inflected forms of the target language, for methods that explain the lexeme or
+            the form of a word; None for those of the built-in corpus if the run was trained on it.
+
     Raises:
         UserError: the path is not a run folder, the run is unfinished or damaged, a value is out of
             range, or the search cannot decode this model.
@@ -115,6 +120,7 @@ class Translator:
         lengths: int | None = None,
         device: str = "auto",
     ) -> None:
+        self.forms: Forms | None = None
         self.run = run if isinstance(run, RunFolder) else open_run(run)
         self.search = search or run_search(self.run, beam=beam, rounds=rounds, lengths=lengths)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))

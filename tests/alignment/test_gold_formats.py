@@ -4,6 +4,7 @@ import pytest
 
 from seq2seq.alignment.gold import Links
 from seq2seq.alignment.gold_files import read_links
+from seq2seq.alignment.link_lines import naacl_lines, talp_line
 from seq2seq.errors import UserError
 from seq2seq.interpret.gold_set import read_texts
 
@@ -59,6 +60,7 @@ def test_giza_blocks_are_read_in_both_directions(tmp_path, content):
     ("form", "content", "message"),
     [
         ("pharaoh", "1-1 3-2\n2-3\n", "the file probably counts from 1"),
+        ("pharaoh", "1-1 3-2\n2-3 9-1\n", "the file probably counts from 1"),  # and an error
         ("pharaoh", "0-0 0-2\n1-1\n", "links fit with source and target exchanged"),
         ("auto", "0-0 0-2\n2-1\n", "links fit with source and target exchanged"),
         ("auto", "1-1\n1-1\n", "counted from 0 or from 1: give --gold-format"),
@@ -113,3 +115,18 @@ def test_gold_without_any_link_is_an_error_but_an_aligner_may_have_none(tmp_path
     with pytest.raises(UserError, match="has no links"):
         read_links(tmp_path / "gold", TEXTS, "auto")
     assert read_links(tmp_path / "gold", TEXTS, "auto", gold=False)[0].links == Links(frozenset())
+
+
+@pytest.mark.parametrize("form", ["talp", "naacl"])
+def test_written_links_are_read_again(tmp_path, form):
+    lines = (
+        [talp_line(links) for links in LINKS]
+        if form == "talp"
+        else [line for pair, links in enumerate(LINKS, 1) for line in naacl_lines(pair, links)]
+    )
+    file = tmp_path / "links"
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+    assert [gold.links for gold in read_links(file, TEXTS, form)] == LINKS
+    message = "the file probably counts from 1" if form == "talp" else "lines for 2 sentence pairs"
+    with pytest.raises(UserError, match=message):
+        read_links(file, TEXTS, "pharaoh")

@@ -9,6 +9,7 @@ import pytest
 from untrained_runs import ENGLISH, GERMAN, make_run, write_test_set
 
 from seq2seq.alignment.gold import Gold, Links
+from seq2seq.alignment.gold_files import read_links
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.export_alignment import WRITERS, export_text
 from seq2seq.errors import UserError
@@ -111,3 +112,21 @@ def test_a_model_without_attention_has_nothing_to_export(tmp_path):
     write_lines(run / "a", ["a"])
     with pytest.raises(UserError, match=r"has no attention, .* add --method occlusion"):
         export_text(run, texts=(run / "a", run / "a"), rule=Rule(), out=run / "x.align")
+
+
+@pytest.mark.parametrize("form", ["pharaoh", "talp", "naacl"])
+def test_links_are_written_in_the_format_that_is_given(run, tmp_path, form):
+    out = tmp_path / "links.align"
+    export_text(run, test="test", rule=Rule(), out=tmp_path / "soft.jsonl", device="cpu")
+    export_text(run, test="test", rule=Rule(), out=out, form=form, device="cpu")
+    texts = [(source.split(), target.split()) for source, target in PAIRS]
+    soft = [json.loads(line) for line in (tmp_path / "soft.jsonl").read_text("utf-8").splitlines()]
+    for one, gold in zip(soft, read_links(out, texts, form), strict=True):
+        assert gold.links == Links(frozenset(map(tuple, one["links"])))
+
+
+def test_a_format_without_effect_is_refused(run, tmp_path):
+    for ending in (".jsonl", ".npz"):
+        out = tmp_path / f"x{ending}"
+        with pytest.raises(UserError, match="--format talp has no effect"):
+            export_text(run, test="test", rule=Rule(), out=out, form="talp", device="cpu")

@@ -3,6 +3,7 @@
 All return a `SourceMap`, so that extraction rules, figures and files know no method.
 """
 
+from seq2seq.alignment.method_names import split_method
 from seq2seq.alignment.rule import Rule
 from seq2seq.interpret.methods.alti import Alti
 from seq2seq.interpret.methods.attention import Attention
@@ -10,13 +11,22 @@ from seq2seq.interpret.methods.base import Method
 from seq2seq.interpret.methods.gradient import Gradient
 from seq2seq.interpret.methods.integrated_gradients import IntegratedGradients
 from seq2seq.interpret.methods.occlusion import Occlusion
+from seq2seq.interpret.methods.question import WHOLE_WORD, Part, Question
 from seq2seq.interpret.methods.smoothgrad import SmoothGrad
 from seq2seq.interpret.methods.vectors import Vectors
 
 
-def method_of(rule: Rule) -> Method:
-    """Return the method whose map a rule reads."""
-    match rule.method:
+def method_of(rule: Rule, question: Question | None = None) -> Method:
+    """Return the method whose map a rule reads.
+
+    Args:
+        rule: the rule.
+        question: what a signed method explains, in place of what the rule names; other methods
+            have no effect on it.
+    """
+    name, part = split_method(rule.method)
+    asked = question or (WHOLE_WORD if part is None else Part(part))
+    match name:
         case "attention":
             return Attention()
         case "vectors":
@@ -24,10 +34,11 @@ def method_of(rule: Rule) -> Method:
         case "alti":
             return Alti()
         case "occlusion":
-            return Occlusion(rule.hide)
+            return Occlusion(asked, rule.hide)
         case "gradient":
-            return Gradient()
+            return Gradient(asked)
         case "smoothgrad":
-            return SmoothGrad()
+            return SmoothGrad(asked)
         case "integrated_gradients":
-            return IntegratedGradients()
+            return IntegratedGradients(asked)
+    raise ValueError(f"there is no method {rule.method!r}")

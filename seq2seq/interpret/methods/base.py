@@ -69,7 +69,12 @@ class Method(ABC):
             UnsupportedModelError: the method cannot be applied to this model.
         """
         found = self.values(translator, translations, tables)
-        return [SourceMap(self.name, self.signed, values) for values in found]
+        return [SourceMap(self.label, self.signed, values) for values in found]
+
+    @property
+    def label(self) -> str:
+        """The name of the method in a rule."""
+        return self.name
 
     @abstractmethod
     def values(

@@ -9,6 +9,7 @@ encoding of the position counts as a part of the word.
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from seq2seq.interpret.methods.base import (
-    Method,
     Table,
     UnsupportedModelError,
     encoded,
@@ -24,6 +24,8 @@ from seq2seq.interpret.methods.base import (
     without_padding,
 )
 from seq2seq.interpret.methods.baseline import with_words_hidden
+from seq2seq.interpret.methods.quantity import Quantity
+from seq2seq.interpret.methods.question import SignedMethod
 from seq2seq.models.base import Seq2Seq
 from seq2seq.text.batching import Batch
 from seq2seq.translation.translation import Translation
@@ -37,10 +39,9 @@ class Point(NamedTuple):
     weight: float
 
 
-class GradientMethod(Method):
+@dataclass(frozen=True)
+class GradientMethod(SignedMethod):
     """A weighted mean of gradients at several points, times the difference from the mean vector."""
-
-    signed = True
 
     @abstractmethod
     def points(
@@ -61,7 +62,7 @@ class GradientMethod(Method):
         self, translator: Translator, translations: Sequence[Translation], tables: Sequence[Table]
     ) -> list[Float[Tensor, "1 1 tgt src"]]:
         """Return the products of each translation; the column of `</s>` is zero."""
-        model = translator.model
+        model, quantity = translator.model, self.question.quantity(translator, translations)
 
         def work(batch: Batch, rows: list[int]) -> Tensor:
             with torch.no_grad():
@@ -70,13 +71,14 @@ class GradientMethod(Method):
                 change = vectors - mean
                 total = vectors.new_zeros(*batch.tgt_out.shape, batch.src.size(1))
             for point, weight in self.points(vectors, mean, batch.src_mask):
-                total += weight * products(model, batch, point, change)
+                total += weight * products(model, batch, point, change, quantity, rows)
             return total[:, None, None]
 
         pairs = encoded(translator, translations)
         return without_padding(in_batches(translator, pairs, work), pairs)
 
 
+@dataclass(frozen=True)
 class Gradient(GradientMethod):
     """Input times gradient."""
 
@@ -97,27 +99,37 @@ def products(
     batch: Batch,
     vectors: Float[Tensor, "batch src width"],
     change: Float[Tensor, "batch src width"],
+    quantity: Quantity,
+    pairs: Sequence[int],
 ) -> Float[Tensor, "batch tgt src"]:
-    """Return change . d log p / d vectors, for each target token and source position.
+    """Return change . d quantity / d vectors, for each target token and source position.
 
     There is one backward pass for each target position, of all sentences at once: the sentences of
     a batch do not depend on each other.
 
+    Args:
+        model: the model.
+        batch: the batch.
+        vectors: where the gradient is taken.
+        change: what it is multiplied with.
+        quantity: what is explained.
+        pairs: the number of the pair of each row of the batch.
+
     Raises:
-        UnsupportedModelError: the log-probability has no gradient at the source.
+        UnsupportedModelError: the quantity has no gradient at the source.
     """
     leaf = vectors.detach().requires_grad_()
     # The recurrent networks of cuDNN have no backward pass in evaluation mode.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         memory = model.encode_embedded(leaf, batch.src_mask)
         states = model.hidden(batch.tgt_in, memory, weights=False).states
-        log_p = model.token_log_probability(states, batch, memory).sum(0)
-        if not log_p.requires_grad:
+        explained = quantity.values(model, states, batch, memory, pairs).sum(0)
+        if not explained.requires_grad:
             raise UnsupportedModelError(
                 f"no gradient reaches the source of {type(model).__name__}: use --method occlusion"
             )
         rows = []
-        for one in log_p:
+        for one in explained:
             (gradient,) = torch.autograd.grad(one, leaf, retain_graph=True)
             rows.append((gradient * change).sum(-1))
     return torch.stack(rows, dim=1)

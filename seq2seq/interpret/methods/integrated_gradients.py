@@ -20,6 +20,7 @@ class IntegratedGradients(GradientMethod):
     """The integral of the gradient, by Gauss-Legendre quadrature.
 
     Args:
+        question: what is explained.
         steps: the number of points on the line.
     """
 

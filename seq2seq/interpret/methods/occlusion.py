@@ -16,7 +16,6 @@ from torch import Tensor
 
 from seq2seq.alignment.method_names import Hide
 from seq2seq.interpret.methods.base import (
-    Method,
     Pair,
     Table,
     encoded,
@@ -24,6 +23,8 @@ from seq2seq.interpret.methods.base import (
     source_words,
 )
 from seq2seq.interpret.methods.baseline import mean_vectors
+from seq2seq.interpret.methods.quantity import LOG_PROBABILITY, Quantity
+from seq2seq.interpret.methods.question import SignedMethod
 from seq2seq.text.batching import Batch
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
@@ -35,23 +36,26 @@ class Variant(NamedTuple):
     Attributes:
         ids: the ids of source and target.
         hidden: the source positions whose vectors are replaced by the mean.
+        pair: the number of the pair.
     """
 
     ids: Pair
     hidden: list[int]
+    pair: int = 0
 
 
 @dataclass(frozen=True)
-class Occlusion(Method):
-    """The difference of log-probability that each source word makes, in nats.
+class Occlusion(SignedMethod):
+    """The difference that each source word makes to what is explained, in nats.
 
     Args:
+        question: what is explained.
         hide: replace the vectors of the word by the mean (mean), replace its pieces by `<unk>`
             (unk), or leave the word out (drop).
     """
 
     hide: Hide = "drop"
-    name, signed = "occlusion", True
+    name = "occlusion"
 
     def values(
         self, translator: Translator, translations: Sequence[Translation], tables: Sequence[Table]
@@ -60,11 +64,12 @@ class Occlusion(Method):
         pairs, words = encoded(translator, translations), [source_words(one) for one in tables]
         unk = translator.model.special.unk
         variants = [
-            self.variant(pair, hidden, unk)
-            for pair, own in zip(pairs, words, strict=True)
+            self.variant(pair, hidden, unk)._replace(pair=number)
+            for number, (pair, own) in enumerate(zip(pairs, words, strict=True))
             for hidden in ([], *own)
         ]
-        found = iter(log_probabilities(translator, variants))
+        quantity = self.question.quantity(translator, translations)
+        found = iter(log_probabilities(translator, variants, quantity))
         maps = []
         for (source, target), own in zip(pairs, words, strict=True):
             whole = next(found)[: len(target) + 1]
@@ -89,9 +94,15 @@ class Occlusion(Method):
 
 @torch.inference_mode()
 def log_probabilities(
-    translator: Translator, variants: Sequence[Variant]
+    translator: Translator, variants: Sequence[Variant], quantity: Quantity = LOG_PROBABILITY
 ) -> list[Float[Tensor, " tgt"]]:
-    """Return the log-probability of each target token of each variant, and 0 at padding."""
+    """Return the log-probability of each target token of each variant, and 0 at padding.
+
+    Args:
+        translator: the trained run.
+        variants: the sources.
+        quantity: what is returned instead, by the number of the pair.
+    """
     model = translator.model
 
     def work(batch: Batch, rows: list[int]) -> Tensor:
@@ -104,6 +115,6 @@ def log_probabilities(
             embedded = torch.where(mask.to(batch.src.device).unsqueeze(-1), mean, embedded)
         memory = model.encode_embedded(embedded, batch.src_mask)
         states = model.hidden(batch.tgt_in, memory, weights=False).states
-        return model.token_log_probability(states, batch, memory)
+        return quantity.values(model, states, batch, memory, [variants[row].pair for row in rows])
 
     return in_batches(translator, [variant.ids for variant in variants], work)

@@ -21,6 +21,7 @@ class SmoothGrad(GradientMethod):
     has the same result in every batch.
 
     Args:
+        question: what is explained.
         copies: the number of copies.
         noise: the standard deviation of the noise, as a share of the range of the input values of
             the sentence (section 2 of Smilkov et al.).
