@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.method_names import Hide, MethodName, hides_words
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret import alignment, calibration

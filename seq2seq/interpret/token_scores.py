@@ -77,7 +77,7 @@ def without_source(
         pairs: ids of source and target, without BOS and EOS.
         hide: how words are hidden, see `Occlusion`.
     """
-    occlusion, unk = Occlusion(hide), translator.model.special.unk
+    occlusion, unk = Occlusion(hide=hide), translator.model.special.unk
     return log_p_of(
         translator, [occlusion.variant(pair, range(len(pair[0])), unk) for pair in pairs]
     )
