@@ -7,6 +7,7 @@ import typer
 
 from seq2seq.command_line.alignment import export_alignment, score_alignment
 from seq2seq.command_line.drawing import align, plot
+from seq2seq.command_line.playing import play
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
 from seq2seq.system.exit_status import reporting_user_errors
@@ -55,6 +56,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (score_alignment, "Score word alignments against gold links."),
     (export_alignment, "Write the word alignments of a whole text."),
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
+    (play, "Try runs with your own sentences on a local web page."),
     (compare, "Compare systems: scores, tests, differences, cost."),
     (demo, "Train four models on the built-in corpus."),
     (bench, "Measure training and translation speed."),

@@ -27,7 +27,17 @@ from seq2seq.runs.stored_attention import WordAttention
 from seq2seq.system.console import track
 from seq2seq.system.files import replacing
 
-SCRIPTS = ("dom.js", "tables.js", "curves.js", "words.js", "heatmap.js", "sentences.js", "page.js")
+SCRIPTS = (
+    "elements.js",
+    "dom.js",
+    "tables.js",
+    "curves.js",
+    "words.js",
+    "heatmap.js",
+    "attention.js",
+    "sentences.js",
+    "page.js",
+)
 CHUNK = 50  # lines per compressed block of attention; a block is unpacked when first needed
 MOST = 1000  # maximum number of words per side of a heatmap in the page
 
@@ -61,7 +71,7 @@ def write(data: dict[str, Any], path: Path) -> None:
             tests[t]["methods"] |= {r: method}
     report = _data("report", {**data, "tests": tests, "chunk": CHUNK})
     plotly = _plotly()
-    style, script = _text("page.css"), "\n".join(['"use strict";', *map(_text, SCRIPTS)])
+    style, script = part("page.css"), "\n".join(['"use strict";', *map(part, SCRIPTS)])
     parts = {
         "policy": _policy([script, plotly], [style, "", *_styles(plotly)]),
         "style": style,
@@ -69,7 +79,7 @@ def write(data: dict[str, Any], path: Path) -> None:
         "script": script,
     }
     # A single pass, so that placeholders inside inserted data are not replaced.
-    page = re.sub(r"{{(\w+)}}", lambda match: parts[match[1]], _text("page.html"))
+    page = re.sub(r"{{(\w+)}}", lambda match: parts[match[1]], part("page.html"))
     with replacing(path, "wb") as file:
         file.write(page.encode(errors="backslashreplace"))  # escapes lone surrogates as JSON does
 
@@ -149,6 +159,6 @@ def _policy(scripts: list[str], styles: list[str]) -> str:
     )
 
 
-def _text(name: str) -> str:
+def part(name: str) -> str:
     """Read a file in the folder of this module."""
     return (Path(__file__).parent / name).read_text("utf-8")

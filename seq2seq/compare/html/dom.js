@@ -1,16 +1,4 @@
-// Helpers for all parts of the page: elements, the report's data, names and colors of systems.
-
-const $ = (selector) => document.querySelector(selector);
-
-/** Create an element; children are elements or text, never markup. */
-function element(name, attributes = {}, ...children) {
-  const created = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value !== null) created.setAttribute(key, value);
-  }
-  created.append(...children);
-  return created;
-}
+// The report's data, names and colors of systems.
 
 const stored = (id) => JSON.parse(document.getElementById(id).textContent);
 
@@ -45,5 +33,3 @@ function named(name) {
   label.append(name);
   return label;
 }
-
-const count = (number, unit) => `${number.toLocaleString("en")} ${unit}${number === 1 ? "" : "s"}`;

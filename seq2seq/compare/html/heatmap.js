@@ -1,49 +1,42 @@
-// Heatmaps of attention: a row per output word, a column per source word; or of self-attention.
+// A heatmap: a row per output word, a column per source word, and a value in each cell.
 
 const CELL = 22; // pixels per word
 const SIDE = 8192; // maximum width and height of a canvas in pixels, which all browsers allow
 const AREA = 2 ** 24; // maximum number of pixels of a canvas, which need 64 MiB
 
-const MAPS = {
-  source: "to the source", target: "to the target so far", encoder: "inside the encoder",
-};
-
-/** Attention of all runs on a test set; blocks of lines are decompressed when first needed. */
-class Attention {
-  constructor(test) {
-    this.test = test;
-    this.chunks = new Map();
-  }
-
-  /** Return a map; `source` are the words of the columns and `target` those of the rows. */
-  async of(run, line, map) {
-    const file = `attention-${this.test}-${run}`;
-    if (!this.chunks.has(file)) this.chunks.set(file, stored(file));
-    const chunks = this.chunks.get(file);
-    const index = Math.floor(line / report.chunk);
-    if (typeof chunks[index] === "string") chunks[index] = unpack(chunks[index]).then(JSON.parse);
-    const [source, target, weights, others] = (await chunks[index])[line % report.chunk];
-    if (map === "source") return { source, target, weights, border: null };
-    const [rows, columns, values, border] = others[map] ?? [[], [], [], null];
-    return { source: columns, target: rows, weights: values, border };
-  }
-}
-
 const percent = (weight) => `${Math.round(weight / 2.55)} %`;
 
 /** Describe up to three words with the largest weights, largest first. */
-function strongest(words, weights) {
+function strongest(words, weights, number) {
   const shares = words.map((word, place) => [word, weights[place]]);
   shares.sort(([, one], [, other]) => other - one);
   const largest = shares.filter(([, weight]) => weight > 12).slice(0, 3);
-  return largest.map(([word, weight]) => `${word} ${percent(weight)}`).join(", ");
+  return largest.map(([word, weight]) => `${word} ${number(weight)}`).join(", ");
 }
 
-/** A heatmap. It calls `onPoint` with the row and column that the user points at. */
+/** Create the outlines of the cells of gold links. */
+function outlines(gold) {
+  if (gold === null) return [];
+  return Object.entries(gold).flatMap(([kind, links]) => links.map(([column, row]) => {
+    const box = element("div", { class: `gold ${kind}`, "aria-hidden": "true" });
+    box.style.gridArea = `${row + 2} / ${column + 2}`;
+    return box;
+  }));
+}
+
+const ATTENTION = {
+  row: "attends to", column: "is attended to by", none: "No word attends to", number: percent,
+};
+
+/** A heatmap. It calls `onPoint` with the row and column that the user points at.
+ *
+ * `weights` are from -255 to 255, row by row. `gold` has the cells of gold links, `sure` and
+ * `possible`, which are outlined. `says` has the verbs and the numbers of its description.
+ */
 class Heatmap {
-  constructor(name, map, { source, target, weights, border }, onPoint) {
-    Object.assign(this, { map, source, target, weights, onPoint, row: null, column: null });
-    const kind = map === "source" ? "" : `, ${MAPS[map]}`;
+  constructor({ caption, label, source, target, weights, border = null, gold = null,
+    says = ATTENTION }, onPoint) {
+    Object.assign(this, { source, target, weights, says, onPoint, row: null, column: null });
     const word = (className, text) => element("span", { class: className, dir: "auto" }, text);
     this.columns = source.map((text) => word("source", text));
     this.rows = target.map((text) => word("target", text));
@@ -54,9 +47,9 @@ class Heatmap {
       "div",
       {
         class: "grid", tabindex: "0", role: "group",
-        "aria-label": `Heatmap of ${name}${kind}; move with the arrow keys`,
+        "aria-label": label,
       },
-      ...this.columns, ...this.rows, this.canvas(), ...this.overlays,
+      ...this.columns, ...this.rows, this.canvas(), ...outlines(gold), ...this.overlays,
     );
     this.grid.style.gridTemplateColumns = `auto repeat(${source.length}, ${CELL}px)`;
     this.grid.style.gridTemplateRows = `auto repeat(${target.length}, ${CELL}px)`;
@@ -75,7 +68,7 @@ class Heatmap {
     this.grid.addEventListener("blur", () => onPoint(this, null, null));
     this.grid.addEventListener("keydown", (event) => this.key(event));
     this.figure = element(
-      "figure", { class: "heatmap" }, element("figcaption", {}, named(name), kind),
+      "figure", { class: "heatmap" }, element("figcaption", {}, ...caption),
       element("div", { class: "scroll" }, this.grid), this.readout,
     );
   }
@@ -93,7 +86,8 @@ class Heatmap {
     });
     const context = drawn.getContext("2d");
     this.weights.forEach((weight, place) => {
-      context.fillStyle = `rgb(0 40 90 / ${weight / 255})`;
+      const ink = weight < 0 ? "150 60 0" : "0 40 90";
+      context.fillStyle = `rgb(${ink} / ${Math.abs(weight) / 255})`;
       const [x, y] = [place % columns, Math.floor(place / columns)];
       context.fillRect(x * size, y * size, size - gap, size - gap);
     });
@@ -151,48 +145,19 @@ class Heatmap {
   /** Describe the highlighted row, column or cell. */
   describe(row, column) {
     if (row === null && column === null) return "";
+    const { row: verb, column: passive, none, number } = this.says;
     if (column === null) {
-      const words = strongest(this.source, this.weightsOf(row));
-      return `${this.target[row]} attends to ${words}`;
+      const words = strongest(this.source, this.weightsOf(row), number);
+      return `${this.target[row]} ${verb} ${words}`;
     }
     if (row === null) {
-      const words = strongest(this.target, this.target.map((_, place) => this.at(place, column)));
+      const weights = this.target.map((_, place) => this.at(place, column));
+      const words = strongest(this.target, weights, number);
       return words
-        ? `${this.source[column]} is attended to by ${words}`
-        : `No word attends to ${this.source[column]}`;
+        ? `${this.source[column]} ${passive} ${words}`
+        : `${none} ${this.source[column]}`;
     }
-    const share = percent(this.at(row, column));
-    return `${this.target[row]} attends to ${this.source[column]}: ${share}`;
+    const share = number(this.at(row, column));
+    return `${this.target[row]} ${verb} ${this.source[column]}: ${share}`;
   }
-}
-
-/** Describe a map that is not in the page because it is too large. */
-function leftOut(name, map, { source, target }) {
-  const kind = map === "source" ? "" : `, ${MAPS[map]}`;
-  const [rows, columns] = [target, source].map((words) => words.length.toLocaleString("en"));
-  const text = `This map of ${rows} × ${columns} words is too large for this page: draw it with `
-    + "seq2seq align.";
-  return element(
-    "figure", { class: "heatmap" }, element("figcaption", {}, named(name), kind),
-    element("p", {}, text),
-  );
-}
-
-/** Draw the heatmaps of one line side by side; they share the highlighted source word. */
-function drawHeatmaps(entries) {
-  const maps = [];
-  const onPoint = (origin, row, column) => {
-    for (const map of maps) {
-      const sameSource = map === origin || (map.map !== "target" && origin.map !== "target"
-        && map.source.length === origin.source.length);
-      map.highlight(map === origin ? row : null, sameSource ? column : null);
-      map.readout.textContent = map === origin ? map.describe(row, column) : "";
-    }
-  };
-  const figures = entries.map(([name, map, found]) => {
-    if (found.weights === null) return leftOut(name, map, found);
-    maps.push(new Heatmap(name, map, found, onPoint));
-    return maps.at(-1).figure;
-  });
-  $("#heatmaps").replaceChildren(...figures);
 }

@@ -1,27 +1,5 @@
 // Tables: summaries, matrices of pairwise comparisons, configuration and provenance.
 
-/** Create a table that scrolls horizontally if the page is too narrow. */
-function table(title, head, rows, className = "") {
-  const body = rows.map(([first, ...cells]) =>
-    element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, first),
-      ...cells.map((cell) => (cell instanceof Element ? cell : element("td", {}, cell))),
-    ),
-  );
-  const columns = head.map((cell) => element("th", { scope: "col" }, cell));
-  const drawn = element(
-    "table",
-    { class: className },
-    element("caption", {}, title),
-    element("thead", {}, element("tr", {}, ...columns)),
-    element("tbody", {}, ...body),
-  );
-  const attributes = { class: "scroll", role: "region", tabindex: "0", "aria-label": title };
-  return element("div", attributes, drawn);
-}
-
 const withSigns = (rows) => rows.map(([name, ...cells]) => [named(name), ...cells]);
 
 /** Create a summary table: a name in the first column, then numbers as text. */
