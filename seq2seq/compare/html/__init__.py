@@ -29,6 +29,7 @@ from seq2seq.system.files import replacing
 
 SCRIPTS = (
     "elements.js",
+    "theme.js",
     "dom.js",
     "tables.js",
     "curves.js",

@@ -35,16 +35,7 @@ function start() {
   );
   $("#provenance .notes").replaceChildren(...report.notes.map((note) => element("li", {}, note)));
 
-  const { dataset } = document.documentElement;
-  const setDark = (dark) => {
-    dataset.theme = dark ? "dark" : "light";
-    $("#theme").setAttribute("aria-pressed", dark);
-  };
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  setDark(system.matches);
-  system.addEventListener("change", () => setDark(system.matches));
-  $("#theme").addEventListener("click", () => setDark(dataset.theme === "light"));
-
+  startTheme();
   startSentences();
   if (report.tests.length) drawTest(0);
 }

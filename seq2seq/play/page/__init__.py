@@ -7,15 +7,15 @@ from pathlib import Path
 
 from seq2seq.compare import html
 
-SHARED = ("elements.js", "words.js", "heatmap.js")
+SHARED = ("elements.js", "theme.js", "words.js", "heatmap.js")
 SCRIPTS = (
     "connection.js",
-    "state.js",
-    "panels.js",
+    "link.js",
     "pictures.js",
-    "target.js",
+    "source.js",
+    "alternatives.js",
     "numbers.js",
-    "run.js",
+    "card.js",
     "start.js",
 )
 
