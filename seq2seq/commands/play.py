@@ -37,9 +37,10 @@ def play(
     try:
         from seq2seq.play import server
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        library = (error.name or "").partition(".")[0]
+        if library not in ("starlette", "uvicorn"):
             raise
-        raise UserError(f"seq2seq play needs {error.name}: {INSTALL}") from error
+        raise UserError(f"seq2seq play needs {library}: {INSTALL}") from error
     from seq2seq.play.session import Session, warm_up
 
     chosen = list(paths) or demo_runs(DEMO)

@@ -83,7 +83,10 @@ class CachedAttention(nn.Module, ABC, Generic[AnyCache]):
 
     @abstractmethod
     def source_steps(
-        self, x: Float[Tensor, "batch queries dim"], cache: AnyCache, mask: Bool[Tensor, "batch len"]
+        self,
+        x: Float[Tensor, "batch queries dim"],
+        cache: AnyCache,
+        mask: Bool[Tensor, "batch len"],
     ) -> AttentionSteps:
         """Return the steps of the attention from x to a source; the mask is False at padding."""
 

@@ -99,7 +99,9 @@ def place_of(asked: Alternatives, run: LoadedRun) -> tuple[list[int], int]:
     """
     tokens = [token for token in asked.tokens if token != run.model.special.eos]
     if asked.place > len(tokens):
-        raise UserError(f"there is no place {asked.place}: the translation has {len(tokens)} tokens")
+        raise UserError(
+            f"there is no place {asked.place}: the translation has {len(tokens)} tokens"
+        )
     return checked_tokens(run, tokens), asked.place
 
 

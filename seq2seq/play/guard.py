@@ -32,7 +32,7 @@ HEADERS = {
 }
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is not answered: its HTTP status and a sentence for the page."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -102,7 +102,7 @@ class Guard:
         answer: Callable[[Scope, Receive, Send], Awaitable[None]] = self.app
         try:
             self.check(scope)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             answer = refusal.response()
         await answer(scope, receive, with_headers)
 
@@ -110,26 +110,30 @@ class Guard:
         """Check the headers of a request.
 
         Raises:
-            Refusal: they are not those of the page.
+            RefusedError: they are not those of the page.
         """
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
-            raise Refusal(421, "this server answers only under the address that it has printed")
+            raise RefusedError(
+                421, "this server answers only under the address that it has printed"
+            )
         site = headers.get("sec-fetch-site", "none")
         foreign = any(origin not in self.origins for origin in origins)
         if foreign or (site not in ("same-origin", "none") and scope["path"] != "/"):
-            raise Refusal(403, "requests from another web page are refused")
+            raise RefusedError(403, "requests from another web page are refused")
         if not scope["path"].startswith("/api/"):
             return
         given = headers.getlist(TOKEN_HEADER)
         if len(given) != 1 or not secrets.compare_digest(given[0].encode(), self.token.encode()):
-            raise Refusal(
+            raise RefusedError(
                 401, "the token is missing or wrong: open the address that the command has printed"
             )
         if scope["method"] == "POST":
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
-                raise Refusal(415, "a request must be of the type application/json")
+                raise RefusedError(415, "a request must be of the type application/json")
         if not self.bucket.take():
-            raise Refusal(429, "too many requests in a short time: wait a second and try again")
+            raise RefusedError(
+                429, "too many requests in a short time: wait a second and try again"
+            )

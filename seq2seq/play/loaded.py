@@ -37,6 +37,7 @@ from seq2seq.translation.translator import Translator
 Weights = dict[str, Tensor]
 
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
+OF_GRADIENT: tuple[MethodName, ...] = ("smoothgrad", "integrated_gradients")  # where that is usable
 
 UNTRAINED = 0  # the step of the initial weights
 KEPT = 256 << 20  # bytes of checkpoints in memory
@@ -68,7 +69,9 @@ class LoadedRun:
         self.cache: OrderedDict[int | None, Weights] = OrderedDict()
         self.methods = methods_of(self.translator)
         self.has_steps = bool(self.model.attention_steps(collate([([], [])], self.model.special)))
-        self.ids = {piece: i for i, piece in enumerate(self.translator.tokenizers.target.vocabulary)}
+        self.ids = {
+            piece: i for i, piece in enumerate(self.translator.tokenizers.target.vocabulary)
+        }
 
     @property
     def model(self) -> Any:
@@ -195,6 +198,9 @@ def methods_of(translator: Translator) -> list[MethodName]:
     (translation,) = translator.force([(text, text)], scored=False)
     usable: list[MethodName] = []
     for method in METHODS:
+        if method in OF_GRADIENT:  # slow to try
+            usable += [method] if "gradient" in usable else []
+            continue
         try:
             explain(translator, [translation], Rule(method=method))
         except UnsupportedModelError:

@@ -76,6 +76,8 @@ def numbers(tensor: Tensor) -> Any:
     if not tensor.isfinite().all():
         raise UserError("the model has values that are NaN or infinite: its training has diverged")
     rounded = tensor.double().cpu()
-    return [float(f"{x:.6g}") for x in rounded.tolist()] if tensor.dim() == 1 else [
-        numbers(row) for row in rounded
-    ]
+    return (
+        [float(f"{x:.6g}") for x in rounded.tolist()]
+        if tensor.dim() == 1
+        else [numbers(row) for row in rounded]
+    )

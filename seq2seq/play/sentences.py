@@ -52,8 +52,7 @@ def shown(text: str, reference: str, gold: Gold | None) -> dict[str, Any]:
     return {
         "text": text,
         "reference": reference,
-        "gold": gold
-        and {"source": gold.source, "target": gold.target, "links": str(gold.links)},
+        "gold": gold and {"source": gold.source, "target": gold.target, "links": str(gold.links)},
     }
 
 

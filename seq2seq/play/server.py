@@ -18,10 +18,10 @@ from starlette.routing import Route
 
 from seq2seq.errors import UserError
 from seq2seq.play import page
-from seq2seq.play.guard import Guard, Refusal
+from seq2seq.play.guard import Guard, RefusedError
 from seq2seq.play.limits import BODY, CONNECTIONS, SECONDS
 from seq2seq.play.session import Session
-from seq2seq.play.worker import Gone, Worker
+from seq2seq.play.worker import GoneError, Worker
 from seq2seq.system.console import console
 
 HOST = "127.0.0.1"
@@ -47,7 +47,7 @@ def application(session: Session, port: int, token: str) -> Guard:
     async def act(request: Request) -> Response:
         action = request.path_params["action"]
         if action not in session.actions:
-            raise Refusal(404, "there is no such page")
+            raise RefusedError(404, "there is no such page")
         body = await read_body(request)
         answer = await worker.run(partial(answered, session, action, body), request.is_disconnected)
         return Response(answer, media_type="application/json")
@@ -60,7 +60,7 @@ def application(session: Session, port: int, token: str) -> Guard:
     routes = [Route(path, partial(stored, text, kind)) for path, text, kind in files]
     routes += [Route("/favicon.ico", partial(stored, "", "image/x-icon"))]
     routes += [Route("/api/{action}", act, methods=["POST"])]
-    kinds = (UserError, Refusal, Gone, ClientDisconnect, HTTPException)
+    kinds = (UserError, RefusedError, GoneError, ClientDisconnect, HTTPException)
     handlers: dict[Any, Any] = dict.fromkeys(kinds, refused)
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     return Guard(app, port, token)
@@ -76,7 +76,7 @@ def answered(session: Session, action: str, body: bytes) -> bytes:
 
     Raises:
         UserError: the request cannot be answered.
-        Refusal: an error of this program, which is also printed.
+        RefusedError: an error of this program, which is also printed.
     """
     try:
         return json.dumps(session.answer(action, body), allow_nan=False).encode()
@@ -85,16 +85,16 @@ def answered(session: Session, action: str, body: bytes) -> bytes:
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         console.print(f"seq2seq play: error in {action}: {reason}", markup=False)
-        raise Refusal(500, f"an error in seq2seq: {reason}") from error
+        raise RefusedError(500, f"an error in seq2seq: {reason}") from error
 
 
 async def read_body(request: Request) -> bytes:
     """Return the body of a request.
 
     Raises:
-        Refusal: it is too large, or does not arrive in time.
+        RefusedError: it is too large, or does not arrive in time.
     """
-    too_large = Refusal(413, f"the request is larger than {BODY:,} bytes")
+    too_large = RefusedError(413, f"the request is larger than {BODY:,} bytes")
     length = request.headers.get("content-length", "0")
     if length.isascii() and length.isdecimal() and int(length[:20]) > BODY:
         raise too_large
@@ -106,14 +106,14 @@ async def read_body(request: Request) -> bytes:
                 if len(body) > BODY:
                     raise too_large
     except TimeoutError as error:
-        raise Refusal(408, f"the request did not arrive within {SECONDS:g} seconds") from error
+        raise RefusedError(408, f"the request did not arrive within {SECONDS:g} seconds") from error
     return bytes(body)
 
 
 async def refused(request: Request, error: Exception) -> Response:
     """Return the response to a request that is not answered."""
     match error:
-        case Refusal():
+        case RefusedError():
             return error.response()
         case UserError():
             return JSONResponse({"error": str(error)}, 422)

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from seq2seq.play.guard import Refusal
+from seq2seq.play.guard import RefusedError
 from seq2seq.play.limits import QUEUE
 
 Result = TypeVar("Result")
 
 
-class Gone(Exception):
+class GoneError(Exception):
     """The client of a request has closed its connection."""
 
 
@@ -35,18 +35,18 @@ class Worker:
             gone: whether the client has closed its connection; such a job is not started.
 
         Raises:
-            Refusal: too many jobs wait.
-            Gone: the client has closed its connection before the job could start.
+            RefusedError: too many jobs wait.
+            GoneError: the client has closed its connection before the job could start.
         """
         if self.waiting >= self.most:
-            raise Refusal(
+            raise RefusedError(
                 503, f"{self.most} requests are waiting already: try again in a few seconds"
             )
         self.waiting += 1
         try:
             async with self.turn:
                 if await gone():
-                    raise Gone
+                    raise GoneError
                 return await asyncio.get_running_loop().run_in_executor(self.pool, job)
         finally:
             self.waiting -= 1

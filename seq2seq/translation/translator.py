@@ -55,7 +55,8 @@ def translate(
         done: called after each batch with its number of sentences.
 
     Raises:
-        UserError: n_best is out of range, the search cannot continue given tokens, or all scores of the model are NaN or infinite.
+        UserError: n_best is out of range, the search cannot continue given tokens, or all scores
+            of the model are NaN or infinite.
     """
     n_best = coerce(n_best, Annotated[int, Within(1, WIDEST)], "n_best")
     search = search.for_n_best(n_best)
