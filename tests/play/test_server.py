@@ -16,10 +16,15 @@ import pytest
 from untrained_runs import make_controlled_run
 
 from seq2seq.errors import UserError
-from seq2seq.play import server
-from seq2seq.play.guard import POLICY, Bucket, RefusedError
-from seq2seq.play.limits import BODY, CHARACTERS, PIECES
-from seq2seq.play.worker import GoneError, Worker
+
+EXTRA = "pip install 'seq2seq-toolkit[play]'"
+for library in ("starlette", "uvicorn"):
+    pytest.importorskip(library, reason=EXTRA)
+
+from seq2seq.play import server  # noqa: E402
+from seq2seq.play.guard import POLICY, Bucket, RefusedError  # noqa: E402
+from seq2seq.play.limits import BODY, CHARACTERS, PIECES  # noqa: E402
+from seq2seq.play.worker import GoneError, Worker  # noqa: E402
 
 TEXT = "a man rides a horse"
 

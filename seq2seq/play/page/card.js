@@ -9,6 +9,9 @@ const METHOD_NAMES = {
 };
 const DEPENDS = { row: "depends on", column: "matters to", none: "No word depends on" };
 
+/** Join pieces to words, without the end. */
+const wordsOf = (pieces) => pieces.slice(0, -1).join("").split(SPACE).filter(Boolean);
+
 /** A run in the page. */
 class Card {
   constructor(run, number) {
@@ -76,6 +79,7 @@ class Card {
       const fields = { ...this.asked(), view: this.view(), prefix: this.choices.prefix ?? [] };
       if (this.run.beam !== null && state.beam !== null) fields.beam = state.beam;
       if (gold) fields.reference = gold.reference;
+      if (edited() && !await this.readBase(signal)) return false;
       const answer = await ask("translate", fields, signal);
       if (!answer) return false;
       this.show(answer, answer.map, answer.no_map);
@@ -85,7 +89,7 @@ class Card {
         if (!forced) return false;
         this.show(answer, state.rows === "reference" || answer.text === gold.reference ? forced.map : answer.map, null, forced.map.aer);
       }
-      if (!edited() && !this.choices.prefix) this.base = answer.words;
+      if (!edited() && !this.choices.prefix) this.base = { key: this.baseKey(), words: answer.words };
     } catch (problem) {
       this.fail(problem.message);
       if (problem.status === 401) throw problem;
@@ -93,6 +97,21 @@ class Card {
       if (!signal.aborted) this.node.removeAttribute("aria-busy");
     }
     return !signal.aborted;
+  }
+
+  baseKey() {
+    return JSON.stringify([state.text, this.choices.step ?? null, state.beam]);
+  }
+
+  /** Translate the unedited sentence, to mark what an edit changes; false if it was aborted. */
+  async readBase(signal) {
+    const key = this.baseKey();
+    if (this.base?.key === key) return true;
+    const fields = { run: this.number, step: this.choices.step ?? null, text: state.text };
+    if (this.run.beam !== null && state.beam !== null) fields.beam = state.beam;
+    const answer = await ask("translate", fields, signal);
+    if (answer) this.base = { key, words: wordsOf(answer.pieces) };
+    return answer !== null;
   }
 
   fail(sentence) {
@@ -107,7 +126,7 @@ class Card {
   show(answer, map, problem = null, aer = null) {
     const same = this.answer === answer;
     Object.assign(this, { answer, map });
-    answer.words = answer.pieces.slice(0, -1).join("").split(SPACE).filter(Boolean);
+    answer.words = wordsOf(answer.pieces);
     this.problem.hidden = !problem;
     this.problem.textContent = problem ? `${problem}.` : "";
     const facts = [`${answer.seconds.toFixed(2)} s`, `log-probability ${fixed(answer.best[0].log_probability, 2)}`];
@@ -135,7 +154,7 @@ class Card {
   drawWords() {
     const { words, given } = this.answer;
     const { starts } = this.answer;
-    const changes = edited() && this.base ? common(words, this.base) : null;
+    const changes = edited() && this.base ? common(words, this.base.words) : null;
     const gap = (place) => {
       const missing = changes?.missing.get(place);
       if (!missing || [place - 1, place].some((near) => words[near] !== undefined && !changes.kept.has(near))) return [];
@@ -185,7 +204,7 @@ class Card {
       numbers.addEventListener("click", () => showNumbers(this, starts[row] ?? tokens.length));
       panel.append(numbers);
       this.panel.replaceChildren(panel);
-      panel.querySelector(".option:enabled, button")?.focus();
+      (panel.querySelector(".option:enabled") ?? numbers).focus();
     } catch (problem) {
       this.panel.replaceChildren(element("p", { class: "problem" }, `${problem.message}.`));
     }

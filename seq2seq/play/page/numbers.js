@@ -98,6 +98,9 @@ function select(label, options, value, onChange) {
 
 /** Show the numbers of a target token of a card. */
 async function showNumbers(card, place, focus = true) {
+  if (numbersOf.card !== card) {
+    Object.assign(numbersOf, { layer: card.map?.layer || 1, head: card.map?.head || 1 });
+  }
   Object.assign(numbersOf, { card, place });
   numbersAborter?.abort();
   numbersAborter = new AbortController();
