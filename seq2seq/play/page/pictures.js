@@ -14,7 +14,8 @@ function picture(title, map) {
   const [columns, rows] = [map.source.length, map.target.length];
   const widest = (words) => Math.max(...words.map((word) => [...word].length)) * 8 + 12;
   const [left, top] = [widest(map.target), widest(map.source) + 28];
-  const [width, height] = [left + columns * CELL + 12, top + rows * CELL + 12];
+  const width = Math.max(left + columns * CELL, title.length * 9) + 12;
+  const height = top + rows * CELL + 12;
   const svg = drawing("svg", {
     xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`, "font-size": 13,
     "font-family": "system-ui, 'Noto Sans', 'DejaVu Sans', sans-serif",
