@@ -7,7 +7,7 @@ import numpy as np
 
 from seq2seq.alignment.gold import Gold, Links, check_range
 from seq2seq.alignment.links import Tally
-from seq2seq.alignment.method_names import WITHOUT_LAYERS, MethodName
+from seq2seq.alignment.method_names import WITHOUT_LAYERS
 from seq2seq.alignment.rule import Rule, shares, words
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Explained, explain
@@ -16,8 +16,6 @@ from seq2seq.play.limits import PIECES, SLOW_PIECES, check_pieces, checked_text
 from seq2seq.play.loaded import LoadedRun
 from seq2seq.translation.translation import END, Translation
 from seq2seq.translation.translator import Translator
-
-SLOW: tuple[MethodName, ...] = ("smoothgrad", "integrated_gradients")  # many backward passes
 
 
 def rule_of(run: LoadedRun, view: View) -> Rule:
@@ -81,6 +79,7 @@ def gold_of(given: GoldLinks) -> Gold:
     """
     for side in (given.source, given.target):
         check_pieces(len(side), "gold sentence", 2 * PIECES)
+        checked_text("".join(side), "gold sentence")
     try:
         gold = Gold(given.source, given.target, Links.parse(given.links[: 1 << 15]))
         check_range(gold)
@@ -113,9 +112,8 @@ def map_of(
             f"{rule.method} changes the source itself, so it is not shown for hidden words: choose "
             "another method, or leave the words out"
         )
-    if rule.method in SLOW:
-        longest = max(len(translation.source_pieces), len(translation.target_pieces)) - 1
-        check_pieces(longest, f"sentence for {rule.method}", SLOW_PIECES)
+    longest = max(len(translation.source_pieces), len(translation.target_pieces)) - 1
+    check_pieces(longest, f"pair for {rule.method}", SLOW_PIECES.get(rule.method, 2 * PIECES))
     (found,) = explain(translator, [translation], rule, [gold])
     layers, heads = found.map.values.shape[:2]
     rule = within(rule, layers, heads)

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from untrained_runs import MODELS, make_run, small
+from untrained_runs import make_run, small
 
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import build_model, load_model
+from seq2seq.settings.config_files import model_names
 from seq2seq.text.batching import collate
 
 PAIRS = [([5, 6, 7], [8, 9]), ([10, 11, 12, 13, 5], [9, 8, 7, 6])]
@@ -59,8 +60,12 @@ def test_the_steps_are_those_of_the_model(tokenizers, model, more):
         torch.testing.assert_close(step.context, step.weights @ step.values)
 
 
-@pytest.mark.parametrize("model", ["rnn", "elman", "decoder_only", "encoder_only", "word_for_word"])
-def test_other_models_have_no_such_steps(tokenizers, model):
-    one = build_model(small(model), tokenizers).eval()
-    assert one.attention_steps(collate(PAIRS, tokenizers.special)) == []
-    assert model not in MODELS or one(collate(PAIRS, tokenizers.special)).attention is None
+@pytest.mark.parametrize("model", model_names())
+def test_the_steps_of_any_model_fit_its_attention(tokenizers, model):
+    one, batch = build_model(small(model), tokenizers).eval(), collate(PAIRS, tokenizers.special)
+    with torch.inference_mode():
+        steps, attention = one.attention_steps(batch), one(batch).attention
+    for layer, step in enumerate(steps):
+        torch.testing.assert_close(step.weights, attention[:, layer])
+    without = ("rnn", "elman", "gru", "lstm", "decoder_only", "encoder_only", "word_for_word")
+    assert not (steps and model in without)

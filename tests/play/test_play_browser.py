@@ -136,7 +136,10 @@ def test_the_token_is_not_in_the_address_and_can_be_typed(show, address):
 
 def test_a_word_under_the_pointer_lights_in_every_run(page):
     card = page.locator(CARD.format(1))
+    heights = "cards.map((card) => card.node.offsetHeight).join()"
+    before = page.evaluate(heights)
     card.locator(".target-word").first.hover()
+    assert page.evaluate(heights) == before  # words must not move under the pointer
     assert card.locator(".target-word.lit").all_inner_texts() == words(page, 1)[:1]
     assert card.locator(".grid .target.lit").all_inner_texts() == words(page, 1)[:1]
     page.evaluate("cards.forEach((card) => { card.map.target[0] = 'Same,'; })")

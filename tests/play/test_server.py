@@ -229,9 +229,10 @@ def test_unusual_sentences_are_translated(client, text):
 
 
 def test_slow_methods_are_for_short_sentences(client):
-    fields = translate("a man " * 40, view={"method": "smoothgrad"})
-    answer = client.ok("translate", **fields)
-    assert answer["map"] is None and "smoothgrad" in answer["no_map"]
+    for method, most, text in (("smoothgrad", 20, "a man " * 12), ("gradient", 100, "a man " * 60)):
+        answer = client.ok("translate", **translate(text, view={"method": method}))
+        assert answer["map"] is None and answer["text"]
+        assert f"pair for {method}" in answer["no_map"] and f"at most {most}" in answer["no_map"]
 
 
 def test_a_large_or_other_body_is_refused(client):
