@@ -255,7 +255,8 @@ def test_methods_layers_and_heads_are_chosen(page):
     driver.expect(card.locator("figcaption")).to_contain_text("occlusion")
     assert card.get_by_role("combobox", name="Layer").count() == 0
     card.locator(".map details summary").click()
-    assert card.locator(".map table tbody tr").count() == card.locator(".grid .target").count()
+    rows = card.locator(".grid .target").count()
+    driver.expect(card.locator(".map table tbody tr")).to_have_count(rows)
 
 
 def test_a_slider_shows_the_checkpoints(page):

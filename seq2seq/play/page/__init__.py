@@ -15,6 +15,7 @@ SCRIPTS = (
     "source.js",
     "alternatives.js",
     "numbers.js",
+    "card_view.js",
     "card.js",
     "start.js",
 )
