@@ -15,6 +15,7 @@ SCRIPTS = (
     "source.js",
     "alternatives.js",
     "numbers.js",
+    "pointing.js",
     "card_view.js",
     "card.js",
     "start.js",

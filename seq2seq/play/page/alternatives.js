@@ -2,8 +2,12 @@
 
 const SPACE = "\u2581"; // begins a word in the pieces of SentencePiece
 
-const probabilityText = (value) => (value >= 0.0995 ? `${(100 * value).toFixed(0)} %`
-  : value >= 0.00095 ? `${(100 * value).toFixed(1)} %` : "< 0.1 %");
+const probabilityText = (value) =>
+  value >= 0.0995
+    ? `${(100 * value).toFixed(0)} %`
+    : value >= 0.00095
+      ? `${(100 * value).toFixed(1)} %`
+      : "< 0.1 %";
 
 /** Return a piece as text: a space at the beginning of a word is left out. */
 function pieceText(piece) {
@@ -20,7 +24,13 @@ function alternativeList(card, found) {
     bar.style.setProperty("--share", probability);
     const attributes = { type: "button", class: "option" };
     if (token === found.taken) attributes["aria-current"] = "true";
-    const option = element("button", attributes, word, bar, element("span", { class: "share" }, probabilityText(probability)));
+    const option = element(
+      "button",
+      attributes,
+      word,
+      bar,
+      element("span", { class: "share" }, probabilityText(probability)),
+    );
     option.disabled = !found.can_choose;
     option.addEventListener("click", () => card.force([...found.given, token]));
     return element("li", {}, option);
@@ -32,8 +42,11 @@ function alternativeList(card, found) {
   const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => card.closeAlternatives());
   const panel = element(
-    "div", { class: "alternatives", role: "group", "aria-label": `Alternatives${before}` },
-    element("h4", {}, "Alternatives", close), element("ol", {}, ...rows), element("p", { class: "note" }, note),
+    "div",
+    { class: "alternatives", role: "group", "aria-label": `Alternatives${before}` },
+    element("h4", {}, "Alternatives", close),
+    element("ol", {}, ...rows),
+    element("p", { class: "note" }, note),
   );
   panel.addEventListener("keydown", (event) => {
     const options = [...panel.querySelectorAll(".option:enabled")];

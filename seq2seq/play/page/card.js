@@ -9,7 +9,11 @@ class Card extends CardView {
     const { method, layer, head, shift, step, prefix } = choices ?? {};
     this.choices = {};
     if (this.run.methods.includes(method)) this.choices.method = method;
-    for (const [key, value] of [["layer", layer], ["head", head], ["step", step]]) {
+    for (const [key, value] of [
+      ["layer", layer],
+      ["head", head],
+      ["step", step],
+    ]) {
       if (whole(value) !== null) this.choices[key] = value;
     }
     if (typeof shift === "boolean") this.choices.shift = shift;
@@ -40,17 +44,28 @@ class Card extends CardView {
       const fields = { ...this.asked(), view: this.view(), prefix: this.choices.prefix ?? [] };
       if (this.run.beam !== null && state.beam !== null) fields.beam = state.beam;
       if (gold) fields.reference = gold.reference;
-      if (edited() && !await this.readBase(signal)) return false;
+      if (edited() && !(await this.readBase(signal))) return false;
       const answer = await ask("translate", fields, signal);
       if (!answer) return false;
       this.show(answer, answer.map, answer.no_map);
       if (gold?.gold) {
-        const more = { ...this.asked(), view: this.view(), target: gold.reference, gold: gold.gold };
+        const more = {
+          ...this.asked(),
+          view: this.view(),
+          target: gold.reference,
+          gold: gold.gold,
+        };
         const forced = await ask("explain", more, signal);
         if (!forced) return false;
-        this.show(answer, state.rows === "reference" || answer.text === gold.reference ? forced.map : answer.map, null, forced.map.aer);
+        this.show(
+          answer,
+          state.rows === "reference" || answer.text === gold.reference ? forced.map : answer.map,
+          null,
+          forced.map.aer,
+        );
       }
-      if (!edited() && !this.choices.prefix) this.base = { key: this.baseKey(), words: answer.words };
+      if (!edited() && !this.choices.prefix)
+        this.base = { key: this.baseKey(), words: answer.words };
     } catch (problem) {
       this.fail(problem.message);
       if (problem.status === 401) throw problem;
@@ -79,7 +94,16 @@ class Card extends CardView {
     Object.assign(this, { answer: null, map: null });
     this.problem.textContent = /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
     this.problem.hidden = false;
-    for (const part of [this.words, this.strip, this.panel, this.facts, this.settings, this.figure, this.saves]) part.replaceChildren();
+    for (const part of [
+      this.words,
+      this.strip,
+      this.panel,
+      this.facts,
+      this.settings,
+      this.figure,
+      this.saves,
+    ])
+      part.replaceChildren();
     this.note.hidden = true;
     this.best.hidden = true;
   }
@@ -90,12 +114,17 @@ class Card extends CardView {
     answer.words = wordsOf(answer.pieces);
     this.problem.hidden = !problem;
     this.problem.textContent = problem ? `${problem}.` : "";
-    const facts = [`${answer.seconds.toFixed(2)} s`, `log-probability ${fixed(answer.best[0].log_probability, 2)}`];
+    const facts = [
+      `${answer.seconds.toFixed(2)} s`,
+      `log-probability ${fixed(answer.best[0].log_probability, 2)}`,
+    ];
     if (answer.chrf !== undefined) facts.push(`chrF ${answer.chrf.toFixed(1)}`);
     if (aer !== null) facts.push(`AER ${aer.toFixed(2)}`);
     if (answer.cut) facts.push("cut off at the maximum length");
     this.facts.textContent = facts.join(" · ");
-    this.facts.title = "Time of the search; log-probability in nats; chrF of the translation; alignment error rate of the map with the reference forced";
+    this.facts.title =
+      "Time of the search; log-probability in nats; chrF of the translation; " +
+      "alignment error rate of the map with the reference forced";
     if (!same) {
       this.drawWords();
       this.drawBest();
@@ -104,7 +133,10 @@ class Card extends CardView {
       if (this.choices.prefix) {
         const back = element("button", { type: "button" }, "Undo");
         back.addEventListener("click", () => this.force(null));
-        this.note.replaceChildren("The words before the mark were given; the rest was decoded anew. ", back);
+        this.note.replaceChildren(
+          "The words before the mark were given; the rest was decoded anew. ",
+          back,
+        );
       }
     }
     this.drawSettings();
@@ -127,9 +159,17 @@ class Card extends CardView {
     this.row = row;
     const { tokens, starts } = this.answer;
     try {
-      const found = await ask("alternatives", { ...this.asked(), tokens, place: starts[row] ?? tokens.length });
+      const found = await ask("alternatives", {
+        ...this.asked(),
+        tokens,
+        place: starts[row] ?? tokens.length,
+      });
       const panel = alternativeList(this, found);
-      const numbers = element("button", { type: "button" }, "Show the attention of this word in numbers");
+      const numbers = element(
+        "button",
+        { type: "button" },
+        "Show the attention of this word in numbers",
+      );
       numbers.addEventListener("click", () => showNumbers(this, starts[row] ?? tokens.length));
       panel.append(numbers);
       this.panel.replaceChildren(panel);
@@ -155,21 +195,7 @@ class Card extends CardView {
 
   async again() {
     saveState();
-    if (await this.refresh()) say(`${this.run.name}: ${this.answer?.text ?? this.problem.textContent}`);
+    if (await this.refresh())
+      say(`${this.run.name}: ${this.answer?.text ?? this.problem.textContent}`);
   }
-}
-
-/** Light a target word of one run, and the same word of the others. */
-function point(origin, row, column = null) {
-  for (const card of cards) {
-    if (!card.map) continue;
-    if (card === origin || origin === null || !origin.map) card.light(card === origin ? row : null, card === origin ? column : null);
-    else {
-      const word = row === null ? null : origin.map.target[row];
-      const place = row / Math.max(1, origin.map.target.length - 1);
-      const same = card.map.source.join(" ") === origin.map.source.join(" ");
-      card.light(word === null || word === undefined ? null : card.rowOf(word, place), same ? column : null);
-    }
-  }
-  if (origin?.heatmap && row !== null && row < origin.map.target.length) say(`${origin.run.name}: ${origin.heatmap.describe(row, column)}`);
 }

@@ -1,8 +1,12 @@
 // What a run shows: words, n-best list, heatmap, and the controls for them.
 
 const METHOD_NAMES = {
-  attention: "attention weights", vectors: "norms of the vectors read", alti: "ALTI contributions",
-  occlusion: "occlusion", gradient: "input × gradient", smoothgrad: "SmoothGrad",
+  attention: "attention weights",
+  vectors: "norms of the vectors read",
+  alti: "ALTI contributions",
+  occlusion: "occlusion",
+  gradient: "input × gradient",
+  smoothgrad: "SmoothGrad",
   integrated_gradients: "integrated gradients",
 };
 const DEPENDS = { row: "depends on", column: "matters to", none: "No word depends on" };
@@ -20,7 +24,11 @@ class CardView {
     const about = [run.model, count(run.parameters, "parameter")];
     if (run.training) about.push(`training not finished (${run.status}): its best weights so far`);
     this.facts = element("p", { class: "facts" });
-    this.words = element("p", { class: "target-words", role: "group", "aria-label": `Translation by ${run.name}; arrow keys move, Enter lists alternatives` });
+    this.words = element("p", {
+      class: "target-words",
+      role: "group",
+      "aria-label": `Translation by ${run.name}; arrow keys move, Enter lists alternatives`,
+    });
     this.strip = element("p", { class: "source-strip", "aria-hidden": "true" });
     this.panel = element("div", {});
     this.best = element("details", { class: "best" }, element("summary", {}, "n-best"));
@@ -31,10 +39,20 @@ class CardView {
     this.note = element("p", { class: "note given", hidden: "" });
     this.saves = element("p", { class: "saves" });
     this.node = element(
-      "article", { class: "card", "aria-label": run.name },
+      "article",
+      { class: "card", "aria-label": run.name },
       element("div", { class: "card-head" }, this.title, element("small", {}, about.join(" · "))),
-      this.steps, this.words, this.problem, this.note, this.strip, this.panel, this.facts, this.best,
-      this.settings, this.figure, this.saves,
+      this.steps,
+      this.words,
+      this.problem,
+      this.note,
+      this.strip,
+      this.panel,
+      this.facts,
+      this.best,
+      this.settings,
+      this.figure,
+      this.saves,
     );
     this.words.addEventListener("keydown", (event) => this.wordKey(event));
     this.words.addEventListener("pointerleave", () => point(null, null));
@@ -48,23 +66,48 @@ class CardView {
     const changes = edited() && this.base ? common(words, this.base.words) : null;
     const gap = (place) => {
       const missing = changes?.missing.get(place);
-      if (!missing || [place - 1, place].some((near) => words[near] !== undefined && !changes.kept.has(near))) return [];
+      if (
+        !missing ||
+        [place - 1, place].some((near) => words[near] !== undefined && !changes.kept.has(near))
+      )
+        return [];
       const text = `missing: ${missing.join(" ")}`;
-      return [element("span", { class: "gap", title: text }, "‸", element("span", { class: "hidden" }, text))];
+      return [
+        element(
+          "span",
+          { class: "gap", title: text },
+          "‸",
+          element("span", { class: "hidden" }, text),
+        ),
+      ];
     };
     const nodes = words.flatMap((word, row) => {
-      const button = element("button", { type: "button", class: "target-word", dir: "auto", tabindex: row ? "-1" : "0" }, word);
+      const button = element(
+        "button",
+        { type: "button", class: "target-word", dir: "auto", tabindex: row ? "-1" : "0" },
+        word,
+      );
       if (changes && !changes.kept.has(row)) button.classList.add("changed");
-      if (changes && !changes.kept.has(row)) button.append(element("span", { class: "hidden" }, " (changed)"));
+      if (changes && !changes.kept.has(row))
+        button.append(element("span", { class: "hidden" }, " (changed)"));
       if (row === after) button.classList.add("after-given");
       for (const event of ["pointerenter", "focus"]) {
-        button.addEventListener(event, () => point(this, this.rowOfWord(row)));
+        button.addEventListener(event, () => point(this, rowOfWord(this, row)));
       }
       button.addEventListener("click", () => this.openAlternatives(row));
       return [...gap(row), button];
     });
     nodes.push(...gap(words.length));
-    const end = element("button", { type: "button", class: "target-word end", tabindex: words.length ? "-1" : "0", "aria-label": "end of sentence" }, "</s>");
+    const end = element(
+      "button",
+      {
+        type: "button",
+        class: "target-word end",
+        tabindex: words.length ? "-1" : "0",
+        "aria-label": "end of sentence",
+      },
+      "</s>",
+    );
     end.addEventListener("click", () => this.openAlternatives(words.length));
     for (const event of ["pointerenter", "focus"]) {
       end.addEventListener(event, () => point(this, this.map ? this.map.target.length - 1 : null));
@@ -75,11 +118,21 @@ class CardView {
 
   drawBest() {
     const { best } = this.answer;
-    const rows = best.map((one, rank) => [String(rank + 1), element("td", { dir: "auto" }, one.text || "(empty)"), fixed(one.score), fixed(one.log_probability)]);
+    const rows = best.map((one, rank) => [
+      String(rank + 1),
+      element("td", { dir: "auto" }, one.text || "(empty)"),
+      fixed(one.score),
+      fixed(one.log_probability),
+    ]);
     this.best.hidden = false;
     this.best.replaceChildren(
       element("summary", {}, `${count(best.length, "translation")} of the search`),
-      table("n-best translations", ["", "translation", "score", "log-probability"], rows, "best-list"),
+      table(
+        "n-best translations",
+        ["", "translation", "score", "log-probability"],
+        rows,
+        "best-list",
+      ),
     );
   }
 
@@ -88,10 +141,17 @@ class CardView {
     const steps = this.run.checkpoints;
     if (steps.length < 2) return this.steps.replaceChildren();
     const places = [...steps, null];
-    const name = (step) => (step === null ? "trained" : step === 0 ? "untrained" : `step ${step.toLocaleString("en")}`);
+    const name = (step) =>
+      step === null ? "trained" : step === 0 ? "untrained" : `step ${step.toLocaleString("en")}`;
     const at = Math.max(0, places.indexOf(this.choices.step ?? null));
     const output = element("output", {}, name(places[at]));
-    const slider = element("input", { type: "range", min: "0", max: String(places.length - 1), value: String(at), "aria-valuetext": name(places[at]) });
+    const slider = element("input", {
+      type: "range",
+      min: "0",
+      max: String(places.length - 1),
+      value: String(at),
+      "aria-valuetext": name(places[at]),
+    });
     let timer = null;
     slider.addEventListener("input", () => {
       const step = places[Number(slider.value)];
@@ -103,7 +163,9 @@ class CardView {
       clearTimeout(timer);
       timer = setTimeout(() => this.again(), 120);
     });
-    return this.steps.replaceChildren(element("label", { class: "slider" }, "Checkpoint", slider, output));
+    return this.steps.replaceChildren(
+      element("label", { class: "slider" }, "Checkpoint", slider, output),
+    );
   }
 
   /** Draw the choice of method, layer, head and row. */
@@ -112,16 +174,39 @@ class CardView {
     const method = map?.method ?? this.choices.method ?? this.run.methods[0];
     const change = (key, convert) => (value) => {
       this.choices[key] = convert(value);
-      if (key === "method") for (const other of ["layer", "head", "shift"]) delete this.choices[other];
+      if (key === "method")
+        for (const other of ["layer", "head", "shift"]) delete this.choices[other];
       this.again();
     };
-    const numbered = (size, mean) => [...Array.from({ length: size }, (_, place) => [String(place + 1), String(place + 1)]), ["0", mean]];
-    const parts = [select("Map", this.run.methods.map((name) => [name, METHOD_NAMES[name]]), method, change("method", String))];
-    if (map?.layers > 1) parts.push(select("Layer", numbered(map.layers, "mean"), map.layer, change("layer", Number)));
-    if (map?.heads > 1) parts.push(select("Head", numbered(map.heads, "mean"), map.head, change("head", Number)));
+    const numbered = (size, mean) => [
+      ...Array.from({ length: size }, (_, place) => [String(place + 1), String(place + 1)]),
+      ["0", mean],
+    ];
+    const parts = [
+      select(
+        "Map",
+        this.run.methods.map((name) => [name, METHOD_NAMES[name]]),
+        method,
+        change("method", String),
+      ),
+    ];
+    if (map?.layers > 1)
+      parts.push(select("Layer", numbered(map.layers, "mean"), map.layer, change("layer", Number)));
+    if (map?.heads > 1)
+      parts.push(select("Head", numbered(map.heads, "mean"), map.head, change("head", Number)));
     if (map) {
-      const rows = [["false", "that predicts the word"], ["true", "that reads the word"]];
-      parts.push(select("Row", rows, map.shift, change("shift", (value) => value === "true")));
+      const rows = [
+        ["false", "that predicts the word"],
+        ["true", "that reads the word"],
+      ];
+      parts.push(
+        select(
+          "Row",
+          rows,
+          map.shift,
+          change("shift", (value) => value === "true"),
+        ),
+      );
     }
     const focused = [...this.settings.querySelectorAll("select")].indexOf(document.activeElement);
     this.settings.replaceChildren(...parts);
@@ -138,13 +223,24 @@ class CardView {
     const kind = METHOD_NAMES[map.method];
     const attention = map.method === "attention";
     const says = attention ? ATTENTION : { ...DEPENDS, number: this.numberFormat() };
-    this.strip.replaceChildren(...map.source.map((word) => element("span", { dir: "auto" }, word)).flatMap((node) => [node, " "]));
+    this.strip.replaceChildren(
+      ...map.source
+        .map((word) => element("span", { dir: "auto" }, word))
+        .flatMap((node) => [node, " "]),
+    );
     const gold = map.sure ? { sure: map.sure, possible: map.possible } : null;
-    this.heatmap = new Heatmap({
-      caption: [kind, gold ? ", gold links outlined" : ""], says, gold, weights,
-      label: `Heatmap of ${run.name}, ${kind}; move with the arrow keys`,
-      source: map.source, target: map.target,
-    }, (_, row, column) => point(this, row, column));
+    this.heatmap = new Heatmap(
+      {
+        caption: [kind, gold ? ", gold links outlined" : ""],
+        says,
+        gold,
+        weights,
+        label: `Heatmap of ${run.name}, ${kind}; move with the arrow keys`,
+        source: map.source,
+        target: map.target,
+      },
+      (_, row, column) => point(this, row, column),
+    );
     this.heatmap.readout.removeAttribute("role"); // `say` announces it
     const values = element("details", {}, element("summary", {}, "Table"));
     values.addEventListener("toggle", () => values.append(this.valueTable()), { once: true });
@@ -163,79 +259,50 @@ class CardView {
 
   valueTable() {
     const { map } = this;
-    const rows = map.target.map((word, row) => [element("span", { dir: "auto" }, word), ...map.values[row].map((value) => fixed(value, 2))]);
-    return table(`${METHOD_NAMES[map.method]} of ${this.run.name}`, ["", ...map.source], rows, "numbers");
+    const rows = map.target.map((word, row) => [
+      element("span", { dir: "auto" }, word),
+      ...map.values[row].map((value) => fixed(value, 2)),
+    ]);
+    return table(
+      `${METHOD_NAMES[map.method]} of ${this.run.name}`,
+      ["", ...map.source],
+      rows,
+      "numbers",
+    );
   }
 
   drawSaves() {
     const { map, run, answer } = this;
     const name = `${run.name}-${map.method}`.replace(/[^\w.-]+/g, "-");
     const title = `${run.name}, ${METHOD_NAMES[map.method]}`;
-    const content = { run: run.name, step: this.choices.step ?? null, source_text: askedSentence().text, translation: answer.text, ...map };
+    const content = {
+      run: run.name,
+      step: this.choices.step ?? null,
+      source_text: askedSentence().text,
+      translation: answer.text,
+      ...map,
+    };
     const button = (text, action) => {
-      const one = element("button", { type: "button", "aria-label": `Download ${text} of ${run.name}` }, text);
+      const one = element(
+        "button",
+        { type: "button", "aria-label": `Download ${text} of ${run.name}` },
+        text,
+      );
       one.addEventListener("click", action);
       return one;
     };
     this.saves.replaceChildren(
       "Download ",
-      button("PNG", () => savePng(name, title, map).catch(() => showError("The browser cannot draw this picture."))), " ",
-      button("SVG", () => saveSvg(name, title, map)), " ",
+      button("PNG", () =>
+        savePng(name, title, map).catch(() => showError("The browser cannot draw this picture.")),
+      ),
+      " ",
+      button("SVG", () => saveSvg(name, title, map)),
+      " ",
       button("JSON", () => saveJson(name, content)),
       ...(run.steps ? [" ", button("Numbers", () => showNumbers(this, 0))] : []),
     );
-    if (run.steps) this.saves.lastChild.setAttribute("aria-label", `Attention of ${run.name} in numbers`);
-  }
-
-  /** Light a row; null removes the light. */
-  light(row, column) {
-    const { heatmap, map } = this;
-    if (!heatmap) return;
-    const inside = row !== null && row < map.target.length ? row : null;
-    heatmap.highlight(inside, column !== null && column < map.source.length ? column : null);
-    heatmap.readout.textContent = heatmap.describe(inside, inside === null ? column : null);
-    const weights = inside === null ? null : heatmap.weightsOf(inside);
-    [...this.strip.querySelectorAll("span")].forEach((word, place) => {
-      const weight = weights ? weights[place] / 255 : 0;
-      const ink = weight < 0 ? "213 94 0" : "0 114 178";
-      word.style.backgroundColor = weight ? `rgb(${ink} / ${Math.min(0.65, 0.65 * Math.abs(weight))})` : "";
-    });
-    const lit = inside === null ? null : this.wordRows().indexOf(inside);
-    [...this.words.querySelectorAll(".target-word")].forEach((word, place) => word.classList.toggle("lit", place === lit));
-  }
-
-  /** Return the row of each word of the translation and of its end; those without a row have null.
-   *
-   * The rows are the same words, or the tokens of a gold alignment, or words of the reference.
-   */
-  wordRows() {
-    const { map: { target }, answer: { words } } = this;
-    const ended = target.at(-1) === "</s>";
-    const rows = ended ? target.slice(0, -1) : target;
-    const end = ended ? target.length - 1 : null;
-    if (rows.join("") !== words.join("")) {
-      const last = Math.max(1, words.length - 1);
-      return [...words.map((word, place) => this.rowOf(word, place / last)), end];
-    }
-    let [row, from] = [0, 0]; // the characters before the row
-    let start = 0;
-    const found = words.map((word) => {
-      while (from + rows[row].length <= start) from += rows[row++].length;
-      start += word.length;
-      return row;
-    });
-    return [...found, end];
-  }
-
-  rowOfWord(place) {
-    return this.map ? this.wordRows()[place] : null;
-  }
-
-  /** Find the row of a word that is nearest to a place, from 0 to 1. */
-  rowOf(word, place) {
-    const plain = (text) => text.toLowerCase().replace(/(?<=\p{L})\p{P}+$/u, "");
-    const found = this.map.target.flatMap((own, row) => (plain(own) === plain(word) ? [row] : []));
-    const distance = (row) => Math.abs(row / Math.max(1, this.map.target.length - 1) - place);
-    return found.sort((one, other) => distance(one) - distance(other))[0] ?? null;
+    if (run.steps)
+      this.saves.lastChild.setAttribute("aria-label", `Attention of ${run.name} in numbers`);
   }
 }

@@ -39,9 +39,11 @@ async function ask(action, fields, signal) {
   } catch (error) {
     if (signal?.aborted) return null;
     if (error instanceof Problem) throw error;
-    throw new Problem(response
-      ? `The server has answered with status ${response.status}.`
-      : "The server does not answer: is seq2seq play still running?");
+    throw new Problem(
+      response
+        ? `The server has answered with status ${response.status}.`
+        : "The server does not answer: is seq2seq play still running?",
+    );
   }
 }
 
@@ -52,4 +54,6 @@ function showError(sentence) {
   $("#error").hidden = !text;
 }
 
-const say = (sentence) => { $("#status").textContent = sentence; };
+const say = (sentence) => {
+  $("#status").textContent = sentence;
+};

@@ -39,10 +39,13 @@ function readState() {
   state.hide = ["drop", "mean", "unk"].includes(kept.hide) ? kept.hide : "drop";
   state.rows = kept.rows === "reference" ? "reference" : "own";
   state.example = Array.isArray(kept.example) ? kept.example : null;
-  const words = listed(kept.words).filter((word) => Array.isArray(word) && typeof word[0] === "string");
+  const words = listed(kept.words).filter(
+    (word) => Array.isArray(word) && typeof word[0] === "string",
+  );
   state.words = words.length ? words.map(([text, hidden]) => [text, hidden === true]) : null;
   const runs = typeof kept.runs === "object" && kept.runs !== null ? kept.runs : {};
-  for (const card of cards) card.restore(Object.hasOwn(runs, card.run.name) ? runs[card.run.name] : {});
+  for (const card of cards)
+    card.restore(Object.hasOwn(runs, card.run.name) ? runs[card.run.name] : {});
 }
 
 /** Copy the link, or show it where the browser does not allow that. */
@@ -54,7 +57,9 @@ async function share() {
     await navigator.clipboard.writeText(location.href);
     say("The link is copied.");
     $("#share").textContent = "Copied";
-    setTimeout(() => { $("#share").textContent = "Copy link"; }, 1500);
+    setTimeout(() => {
+      $("#share").textContent = "Copy link";
+    }, 1500);
   } catch {
     $("#link").hidden = false;
     field.select();

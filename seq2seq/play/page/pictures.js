@@ -17,7 +17,11 @@ function picture(title, map) {
   const width = Math.max(left + columns * CELL, title.length * 9) + 12;
   const height = top + rows * CELL + 12;
   const svg = drawing("svg", {
-    xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`, "font-size": 13,
+    xmlns: SVG,
+    width,
+    height,
+    viewBox: `0 0 ${width} ${height}`,
+    "font-size": 13,
     "font-family": "system-ui, 'Noto Sans', 'DejaVu Sans', sans-serif",
   });
   svg.append(drawing("title", {}, title), drawing("rect", { width, height, fill: "#fff" }));
@@ -39,15 +43,30 @@ function picture(title, map) {
     const fill = weight < 0 ? "#963c00" : "#00285a";
     svg.append(drawing("rect", { ...at, ...size, fill, "fill-opacity": Math.abs(weight) / 255 }));
   });
-  svg.append(drawing("rect", {
-    ...place(0, 0), width: columns * CELL, height: rows * CELL, fill: "none", stroke: "#d5d9dd",
-  }));
-  for (const [kind, dash] of [["sure", "none"], ["possible", "3 2"]]) {
+  svg.append(
+    drawing("rect", {
+      ...place(0, 0),
+      width: columns * CELL,
+      height: rows * CELL,
+      fill: "none",
+      stroke: "#d5d9dd",
+    }),
+  );
+  for (const [kind, dash] of [
+    ["sure", "none"],
+    ["possible", "3 2"],
+  ]) {
     for (const [column, row] of map[kind] ?? []) {
-      svg.append(drawing("rect", {
-        ...place(row, column), ...size, fill: "none", stroke: "#d55e00", "stroke-width": 2,
-        "stroke-dasharray": dash,
-      }));
+      svg.append(
+        drawing("rect", {
+          ...place(row, column),
+          ...size,
+          fill: "none",
+          stroke: "#d55e00",
+          "stroke-width": 2,
+          "stroke-dasharray": dash,
+        }),
+      );
     }
   }
   return svg;
@@ -57,7 +76,9 @@ function picture(title, map) {
 function scaled(map) {
   const values = map.values.flat();
   const largest = map.signed ? Math.max(...values.map(Math.abs), 1e-9) : 1;
-  return values.map((value) => Math.round((255 * Math.max(-largest, Math.min(largest, value))) / largest));
+  return values.map((value) =>
+    Math.round((255 * Math.max(-largest, Math.min(largest, value))) / largest),
+  );
 }
 
 function save(name, blob) {
@@ -89,5 +110,8 @@ async function savePng(name, title, map) {
 }
 
 function saveJson(name, content) {
-  save(`${name}.json`, new Blob([`${JSON.stringify(content, null, 1)}\n`], { type: "application/json" }));
+  save(
+    `${name}.json`,
+    new Blob([`${JSON.stringify(content, null, 1)}\n`], { type: "application/json" }),
+  );
 }

@@ -10,7 +10,13 @@ const edited = () => state.words !== null;
 function askedSentence() {
   const words = sourceWords();
   if (state.hide === "drop") {
-    return { text: words.filter(([, hidden]) => !hidden).map(([text]) => text).join(" "), hidden: [] };
+    return {
+      text: words
+        .filter(([, hidden]) => !hidden)
+        .map(([text]) => text)
+        .join(" "),
+      hidden: [],
+    };
   }
   const hidden = words.flatMap(([, out], place) => (out ? [place] : []));
   return { text: words.map(([text]) => text).join(" "), hidden, hide: state.hide };
@@ -20,17 +26,27 @@ function drawSource() {
   const words = sourceWords();
   if (chosen !== null && chosen >= words.length) chosen = null;
   $("#source").hidden = !words.length;
-  const had = document.activeElement?.closest?.("#chips") !== null && document.activeElement !== null;
-  $("#chips").replaceChildren(...words.map(([text, hidden], place) => {
-    const chip = element("button", {
-      type: "button", class: hidden ? "chip out" : "chip", dir: "auto",
-      "aria-pressed": String(place === chosen), tabindex: place === (chosen ?? 0) ? "0" : "-1",
-      "aria-label": hidden ? `${text}, hidden` : null,
-    }, text);
-    chip.addEventListener("click", () => choose(place === chosen ? null : place));
-    chip.addEventListener("keydown", (event) => chipKey(event, place));
-    return chip;
-  }));
+  const had =
+    document.activeElement?.closest?.("#chips") !== null && document.activeElement !== null;
+  $("#chips").replaceChildren(
+    ...words.map(([text, hidden], place) => {
+      const chip = element(
+        "button",
+        {
+          type: "button",
+          class: hidden ? "chip out" : "chip",
+          dir: "auto",
+          "aria-pressed": String(place === chosen),
+          tabindex: place === (chosen ?? 0) ? "0" : "-1",
+          "aria-label": hidden ? `${text}, hidden` : null,
+        },
+        text,
+      );
+      chip.addEventListener("click", () => choose(place === chosen ? null : place));
+      chip.addEventListener("keydown", (event) => chipKey(event, place));
+      return chip;
+    }),
+  );
   if (had) $("#chips").children[chosen ?? 0]?.focus();
   $("#edit").hidden = chosen === null && !edited();
   for (const id of ["#hide", "#left", "#right", "#replace"]) $(id).disabled = chosen === null;
@@ -67,8 +83,9 @@ function chipKey(event, place) {
 
 /** Change the words; equal words to those of the sentence are no edit. */
 function edit(words) {
-  const same = words.every(([, hidden]) => !hidden)
-    && words.map(([text]) => text).join(" ") === splitWords(state.text).join(" ");
+  const same =
+    words.every(([, hidden]) => !hidden) &&
+    words.map(([text]) => text).join(" ") === splitWords(state.text).join(" ");
   state.words = same ? null : words;
   drawSource();
   changed({ prefixes: true });

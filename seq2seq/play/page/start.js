@@ -11,10 +11,15 @@ function changed({ prefixes = false } = {}) {
   return translateAll();
 }
 
+const size = (number) => number.toLocaleString("en");
+
 async function translateAll() {
   if (!askedSentence().text) return;
   if (askedSentence().text.length > page.characters) {
-    showError(`The sentence has ${askedSentence().text.length.toLocaleString("en")} characters, but at most ${page.characters.toLocaleString("en")} are accepted: shorten it.`);
+    showError(
+      `The sentence has ${size(askedSentence().text.length)} characters, but at most ` +
+        `${size(page.characters)} are accepted: shorten it.`,
+    );
     return;
   }
   try {
@@ -92,10 +97,17 @@ function takeExample(test, number, keep = false) {
 }
 
 function drawExamples() {
-  $("#examples").append(...page.examples.map(({ test, sentences }) => element(
-    "optgroup", { label: test },
-    ...sentences.map(({ text }, number) => element("option", { value: JSON.stringify([test, number]) }, text)),
-  )));
+  $("#examples").append(
+    ...page.examples.map(({ test, sentences }) =>
+      element(
+        "optgroup",
+        { label: test },
+        ...sentences.map(({ text }, number) =>
+          element("option", { value: JSON.stringify([test, number]) }, text),
+        ),
+      ),
+    ),
+  );
 }
 
 function needToken(problem) {
@@ -142,12 +154,19 @@ async function start() {
   $("#clauses").max = page.clauses;
   $("#beam").max = page.beam;
   $("#beam").disabled = page.runs.every((run) => run.beam === null);
-  for (const option of $("#how").options) option.hidden = !page.runs.every((run) => run.hides.includes(option.value));
+  for (const option of $("#how").options)
+    option.hidden = !page.runs.every((run) => run.hides.includes(option.value));
   drawExamples();
   startSource();
-  $("#ask").addEventListener("submit", (event) => { event.preventDefault(); forgetIfTyped(); });
+  $("#ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    forgetIfTyped();
+  });
   $("#text").addEventListener("input", typed);
-  $("#rows").addEventListener("change", () => { state.rows = $("#rows").value; changed(); });
+  $("#rows").addEventListener("change", () => {
+    state.rows = $("#rows").value;
+    changed();
+  });
   $("#beam").addEventListener("change", () => {
     const beam = Number($("#beam").value);
     state.beam = Number.isInteger(beam) && beam >= 1 ? Math.min(beam, page.beam) : null;
@@ -157,7 +176,9 @@ async function start() {
   $("#examples").addEventListener("change", () => {
     if ($("#examples").value) takeExample(...JSON.parse($("#examples").value));
   });
-  $("#random").addEventListener("click", () => grow(Math.floor(Math.random() * 2 ** 31), state.seed === null ? 1 : state.clauses));
+  $("#random").addEventListener("click", () =>
+    grow(Math.floor(Math.random() * 2 ** 31), state.seed === null ? 1 : state.clauses),
+  );
   let slide = null;
   $("#clauses").addEventListener("input", () => {
     $(".slider output").textContent = $("#clauses").value;
@@ -166,7 +187,10 @@ async function start() {
     slide = setTimeout(() => grow(state.seed ?? 1, clauses), 150);
   });
   $("#share").addEventListener("click", share);
-  window.addEventListener("hashchange", () => { takeToken(); open(); });
+  window.addEventListener("hashchange", () => {
+    takeToken();
+    open();
+  });
   open();
 }
 
