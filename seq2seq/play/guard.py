@@ -115,9 +115,7 @@ class Guard:
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
-            raise RefusedError(
-                421, "this server answers only under the address that it has printed"
-            )
+            raise RefusedError(421, "this server answers only at the address that it has printed")
         site = headers.get("sec-fetch-site", "none")
         foreign = any(origin not in self.origins for origin in origins)
         if foreign or (site not in ("same-origin", "none") and scope["path"] != "/"):

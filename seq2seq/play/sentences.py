@@ -1,9 +1,10 @@
 """Sentences to try: those of the test sets of a run, and those of the built-in grammar."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from seq2seq.alignment.gold import Gold, read_gold
+from seq2seq.alignment.gold import FILES, Gold, read_gold
 from seq2seq.corpora.growing import growing, in_direction
 from seq2seq.errors import UserError
 from seq2seq.play.asked import Grown
@@ -13,8 +14,8 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import read_lines_checked
 from seq2seq.text.characters import harmful
 
-EACH = 12  # sentences of each test set
-LARGEST_FILE = 1 << 26  # bytes of a test set that is read
+SETS, EACH = 12, 12  # test sets, and sentences of each
+LARGEST_FILE = 1 << 24  # bytes of a file of a test set that is read
 FIRST = ("examples", "test")
 
 
@@ -61,7 +62,7 @@ def examples(run: RunFolder) -> list[dict[str, Any]]:
     names = [name for name in FIRST if name in run.tests]
     names += [name for name in run.tests if name not in FIRST]
     found = []
-    for name in names:
+    for name in names[:SETS]:
         try:
             sentences = of_test(run, name)
         except (UserError, OSError):
@@ -75,7 +76,8 @@ def of_test(run: RunFolder, name: str) -> list[dict[str, Any]]:
     """Return evenly spaced sentences of a test set, which the page can show."""
     folder = run.test(name)
     files = [folder / f"{side}.txt" for side in ("source", "reference")]
-    if any(file.stat().st_size > LARGEST_FILE for file in files):
+    gold_files = filter(Path.is_file, (folder / name for name in FILES))
+    if any(file.stat().st_size > LARGEST_FILE for file in (*files, *gold_files)):
         return []
     sources, references = map(read_lines_checked, files)
     golds = read_gold(folder)

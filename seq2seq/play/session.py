@@ -37,6 +37,7 @@ class Session:
         loading = track(zip(paths, names, strict=True), "loading", total=len(paths), unit="runs")
         self.runs = [LoadedRun(path, name, device) for path, name in loading]
         self.direction = sentences.directions(self.runs)
+        self.examples = next(filter(None, (sentences.examples(run.run) for run in self.runs)), [])
         self.actions: dict[str, Callable[[bytes], dict[str, Any]]] = {
             "start": self.start,
             "translate": self.of_run(Translate, translated),
@@ -79,7 +80,7 @@ class Session:
             "source": source,
             "target": target,
             "runs": [described(run) for run in self.runs],
-            "examples": sentences.examples(self.runs[0].run),
+            "examples": self.examples,
             "grammar": self.has_grammar,
             "characters": CHARACTERS,
             "clauses": CLAUSES,
@@ -101,14 +102,12 @@ class Session:
 
 def described(run: LoadedRun) -> dict[str, Any]:
     """Return what the page says about a run."""
-    info, best = run.run.info, run.run.info.get("best")
     return {
         "name": run.name,
         "model": type(run.model).__name__,
         "parameters": run.model.parameter_count,
         "training": run.training,
-        "best_step": best.get("step") if isinstance(best, dict) else None,
-        "status": str(info.get("status", "unknown"))[:40],
+        "status": str(run.run.info.get("status", "unknown"))[:40],
         "methods": run.methods,
         "steps": run.has_steps,
         "beam": run.default_beam,

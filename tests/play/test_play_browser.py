@@ -246,6 +246,28 @@ def test_an_attention_is_shown_in_numbers(page):
     driver.expect(numbers).to_contain_text("v · tanh(query + key)")
 
 
+def test_the_numbers_follow_the_sentence(page):
+    page.locator(CARD.format(2)).get_by_role("button", name="in numbers").click()
+    driver.expect(page.locator("#numbers .step")).to_have_count(3)
+    calmly(page, lambda: page.fill("#text", "the cat"))
+    pieces = page.locator("#numbers table.steps").first.locator("tbody th").all_inner_texts()
+    assert "".join(pieces) == "thecat</s>" and page.locator("#numbers").is_visible()
+    page.fill("#text", "a\N{RIGHT-TO-LEFT OVERRIDE}b")
+    driver.expect(page.locator("#numbers")).to_be_hidden()
+
+
+def test_a_map_that_is_refused_keeps_the_translation(page):
+    calmly(page, lambda: page.evaluate("grow(3, 2)"))
+    card = page.locator(CARD.format(1))
+    before = words(page, 1)
+    card.get_by_role("combobox", name="Map").select_option("smoothgrad")
+    driver.expect(card.locator(".problem")).to_contain_text("pair for smoothgrad")
+    assert words(page, 1) == before
+    card.get_by_role("combobox", name="Map").select_option("attention")
+    driver.expect(card.locator(".grid canvas")).to_have_count(1)
+    assert card.locator(".problem").is_hidden()
+
+
 def test_methods_layers_and_heads_are_chosen(page):
     card = page.locator(CARD.format(2))
     for label, value in (("Layer", "3"), ("Head", "2"), ("Row", "true"), ("Map", "occlusion")):

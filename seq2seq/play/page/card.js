@@ -48,22 +48,7 @@ class Card extends CardView {
       const answer = await ask("translate", fields, signal);
       if (!answer) return false;
       this.show(answer, answer.map, answer.no_map);
-      if (gold?.gold) {
-        const more = {
-          ...this.asked(),
-          view: this.view(),
-          target: gold.reference,
-          gold: gold.gold,
-        };
-        const forced = await ask("explain", more, signal);
-        if (!forced) return false;
-        this.show(
-          answer,
-          state.rows === "reference" || answer.text === gold.reference ? forced.map : answer.map,
-          null,
-          forced.map.aer,
-        );
-      }
+      if (gold?.gold && answer.map && !(await this.score(answer, gold, signal))) return false;
       if (!edited() && !this.choices.prefix)
         this.base = { key: this.baseKey(), words: answer.words };
     } catch (problem) {
@@ -72,7 +57,22 @@ class Card extends CardView {
     } finally {
       if (!signal.aborted) this.node.removeAttribute("aria-busy");
     }
+    if (!signal.aborted) updateNumbers(this);
     return !signal.aborted;
+  }
+
+  /** Score the map of the reference, and show it if it is wanted; false if it was aborted. */
+  async score(answer, { reference: target, gold }, signal) {
+    try {
+      const fields = { ...this.asked(), view: this.view(), target, gold };
+      const forced = await ask("explain", fields, signal);
+      if (!forced) return false;
+      const wanted = state.rows === "reference" || answer.text === target;
+      this.show(answer, wanted ? forced.map : answer.map, null, forced.map.aer);
+    } catch (problem) {
+      this.show(answer, answer.map, problem.message);
+    }
+    return true;
   }
 
   baseKey() {

@@ -169,6 +169,13 @@ async function showNumbers(card, place, focus = true) {
   if (focus) $("#numbers-title").focus();
 }
 
+/** Show the numbers of a card's new translation, if those of its last one are shown. */
+function updateNumbers(card) {
+  if ($("#numbers").hidden || numbersOf.card !== card) return;
+  if (card.answer) showNumbers(card, Math.min(numbersOf.place, card.answer.tokens.length), false);
+  else $("#numbers").hidden = true;
+}
+
 function drawNumbers(card, found) {
   const range = (size) =>
     Array.from({ length: size }, (_, place) => [String(place + 1), String(place + 1)]);
