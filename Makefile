@@ -4,12 +4,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
-EXTRAS := dev,docs,align,browser,ctranslate2,lessons,mecab,tensorboard,transformers
+EXTRAS := dev,docs,align,browser,ctranslate2,lessons,mecab,play,tensorboard,transformers
 LOWEST := .venv-lowest
 # The part of the tests that touches every dependency; torch stays at its pinned version.
 LOWEST_TESTS := tests/test_cli.py tests/test_old_runs.py tests/scoring/test_metrics.py \
   tests/commands/test_plot.py tests/compare/test_html.py tests/corpora/test_hub.py \
-  tests/text/test_tokenizer.py tests/test_config.py
+  tests/text/test_tokenizer.py tests/test_config.py tests/play/test_server.py
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
@@ -60,7 +60,7 @@ test-wheel: wheel  ## install the wheel into an empty environment and use it the
 $(LOWEST)/ready: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install -q -c constraints-lowest.txt torch
-	$(LOWEST)/bin/pip install -q -c constraints-lowest.txt -e . beartype hypothesis pytest pytest-xdist
+	$(LOWEST)/bin/pip install -q -c constraints-lowest.txt -e '.[play]' beartype hypothesis pytest pytest-xdist
 	@touch $@
 
 test-lowest: $(LOWEST)/ready  ## run a part of the tests with the lowest versions that are promised

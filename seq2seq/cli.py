@@ -10,6 +10,7 @@ from seq2seq.command_line.drawing import align, heads, plot
 from seq2seq.command_line.exercises import exercise
 from seq2seq.command_line.explanations import score_contrast, score_deletion
 from seq2seq.command_line.lessons import lessons
+from seq2seq.command_line.playing import play
 from seq2seq.command_line.sharing import export, pull, push
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
@@ -62,6 +63,7 @@ COMMANDS: list[tuple[Callable[..., None], str]] = [
     (export_alignment, "Write the word alignments of a whole text."),
     (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
     (heads, "Switch off each attention head and measure BLEU and AER."),
+    (play, "Try runs with your own sentences on a local web page."),
     (compare, "Compare systems: scores, tests, differences, cost."),
     (demo, "Train four models on the built-in corpus."),
     (push, "Share a run on the Hugging Face hub."),

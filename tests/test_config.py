@@ -49,7 +49,7 @@ def refused(*words: str) -> str:
         ("model=zzz", ["no model 'zzz'", *config_files.model_names()]),
         ("mdoel=rnn", ["'mdoel'", "did you mean 'model'?"]),
         ("model.heads=2", ["'model.heads'", "it is a key of model=", "transformer"]),
-        ("train.foo=2", ["'train.foo'", "none of the 32 known names is similar"]),
+        ("train.foo=2", ["'train.foo'", "none of the 33 known names is similar"]),
         ("search.bean=2", ["'search.bean'", "did you mean 'search.beam'?"]),
         ("trainer.foo=2", ["'trainer.foo'", "choose from trainer.accelerator, trainer.compile"]),
         ("+new.key=1", ["'new.key'"]),

@@ -155,3 +155,12 @@ def make_run_with_gold(folder: Path, model: str) -> Path:
     run = write_test_set(make_run(folder, model))
     write_gold(run / "hyps" / "test", gold_alignments())
     return run
+
+
+def make_controlled_run(folder: Path, model: str, **more: object) -> Path:
+    """Write a run folder of the built-in grammar, with further keys of its configuration."""
+    run = make_run(folder, model, source="en", target="fr")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["data"]["name"] = "controlled"
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, **more}))
+    return run

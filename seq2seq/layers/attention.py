@@ -30,6 +30,31 @@ class AttentionOutput(NamedTuple):
     weights: Float[Tensor, "*batch queries keys"] | None
 
 
+class AttentionSteps(NamedTuple):
+    """What one attention layer computes on the way from queries to contexts, as numbers to show.
+
+    Attributes:
+        kind: the score. scaled_dot_product: query . key / sqrt(width). dot_product: query . key.
+            additive: energy . tanh(query + key).
+        query: the queries as they are compared with the keys.
+        keys: the keys as they are compared with the queries.
+        energy: the vector v of an additive score; None for the others.
+        scores: the scores.
+        weights: their softmax over the source.
+        values: the vectors that are averaged.
+        context: their average.
+    """
+
+    kind: Literal["scaled_dot_product", "dot_product", "additive"]
+    query: Float[Tensor, "batch heads tgt width"]
+    keys: Float[Tensor, "batch heads src width"]
+    energy: Float[Tensor, " width"] | None
+    scores: Float[Tensor, "batch heads tgt src"]
+    weights: Float[Tensor, "batch heads tgt src"]
+    values: Float[Tensor, "batch heads src value_width"]
+    context: Float[Tensor, "batch heads tgt value_width"]
+
+
 def masked_softmax(
     scores: Float[Tensor, "*batch queries keys"],
     mask: Bool[Tensor, "*#batch #queries keys"] | None,
@@ -122,6 +147,19 @@ def scaled_dot_score(
     """Scaled dot-product score, query . key / sqrt(width) (Vaswani et al. 2017, section 3.2.1)."""
     # Scaling the queries instead of the scores takes far fewer multiplications.
     return (query / math.sqrt(query.size(-1))) @ keys.transpose(-2, -1)
+
+
+def scaled_dot_steps(
+    query: Float[Tensor, "batch heads tgt width"],
+    keys: Float[Tensor, "batch heads src width"],
+    values: Float[Tensor, "batch heads src value_width"],
+    mask: Bool[Tensor, "batch src"],
+) -> AttentionSteps:
+    """Return the steps of scaled dot-product attention; the mask is False at padding."""
+    scores = scaled_dot_score(query, keys)
+    context, weights = attend(scores, values, mask[:, None, None])
+    kind: Literal["scaled_dot_product"] = "scaled_dot_product"
+    return AttentionSteps(kind, query, keys, None, scores, weights, values, context)
 
 
 def shared_product(

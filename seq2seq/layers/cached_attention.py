@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from seq2seq.layers.attention import AttentionOutput
+from seq2seq.layers.attention import AttentionOutput, AttentionSteps
 from seq2seq.layers.cache import AnyCache
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.head_edits import HeadEdits, set_to_zero
@@ -107,6 +107,15 @@ class CachedAttention(nn.Module, ABC, Generic[AnyCache]):
 
         heads = self.out.in_features // self.width
         return HeadEdits(heads, zero, None if biased else uniform)
+
+    @abstractmethod
+    def source_steps(
+        self,
+        x: Float[Tensor, "batch queries dim"],
+        cache: AnyCache,
+        mask: Bool[Tensor, "batch len"],
+    ) -> AttentionSteps:
+        """Return the steps of the attention from x to a source; the mask is False at padding."""
 
     def value_vectors(self, cache: AnyCache) -> Float[Tensor, "batch len heads dim"]:
         """Return what a weight of one of each head and position adds to the output."""

@@ -16,13 +16,15 @@ positions they are left out.
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from seq2seq.layers.absorbed import absorb, expand
 from seq2seq.layers.attention import (
+    AttentionSteps,
     dot_product_attention,
     masked_softmax,
+    scaled_dot_steps,
     shared_product,
 )
 from seq2seq.layers.cache import LatentCache
@@ -97,6 +99,19 @@ class LatentAttention(CachedAttention[LatentCache]):
         return found + (
             [] if self.query_rotary is None else [(self.query_rotary, self.rotary_width)]
         )
+
+    def source_steps(
+        self,
+        x: Float[Tensor, "batch queries dim"],
+        cache: LatentCache,
+        mask: Bool[Tensor, "batch len"],
+    ) -> AttentionSteps:
+        """Return the steps of the attention from x to a source; the mask is False at padding."""
+        query, _ = self.queries(x, None)  # a source has no rotary keys
+        keys, values = (
+            self.split(part(cache.latent)).transpose(1, 2) for part in (self.key, self.value)
+        )
+        return scaled_dot_steps(query, keys, values, mask)
 
     def queries(
         self, x: Float[Tensor, "batch len dim"], rotation: Rotation | None

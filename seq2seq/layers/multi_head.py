@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from seq2seq.layers.absorbed import absorb, expand
 from seq2seq.layers.attention import (
+    AttentionSteps,
     dot_product_attention,
     masked_softmax,
+    scaled_dot_steps,
     shared_product,
 )
 from seq2seq.layers.cache import KeyValueCache, SourceCache
@@ -65,12 +67,30 @@ class MultiHeadAttention(CachedAttention[KeyValueCache | SourceCache]):
         keys = keys if rotation is None else rotate(keys, rotation)
         return KeyValueCache(keys, self.split(self.value(x)))
 
-    def values(self, cache: KeyValueCache | SourceCache) -> Float[Tensor, "batch len heads width"]:
-        """Return the value vectors of each head."""
+    def of_each_head(
+        self, cache: KeyValueCache | SourceCache
+    ) -> tuple[Float[Tensor, "batch len heads width"], Float[Tensor, "batch len heads width"]]:
+        """Return the keys and the values of each head; those of a group are repeated."""
         if isinstance(cache, SourceCache):
             cache = self.remember(cache.states)
-        heads = self.out.in_features // self.width
-        return cache.values.repeat_interleave(heads // cache.values.size(2), dim=2)
+        shared = self.out.in_features // self.width // cache.values.size(2)
+        keys, values = (part.repeat_interleave(shared, dim=2) for part in cache)
+        return keys, values
+
+    def values(self, cache: KeyValueCache | SourceCache) -> Float[Tensor, "batch len heads width"]:
+        """Return the value vectors of each head."""
+        return self.of_each_head(cache)[1]
+
+    def source_steps(
+        self,
+        x: Float[Tensor, "batch queries dim"],
+        cache: KeyValueCache | SourceCache,
+        mask: Bool[Tensor, "batch len"],
+    ) -> AttentionSteps:
+        """Return the steps of the attention from x to a source; the mask is False at padding."""
+        query = self.split(self.query(x)).transpose(1, 2)
+        keys, values = (part.transpose(1, 2) for part in self.of_each_head(cache))
+        return scaled_dot_steps(query, keys, values, mask)
 
     def query_projections(self) -> list[tuple[nn.Linear, int]]:
         """Return the projection of the queries."""

@@ -105,12 +105,13 @@ def attend_to_self(
 
 
 class DecoderOutput(NamedTuple):
-    """Output of a decoder layer, and what was asked for: attention weights and their sum."""
+    """Output of a decoder layer, and what was asked for: attention weights, their sum and query."""
 
     states: Float[Tensor, "rows tgt dim"]
     source: Float[Tensor, "rows heads tgt src"] | None
     target: Float[Tensor, "rows heads tgt keys"] | None
     sum: Float[Tensor, "rows tgt dim"] | None  # of the source attention and its residual input
+    query: Float[Tensor, "batch queries dim"] | None = None  # the input of the source attention
 
 
 class DecoderLayer(nn.Module):
@@ -158,15 +159,18 @@ class DecoderLayer(nn.Module):
         if isinstance(source, SourceCache) and not inputs.absorbed:  # many queries: less work
             source = self.remember_source(source.states)
         # The hypotheses of one beam are further queries to the same source sentence.
-        y = self.around_source.before(x).view(len(source[0]), -1, x.size(-1))
-        y, attention = self.to_source(y, source, mask, weights=weights, absorbed=inputs.absorbed)
+        query = self.around_source.before(x).view(len(source[0]), -1, x.size(-1))
+        y, attention = self.to_source(
+            query, source, mask, weights=weights, absorbed=inputs.absorbed
+        )
         total = x + y.view_as(x) if weights else None
         x = self.around_source.after(x, y.view_as(x))
         if attention is not None:
             attention = attention.unflatten(2, (-1, x.size(1))).transpose(1, 2).flatten(0, 1)
         y = self.feed_forward(self.around_feed_forward.before(x))
         x = self.around_feed_forward.after(x, y)
-        return DecoderOutput(x, attention, to_target if self_weights else None, total), past
+        to_target = to_target if self_weights else None
+        return DecoderOutput(x, attention, to_target, total, query if weights else None), past
 
 
 def add_output_bias(model: nn.Module, vocab: int, *, learned: bool) -> None:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from seq2seq.layers.attention import AdditiveInit, AdditiveScore, attend
+from seq2seq.layers.attention import AdditiveInit, AdditiveScore, AttentionSteps, attend
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.recurrent import (
@@ -152,15 +152,22 @@ class Bahdanau(RecurrentSource):
         """Return the hidden state without the cell state of an LSTM."""
         return state.split(self.dim, dim=-1)[0]
 
+    def loop(
+        self, embedded: Float[Tensor, "batch tgt embedding"], memory: Memory
+    ) -> list[DecoderStep]:
+        """Run the decoder over embedded target tokens."""
+        state, steps = self.start(memory), []
+        for product in self.from_word(embedded).unbind(dim=1):
+            steps.append(self.advance(product, memory, state))
+            state = steps[-1].state
+        return steps
+
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
         """Loop over the target tokens, then apply the readout to all positions at once."""
-        embedded, state = self.target(tgt), self.start(memory)
-        steps = []
-        for product in self.from_word(embedded).unbind(dim=1):
-            steps.append(self.advance(product, memory, state))
-            state = steps[-1].state
+        embedded = self.target(tgt)
+        steps = self.loop(embedded, memory)
         states = torch.stack([step.hidden for step in steps], dim=1)
         contexts = torch.stack([step.context for step in steps], dim=1)
         attention = torch.stack([step.weights for step in steps], dim=1) if weights else None
@@ -196,6 +203,27 @@ class Bahdanau(RecurrentSource):
         readers = [self.from_context.weight, self.readout.mix.weight[:, -enc:]]
         values = memory.states @ torch.cat(readers).T
         return [] if attention is None else [SourceRead(attention[:, 0], values.unsqueeze(2))]
+
+    def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
+        """Return the steps of the attention; the query is W s_(i-1), the keys are U h_j."""
+        memory = self.encode(batch.src, batch.src_mask)
+        steps = self.loop(self.target(batch.tgt_in), memory)
+        before = [self.start(memory), *(step.state for step in steps[:-1])]
+        queries = torch.stack([self.hidden_part(state[-1]) for state in before], dim=1)
+        weights = torch.stack([step.weights for step in steps], dim=1)
+        context = torch.stack([step.context for step in steps], dim=1)
+        return [
+            AttentionSteps(
+                "additive",
+                self.score.query(queries)[:, None],
+                memory.keys[:, None],
+                self.score.energy.weight[0],
+                self.score(queries, memory.keys)[:, None],
+                weights[:, None],
+                memory.states[:, None],
+                context[:, None],
+            )
+        ]
 
     @property
     def output_layer(self) -> OutputLayer:

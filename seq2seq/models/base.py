@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from seq2seq.layers.attention import AttentionSteps
 from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.loss import cross_entropy, guided_cross_entropy
 from seq2seq.text.batching import Batch, Ids
@@ -240,6 +241,13 @@ class Seq2Seq(nn.Module, ABC):
         """Return what each attention layer reads of the source in a forced pass.
 
         The list is empty if the model has no such vectors.
+        """
+        return []
+
+    def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
+        """Return how each attention layer computes its attention to the source in a forced pass.
+
+        The list is empty if the model has no attention that is a softmax over the source alone.
         """
         return []
 

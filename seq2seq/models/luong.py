@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.errors import UserError
-from seq2seq.layers.attention import AdditiveScore, attend
+from seq2seq.layers.attention import AdditiveScore, AttentionSteps, attend
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
@@ -41,10 +41,12 @@ class State(NamedTuple):
 
 
 class DecoderOutput(NamedTuple):
-    """Attentional states and attention weights of consecutive target tokens."""
+    """Attentional states, attention weights, queries and contexts of consecutive target tokens."""
 
     states: Float[Tensor, "rows tgt dim"]
     weights: Float[Tensor, "rows tgt src"]
+    queries: Float[Tensor, "rows tgt dim"]  # the states h_t after the recurrent step
+    contexts: Float[Tensor, "rows tgt enc"]
 
 
 class Luong(RecurrentSource):
@@ -156,24 +158,26 @@ class Luong(RecurrentSource):
         scores = self.score(queries, memory.keys)
         contexts, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
         states = self.dropout(self.combine(torch.cat([contexts, queries], dim=-1)).tanh())
-        output = DecoderOutput(
-            states.view_as(hidden), weights.reshape(*hidden.shape[:2], weights.size(-1))
-        )
+        weights, contexts = (part.reshape(*hidden.shape[:2], -1) for part in (weights, contexts))
+        output = DecoderOutput(states.view_as(hidden), weights, hidden, contexts)
         return output, State(recurrent, output.states[:, -1])
+
+    def outputs(self, tgt: Int[Tensor, "batch tgt"], memory: Memory) -> DecoderOutput:
+        """Run the decoder over a target, all at once or in a loop with input feeding."""
+        embedded, state = self.target(tgt), self.start(memory)
+        if not self.input_feeding:
+            return self.advance(embedded, memory, state)[0]
+        steps = []
+        for token in embedded.split(1, dim=1):
+            step, state = self.advance(token, memory, state)
+            steps.append(step)
+        return DecoderOutput(*(torch.cat(parts, dim=1) for parts in zip(*steps, strict=True)))
 
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
     ) -> Hidden:
         """Compute all positions at once, or in a loop with input feeding."""
-        embedded, state = self.target(tgt), self.start(memory)
-        if self.input_feeding:
-            steps = []
-            for token in embedded.split(1, dim=1):
-                step, state = self.advance(token, memory, state)
-                steps.append(step)
-            output = DecoderOutput(*(torch.cat(parts, dim=1) for parts in zip(*steps, strict=True)))
-        else:
-            output, _ = self.advance(embedded, memory, state)
+        output = self.outputs(tgt, memory)
         return Hidden(output.states, output.weights[:, None, None] if weights else None)
 
     @property
@@ -204,6 +208,26 @@ class Luong(RecurrentSource):
         reader = self.combine.weight[:, : memory.states.size(-1)]
         values = (memory.states @ reader.T).unsqueeze(2)
         return [] if attention is None else [SourceRead(attention[:, 0], values)]
+
+    def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
+        """Return the steps of the attention; the keys of the general score are W_a h_s."""
+        memory = self.encode(batch.src, batch.src_mask)
+        output = self.outputs(batch.tgt_in, memory)
+        queries, energy = output.queries, None
+        if isinstance(self.score, AdditiveScore):
+            queries, energy = self.score.query(queries), self.score.energy.weight[0]
+        return [
+            AttentionSteps(
+                "dot_product" if energy is None else "additive",
+                queries[:, None],
+                memory.keys[:, None],
+                energy,
+                self.score(output.queries, memory.keys)[:, None],
+                output.weights[:, None],
+                memory.states[:, None],
+                output.contexts[:, None],
+            )
+        ]
 
     @property
     def output_layer(self) -> OutputLayer:

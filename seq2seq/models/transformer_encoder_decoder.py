@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.errors import UserError
-from seq2seq.layers.attention import stack_layers
+from seq2seq.layers.attention import AttentionSteps, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, SourceCache, cached_length
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.head_edits import HeadEdits
@@ -255,6 +255,18 @@ class TransformerEncoderDecoder(Autoregressive):
             if output.source is not None:
                 reads.append(SourceRead(output.source, values, output.sum, norm))
         return reads
+
+    def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
+        """Return the steps of the source attention of each decoder layer."""
+        memory = self.encode(batch.src, batch.src_mask)
+        _, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True)
+        layers = self.decoder_layers
+        caches = memory.source * (len(layers) // len(memory.source))
+        return [
+            layer.to_source.source_steps(output.query, cache, memory.mask)
+            for layer, output, cache in zip(layers, outputs, caches, strict=True)
+            if output.query is not None
+        ]
 
     @property
     def output_layer(self) -> OutputLayer:

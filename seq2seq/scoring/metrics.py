@@ -113,6 +113,11 @@ def bleu(
     return float(_bleu(language, tokenizer).corpus_score(hypotheses, [references]).score)
 
 
+def sentence_chrf(hypothesis: str, reference: str) -> float:
+    """Compute chrF2 of one sentence."""
+    return float(CHRF().corpus_score([hypothesis], [[reference]]).score)
+
+
 def statistics(
     hypotheses: list[str],
     references: list[str],

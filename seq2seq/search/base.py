@@ -83,6 +83,9 @@ class Search(ABC):
     A translation has at most length_ratio * source length + length_extra tokens, and at most
     max_length, not counting EOS. At the limit EOS is forced, and its log-probability counts.
 
+    The first tokens of a translation can be given (a prefix): the search then continues them. Their
+    log-probability under the model counts. The limit is at least the length of the prefix.
+
     Attributes:
         needs: the class of models that it can decode.
     """
@@ -114,6 +117,16 @@ class Search(ABC):
         """Return the maximum number of tokens in the translation of each sentence."""
         lengths = mask.sum(1) - 1  # without EOS
         return (lengths * self.length_ratio + self.length_extra).clamp(1, self.max_length).long()
+
+    def caps_with(
+        self,
+        prefix: Int[Tensor, "batch given"] | None,
+        mask: Bool[Tensor, "batch src"],
+        special: SpecialIds,
+    ) -> Int[Tensor, " batch"]:
+        """Return `caps`, at least the length of each prefix."""
+        caps = self.caps(mask)
+        return caps if prefix is None else caps.maximum((prefix != special.pad).sum(1))
 
     def greedy(self) -> "Search":
         """Return greedy search with the same length limits."""
@@ -158,8 +171,21 @@ class Search(ABC):
         *,
         n_best: int = 1,
         attention: bool = False,
+        prefix: Int[Tensor, "batch given"] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Return up to n_best hypotheses for each sentence, best first."""
+        """Return up to n_best hypotheses for each sentence, best first.
+
+        Args:
+            model: the model.
+            src: the source sentences.
+            mask: False at padding.
+            n_best: maximum number of hypotheses of each sentence.
+            attention: also return attention.
+            prefix: the first tokens of each translation, padded; EOS may be the last one.
+
+        Raises:
+            UserError: n_best is too large, or the search cannot continue a prefix.
+        """
 
 
 @dataclass(frozen=True)
@@ -176,10 +202,12 @@ def next_log_p(
     logits: Float[Tensor, "rows vocab"],
     at_limit: Bool[Tensor, " rows"] | None,
     special: SpecialIds,
+    given: Int[Tensor, " rows"] | None = None,
 ) -> Float[Tensor, "rows vocab"]:
     """Return log-probabilities of the next token.
 
-    Padding and BOS are masked out, and every token but EOS in rows where `at_limit` is True.
+    Padding and BOS are masked out, and every token but EOS in rows where `at_limit` is True. In
+    rows where `given` is not padding, every token but this one is masked out.
     """
     log_p = logits.float().log_softmax(-1)
     if at_limit is not None:
@@ -187,4 +215,17 @@ def next_log_p(
         log_p.masked_fill_(at_limit.unsqueeze(1), float("-inf"))
         log_p[:, special.eos] = end
     log_p[:, special.pad] = log_p[:, special.bos] = float("-inf")
+    if given is not None:
+        token = torch.arange(log_p.size(1), device=log_p.device)
+        kept = (token == given.unsqueeze(1)) | (given == special.pad).unsqueeze(1)
+        log_p.masked_fill_(~kept, float("-inf"))
     return log_p
+
+
+def given_at(
+    prefix: Int[Tensor, "batch given"] | None, time: int, width: int = 1
+) -> Int[Tensor, " rows"] | None:
+    """Return the given tokens of a step, for `width` rows of each sentence; None if none is."""
+    if prefix is None or time >= prefix.size(1):
+        return None
+    return prefix[:, time].repeat_interleave(width)

@@ -10,7 +10,7 @@ from torch import Tensor
 from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import Autoregressive, select
-from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
+from seq2seq.search.base import BackPointers, End, Hypothesis, Search, given_at, next_log_p
 from seq2seq.settings.ranges import Within
 
 
@@ -51,6 +51,7 @@ class Beam(Search):
         *,
         n_best: int = 1,
         attention: bool = False,
+        prefix: Int[Tensor, "batch given"] | None = None,
     ) -> list[list[Hypothesis]]:
         """Return up to n_best hypotheses for each sentence, best first."""
         if n_best > self.beam:
@@ -58,7 +59,7 @@ class Beam(Search):
                 f"n-best {n_best} needs a beam size of at least {n_best}, but it is {self.beam}"
             )
         batch, beam, device, special = src.size(0), self.beam, src.device, model.special
-        lengths, caps = mask.sum(1).tolist(), self.caps(mask)
+        lengths, caps = mask.sum(1).tolist(), self.caps_with(prefix, mask, special)
         back_pointers, pools = BackPointers(attention), [Pool(beam) for _ in range(batch)]
         sentences = list(range(batch))  # which sentence each group of rows belongs to
         memory = model.encode(src, mask)  # one row for each sentence
@@ -71,7 +72,7 @@ class Beam(Search):
             back_pointers.add(token, parents, weights)
             width = total.size(1)  # rows of each sentence: 1 at the first step, then `beam`
             at_limit = (caps <= time).repeat_interleave(width) if time >= first_cap else None
-            log_p = next_log_p(logits, at_limit, special)
+            log_p = next_log_p(logits, at_limit, special, given_at(prefix, time, width))
             # At most one candidate of each row ends with EOS, so that at least `beam` of the best
             # 2 * beam candidates are unfinished. No row contributes more than 2 * beam.
             row_best, words = log_p.topk(min(2 * beam, log_p.size(1)))
@@ -101,7 +102,7 @@ class Beam(Search):
             token, total, caps = word.gather(1, kept)[keep].flatten(), total[keep], caps[keep]
             state = select(state, parents)
             if len(alive) < len(best):
-                memory = select(memory, keep)
+                memory, prefix = select(memory, keep), select(prefix, keep)
 
         return [
             [

@@ -85,8 +85,14 @@ class MaskPredict(Search):
         *,
         n_best: int = 1,
         attention: bool = False,
+        prefix: Int[Tensor, "batch given"] | None = None,
     ) -> list[list[Hypothesis]]:
         """Return up to n_best hypotheses of different lengths for each sentence, best first."""
+        if prefix is not None:
+            raise UserError(
+                "search=mask_predict predicts all tokens of a translation at once, so it cannot "
+                "continue given tokens"
+            )
         if n_best > self.lengths:
             raise UserError(
                 f"n-best {n_best} needs at least {n_best} lengths side by side, but search.lengths "

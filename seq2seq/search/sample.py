@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seq2seq.limits import COLDEST, HOTTEST
 from seq2seq.models.base import Autoregressive, select
-from seq2seq.search.base import BackPointers, End, Hypothesis, Search, next_log_p
+from seq2seq.search.base import BackPointers, End, Hypothesis, Search, given_at, next_log_p
 from seq2seq.settings.ranges import Natural, Within
 
 
@@ -47,14 +47,17 @@ class Sample(Search):
         *,
         n_best: int = 1,
         attention: bool = False,
+        prefix: Int[Tensor, "batch given"] | None = None,
     ) -> list[list[Hypothesis]]:
         """Return n_best independent samples for each sentence, most probable first."""
         batch, device, special = src.size(0), src.device, model.special
-        lengths, caps = mask.sum(1).tolist(), self.caps(mask).repeat_interleave(n_best)
+        lengths = mask.sum(1).tolist()
+        caps = self.caps_with(prefix, mask, special).repeat_interleave(n_best)
         uniform = self.uniform(src, mask, n_best, int(caps.max()) + 1).to(device)
         back_pointers, ends = BackPointers(attention), [End(0.0, 0.0, 0, 0)] * (batch * n_best)
         rows = torch.arange(batch, device=device).repeat_interleave(n_best)
         memory = model.encode(src, mask)
+        prefix = select(prefix, rows)
         memory, state = select(memory, rows), select(model.start(memory), rows)
         parents, token = rows, torch.full_like(rows, special.bos)
         samples = list(range(batch * n_best))  # index of the sample in each row
@@ -64,7 +67,8 @@ class Sample(Search):
         for time in range(last_cap + 1):
             logits, weights, state = model.step(token, memory, state, weights=attention)
             back_pointers.add(token, parents, weights)
-            log_p = next_log_p(logits, caps <= time if time >= first_cap else None, special)
+            at_limit = caps <= time if time >= first_cap else None
+            log_p = next_log_p(logits, at_limit, special, given_at(prefix, time))
             token = self.draw(log_p, uniform[:, time])
             total = total + log_p.gather(1, token.unsqueeze(1)).squeeze(1)
             for row in (token == special.eos).nonzero().flatten().tolist():
@@ -76,6 +80,7 @@ class Sample(Search):
             samples = [samples[row] for row in parents.tolist()]
             if len(parents) < len(token):
                 memory, state = select(memory, parents), select(state, parents)
+                prefix = select(prefix, parents)
             token, total, caps, uniform = (
                 token[parents],
                 total[parents],

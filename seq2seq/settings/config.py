@@ -88,6 +88,7 @@ class TrainConfig:
         validate_by: score that selects the best checkpoint, bleu or loss
         patience: stop after this many validations without a new best score; null is never
         ema: decay of an exponential moving average of the weights, such as 0.999; 0 is off
+        keep_every: keep the weights after every so many updates, to look at; null keeps none
         average: number of checkpoints to average at the end; 1 is no averaging
         average_of: average the last or the best checkpoints
         log_every: updates between lines of log.jsonl
@@ -128,6 +129,7 @@ class TrainConfig:
     guided_layer: Positive | None = None
     guided_head: Positive | None = None
     guided_links: Folder | None = None
+    keep_every: Annotated[int, Within(1)] | None = None
 
     def __post_init__(self) -> None:
         at_least(self, "train", batch_tokens=2, accumulate=1, validate_every=1, patience=1)

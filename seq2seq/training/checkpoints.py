@@ -19,13 +19,15 @@ class Checkpoints:
     """The checkpoints of one run folder.
 
     model.safetensors always contains the best validated weights. checkpoints/ contains the best and
-    the newest checkpoint, and those that may still become part of the average.
+    the newest checkpoint, those that may still become part of the average, and those of every
+    `every` updates.
 
     Args:
         folder: the run folder.
         by: the criterion for the best checkpoint: validation BLEU or loss.
         count: number of checkpoints to average at the end; 1 disables averaging.
         of: average the last or the best checkpoints.
+        every: keep the weights after every so many updates; None keeps none of them.
     """
 
     def __init__(
@@ -35,8 +37,9 @@ class Checkpoints:
         by: Literal["bleu", "loss"],
         count: int,
         of: Literal["last", "best"],
+        every: int | None = None,
     ) -> None:
-        self.folder, self.by, self.count, self.of = folder, by, count, of
+        self.folder, self.by, self.count, self.of, self.every = folder, by, count, of, every
         self.kept: list[Validation] = []  # in chronological order
         self.best: Validation | None = None
         self.since_best = 0  # validations since the best
@@ -49,7 +52,19 @@ class Checkpoints:
 
     def path(self, validation: Validation) -> Path:
         """The checkpoint path of a validation."""
-        return self.folder / "checkpoints" / f"step-{validation.step:08d}.safetensors"
+        return self.path_of(validation.step)
+
+    def path_of(self, step: int) -> Path:
+        """The checkpoint path of a step."""
+        return self.folder / "checkpoints" / f"step-{step:08d}.safetensors"
+
+    def due(self, step: int) -> bool:
+        """Whether the weights after an update are kept whatever their score is."""
+        return self.every is not None and step % self.every == 0
+
+    def keep(self, model: nn.Module, step: int) -> None:
+        """Save the weights after an update."""
+        save_weights(model, self.path_of(step))
 
     def add(self, model: nn.Module, validation: Validation) -> bool:
         """Save the validated weights; return whether they are the best so far."""
@@ -65,10 +80,16 @@ class Checkpoints:
         return better
 
     def prune(self) -> None:
-        """Delete the checkpoints that neither the current nor the previous save refers to."""
+        """Delete the checkpoints that neither the current nor the previous save refers to.
+
+        Those of every `every` updates are left.
+        """
         previous, self.needed = self.needed, self.files()
         for path in (self.folder / "checkpoints").glob("step-*.safetensors"):
-            if path not in previous | self.needed:
+            step = path.stem.removeprefix("step-")
+            if path not in previous | self.needed and not (
+                step.isdecimal() and self.due(int(step))
+            ):
                 path.unlink()
 
     def files(self) -> set[Path]:

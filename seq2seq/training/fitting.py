@@ -24,8 +24,8 @@ def settings_in_effect(config: Config) -> Config:
     """Return the configuration with the settings that apply to a model that fits itself.
 
     One update is one iteration over the whole text, so that `model.iterations` takes the place of
-    the limits of the section `train`, and every iteration is logged. Checkpoints are not averaged,
-    and no segmentation is sampled. Other models keep their configuration.
+    the limits of the section `train`, and every iteration is logged. Checkpoints are not averaged
+    or kept, and no segmentation is sampled. Other models keep their configuration.
     """
     if not fits(config.model):
         return config
@@ -41,6 +41,7 @@ def settings_in_effect(config: Config) -> Config:
         guided_layer=None,
         guided_head=None,
         guided_links=None,
+        keep_every=None,
         log_every=1,
     )
     return replace(config, train=train, tokenizer=replace(config.tokenizer, sampling=0.0))

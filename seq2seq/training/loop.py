@@ -76,7 +76,11 @@ class Training:
         self.fabric.barrier()  # wait until rank 0 has created the folder
         self.learner.set_up()
         self.checkpoints = Checkpoints(
-            folder, by=settings.validate_by, count=settings.average, of=settings.average_of
+            folder,
+            by=settings.validate_by,
+            count=settings.average,
+            of=settings.average_of,
+            every=settings.keep_every,
         )
         self.saves = Saves(folder)
         self.log = TrainingLog(self.fabric, folder, self.config, self.facts())
@@ -134,7 +138,8 @@ class Training:
                 else:
                     now.count_update(loss_value, tokens, norm)
 
-                # 6. log
+                # 6. keep the weights if due; log
+                self.keep_weights()
                 self.estimate()
                 if now.step % settings.log_every == 0:
                     bar.update(task, **self.log_progress(rate))
@@ -159,6 +164,12 @@ class Training:
             self.estimated = True
             if not self.learner.raw_model.fits:
                 self.log.print(pace.describe(self.budget))
+
+    def keep_weights(self) -> None:
+        """Keep the weights after an update if `train.keep_every` says so, as they are validated."""
+        if self.checkpoints.due(self.now.step) and self.fabric.is_global_zero:
+            with self.learner.evaluated():
+                self.checkpoints.keep(self.learner.raw_model, self.now.step)
 
     def validation_due(self) -> bool:
         """Whether the current weights have to be validated and have not been yet."""

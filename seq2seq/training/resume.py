@@ -30,6 +30,7 @@ HARMLESS = {
     "trainer.threads": "speed; rounding errors of sums, as on another machine",
     "trainer.compile": "speed; rounding errors of sums, as on another machine",
     "train.log_every": "frequency of log lines",
+    "train.keep_every": "additional checkpoints",
     "train.save_every": "frequency of saves",
     "train.max_skipped": "when to abort",
     "train.tensorboard": "an additional log",

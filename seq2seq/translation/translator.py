@@ -38,6 +38,7 @@ def translate(
     *,
     n_best: int = 1,
     attention: bool = False,
+    prefixes: Sequence[Sequence[int]] | None = None,
     done: Callable[[int], None] = lambda sentences: None,
 ) -> list[list[Translation]]:
     """Return up to n_best translations of each text, in order; empty for a text without pieces.
@@ -51,10 +52,13 @@ def translate(
         texts: the source texts.
         n_best: maximum number of translations of each text.
         attention: also return attention.
+        prefixes: the ids of the first tokens of each translation, which the search continues; EOS
+            may be the last one.
         done: called after each batch with its number of sentences.
 
     Raises:
-        UserError: n_best is out of range, or all scores of the model are NaN or infinite.
+        UserError: n_best is out of range, the search cannot continue given tokens, or all scores
+            of the model are NaN or infinite.
     """
     n_best = coerce(n_best, Annotated[int, Within(1, WIDEST)], "n_best")
     search = search.for_n_best(n_best)
@@ -71,8 +75,11 @@ def translate(
     def searched(rows: NDArray[np.integer[Any]]) -> tuple[list[list[Hypothesis]], list[int]]:
         src = pad([ids[i] for i in rows], model.special, end=True).to(device)
         mask = src != model.special.pad
-        groups = search(model, src, mask, n_best=n_best, attention=attention)
-        return groups, search.caps(mask).tolist()
+        given = None
+        if prefixes is not None:
+            given = pad([list(prefixes[i]) for i in rows], model.special).to(device)
+        groups = search(model, src, mask, n_best=n_best, attention=attention, prefix=given)
+        return groups, search.caps_with(given, mask, model.special).tolist()
 
     for batch in pack(order, lengths, BATCH_TOKENS) if len(order) else []:
         for rows, (groups, caps) in halve_on_out_of_memory(batch, searched):

@@ -183,6 +183,21 @@ def test_the_last_checkpoints_stay_on_disk_and_no_others(tmp_path, count):
     assert value(checkpoints.averaged()) == pytest.approx(sum(expected) / count)
 
 
+def test_checkpoints_of_every_so_many_updates_stay_on_disk(tmp_path):
+    checkpoints = Checkpoints(tmp_path, by="bleu", count=1, of="last", every=4)
+    assert [step for step in range(1, 9) if checkpoints.due(step)] == [4, 8]
+    for step in range(1, 10):
+        if checkpoints.due(step):
+            checkpoints.keep(filled(step), step)
+        if step % 3 == 0:
+            checkpoints.add(filled(step), Validation(step, 10.0 - step, float(step)))
+            checkpoints.prune()
+    checkpoints.prune()
+    assert steps_on_disk(tmp_path) == [4, 8, 9]
+    assert value(read_weights(checkpoints.path_of(4))) == 4
+    assert not Checkpoints(tmp_path, by="bleu", count=1, of="last").due(4)
+
+
 def test_what_the_save_before_needs_stays_on_disk(tmp_path):
     checkpoints = keep(tmp_path, SCORES[:4], count=2)
     assert steps_on_disk(tmp_path) == [3, 4]

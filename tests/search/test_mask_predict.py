@@ -212,6 +212,8 @@ def test_greedy_has_one_length_and_n_best_as_many_as_asked():
         own(make(), SRC, SRC != PAD, n_best=4)
     with pytest.raises(UserError, match=r"no effect on search=mask_predict.*search\.rounds"):
         own.with_beam(3)
+    with pytest.raises(UserError, match="cannot continue given tokens"):
+        own(make(), SRC, SRC != PAD, prefix=SRC[:, :1])
 
 
 @pytest.mark.parametrize(

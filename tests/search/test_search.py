@@ -345,3 +345,65 @@ def test_top_p_draws_from_the_fewest_words_that_make_up_p(top_p):
 def test_a_value_out_of_range_is_refused_by_name(make, key, value):
     with pytest.raises(UserError, match=rf"search\.{key}={value} must be "):
         make(**{key: value})
+
+
+# --- given first tokens ---------------------------------------------------------------------------
+
+BEAM = Beam(beam=3, length_penalty=1.0, max_length=8, length_ratio=2.0, length_extra=2)
+DRAWN = Sample(
+    temperature=1.0, top_k=0, top_p=1.0, seed=1, max_length=8, length_ratio=2.0, length_extra=2
+)
+GIVEN = [[5, 3], [4], []]
+
+
+def log_p_of(model: Autoregressive, source: list[int], tokens: list[int]) -> float:
+    """The log-probability of a target and its end."""
+    batch = collate([(source, tokens)], SPECIAL)
+    with torch.inference_mode():
+        memory = model.encode(batch.src, batch.src_mask)
+        states = model.hidden(batch.tgt_in, memory).states
+        return float(model.log_probability(states, batch, memory)[0])
+
+
+@pytest.mark.parametrize("search", [BEAM, BEAM.with_beam(1), DRAWN])
+def test_a_search_continues_given_tokens(model, search):
+    groups = search(model, SRC, SRC != PAD, attention=True, prefix=pad(GIVEN, SPECIAL))
+    free = search(model, SRC, SRC != PAD, attention=True)
+    for source, first, (best, *_), (other, *_) in zip(SOURCES, GIVEN, groups, free, strict=True):
+        assert best.tokens[: len(first)] == first
+        expected = log_p_of(model, source, best.tokens)
+        assert best.log_probability == pytest.approx(expected, abs=1e-4)
+        if not first:
+            assert best.tokens == other.tokens
+        if best.attention is not None:
+            assert best.attention.size(2) == len(best.tokens) + 1
+
+
+@pytest.mark.parametrize("search", [BEAM, DRAWN])
+def test_its_own_beginning_changes_no_translation(model, search):
+    for row, source in enumerate(SOURCES):
+        src = SRC[row : row + 1, : len(source) + 1]
+        (free,) = search(model, src, src != PAD)
+        for length in range(1, len(free[0].tokens) + 1):
+            prefix = torch.tensor([free[0].tokens[:length]])
+            (forced,) = search(model, src, src != PAD, prefix=prefix)
+            assert forced[0].tokens[:length] == free[0].tokens[:length]
+            assert forced[0].log_probability >= free[0].log_probability - 1e-4 or search is DRAWN
+
+
+@pytest.mark.parametrize("search", [BEAM, DRAWN])
+@pytest.mark.parametrize("given", [[EOS], [3, EOS], [5] * 11, [5] * 11 + [EOS]])
+def test_an_end_and_a_length_beyond_the_limit_can_be_given(model, search, given):
+    src = SRC[1:2, :2]  # at most 4 tokens
+    (found,) = search(model, src, src != PAD, prefix=torch.tensor([given]))
+    assert found[0].tokens == [token for token in given if token != EOS]
+
+
+def test_the_n_best_of_a_prefix_are_those_of_brute_force(model):
+    source, given = SOURCES[1], [4]
+    src = SRC[1:2, :2]
+    wide = Beam(beam=200, length_penalty=0.0, max_length=3, length_ratio=0.0, length_extra=3)
+    (found,) = wide(model, src, src != PAD, n_best=5, prefix=torch.tensor([given]))
+    tails = [tail for size in range(2) for tail in product((3, 4, 5), repeat=size)]
+    scores = [log_p_of(model, source, [*given, *tail]) for tail in tails]
+    assert max(scores) <= found[0].log_probability + 1e-4

@@ -160,6 +160,17 @@ def test_the_best_checkpoint_is_kept(fit, by):
     assert kept.read_bytes() == (run / "model.safetensors").read_bytes()
 
 
+def test_checkpoints_are_kept_to_look_at_and_change_nothing(fit):
+    often = ["train.max_steps=6", "train.validate_every=3"]
+    plain, kept = fit("rnn", *often, name="plain"), fit("rnn", *often, "train.keep_every=2")
+    names = sorted(path.name for path in (kept / "checkpoints").iterdir())
+    steps = [int(re.search("[0-9]+", name)[0]) for name in names]
+    assert {2, 4, 6} <= set(steps)
+    for name, one in weights(plain).items():
+        assert torch.equal(one, weights(kept)[name])
+    assert fit("rnn", *often) == kept and info(kept)["status"] == "finished"  # as before
+
+
 @pytest.mark.parametrize("of", ["last", "best"])
 def test_the_average_is_of_the_chosen_checkpoints_and_kept_if_better(fit, of):
     words = ["train.average=3", f"train.average_of={of}", "train.validate_by=loss"]

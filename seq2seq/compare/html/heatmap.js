@@ -28,8 +28,10 @@ const ATTENTION = {
   row: "attends to", column: "is attended to by", none: "No word attends to", number: percent,
 };
 
-// Inks of signed maps, as in the figures of `seq2seq align`: red and blue of ColorBrewer's RdBu.
-const NEGATIVE = "178 24 43", POSITIVE = "33 102 172";
+/** Return the ink of a weight. That of signed maps is, as in the figures of `seq2seq align`, red or
+ * blue of ColorBrewer's RdBu. */
+const inkOf = (weight, signed) =>
+  !signed ? "0 40 90" : weight < 0 ? "178 24 43" : "33 102 172";
 
 /** A heatmap. It calls `onPoint` with the row and column that the user points at.
  *
@@ -90,8 +92,7 @@ class Heatmap {
     });
     const context = drawn.getContext("2d");
     this.weights.forEach((weight, place) => {
-      const ink = !this.signed ? "0 40 90" : weight < 0 ? NEGATIVE : POSITIVE;
-      context.fillStyle = `rgb(${ink} / ${Math.abs(weight) / 255})`;
+      context.fillStyle = `rgb(${inkOf(weight, this.signed)} / ${Math.abs(weight) / 255})`;
       const [x, y] = [place % columns, Math.floor(place / columns)];
       context.fillRect(x * size, y * size, size - gap, size - gap);
     });
