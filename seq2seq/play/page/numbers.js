@@ -10,7 +10,7 @@ const SHOWN = 8; // numbers of a vector in a table
 const fixed = (number, digits = 3) =>
   (number < 0 ? "\u2212" : "") + Math.abs(number).toFixed(digits);
 
-/** Draw a vector as a strip of cells: blue is positive, orange negative. */
+/** Draw a vector as a strip of cells: blue is positive, red negative. */
 function strip(vector) {
   const largest = Math.max(...vector.map(Math.abs), 1e-9);
   const canvas = element("canvas", {
