@@ -17,7 +17,8 @@ from rich.text import Text
 from seq2seq.commands.bench import WINDOWS, sizes, timed
 from seq2seq.errors import UserError
 from seq2seq.layers.cache import nbytes
-from seq2seq.models.base import Autoregressive, Memory, State
+from seq2seq.models.base import Autoregressive
+from seq2seq.models.results import Memory, State
 from seq2seq.settings import config_files, train_arguments
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import build

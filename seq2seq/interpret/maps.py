@@ -12,7 +12,7 @@ from seq2seq.alignment.gold import Gold
 from seq2seq.alignment.rule import Rule, pool
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Cut, tokens_of
-from seq2seq.models.base import Maps
+from seq2seq.models.results import Maps
 from seq2seq.translation.translation import BEGIN, END, Translation
 from seq2seq.translation.translator import Translator
 

@@ -22,7 +22,8 @@ from seq2seq.alignment.rule import pool
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Cut
 from seq2seq.interpret.gold_set import GoldSet
-from seq2seq.models.base import Maps, Seq2Seq
+from seq2seq.models.base import Seq2Seq
+from seq2seq.models.results import Maps
 from seq2seq.scoring.breakdown import distance_label
 from seq2seq.system.console import track
 from seq2seq.text.pronoun import PRONOUN, ROLES, Pronoun, read_pronouns

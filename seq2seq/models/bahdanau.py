@@ -18,8 +18,8 @@ from seq2seq.layers.recurrent import (
     Kind,
     linear,
 )
-from seq2seq.models.base import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.models.recurrent_source import RecurrentSource
+from seq2seq.models.results import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.settings.ranges import Layers, Share, Width
 from seq2seq.text.batching import Batch
 

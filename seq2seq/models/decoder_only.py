@@ -21,15 +21,8 @@ from seq2seq.layers.transformer import (
     add_output_bias,
     initialize,
 )
-from seq2seq.models.base import (
-    Autoregressive,
-    GuidedLoss,
-    Hidden,
-    Maps,
-    OutputLayer,
-    SourceRead,
-    Step,
-)
+from seq2seq.models.base import Autoregressive
+from seq2seq.models.results import GuidedLoss, Hidden, Maps, OutputLayer, SourceRead, Step
 from seq2seq.settings.ranges import Layers
 from seq2seq.text.batching import Batch
 

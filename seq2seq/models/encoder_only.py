@@ -19,7 +19,8 @@ from seq2seq.layers.transformer import (
     add_output_bias,
     initialize,
 )
-from seq2seq.models.base import Hidden, Maps, MaskedLM, OutputLayer
+from seq2seq.models.base import MaskedLM
+from seq2seq.models.results import Hidden, Maps, OutputLayer
 from seq2seq.settings.ranges import Layers, Within
 from seq2seq.text.batching import Batch
 from seq2seq.text.masking import each_masked, random_masks, real_tokens

@@ -17,8 +17,8 @@ from seq2seq.layers.recurrent import (
     Recurrence,
     linear,
 )
-from seq2seq.models.base import Hidden, OutputLayer, Step
 from seq2seq.models.recurrent_source import RecurrentSource
+from seq2seq.models.results import Hidden, OutputLayer, Step
 from seq2seq.settings.ranges import Default, Layers, Share, Width
 
 

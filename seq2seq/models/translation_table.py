@@ -13,7 +13,8 @@ from torch import nn
 
 from seq2seq.alignment.ibm_model_1 import IBMModel1
 from seq2seq.errors import UserError
-from seq2seq.models.base import Autoregressive, Iteration
+from seq2seq.models.base import Autoregressive
+from seq2seq.models.results import Iteration
 from seq2seq.text.batching import Ids
 from seq2seq.text.words import (
     SPACE,

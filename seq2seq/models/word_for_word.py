@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.layers.word_plan import Plan, WordSoFar, plan_of, predict, words_so_far
-from seq2seq.models.base import Hidden, Step
+from seq2seq.models.results import Hidden, Step
 from seq2seq.models.translation_table import Translations, TranslationTable
 from seq2seq.settings.ranges import Within
 from seq2seq.text.batching import Batch

@@ -20,7 +20,8 @@ from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.interpret.gradients import untrained
 from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.interpret.methods.baseline import mean_vectors
-from seq2seq.models.base import Autoregressive, Memory
+from seq2seq.models.base import Autoregressive
+from seq2seq.models.results import Memory
 from seq2seq.play.asked import OfSentence
 from seq2seq.play.limits import BEAM, PIECES, ROUNDS, check_pieces
 from seq2seq.runs.folder import RunFolder

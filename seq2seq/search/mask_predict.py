@@ -9,7 +9,8 @@ from torch import Tensor
 
 from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
-from seq2seq.models.base import MaskedLM, Memory, select
+from seq2seq.models.base import MaskedLM, select
+from seq2seq.models.results import Memory
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.settings.ranges import Within
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.errors import UserError
-from seq2seq.models.base import Iteration
+from seq2seq.models.results import Iteration
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import fits
 from seq2seq.training.learner import DrawnBatch, Learner

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.layers.attention import renormalized
-from seq2seq.models.base import Maps, Seq2Seq
+from seq2seq.models.base import Seq2Seq
+from seq2seq.models.results import Maps
 from seq2seq.text.batching import collate, halve_on_out_of_memory, pack
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translation import BATCH_TOKENS, END, Translation

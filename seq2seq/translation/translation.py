@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from seq2seq.models.base import Maps
+from seq2seq.models.results import Maps
 from seq2seq.search.base import Hypothesis
 from seq2seq.text.tokenizer import Tokenizers
 

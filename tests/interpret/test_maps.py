@@ -12,7 +12,7 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.commands.align import align
 from seq2seq.errors import UserError
 from seq2seq.interpret.maps import check_maps, maps_of, word_map
-from seq2seq.models.base import Maps
+from seq2seq.models.results import Maps
 from seq2seq.text.words import WORD_START
 from seq2seq.translation.translation import BEGIN, END, Translation
 from seq2seq.translation.translator import Translator

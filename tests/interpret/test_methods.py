@@ -19,7 +19,7 @@ from seq2seq.interpret.methods.occlusion import Variant, log_probabilities
 from seq2seq.interpret.methods.vectors import weighted_norms
 from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
-from seq2seq.models.base import SourceRead
+from seq2seq.models.results import SourceRead
 from seq2seq.settings.config_files import model_names
 from seq2seq.translation.translator import Translator
 

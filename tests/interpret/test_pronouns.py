@@ -14,7 +14,7 @@ from seq2seq.commands.plot_pronouns import choice_table
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Cut
 from seq2seq.interpret.pronouns import BOTH, Probe, PronounSet, probe, share, to_nouns
-from seq2seq.models.base import Maps
+from seq2seq.models.results import Maps
 from seq2seq.plots import figure
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model

@@ -15,8 +15,9 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.ablation import edited
 from seq2seq.layers.cached_attention import CachedAttention
 from seq2seq.layers.transformer import SelfAttentionLayer
-from seq2seq.models.base import Autoregressive, Maps, MaskedLM, Seq2Seq, select
+from seq2seq.models.base import Autoregressive, MaskedLM, Seq2Seq, select
 from seq2seq.models.recurrent_source import RecurrentSource
+from seq2seq.models.results import Maps
 from seq2seq.runs.weights import read_weights, save_weights, set_weights
 from seq2seq.search import Beam, MaskPredict, Sample, Search
 from seq2seq.settings.config_files import search_settings

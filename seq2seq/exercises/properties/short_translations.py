@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from seq2seq.exercises.expect import Draw, Student, expect
-from seq2seq.models.base import Autoregressive, Hidden, Step
+from seq2seq.models.base import Autoregressive
+from seq2seq.models.results import Hidden, Step
 from seq2seq.search import Beam
 from seq2seq.text.special_ids import SpecialIds
 

@@ -22,7 +22,7 @@ from seq2seq.interpret.methods.base import (
     without_padding,
 )
 from seq2seq.interpret.methods.vectors import distributions, source_reads
-from seq2seq.models.base import SourceRead
+from seq2seq.models.results import SourceRead
 from seq2seq.text.batching import Batch
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.interpret.methods.sites import Plan, Site, joined, plan_of
-from seq2seq.models.base import Memory, Seq2Seq, select
+from seq2seq.models.base import Seq2Seq, select
+from seq2seq.models.results import Memory
 from seq2seq.text.batching import Batch, pack
 from seq2seq.translation.translation import BATCH_TOKENS
 

@@ -21,7 +21,8 @@ from seq2seq.interpret.methods.base import (
     in_batches,
     without_padding,
 )
-from seq2seq.models.base import Seq2Seq, SourceRead
+from seq2seq.models.base import Seq2Seq
+from seq2seq.models.results import SourceRead
 from seq2seq.text.batching import Batch
 from seq2seq.translation.translation import Translation
 from seq2seq.translation.translator import Translator
