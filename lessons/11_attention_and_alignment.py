@@ -81,8 +81,8 @@ assert attention[0, 0, 0] > 0.9 and occlusion[0, 0, 2] > occlusion[0, 0, 0] > 1
 
 # %% [markdown]
 # **They differ.** "la" gives more than .9 of its attention to "the", but loses most when "ball" is
-# hidden. We replace "ball" by "hat", which is masculine: the article becomes "le". Attention
-# weights states, and the state at "the" depends on the noun: the encoder has read it.
+# hidden. We replace "ball" by "hat", which is masculine: the article becomes "le". Attention reads
+# states, and the state at "the" depends on the noun: the encoder has read the whole sentence.
 
 # %%
 changed = [words.index("hat") if word == "ball" else words.index(word) for word in english]

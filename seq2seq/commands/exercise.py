@@ -131,7 +131,10 @@ def counterexample(verdict: "Verdict", number: int) -> Iterable[str]:
 
     finding = next(one for one in verdict.findings if one.broken is not None)
     assert finding.broken is not None
-    yield paragraphs(finding.statement + " But " + str(finding.broken) + ":", "")
+    yield paragraphs(f"Expected: {finding.statement}")
+    yield paragraphs(f"Found: {finding.broken}.")
+    if finding.broken.inputs:
+        yield "Inputs:"
     for name, value in finding.broken.inputs.items():
         yield "  " + shortened(f"{name} = {shown(value)}", LONGEST_INPUT)
     if verdict.error is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from exercise_repairs import RIGHT, TOGETHER, WRONG
 
+from seq2seq.commands.exercise import counterexample
 from seq2seq.exercises.catalog import Exercise, exercises
 from seq2seq.exercises.judge import Verdict, judge, properties
 from seq2seq.exercises.program import Program, StudentError
@@ -50,6 +51,18 @@ def test_the_planted_bug_is_caught(exercise):
         assert failed and not verdict.solved
         assert len(failed) < len(verdict.findings) or exercise.number in (1, 10)
         assert str(failed[0].broken)
+
+
+@every
+def test_a_counterexample_names_its_inputs_if_there_are_any(exercise):
+    verdict = judged(exercise, exercise.text)
+    broken = next(finding for finding in verdict.findings if finding.broken)
+    lines = list(counterexample(verdict, exercise.number))
+    assert lines[0].startswith("Expected: ") and lines[1].startswith("Found: ")
+    assert lines[1].endswith(".") and not lines[1].endswith("..")
+    inputs = [line.split(" = ")[0].strip() for line in lines if line.startswith("  ")]
+    assert inputs == list(broken.broken.inputs)
+    assert ("Inputs:" in lines) == bool(inputs)
 
 
 @every
