@@ -12,6 +12,7 @@ from exercise_repairs import RIGHT, TOGETHER, WRONG
 
 from seq2seq.commands.exercise import counterexample
 from seq2seq.exercises.catalog import Exercise, exercises
+from seq2seq.exercises.expect import shown
 from seq2seq.exercises.judge import Verdict, judge, properties
 from seq2seq.exercises.program import Program, StudentError
 from seq2seq.exercises.values import decode, encode
@@ -152,6 +153,12 @@ def test_an_exercise_is_in_the_documentation(exercise):
     page = (ROOT / "docs" / "exercises.md").read_text("utf-8")
     row = f"| {exercise.number} | {exercise.title} | {exercise.topic} | {exercise.lesson} |"
     assert row in page.splitlines()
+
+
+def test_inputs_are_shown_without_a_negative_zero():
+    import torch
+
+    assert shown(torch.tensor([[-0.0, 0.5], [-0.25, 2.0]])) == "[[0, 0.5], [-0.25, 2]]"
 
 
 def test_results_keep_type_and_digits():
