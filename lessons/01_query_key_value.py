@@ -4,7 +4,7 @@
 # *Needs: nothing. Time: 2 s.*
 #
 # Attention is a way to look something up. This lesson computes one look-up by hand, in three steps:
-# a dot product, a softmax and a weighted sum. All later lessons use these three steps.
+# a dot product, a softmax and a weighted sum. Most later lessons use these three steps.
 
 # %% [markdown]
 # A Python dictionary holds pairs of a key and a value. A look-up compares a query with every key
@@ -32,7 +32,7 @@ query = torch.tensor([2.0, 0.0])  # asks for a thing
 
 # %% [markdown]
 # **Step 1, the dot product.** The score of a key is the sum of the products of its numbers with
-# those of the query. The score is large where both vectors have large numbers at the same place.
+# those of the query. The score is large where both vectors have large numbers in the same places.
 
 # %%
 scores = torch.stack([(query * key).sum() for key in keys])
@@ -42,10 +42,10 @@ assert scores.tolist() == [0, 2, 1]
 assert torch.equal(scores, keys @ query)  # the same as one matrix product
 
 # %% [markdown]
-# **Step 2, the softmax.** Scores can be negative and can have any sum. Shares cannot: we want
-# numbers from 0 to 1 with the sum 1. The softmax takes e to the power of each score, which is
-# positive, and divides by the sum. The order stays the same: "ball" gets .67, "rolled" .24, and
-# "cat" .09. These shares are called the attention weights.
+# **Step 2, the softmax.** Scores can be negative and can have any sum. We want shares: numbers from
+# 0 to 1 with the sum 1. The softmax takes e to the power of each score, which is positive, and
+# divides by the sum. The order stays the same: "ball" gets .67, "rolled" .24, and "cat" .09. These
+# shares are called the attention weights. The query attends most to "ball".
 
 # %%
 weights = scores.exp() / scores.exp().sum()
@@ -56,7 +56,8 @@ assert torch.allclose(weights, scores.softmax(0)) and abs(weights.sum() - 1) < 1
 
 # %% [markdown]
 # **Step 3, the weighted sum.** Each value is multiplied by its weight, and the results are added.
-# The answer (2.1, 7.9) is near the value of "ball", (0, 10), because "ball" has most of the weight.
+# The result is called the context. It is (2.1, 7.9), near the value of "ball", (0, 10), because
+# "ball" has most of the weight.
 
 # %%
 context = sum(weight * value for weight, value in zip(weights, values, strict=True))
@@ -76,10 +77,11 @@ assert torch.allclose((0 * scores).softmax(0), torch.full((3,), 1 / 3))
 assert (10 * scores).softmax(0)[1] > 0.99
 
 # %% [markdown]
-# **Why scores are divided by the square root of the width.** The dot product of two random vectors
-# is a sum, and sums of more terms are larger: with 4 numbers its standard deviation is about 2,
-# with 400 numbers about 20. Wide vectors would therefore always give a hard look-up. Divided by the
-# square root of the width, the scores have a standard deviation of about 1 at any width.
+# **Why scores are divided by the square root of the width.** The width of a vector is how many
+# numbers it has. The dot product of two random vectors is a sum of that many random terms: with 4
+# numbers its standard deviation is about 2, with 400 numbers about 20. Wide vectors would therefore
+# nearly always give a hard look-up. Divided by the square root of the width, the scores have a
+# standard deviation of about 1 at any width.
 
 # %%
 for width in (4, 400):
@@ -107,5 +109,6 @@ draw_side_by_side([panel], Path("01_query_key_value.png"))
 # %% [markdown]
 # ![The weights of the three words for four sizes of the scores](01_query_key_value.png)
 #
-# *A white cell is a weight of 1, a black cell a weight of 0. The larger the scores, the nearer the
-# softmax is to a choice.*
+# *In the heatmaps of all lessons, a white cell is a weight of 1 and a black cell a weight of 0.
+# Here each row is one size of the scores: the larger the scores, the more the softmax chooses one
+# key.*

@@ -28,8 +28,8 @@ assert x.shape == (6, 3)
 
 # %% [markdown]
 # **One word.** Take "ball" as the query. The three steps of lesson 1 give its context, a mixture of
-# all six rows. "ball" itself has the largest weight, .24. "cat" is next with .23, because its row
-# is the most similar one.
+# all six rows. "ball" itself has the largest weight, .24. "cat" is next with .23: of the other
+# rows, its row is the most similar one.
 
 # %%
 query = x[5]
@@ -69,14 +69,14 @@ assert not torch.allclose(wrong.sum(-1), torch.ones(6), atol=0.1)
 
 # %%
 assert torch.equal(all_scores, all_scores.T)
-print(f"cat looks at ball: {all_weights[1, 5]:.3f}, ball looks at cat: {all_weights[5, 1]:.3f}")
+print(f"cat attends to ball: {all_weights[1, 5]:.3f}, ball attends to cat: {all_weights[5, 1]:.3f}")
 assert abs(all_weights[1, 5] - all_weights[5, 1]) > 0.001
 
 # %% [markdown]
-# **Word order does not count.** Both "the" have the same row, so they get the same context,
-# although they stand before different nouns. And if the words are shuffled, each word keeps its
-# context. A Transformer therefore adds a vector for each position to the embeddings. After that the
-# two "the" differ.
+# **Word order has no effect.** Both "the" have the same row, so they get the same context, although
+# they stand before different nouns. And if the words are shuffled, each word keeps its context. A
+# Transformer therefore adds a vector for each position to the embeddings. After that the two "the"
+# differ.
 
 # %%
 assert torch.allclose(all_contexts[0], all_contexts[3])

@@ -34,8 +34,8 @@ assert (len(training), len(tests)) == (144, 48)
 
 # %% [markdown]
 # **The embeddings** have 15 numbers and are not trained. Each noun and each verb has a 1 at a place
-# of its own, so no two of them are similar. The first number means "noun": it is .51 in each noun,
-# and 1 in "it". "it" has already read the word after it: the verb is added to its embedding.
+# of its own, so nothing in them says who can roll. The first number means "noun": it is .51 in each
+# noun, and 1 in "it". "it" has already read the word after it: the verb is added to its embedding.
 
 # %%
 table = {word: torch.zeros(15) for word in ["chased", "because", "it", *gender, *subjects]}
@@ -82,9 +82,9 @@ cat, ball, before, right = report("before training")
 assert (cat, ball) == (0.51, 0.51) and before[0] == before[2] and right < 0.6
 
 # %% [markdown]
-# Before training, "it" scores "cat" and "ball" alike: .51 and .51. It asks for a noun, but cannot
-# say which. Now the matrices are trained for 50 steps. The loss compares "il" and "elle" with the
-# right answer. **It does not say which noun "it" means.**
+# Before training, "it" scores "cat" and "ball" alike: .51 and .51. It asks for any noun. All values
+# are 0, so the answer is always "il". Now the matrices are trained for 50 steps. The loss compares
+# "il" and "elle" with the right answer. **It does not say which noun "it" means.**
 
 # %%
 optimizer = torch.optim.Adam([w.requires_grad_() for w in (w_q, w_k, w_v)], lr=0.01)

@@ -16,8 +16,8 @@ x = 0.5 * torch.randn(4, 8)  # the embeddings
 scores = x @ x.T / 8**0.5
 
 # %% [markdown]
-# **The mask** is True where a word may look: at itself and at the words before it. Row i belongs to
-# the query i, so the allowed places are those on and below the diagonal.
+# **The mask** is True where a word may attend: to itself and to the words before it. Row i belongs
+# to the query i, so the allowed places are those on and below the diagonal.
 
 # %%
 mask = torch.ones(4, 4, dtype=torch.bool).tril()
@@ -27,7 +27,7 @@ assert mask.sum() == 4 * 5 / 2  # 1 + 2 + 3 + 4 places
 # %% [markdown]
 # **Minus infinity.** Where the mask is False, the score becomes minus infinity. e to the power of
 # minus infinity is 0, so the softmax gives these places exactly 0, and the others still have the
-# sum 1. The first word can look at itself alone, so it has the weight 1.
+# sum 1. The first word can only attend to itself, so this weight is 1.
 
 # %%
 weights = scores.masked_fill(~mask, float("-inf")).softmax(-1)
@@ -72,7 +72,8 @@ assert masked[:3].abs().max() < 1e-6 and open_[:3].abs().min() > 0
 # %% [markdown]
 # **Why this makes training fast.** With the mask, row i of one pass over the whole sentence is
 # equal to the last row of a pass over the first i words. So one pass trains all four predictions at
-# once. This is called teacher forcing: each prediction sees the correct words before it.
+# once. In each of them the decoder has read the correct words before, not its own predictions. This
+# is called teacher forcing.
 
 # %%
 whole = contexts(x, mask)
@@ -109,4 +110,4 @@ draw_side_by_side(panels, Path("04_causal_attention.png"))
 # %% [markdown]
 # ![Weights without a mask, with score 0, and with minus infinity](04_causal_attention.png)
 #
-# *White is a weight of 1, black of 0. Only minus infinity makes the upper right triangle black.*
+# *Only minus infinity makes the upper right triangle black.*

@@ -7,9 +7,9 @@
 # set of weights mixes them. Several heads are several look-ups side by side.
 
 # %% [markdown]
-# **The problem.** A verb looks at its subject and at its object with half of the weight each. The
-# context is the average of their values. If subject and object are swapped, the average is the
-# same: "cat saw dog" and "dog saw cat" cannot be told apart.
+# **The problem.** Suppose that a verb attends to its subject and to its object with half of the
+# weight each. The context is the average of their values. If subject and object are swapped, the
+# average is the same: "cat saw dog" and "dog saw cat" cannot be told apart.
 
 # %%
 import torch
@@ -22,8 +22,8 @@ print("one head: ", one.tolist(), swapped.tolist())
 assert torch.equal(one, swapped)
 
 # %% [markdown]
-# Two heads have two sets of weights. One looks at the subject, the other at the object, and their
-# results are written one after the other. Now the two sentences differ.
+# Two heads have two sets of weights. One attends to the subject, the other to the object, and their
+# results are joined to one longer vector. Now the two sentences differ.
 
 # %%
 two, two_swapped = torch.cat([cat, dog]), torch.cat([dog, cat])
@@ -51,13 +51,13 @@ q, k, v = x @ w_q, x @ w_k, x @ w_v
 first, weights_1 = head(q[:, :4], k[:, :4], v[:, :4])
 second, weights_2 = head(q[:, 4:], k[:, 4:], v[:, 4:])
 output = torch.cat([first, second], dim=1) @ w_o
-print(f"'saw' looks at 'cat' with {weights_1[2, 1]:.2f} in head 1, {weights_2[2, 1]:.2f} in head 2")
+print(f"'saw' to 'cat': {weights_1[2, 1]:.2f} in head 1, {weights_2[2, 1]:.2f} in head 2")
 assert output.shape == (5, 8) and abs(weights_1[2, 1] - weights_2[2, 1]) > 0.01
 
 # %% [markdown]
 # **All heads at once.** A loop over heads is slow. Instead the 8 columns are seen as 2 heads of 4,
 # and the heads become the first axis. Matrix products then work for all heads in one call.
-# Splitting copies and changes no number: it is only another view of the same table.
+# Splitting neither copies nor changes a number: it is only another view of the same table.
 
 
 # %%
@@ -116,4 +116,4 @@ draw_side_by_side(panels, Path("05_many_heads.png"))
 # %% [markdown]
 # ![The weights of two heads with random matrices](05_many_heads.png)
 #
-# *Two heads look at the same sentence in two ways. These are untrained.*
+# *The two heads have different weights for the same sentence. They are untrained.*

@@ -13,7 +13,7 @@ from torch import nn
 
 torch.manual_seed(1)
 torch.set_num_threads(1)  # the matrices are too small for more
-embedding = nn.Embedding(11, 16)  # ten digits, and the sign that begins the target
+embedding = nn.Embedding(11, 16)  # ten digits, and the symbol that begins the target
 encoder, decoder = (nn.GRU(16, 64, batch_first=True) for _ in range(2))
 output = nn.Linear(64, 10)
 parts = nn.ModuleList([embedding, encoder, decoder, output])
@@ -55,18 +55,18 @@ assert min(right[2], right[4]) > 0.97 and right[10] < 0.9 and right[16] < 0.65
 assert right[4] > right[8] > right[12] > right[16]
 
 # %% [markdown]
-# **Why it is hard to learn.** To learn what the first word means for the last state, a gradient has
-# to pass through all steps between them. Each step multiplies it by a matrix. If a step makes it
-# half as large, 20 steps make it a million times smaller: it vanishes. If a step makes it larger by
-# half, 20 steps make it more than 3,000 times larger: it explodes.
+# **Why it is hard to learn** (Hochreiter 1991; Bengio, Simard and Frasconi 1994). To reach the
+# first word, a gradient has to pass through all steps after it. Each step multiplies it by a
+# matrix. If a step makes it half as large, 20 steps make it a million times smaller: it vanishes.
+# If a step makes it larger by half, 20 steps make it more than 3,000 times larger: it explodes.
 
 # %%
 print(f"0.5 to the power of 20: {0.5**20:.7f}, 1.5 to the power of 20: {1.5**20:.0f}")
 assert 0.5**20 < 1e-6 and 1.5**20 > 3000
 
 # %% [markdown]
-# **Measured.** A network with tanh units (Elman 1990), untrained, reads 21 random words. We take
-# the gradient of the sum of its last state with respect to each word, and print its norm.
+# **Measured.** A simple recurrent network (Elman 1990), untrained, with tanh, reads 21 random
+# words. For each word we print the norm of the gradient of the sum of the last state.
 
 # %%
 network = nn.RNN(16, 64, batch_first=True)
@@ -81,7 +81,7 @@ print(f"each step multiplies it by about {factor:.2f}")
 assert 0.4 < factor < 0.75 and norms[20] < norms[0] / 1000
 
 # %% [markdown]
-# **What attention changes.** Now the last state is a query, and it looks at the states of all
+# **What attention changes.** Now the last state is a query, and it attends to the states of all
 # words. From the result a gradient reaches each state directly, in one step. At a distance of 20 it
 # is now more than 100 times larger.
 
@@ -93,9 +93,9 @@ print(f"20 steps before the end: {norms[20]:.7f} without, {with_attention[20]:.7
 assert with_attention[20] > 100 * norms[20]
 
 # %% [markdown]
-# Gates help, too: the GRU above lets a state pass through unchanged. But it still has one vector.
-# Lesson 7 gives the decoder all states. **The toolkit** has the same gradients with the same
-# weights; `seq2seq plot gradients RUN... --test test` measures them in trained models.
+# Gates help, too: the GRU above can let a state pass through nearly unchanged. But its decoder
+# still gets one vector. Lesson 7 gives it all states. **The toolkit** has the same gradients with
+# the same weights; `seq2seq plot gradients RUN... --test test` measures them in trained models.
 
 # %%
 from pathlib import Path

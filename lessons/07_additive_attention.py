@@ -3,14 +3,14 @@
 #
 # *Needs: lessons 1 and 6. Time: 6 s.*
 #
-# Bahdanau, Cho and Bengio (2014) gave the decoder all states of the encoder. Before it writes a
-# word, it takes a weighted sum of them. We train such a model and draw Figure 3 of the paper.
+# Bahdanau, Cho and Bengio (2014) gave the decoder all states of the encoder. For each word, it
+# takes a weighted sum of them. Figure 3 of the paper shows the weights: a row for each French word,
+# a column for each English word. We train such a model and draw the same figure for it.
 
 # %% [markdown]
-# **The task.** English to French, six words each. A French adjective follows its noun, and the
-# gender of the noun decides the form of article and adjective: "the red ball" is "la balle rouge",
-# "the black hat" is "le chapeau noir". One of the two nouns has an adjective. The last 100 of the
-# 648 pairs are for testing.
+# **The task.** English to French. A French adjective follows its noun, and the gender of the noun
+# decides both article and adjective: "the red ball" is "la balle rouge", "the black hat" is "le
+# chapeau noir". Each sentence has six words, and one of its two nouns has an adjective.
 
 # %%
 from itertools import product
@@ -75,8 +75,8 @@ class Translator(nn.Module):
 
 
 # %% [markdown]
-# **Training** needs pairs alone: nothing says where to look. In training the decoder reads the
-# correct words, in the test its own. More than 95 % of the test sentences are right.
+# **Training** needs only the pairs: nothing says where to attend. The decoder reads the correct
+# words in training, its own in the test of 100 pairs: more than 95 % of the sentences are right.
 
 # %%
 model = Translator()
@@ -92,10 +92,10 @@ exact = (scores.argmax(-1) == target[-100:]).all(1).float().mean()
 assert exact > 0.95, f"{exact:.0%}"
 
 # %% [markdown]
-# **Figure 3.** We take the first test sentence that begins with an adjective. The noun, which comes
-# second in French, looks at the third English word, and the adjective goes back to the second, each
-# with more than .8 of the weight: the cells cross. The article looks at the noun more than at
-# "the": it needs the gender. **The toolkit**: its additive score gives the same first row.
+# **Figure 3.** We take the first test sentence whose first noun has an adjective. French word 2,
+# the noun, attends to English word 3, and word 3, the adjective, to word 2, each with more than .8
+# of the weight: off the diagonal, as in the paper. The article attends to the noun more than to
+# "the": it needs the gender. Outlined: correct links. **The toolkit** has the same first row.
 
 # %%
 from pathlib import Path

@@ -40,9 +40,9 @@ def attend(name, x, y, mask=None):
 
 
 # %% [markdown]
-# **Around each call** are a normalization before it (mean 0 and variance 1 of each row) and a sum
-# after it: what the call returns is added to what came in (the residual connection). A feed-forward
-# network follows, which treats each word by itself.
+# **Around each call** are a normalization before it (mean 0 and variance 1 of each row; the paper
+# has it after the sum) and a sum after it: what the call returns is added to what came in (the
+# residual connection). A feed-forward network follows, which treats each word by itself.
 
 
 # %%

@@ -3,9 +3,9 @@
 #
 # *Needs: lessons 4 and 5. Time: 2 s.*
 #
-# A decoder writes one word at a time, and each new word attends to all words before it. Their keys
-# and values do not change. So they can be kept. This lesson counts what that saves and what it
-# costs.
+# A decoder writes one word at a time, and each new word attends to itself and all words before it.
+# Their keys and values do not change, so they can be kept. This lesson counts what that saves and
+# what it costs.
 
 # %%
 import torch
@@ -60,9 +60,9 @@ assert torch.allclose(torch.cat(without), torch.cat(with_cache), atol=1e-5)
 
 # %% [markdown]
 # **Why only keys and values?** A query is used once, in the step of its own word. Later steps ask
-# with their own queries. And why may it be kept at all? Because of the causal mask: a word never
-# looks at later words, so nothing that comes later changes its key. An encoder has no such mask,
-# and no cache of this kind.
+# with their own queries. And why may keys and values be kept at all? Because of the causal mask: a
+# word never attends to later words, so nothing that comes later changes its key or value. An
+# encoder has no such mask, and no cache of this kind.
 #
 # **What it costs** is memory. One word adds one key and one value of 64 numbers. With 4 bytes for a
 # number, 50 words need 2 x 50 x 64 x 4 = 25,600 bytes in one layer.
@@ -73,9 +73,10 @@ print(f"measured: {measured:,} bytes; formula: {2 * 50 * DIM * 4:,}")
 assert measured == 2 * 50 * DIM * 4 == 25_600
 
 # %% [markdown]
-# **A larger model.** The formula is 2 x words x width x layers x bytes. A beam of 5 has five rows.
-# For 1,000 words, width 1,024, 24 layers and 2 bytes a number, that is 98 million bytes for each
-# row and 492 million for the beam. Lesson 10 makes it smaller.
+# **A larger model.** The formula is 2 x words x width x layers x bytes. Beam search extends several
+# translations of a sentence at the same time. With a beam of 5, these are five rows, each with a
+# cache. For 1,000 words, width 1,024, 24 layers and 2 bytes a number, that is 98 million bytes for
+# each row and 492 million for the beam. Lesson 10 makes it smaller.
 
 # %%
 row = 2 * 1000 * 1024 * 24 * 2

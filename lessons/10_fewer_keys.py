@@ -50,9 +50,9 @@ for groups in (8, 2, 1):
 assert cached == {8: 128, 2: 32, 1: 16}
 
 # %% [markdown]
-# **Latent** attention (DeepSeek-V2, 2024) keeps one small vector c for each word, here of 24
-# numbers, and computes the keys and values of all heads from it: k = c K and v = c V. The heads
-# differ, as in multi-head attention, but the cache holds c alone.
+# **Latent** attention (DeepSeek-V2, 2024; here without rotary positions) keeps one small vector c
+# for each word, here of 24 numbers, and computes the keys and values of all heads from it: k = c K
+# and v = c V. The heads differ, as in multi-head attention, but the cache holds c alone.
 
 # %%
 w_down, up_k, up_v = matrix(DIM, 24), matrix(24, DIM), matrix(24, DIM)
@@ -77,9 +77,9 @@ print("absorbed equals plain:", torch.allclose(absorbed, plain, atol=1e-5))
 assert torch.allclose(absorbed, plain, atol=1e-5)
 
 # %% [markdown]
-# **For one new word** after 20 cached ones, we count multiplications. The plain form projects 20
-# words to keys and values; the absorbed form projects one query and one context. In exchange its
-# products with the cache are wider, 24 numbers instead of 8. Together: 64,000 against 10,752.
+# **For one query** and 20 cached words we count multiplications. The plain form projects 20 words
+# to keys and values; the absorbed form projects one query and one context. In exchange its products
+# with the cache are wider, 24 numbers instead of 8. Together: 64,000 against 10,752.
 
 # %%
 plain_cost = 2 * WORDS * 24 * DIM + 2 * HEADS * WORDS * WIDTH

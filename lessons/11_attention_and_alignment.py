@@ -65,8 +65,8 @@ log_p, attention = model(embedded)
 assert (log_p.argmax(-1) == answers).float().mean() > 0.98
 
 # %% [markdown]
-# **Occlusion** replaces the embedding of one source word by the mean of all embeddings. The value
-# of the word is the log-probability that the correct French word loses. It needs no attention.
+# **Occlusion** replaces the embedding of one source word by the mean of those of all English words.
+# Its result is the log-probability that the correct French word loses. It needs no attention.
 
 # %%
 occlusion = torch.zeros(88, 4, 4)
@@ -82,7 +82,7 @@ assert attention[0, 0, 0] > 0.9 and occlusion[0, 0, 2] > occlusion[0, 0, 0] > 1
 # %% [markdown]
 # **They differ.** "la" gives more than .9 of its attention to "the", but loses most when "ball" is
 # hidden. We replace "ball" by "hat", which is masculine: the article becomes "le". Attention reads
-# states, and the state at "the" has read the noun.
+# states, and the state at "the" depends on the noun: the encoder has read the whole sentence.
 
 # %%
 changed = [words.index("hat") if word == "ball" else words.index(word) for word in english]
@@ -91,10 +91,10 @@ print("with 'hat' instead of 'ball':", article)
 assert english == ["the", "black", "ball", "stays"] and (french[0], article) == ("la", "le")
 
 # %% [markdown]
-# **The alignment error rate** (AER) compares links with correct ones. Each French word is linked to
-# the source word with the largest value; with one link for each word, AER is the share of wrong
-# links. Attention has almost none. Occlusion has more than a tenth, and yet it is right about what
-# the article depends on. **The toolkit** has the same AER (`seq2seq align RUN --method occlusion`).
+# **The alignment error rate** (AER) compares links with correct ones (outlined below). We link a
+# French word to the source word with the largest value; then AER is the share of wrong links. That
+# of attention is almost 0. That of occlusion is above .1, but it is right about the article. **The
+# toolkit** has the same AER (`seq2seq score-alignment RUN --method occlusion`).
 
 # %%
 from pathlib import Path

@@ -16,7 +16,7 @@ from torch import nn
 
 torch.manual_seed(1)
 torch.set_num_threads(1)
-MASKED, BEGIN = 20, 21  # two signs besides 10 formal and 10 informal words
+MASKED, BEGIN = 20, 21  # two symbols besides 10 formal and 10 informal words
 
 
 class Stack(nn.Module):
@@ -35,8 +35,8 @@ class Stack(nn.Module):
 
 # %% [markdown]
 # **Like GPT** (decoder only): a target word sees the source and the words before it, and predicts
-# the next one. **Like BERT** (encoder only): every word sees every word, but some target words are
-# replaced by the sign "masked", and these are predicted.
+# the next one. (In GPT itself, a source word does not see later ones.) **Like BERT** (encoder
+# only): every word sees every word, but some target words are replaced by a symbol and predicted.
 
 # %%
 gpt_mask, bert_mask = torch.ones(8, 8).tril().bool(), torch.ones(8, 8).bool()
@@ -111,7 +111,7 @@ assert torch.equal(theirs, gpt_mask[4:])
 places = lowest(certain, torch.ones(500, 4).bool(), torch.full((500,), 2))
 assert torch.equal(places, certain.argsort(stable=True).argsort(1) < 2)
 names = [f"{side}{i}" for side in "st" for i in range(1, 5)]
-masks = {"like GPT": gpt_mask, "like BERT": bert_mask}
+masks = {"like GPT (white: seen)": gpt_mask, "like BERT": bert_mask}
 panels = [Panel(names, names, mask.float().numpy(), title) for title, mask in masks.items()]
 draw_side_by_side(panels, Path("12_one_stack.png"))
 

@@ -7,8 +7,8 @@
 # whose true quality is known, and asks how often a comparison gives the right answer.
 
 # %% [markdown]
-# **Two systems.** A sentence has a difficulty, which is the same for both systems, and each system
-# adds luck of its own. B is better than A by one point on average. On 200 sentences we see the sum.
+# **Two systems.** The score of a sentence is its difficulty, the same for both systems, plus noise
+# of each system. B is better than A by one point on average. We see the scores of 200 sentences.
 
 # %%
 import torch
@@ -27,9 +27,9 @@ a, b = pair(better_by=1.0)
 print(f"A {a.mean():.1f}, B {b.mean():.1f}, difference {b.mean() - a.mean():.2f}")
 
 # %% [markdown]
-# **How far can a mean be off?** Sentences differ by about 16 points, so the mean of 200 of them has
-# a standard error of about 16 / sqrt(200) = 1.1. That is as much as the difference that we look
-# for. But both systems translate the same sentences. What counts is the difference in each
+# **How far can a mean be off?** Scores of sentences differ by about 16 points, so the mean of 200
+# has a standard error of about 16 / sqrt(200) = 1.1, as much as the difference that we want to
+# find. But both systems translate the same sentences. What counts is the difference in each
 # sentence, where the difficulty cancels: its standard error is about 0.5. So compare in pairs.
 
 # %%
@@ -39,11 +39,11 @@ assert abs(alone - 1.1) < 0.15 and abs(paired - 0.5) < 0.1
 
 # %% [markdown]
 # **Paired bootstrap** (Koehn 2004). Draw 200 sentences with replacement, 1,000 times, and compute
-# the difference each time. Centered at zero, these differences show what luck can do. The p-value
-# is the share of them that is larger than the observed difference. **Approximate randomization**
-# (Riezler and Maxwell 2005). If both systems were equally good, it would not matter which output is
-# whose. So swap A and B in each sentence with probability 1/2, many times, and count how often the
-# difference is larger than the observed one.
+# the difference each time. Centered at zero, these differences show what the choice of sentences
+# can do. The p-value is the share of them that is larger than the observed difference.
+# **Approximate randomization** (Riezler and Maxwell 2005). If both systems were equally good, it
+# would not matter which output is whose. So swap A and B in each sentence with probability 1/2,
+# many times, and count how often the difference is larger than the observed one.
 
 
 # %%
@@ -81,12 +81,12 @@ for points in (0.0, 0.5, 1.0, 1.5, 2.0):
 assert 0.02 < found[0.0] < 0.09 and 0.35 < found[1.0] < 0.65 and found[2.0] > 0.9
 
 # %% [markdown]
-# **Three ways to fool yourself.** First, many tests: with 20 comparisons of equal systems, at least
-# one has p < .05 in 64 % of the cases. Holm's correction multiplies the p-values. Second, the best
-# seed: the best of 5 trainings of one system is better than their mean by 1.16 standard deviations.
-# Report mean and standard deviation of all seeds. Third, different signatures: with three
-# tokenizers, the sentence below has 65.8, 50.0 and 83.9 BLEU. Compare scores with the same
-# signature only.
+# **Three ways to fool yourself.** First, many tests: with 20 independent tests of equal systems, at
+# least one has p < .05 in 64 % of the cases. Holm's correction multiplies the smallest of n
+# p-values by n, the next by n - 1, and so on. Second, the best seed: the best of 5 trainings is
+# better than their mean by 1.16 standard deviations. Report mean and deviation of all. Third,
+# different settings: with three tokenizers, the sentence below has 65.8, 50.0 and 83.9 BLEU. The
+# signature of a score names them. Compare scores with the same signature only.
 
 # %%
 best = torch.randn(100_000, 5).max(1).values.mean()
@@ -108,7 +108,7 @@ a, b, theirs = a.double(), b.double(), Resampling(SENTENCES)
 systems = [Statistics(x[:, None].numpy(), lambda s: s[..., 0] / SENTENCES, "") for x in (a, b)]
 assert abs(theirs.bootstrap(systems)[0, 1] - bootstrap(a, b, torch.tensor(theirs.counts))) < 0.002
 assert theirs.randomised(systems)[0, 1] == randomization(a, b, torch.tensor(theirs.coins))
-assert holm([0.01, 0.04, 0.03]) == [0.03, 0.06, 0.06]
+assert holm([0.01, 0.04, 0.03]) == [0.03, 0.06, 0.06]  # x 3, x 1 but not below .06, x 2
 one, two = ["The cat sleeps, and the dog does not."], ["The cat sleeps, but the dog does not."]
 scores = [round(bleu(one, two, language="en", tokenizer=t), 1) for t in ("13a", "none", "char")]
 assert scores == [65.8, 50.0, 83.9]

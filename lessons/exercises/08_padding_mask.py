@@ -36,4 +36,4 @@ if __name__ == "__main__":
     print("The second sentence has 3 words, and 3 positions of padding.")
     print(f"Its words give padding {weights[1, :3, 3:].sum(-1).mean():.2f} of their attention.")
     change = (context[1, :3] - alone[0]).abs().max().item()
-    print(f"Translated alone, its contexts differ by up to {change:.2f}.")
+    print(f"Alone, its contexts differ by up to {change:.2f}.")

@@ -1,5 +1,6 @@
 """List the exercises, copy one, give hints, and judge a repair."""
 
+import re
 import secrets
 import shutil
 import textwrap
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDEST = 100  # columns
 LONGEST_INPUT = 2000  # characters
+OPENING = re.compile(r'\s*"""Exercise (\d{1,3}):')  # of the file of an exercise
 
 
 def list_exercises(folder: Path) -> TableView:
@@ -90,14 +92,17 @@ def check(number: int, path: Path | None) -> tuple[bool, str]:
     """Judge a file; return whether it is right, and a report.
 
     Raises:
-        UserError: there is no such exercise or file.
+        UserError: there is no such exercise or file, or the file is another exercise's.
         StudentError: the file cannot be run, or raises an exception.
     """
-    from seq2seq.exercises.process import Process
+    from seq2seq.exercises.process import Process, read_source
 
     exercise = find(number)
     path = Path(exercise.file_name) if path is None else path
     progress.recorded(path.absolute().parent)  # so that it is not found damaged after the work
+    opening = OPENING.match(read_source(path))
+    if opening and int(opening[1]) != number:
+        raise UserError(f"{path} is a file of exercise {int(opening[1])}, not of exercise {number}")
     process = Process(path)
     from seq2seq.exercises.judge import judge  # both processes import torch at the same time
 
@@ -131,7 +136,10 @@ def counterexample(verdict: "Verdict", number: int) -> Iterable[str]:
 
     finding = next(one for one in verdict.findings if one.broken is not None)
     assert finding.broken is not None
-    yield paragraphs(finding.statement + " But " + str(finding.broken) + ":", "")
+    yield paragraphs(f"Expected: {finding.statement}")
+    yield paragraphs(f"Found: {finding.broken}.")
+    if finding.broken.inputs:
+        yield "Inputs:"
     for name, value in finding.broken.inputs.items():
         yield "  " + shortened(f"{name} = {shown(value)}", LONGEST_INPUT)
     if verdict.error is not None:

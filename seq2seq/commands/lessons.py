@@ -104,8 +104,8 @@ def lesson(number: int) -> Lesson:
     known = {one.number: one for one in all_lessons()}
     if number not in known:
         raise UserError(
-            f"there is no lesson {number}: they have the numbers {min(known)} to {max(known)} "
-            "(`seq2seq lessons` lists them)"
+            f"there is no lesson {number}: lessons are numbered from {min(known)} to "
+            f"{max(known)} (`seq2seq lessons` lists them)"
         )
     return known[number]
 

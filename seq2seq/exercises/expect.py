@@ -143,7 +143,7 @@ def described(value: Any) -> str:
 
 def rounded(value: float) -> str:
     """Return a number with few digits."""
-    return f"{value:.{DIGITS}g}"
+    return f"{value + 0.0:.{DIGITS}g}"  # without the sign of -0.0
 
 
 def shown(value: Any) -> str:

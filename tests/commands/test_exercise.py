@@ -83,6 +83,12 @@ def test_a_file_with_another_name_is_judged(command):
     command("exercise", 9, "--check", path).must_refuse("work/mine.py, line ", "SyntaxError")
 
 
+def test_the_file_of_another_exercise_is_refused(command):
+    command("exercise", 3)
+    message = "exercise_03.py is a file of exercise 3, not of exercise 2"
+    command("exercise", 2, "--check", "exercise_03.py").must_refuse(message)
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from exercise_repairs import RIGHT, TOGETHER, WRONG
 
+from seq2seq.commands.exercise import counterexample
 from seq2seq.exercises.catalog import Exercise, exercises
+from seq2seq.exercises.expect import shown
 from seq2seq.exercises.judge import Verdict, judge, properties
 from seq2seq.exercises.program import Program, StudentError
 from seq2seq.exercises.values import decode, encode
@@ -50,6 +52,18 @@ def test_the_planted_bug_is_caught(exercise):
         assert failed and not verdict.solved
         assert len(failed) < len(verdict.findings) or exercise.number in (1, 10)
         assert str(failed[0].broken)
+
+
+@every
+def test_a_counterexample_names_its_inputs_if_there_are_any(exercise):
+    verdict = judged(exercise, exercise.text)
+    broken = next(finding for finding in verdict.findings if finding.broken)
+    lines = list(counterexample(verdict, exercise.number))
+    assert lines[0].startswith("Expected: ") and lines[1].startswith("Found: ")
+    assert lines[1].endswith(".") and not lines[1].endswith("..")
+    inputs = [line.split(" = ")[0].strip() for line in lines if line.startswith("  ")]
+    assert inputs == list(broken.broken.inputs)
+    assert ("Inputs:" in lines) == bool(inputs)
 
 
 @every
@@ -139,6 +153,12 @@ def test_an_exercise_is_in_the_documentation(exercise):
     page = (ROOT / "docs" / "exercises.md").read_text("utf-8")
     row = f"| {exercise.number} | {exercise.title} | {exercise.topic} | {exercise.lesson} |"
     assert row in page.splitlines()
+
+
+def test_inputs_are_shown_without_a_negative_zero():
+    import torch
+
+    assert shown(torch.tensor([[-0.0, 0.5], [-0.25, 2.0]])) == "[[0, 0.5], [-0.25, 2]]"
 
 
 def test_results_keep_type_and_digits():

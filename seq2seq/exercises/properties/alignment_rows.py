@@ -68,7 +68,7 @@ def predicted(student: Student, draw: Draw) -> None:
         given["weights"] = peaked(columns, source)
         wanted = {(column, row) for row, column in enumerate(columns[:-1])}
         found = call(student, given)
-        message = f"the links are {sorted(found)}, and the words were translated from others"
+        message = f"the links are {sorted(found)}, and the correct ones {sorted(wanted)}"
         expect(found == wanted, message, **given)
 
 

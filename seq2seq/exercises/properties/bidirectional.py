@@ -43,7 +43,7 @@ def alone(student: Student, draw: Draw) -> None:
         for row, length in enumerate(lengths):
             one = {"x": given["x"][row : row + 1, :length], "lengths": torch.tensor([length])}
             own = call(student, given | one)
-            message = f"the states of sentence {row} are others when it is alone"
+            message = f"the states of sentence {row} differ from those of the sentence alone"
             same(together[row, :length], own[0], message, **given)
 
 

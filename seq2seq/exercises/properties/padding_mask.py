@@ -49,7 +49,7 @@ def alone(student: Student, draw: Draw) -> None:
             own, _ = self_attended(
                 student, x=given["x"][row : row + 1, :length], lengths=torch.tensor([length])
             )
-            message = f"the contexts of sentence {row} are others when it is alone"
+            message = f"the contexts of sentence {row} differ from those of the sentence alone"
             same(together[row, :length], own[0], message, **given)
 
 

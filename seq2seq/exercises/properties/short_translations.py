@@ -94,7 +94,7 @@ def narrow(student: Student, draw: Draw) -> None:
             words, greedy = call(student, log_p, 1, limit), [END]
             for _ in range(limit):
                 greedy.append(1 + int(log_p[greedy[-1], 1:].argmax()))
-            message = f"beam_search returned {words}, no beginning of {greedy[1:]}"
+            message = f"beam_search returned {words}, which is not a beginning of {greedy[1:]}"
             good = words == greedy[1 : len(words) + 1]
             expect(good, message, log_p=log_p, beam=1, limit=limit)
 

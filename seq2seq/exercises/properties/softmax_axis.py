@@ -25,7 +25,7 @@ def alone(student: Student, draw: Draw) -> None:
         query, keys, values = attention_inputs(draw, *size)
         together, _ = attended(student, query=query, keys=keys, values=values)
         first, _ = attended(student, query=query[:1], keys=keys, values=values)
-        message = "the context of the first query is another one if the others are left out"
+        message = "without the other queries, the context of the first one changes"
         same(together[:1], first, message, query=query, keys=keys, values=values)
 
 
