@@ -1,6 +1,5 @@
 """Limits of the local page: no request can keep the program busy for long, or fill its memory."""
 
-from seq2seq.alignment.method_names import MethodName
 from seq2seq.errors import UserError
 from seq2seq.text.characters import harmful, named
 
@@ -9,7 +8,7 @@ CHARACTERS = 1000  # of a sentence
 PIECES = 256  # of a source or a target, in the model's vocabulary
 # Of a sentence whose map needs a backward pass for every target piece, or dozens of them. A map of
 # this size takes a few seconds.
-SLOW_PIECES: dict[MethodName, int] = {
+SLOW_PIECES = {
     "gradient": 100,
     "smoothgrad": 20,
     "integrated_gradients": 20,

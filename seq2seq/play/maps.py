@@ -7,7 +7,7 @@ import numpy as np
 
 from seq2seq.alignment.gold import Gold, Links, check_range
 from seq2seq.alignment.links import Tally
-from seq2seq.alignment.method_names import WITHOUT_LAYERS
+from seq2seq.alignment.method_names import WITHOUT_LAYERS, split_method
 from seq2seq.alignment.rule import Rule, shares, words
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Explained, explain
@@ -113,7 +113,8 @@ def map_of(
             "another method, or leave the words out"
         )
     longest = max(len(translation.source_pieces), len(translation.target_pieces)) - 1
-    check_pieces(longest, f"pair for {rule.method}", SLOW_PIECES.get(rule.method, 2 * PIECES))
+    most = SLOW_PIECES.get(split_method(rule.method)[0], 2 * PIECES)
+    check_pieces(longest, f"pair for {rule.method}", most)
     (found,) = explain(translator, [translation], rule, [gold])
     layers, heads = found.map.values.shape[:2]
     rule = within(rule, layers, heads)

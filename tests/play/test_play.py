@@ -54,7 +54,7 @@ def test_the_start_describes_the_runs(client):
     methods = [run["methods"] for run in start["runs"]]
     assert "attention" not in methods[RNN] and "occlusion" in methods[RNN]
     assert methods[TRANSFORMER][:3] == ["attention", "vectors", "alti"]
-    assert methods[WORDS] == ["attention", "occlusion"]
+    assert methods[WORDS] == ["attention", "occlusion", "occlusion:lexeme", "occlusion:form"]
     assert [run["checkpoints"] for run in start["runs"]] == [[0], [0, 5, 20], [0], [], [0], [0]]
     assert start["runs"][ENCODER]["beam"] is None and not start["runs"][ENCODER]["continues"]
 

@@ -9,6 +9,13 @@ const METHOD_NAMES = {
   smoothgrad: "SmoothGrad",
   integrated_gradients: "integrated gradients",
 };
+/** Return what a method is called in the page; METHOD:lexeme and METHOD:form explain a part. */
+function methodName(method) {
+  const [name, part] = method.split(":");
+  const parts = { lexeme: ", the word in any form", form: ", the form of the word" };
+  return METHOD_NAMES[name] + (parts[part] ?? "");
+}
+
 const DEPENDS = { row: "depends on", column: "matters to", none: "No word depends on" };
 
 /** Join pieces to words, without the end. */
@@ -185,7 +192,7 @@ class CardView {
     const parts = [
       select(
         "Map",
-        this.run.methods.map((name) => [name, METHOD_NAMES[name]]),
+        this.run.methods.map((name) => [name, methodName(name)]),
         method,
         change("method", String),
       ),
@@ -220,7 +227,7 @@ class CardView {
     this.strip.replaceChildren();
     if (!map) return this.figure.replaceChildren();
     const weights = scaled(map);
-    const kind = METHOD_NAMES[map.method];
+    const kind = methodName(map.method);
     const attention = map.method === "attention";
     const says = attention ? ATTENTION : { ...DEPENDS, number: this.numberFormat() };
     this.strip.replaceChildren(
@@ -265,7 +272,7 @@ class CardView {
       ...map.values[row].map((value) => fixed(value, 2)),
     ]);
     return table(
-      `${METHOD_NAMES[map.method]} of ${this.run.name}`,
+      `${methodName(map.method)} of ${this.run.name}`,
       ["", ...map.source],
       rows,
       "numbers",
@@ -275,7 +282,7 @@ class CardView {
   drawSaves() {
     const { map, run, answer } = this;
     const name = `${run.name}-${map.method}`.replace(/[^\w.-]+/g, "-");
-    const title = `${run.name}, ${METHOD_NAMES[map.method]}`;
+    const title = `${run.name}, ${methodName(map.method)}`;
     const content = {
       run: run.name,
       step: this.choices.step ?? null,
