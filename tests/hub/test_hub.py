@@ -125,6 +125,12 @@ def test_a_readme_of_your_own_is_kept(run: Path, command: Callable[..., Any]) ->
     assert Path("out/README.md").read_text("utf-8") == "mine"
 
 
+def test_a_dry_run_into_the_run_folder_is_refused(run: Path, command: Callable[..., Any]) -> None:
+    answer = command("push", run, NAME, "--license", "mit", "--dry-run", run / "card")
+    answer.must_refuse("is in the run folder: name a folder outside")
+    assert not (run / "card").exists()
+
+
 def test_paths_of_this_machine_are_named(run: Path, command: Callable[..., Any]) -> None:
     config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
     config["data"]["root"] = "/home/me/secret text"
