@@ -63,7 +63,9 @@ def pull(
     address: Annotated[
         str, typer.Argument(metavar="hf:USER/NAME[@REVISION]", help="Address on the hub.")
     ],
-    folder: Annotated[Path | None, typer.Argument(help="New folder (default: runs/NAME).")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="New folder (default: runs/NAME).")
+    ] = None,
 ) -> None:
     """Copy a run folder from the Hugging Face hub, to evaluate, plot or compare it."""
     from seq2seq.hub.address import is_address, parse_address
