@@ -139,6 +139,13 @@ def test_paths_of_this_machine_are_named(run: Path, command: Callable[..., Any])
     assert "data.root: /home/me/secret text" in answer.err
 
 
+def test_incomplete_translations_are_refused(run: Path, command: Callable[..., Any]) -> None:
+    assert command("evaluate", run).status == 0
+    (run / "hyps" / "test" / "hypothesis.txt").write_text("one\n", "utf-8")
+    answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out")
+    answer.must_refuse("hypothesis.txt has 1 lines, but reference.txt has")
+
+
 def test_a_revision_pins_the_model(hub: Hub, shared: str, command: Callable[..., Any]) -> None:
     hub.add(NAME, {"model.safetensors": b"something else"})
     pinned = f"{ADDRESS}@{shared}"
