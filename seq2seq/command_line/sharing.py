@@ -90,11 +90,12 @@ def export(
         Literal["float32", "int8"], typer.Option(help="Type of the weights; int8: ctranslate2.")
     ] = "float32",
     rule: Annotated[
-        Literal["run", "default"],
+        Literal["run", "default"] | None,
         typer.Option(
-            help="With ctranslate2: extraction rule that chooses the attention which is returned."
+            help="With ctranslate2: extraction rule that chooses the attention which is returned, "
+            "the run's or the default one (default: run)."
         ),
-    ] = "run",
+    ] = None,
     verify: Annotated[
         Path | None,
         typer.Option(
@@ -110,6 +111,8 @@ def export(
     from seq2seq.commands.export import export
     from seq2seq.system.console import print_if_read
 
+    if to != "ctranslate2" and rule is not None:
+        raise UserError(f"--rule has no effect with --to {to}")
     chosen = Rule() if rule == "default" else None
     found = export(run, to=to, out=out, quantization=quantization, rule=chosen, verify=verify)
     print_written(out)

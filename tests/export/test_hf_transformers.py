@@ -117,5 +117,7 @@ def test_options_without_effect_are_refused(
     made: Callable[..., Path], command: Callable[..., Any]
 ) -> None:
     words = ("export", made(), "--to", "transformers", "--out", "out")
-    for more in (("--quantization", "int8"), ("--rule", "default")):
-        assert "have no effect" in command(*words, *more).err
+    for more in (("--quantization", "int8"), ("--rule", "default"), ("--rule", "run")):
+        answer = command(*words, *more)
+        assert "no effect with --to transformers" in answer.err
+        assert more[0] in answer.err
