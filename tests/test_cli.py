@@ -81,6 +81,15 @@ def test_help_answers_without_heavy_imports():
     assert set(HEAVY) & imported == set()
 
 
+def test_the_help_lists_every_command_once_under_a_heading(command):
+    shown = command("--help").out
+    for verb in cli.app.registered_commands:
+        assert shown.count(f"\n  {verb.name} ") == 1
+    assert max(map(len, shown.splitlines())) <= 80
+    for heading in cli.COMMANDS:
+        assert f"\n{heading}:\n" in shown
+
+
 def test_translating_waits_for_no_import_that_it_does_not_need(run):
     shown, imported = shown_and_imported("translate", run, stdin=f"{SOURCES[0]}\n")
     assert len(shown.splitlines()) == 1

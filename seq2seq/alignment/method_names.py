@@ -54,10 +54,15 @@ def parse_methods(text: str) -> list[MethodName]:
     names = [name.strip() for name in text.split(",")]
     known: dict[str, MethodName] = {name: name for name in get_args(MethodName)}
     for name in names:
+        if not name:
+            raise UserError(
+                f"--methods {text[:80]!r}: give names separated by commas, such as "
+                "attention,occlusion"
+            )
         if name not in known:
             raise UserError(
                 f"--methods {text[:80]}: there is no method {name[:40]!r}; "
-                + did_you_mean(name, list(known))
+                + did_you_mean(name, [one for one in known if (":" in one) == (":" in name)])
             )
         if names.count(name) > 1:
             raise UserError(f"--methods {text[:80]}: {name} is given twice")

@@ -70,14 +70,15 @@ def score_alignment(
         typer.Option("--back", help="Run of the reverse direction, for symmetrization."),
     ] = None,
     rule: Annotated[
-        Literal["run", "default", "auto"],
+        Literal["run", "default", "auto"] | None,
         typer.Option(
-            help="Extraction rule: the rule stored in the run, the default rule, or (auto) the "
+            help="Extraction rule: the rule stored in the run (run, if not given), the default "
+            "rule, or (auto) the "
             "method and rule with the lowest AER, which are then stored in the run. auto tries "
             "attention, vectors, alti, occlusion, occlusion:lexeme (if forms are known) and "
             "gradient, or only --method."
         ),
-    ] = "run",
+    ] = None,
     method: MethodOption = None,
     hide: HideOption = None,
     layer: LayerOption = None,
@@ -112,12 +113,12 @@ def score_alignment(
                 raise typer.BadParameter(f"--hide has no effect with --method {method}")
             if end is not None and method in WITHOUT_LAYERS:
                 raise typer.BadParameter(f"--end has no effect with --method {method}")
-            refuse_end(end, threshold)
             read = extraction_rule(run, "run", {"threshold": threshold})
+            refuse_end(end, read)
             read = replace(read, hide=hide or read.hide, end=end or read.end)
         else:
             read = extraction_rule(run, rule, values)
-    elif rule != "run" or {*values.values(), forms} != {None} or device != "auto":
+    elif rule is not None or {*values.values(), forms} != {None} or device != "auto":
         raise typer.BadParameter(
             "--rule, --method, --hide, --layer, --head, --shift, --end, --threshold, --forms and "
             "--device need RUN"
@@ -160,7 +161,7 @@ def export_alignment(
     text: TextOption = None,
     method: MethodOption = None,
     hide: HideOption = None,
-    rule: RuleOption = "run",
+    rule: RuleOption = None,
     layer: LayerOption = None,
     head: HeadOption = None,
     shift: ShiftOption = None,
@@ -199,17 +200,23 @@ def export_alignment(
     print_written(out)
 
 
-def extraction_rule(run: Path, rule: str, values: dict[str, Any]) -> "Rule":
+def extraction_rule(run: Path, rule: str | None, values: dict[str, Any]) -> "Rule":
     """Return the extraction rule: the run's or the default, changed by the options given."""
     from seq2seq.alignment.rule import Rule
     from seq2seq.interpret.chosen_rule import changed, chosen_rule
 
-    refuse_end(values.get("end"), values.get("threshold"))
-    own = chosen_rule(RunFolder.open(run)) if rule == "run" else Rule()
-    return changed(own, **values)
+    own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
+    read = changed(own, **values)
+    refuse_end(values.get("end"), read)
+    return read
 
 
-def refuse_end(end: str | None, threshold: float | None) -> None:
-    """Raise BadParameter if a value of --end has no effect with --threshold."""
-    if threshold is not None and end == "keep":
+def refuse_end(end: str | None, rule: "Rule") -> None:
+    """Raise BadParameter if a value of --end has no effect with the threshold of a rule."""
+    if end == "keep" and rule.threshold is not None:
         raise typer.BadParameter("--end keep has no effect with --threshold")
+    if end == "renormalise" and rule.threshold is None:
+        raise typer.BadParameter(
+            "--end renormalise has no effect without --threshold: the largest weight stays the "
+            "largest"
+        )

@@ -48,11 +48,11 @@ def align(
     beam: BeamOption = None,
     method: MethodOption = None,
     hide: HideOption = None,
-    rule: RuleOption = "run",
+    rule: RuleOption = None,
     layer: LayerOption = None,
     head: HeadOption = None,
     shift: ShiftOption = None,
-    name: MapOption = "source",
+    map: MapOption = None,
     source_share: SourceShareOption = False,
     forms: FormsOption = None,
     instead: Annotated[
@@ -76,7 +76,8 @@ def align(
     """
     from seq2seq.commands.align import align
 
-    if name != "source" and (rule != "run" or shift is not None):
+    name = map or "source"
+    if name != "source" and (rule is not None or shift is not None):
         raise typer.BadParameter(
             f"--rule and --shift have no effect with --map {name}: they choose how links are "
             "extracted from attention to the source"
@@ -87,7 +88,7 @@ def align(
         raise typer.BadParameter(f"--source-share has no effect with {other}")
     values = {"layer": layer, "head": head, "shift": shift, "method": method, "hide": hide}
     if instead is not None:
-        if name != "source" or shift is not None:
+        if map is not None or shift is not None:
             raise typer.BadParameter("--map and --shift have no effect with --instead")
         values["method"] = method or contrast_method(run, rule)
     print_written(
@@ -135,7 +136,7 @@ def plot(
     beam: BeamOption = None,
     method: MethodOption = None,
     hide: HideOption = None,
-    name: MapOption = "source",
+    map: MapOption = None,
     layer: LayerOption = None,
     head: HeadOption = None,
     forms: FormsOption = None,
@@ -163,7 +164,7 @@ def plot(
             "--beam": beam,
             "--reference": reference,
         }
-        given |= {"--layer": layer, "--head": head, "--map": name if name != "source" else None}
+        given |= {"--layer": layer, "--head": head, "--map": map}
         given |= {"--method": method, "--hide": hide, "--forms": forms}
         given |= {"--line": line} if kind == "pronouns" else {}
         for option, value in given.items():
@@ -178,6 +179,7 @@ def plot(
         return
     from seq2seq.commands.plot import plot
 
+    name = map or "source"
     refuse_map(name, method, hide)
     print_written(
         plot(
@@ -204,7 +206,7 @@ def plot(
 def heads(
     run: RunArgument,
     test: Annotated[str, typer.Option("--test", help="Test set of the run.")],
-    name: MapOption = "source",
+    map: MapOption = None,
     lines: Annotated[
         str | None,
         typer.Option(
@@ -222,12 +224,14 @@ def heads(
     """
     from seq2seq.commands.heads import heads
 
-    table, written = heads(run, test=test, name=name, lines=lines, out=out, device=device)
+    table, written = heads(
+        run, test=test, name=map or "source", lines=lines, out=out, device=device
+    )
     print_table(table)
     print_written(*written)
 
 
-def contrast_method(run: Path, rule: str) -> str:
+def contrast_method(run: Path, rule: str | None) -> str:
     """Return the signed method of an extraction rule, without its part; occlusion by default."""
     own = extraction_rule(run, rule, {}).method
     return split_method(own)[0] if own in WITHOUT_LAYERS else "occlusion"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.command_line.options import writable
-from seq2seq.command_line.output import print_table
+from seq2seq.command_line.output import check_output, print_table
 from seq2seq.errors import UserError
 
 
@@ -44,6 +44,7 @@ def exercise(
     from seq2seq.commands.exercise import copy, list_exercises
     from seq2seq.commands.exercise import hint as next_hint
 
+    check_output()
     refuse(number, what, {"--check": check, "--hint": hint, "--out": out is not None})
     if number is None:
         print_table(list_exercises(Path()))

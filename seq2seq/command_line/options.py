@@ -70,11 +70,11 @@ PictureOption = Annotated[
     typer.Option("--out", help="Output figure: .png, .svg or .pdf.", callback=writable()),
 ]
 MapOption = Annotated[
-    Literal["source", "target", "encoder"],
+    Literal["source", "target", "encoder"] | None,
     typer.Option(
         "--map",
         help="Attention from the target to the source, from the target to the target so far, or "
-        "inside the encoder.",
+        "inside the encoder (default: source).",
     ),
 ]
 TextOption = Annotated[
@@ -84,8 +84,10 @@ TextOption = Annotated[
     ),
 ]
 RuleOption = Annotated[
-    Literal["run", "default"],
-    typer.Option(help="Extraction rule: the rule stored in the run, or the default rule."),
+    Literal["run", "default"] | None,
+    typer.Option(
+        help="Extraction rule: the rule stored in the run, or the default rule (default: run)."
+    ),
 ]
 MethodOption = Annotated[
     MethodName | None,
@@ -151,8 +153,8 @@ ShiftOption = Annotated[
 EndOption = Annotated[
     Literal["keep", "drop", "renormalise"] | None,
     typer.Option(
-        help="Attention to </s>: keep it as a null link, drop it, or drop it and renormalize "
-        "(default: drop)."
+        help="Attention to </s>: keep it as a null link, drop it, or (with --threshold) drop it "
+        "and scale the other weights to sum to one (default: drop)."
     ),
 ]
 ThresholdOption = Annotated[

@@ -12,7 +12,7 @@ def play(
     runs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[RUN...]", help="Run folders (default: those of the demo in runs/demo)."
+            metavar="RUN", help="Run folders (default: those of the demo in runs/demo)."
         ),
     ] = None,
     port: Annotated[

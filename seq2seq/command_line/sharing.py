@@ -63,7 +63,9 @@ def pull(
     address: Annotated[
         str, typer.Argument(metavar="hf:USER/NAME[@REVISION]", help="Address on the hub.")
     ],
-    folder: Annotated[Path | None, typer.Argument(help="New folder (default: runs/NAME).")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="New folder (default: runs/NAME).")
+    ] = None,
 ) -> None:
     """Copy a run folder from the Hugging Face hub, to evaluate, plot or compare it."""
     from seq2seq.hub.address import is_address, parse_address
@@ -88,11 +90,12 @@ def export(
         Literal["float32", "int8"], typer.Option(help="Type of the weights; int8: ctranslate2.")
     ] = "float32",
     rule: Annotated[
-        Literal["run", "default"],
+        Literal["run", "default"] | None,
         typer.Option(
-            help="With ctranslate2: extraction rule that chooses the attention which is returned."
+            help="With ctranslate2: extraction rule that chooses the attention which is returned, "
+            "the run's or the default one (default: run)."
         ),
-    ] = "run",
+    ] = None,
     verify: Annotated[
         Path | None,
         typer.Option(
@@ -108,6 +111,8 @@ def export(
     from seq2seq.commands.export import export
     from seq2seq.system.console import print_if_read
 
+    if to != "ctranslate2" and rule is not None:
+        raise UserError(f"--rule has no effect with --to {to}")
     chosen = Rule() if rule == "default" else None
     found = export(run, to=to, out=out, quantization=quantization, rule=chosen, verify=verify)
     print_written(out)

@@ -107,7 +107,9 @@ def evaluate(
     run: RunArgument,
     test: Annotated[
         list[str] | None,
-        typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
+        typer.Option(
+            "--test", metavar="NAME", help="Name of a test set (repeatable; default: all)."
+        ),
     ] = None,
     beam: BeamOption = None,
     rounds: RoundsOption = None,
@@ -181,7 +183,9 @@ def compare(
     ] = None,
     test: Annotated[
         list[str] | None,
-        typer.Option("--test", help="Name of a test set (repeatable; default: all)."),
+        typer.Option(
+            "--test", metavar="NAME", help="Name of a test set (repeatable; default: all)."
+        ),
     ] = None,
     comet: Annotated[
         Path | None,

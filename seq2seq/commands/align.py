@@ -14,7 +14,7 @@ from seq2seq.commands.align_contrast import contrast_panel
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Alignment, Explained, explain
 from seq2seq.interpret.chosen_rule import chosen_rule
-from seq2seq.interpret.contrast import contrast
+from seq2seq.interpret.contrast import Instead, contrast
 from seq2seq.interpret.maps import MapName, attention_in, word_map
 from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.interpret.token_scores import HIDE, score_translations
@@ -143,6 +143,8 @@ def align(
     rule = rule or (chosen_rule(run) if name == "source" else Rule())
     if instead is None:
         refuse_forms(forms, rule)
+    elif forms is not None and Instead.parse(instead).old is not None:
+        raise UserError("--forms has no effect with --instead OLD=NEW, which names the word")
     translator = with_forms(Translator(run, beam=beam, device=device), forms)
     written = []
     for key, sentence in chosen.items():

@@ -72,6 +72,7 @@ def evaluate(
             set, a number has no effect on its search, or a method cannot be applied to the model.
     """
     run = RunFolder.open(path)
+    run.scores  # noqa: B018 - a damaged file is refused before the work, not after it
     names = list(tests) or [name for name in run.tests if name not in UNSCORED]
     if not names:
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")

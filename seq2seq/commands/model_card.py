@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from seq2seq.compare.significance import Interval, Resampling
+from seq2seq.errors import UserError
 from seq2seq.runs.folder import HUB, RunFolder
 from seq2seq.scoring.metrics import statistics
 from seq2seq.system.files import read_lines_checked
@@ -35,7 +36,11 @@ class Bleu(NamedTuple):
 
 
 def evaluated_tests(run: RunFolder) -> list[Bleu]:
-    """Return BLEU of every test set that `seq2seq evaluate` has translated."""
+    """Return BLEU of every test set that `seq2seq evaluate` has translated.
+
+    Raises:
+        UserError: the translations of a test set are not complete.
+    """
     target = Target.of(run.config["data"])
     found = []
     for test in run.scores:
@@ -43,6 +48,11 @@ def evaluated_tests(run: RunFolder) -> list[Bleu]:
         hypotheses, references = (
             read_lines_checked(folder / f"{side}.txt") for side in ("hypothesis", "reference")
         )
+        if len(hypotheses) != len(references):
+            raise UserError(
+                f"{folder / 'hypothesis.txt'} has {len(hypotheses)} lines, but reference.txt has "
+                f"{len(references)}: run `seq2seq evaluate` again"
+            )
         counts = statistics(hypotheses, references, **target._asdict())["bleu"]
         found.append(Bleu(test, Resampling(len(references)).interval(counts), counts.signature))
     return found

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.method_names import WITHOUT_LAYERS, Hide, MethodName
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.align import Sentence, drawn, from_test, labelled, slug
 from seq2seq.errors import UserError
@@ -93,6 +93,8 @@ def plot(
         chosen = from_test(runs[0], str(test), str(line), reference, option="--line")
         ((key, sentence),) = chosen.items()
     shown = Shown(name, layer, head, method, hide)
+    if kind == "heads" and method is None and shown.rule(runs[0]).method in WITHOUT_LAYERS:
+        shown = shown._replace(method="attention")  # the method of the rule has no heads to draw
     rules = [shown.rule(run) for run in runs]
     label = labelled(f"{key}-{kind}", rules[0], name)
     picture = out or runs[0].path / "align" / f"{label}.png"
@@ -195,7 +197,7 @@ def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
     if len(files) < 2:
         raise UserError(
             f"plot steps needs at least 2 checkpoints, but {translator.run.name} has kept "
-            f"{len(files)}: train with a larger train.average to keep more"
+            f"{len(files)}: train with train.keep_every to keep more"
         )
     chosen = np.linspace(0, len(files) - 1, min(len(files), FRAMES)).round().astype(int)
     rule = shown.rule(translator.run)

@@ -79,6 +79,8 @@ def push(
         )
     if dry_run is not None and dry_run.exists():
         raise UserError(f"--dry-run {dry_run} exists already: name a new folder")
+    if dry_run is not None and dry_run.resolve().is_relative_to(run.path.resolve()):
+        raise UserError(f"--dry-run {dry_run} is in the run folder: name a folder outside")
     files = dict(shared_files(run.path, texts))
     with TemporaryDirectory() as work:
         if CARD not in files:

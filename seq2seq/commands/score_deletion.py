@@ -57,6 +57,8 @@ def score_deletion(
     """
     run = RunFolder.open(path)
     texts = stored_texts(run.test(test))
+    if not texts:
+        raise UserError(f"{run.test(test) / 'source.txt'} has no lines")
     if sentences:
         texts = texts[:sentences]
     translator = with_forms(Translator(run, device=device), forms)

@@ -186,7 +186,10 @@ def write_tokenizer(tokenizers: Tokenizers, out: Path) -> None:
 
 @torch.no_grad()
 def decode(translator: Translator, folder: Path, texts: Iterable[str]) -> Decoded:
-    """Translate texts with both programs, greedily and with the same limit of length."""
+    """Translate texts with both programs, greedily and with the same limit of length.
+
+    An empty line is not a question to the model: this package translates it as an empty line.
+    """
     transformers: Any = library()
 
     texts = list(texts)
@@ -194,12 +197,14 @@ def decode(translator: Translator, folder: Path, texts: Iterable[str]) -> Decode
     ours = Translator(translator.run, search=greedy, device="cpu")(texts)
     tokenizer = transformers.MarianTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
-    theirs: list[list[str]] = []
+    theirs: list[list[str]] = [[] for _ in texts]
+    asked = [number for number, text in enumerate(texts) if text.strip()]
     special = translator.tokenizers.special
-    for start in range(0, len(texts), AT_ONCE):
-        batch = tokenizer(texts[start : start + AT_ONCE], return_tensors="pt", padding=True)
+    for start in range(0, len(asked), AT_ONCE):
+        numbers = asked[start : start + AT_ONCE]
+        batch = tokenizer([texts[one] for one in numbers], return_tensors="pt", padding=True)
         found = model.generate(**batch, num_beams=1, max_new_tokens=greedy.max_length)
-        for row in found.tolist():
+        for number, row in zip(numbers, found.tolist(), strict=True):
             kept = [one for one in row if one not in (special.pad, special.bos, special.eos)]
-            theirs.append(translator.tokenizers.target.pieces(kept))
+            theirs[number] = translator.tokenizers.target.pieces(kept)
     return Decoded([one.target_pieces[:-1] for one in ours], theirs)

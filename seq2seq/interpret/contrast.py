@@ -18,6 +18,7 @@ from seq2seq.translation.translation import END, Translation
 from seq2seq.translation.translator import Translator
 
 INSTEAD = re.compile(r"(?:([0-9]{1,9}):)?(?:([^=]+)=)?([^=]+)", re.DOTALL)
+NO_NUMBER = re.compile(r"[-+0-9.]*:.+|.*:", re.DOTALL)  # no number, or no word
 HOW = "say which word it replaces, as --instead OLD={new} or --instead NUMBER:{new}"
 
 
@@ -43,10 +44,14 @@ class Instead(NamedTuple):
             UserError: the text is not of this form.
         """
         match = INSTEAD.fullmatch(text.strip())
-        if not match or not match[3].strip() or (match[2] is not None and not match[2].strip()):
-            raise UserError(f"--instead {text}: give NEW, OLD=NEW or NUMBER:NEW")
-        old = None if match[2] is None else match[2].strip()
-        return cls(match[3].strip(), old, None if match[1] is None else int(match[1]))
+        number, old, new = match.groups() if match else (None, None, "")
+        old, new = None if old is None else old.strip(), new.strip()
+        alone = number is None and old is None
+        if not new or old == "" or (alone and NO_NUMBER.fullmatch(new)):
+            raise UserError(
+                f"--instead {text[:80]!r}: give NEW, OLD=NEW or NUMBER:NEW (numbers from 1)"
+            )
+        return cls(new, old, None if number is None else int(number))
 
     def place(self, text: str, forms: Forms | None) -> tuple[int, int]:
         """Return start and end of the word that is replaced in a target.

@@ -112,6 +112,10 @@ class RunFolder:
             if data[key] is None and key != "bleu_tokenizer":  # with it a run is known as a new one
                 del data[key]
         if not (path / "model.safetensors").is_file():
+            if info.get("status") == "finished":
+                raise UserError(
+                    f"the run {str(path)!r} is incomplete: its file model.safetensors is missing"
+                )
             raise UserError(
                 f"the run {str(path)!r} is unfinished: its training has not saved a model yet "
                 f"(status: {info.get('status', 'unknown')})"

@@ -163,7 +163,13 @@ def test_a_contrast_is_drawn(deep, command):
         (["--instead", "der"], "no word of the target is known"),
         (["--instead", "ein=der"], "there is no word"),
         (["--instead", ""], "give NEW, OLD=NEW or NUMBER:NEW"),
+        *(
+            (["--instead", text], "give NEW, OLD=NEW or NUMBER:NEW")
+            for text in ("1:", ":x", ":", "-1:x", "1.5:x", "1000000000:x", "a=b=c")
+        ),
+        (["--instead", "ein=x", "--forms", "f"], "--forms has no effect with --instead OLD=NEW"),
         (["--instead", "x", "--map", "target"], "--map and --shift have no effect"),
+        (["--instead", "x", "--map", "source"], "--map and --shift have no effect"),
         (["--instead", "x", "--shift"], "--map and --shift have no effect"),
         (["--instead", "x", "--layer", "2"], "--layer has no effect"),
     ],
@@ -299,3 +305,23 @@ def test_a_deletion_that_does_not_fit_is_refused(plain, command, words, message)
     answer = command("score-deletion", plain, "--test", "test", *words)
     assert answer.status != 0
     assert message in " ".join(answer.err.replace("│", " ").split())
+
+
+def test_a_test_set_without_lines_is_refused(plain, command):
+    for file in (plain / "hyps" / "test").iterdir():
+        file.write_text("")
+    command("score-deletion", plain, "--test", "test").must_refuse("source.txt has no lines")
+    command("evaluate", plain, "--test", "test").must_refuse("source.txt has no lines")
+
+
+def test_evaluate_refuses_damaged_scores_before_it_changes_anything(plain, command):
+    folder = plain / "hyps" / "test"
+    (folder / "hypothesis.txt").write_text("kept\n")
+    (plain / "scores.json").write_text("{")
+    command("evaluate", plain, "--test", "test").must_refuse("scores.json cannot be read")
+    assert (folder / "hypothesis.txt").read_text() == "kept\n"
+
+
+@pytest.mark.parametrize("names", ["", "occlusion,", ","])
+def test_an_empty_name_of_a_method_is_refused(plain, command, names):
+    command("evaluate", plain, "--methods", names).must_refuse("give names separated by commas")

@@ -49,6 +49,15 @@ def test_heads_need_a_map_with_some(deep, command):
     command(*words, "occlusion").must_refuse("occlusion has one map", "seq2seq align")
 
 
+def test_heads_are_those_of_attention_if_the_method_of_the_rule_has_none(deep, command):
+    file = deep / RULE
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"rule": {"method": "occlusion"}}')
+    answer = command("plot", "heads", deep, *SENTENCE)
+    assert answer.status == 0, answer
+    assert list(deep.glob("align/*-heads.png"))
+
+
 def test_a_searched_translation_has_every_method(deep, command):
     for method in ("vectors", "alti", "occlusion"):
         answer = command("align", deep, "--source", ENGLISH[0], "--method", method)
@@ -192,6 +201,20 @@ def test_links_by_a_method_are_exported(plain, command):
             ],
             "--end has no effect with --method occlusion",
         ),
+        *(
+            (
+                [*words, "--test", "test", "--end", "renormalise"],
+                "--end renormalise has no effect without --threshold",
+            )
+            for words in (
+                ["score-alignment"],
+                ["score-alignment", "--rule", "auto"],
+                ["export-alignment", "--out", "x.jsonl"],
+            )
+        ),
+        (["align", *SENTENCE, "--map", "target", "--rule", "run"], "--rule and --shift have no"),
+        (["plot", "pronouns", "--map", "source"], "--map has no effect"),
+        (["plot", "gradients", "--map", "source"], "--map has no effect"),
         (["align", *SENTENCE, "--method", "alti", "--head", "1"], "--head has no effect"),
         (["align", *SENTENCE, "--method", "alti", "--layer", "4"], "the map of alti has 3"),
         (["align", *SENTENCE, "--layer", "\u0663"], "give a number from 1, or mean"),

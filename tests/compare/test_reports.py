@@ -237,6 +237,15 @@ def test_a_run_may_stand_alone(pair: tuple[Path, Path]) -> None:
     assert "beats" not in markdown(comparison) + tex(comparison)
 
 
+def test_nothing_is_written_if_the_maps_of_a_run_are_damaged(
+    pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (pair[1] / "hyps" / TEST / "attention.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"attention\.safetensors cannot be read"):
+        write.write(compare(pair), tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
 def test_a_matrix_is_read_from_both_sides(pair: tuple[Path, Path]) -> None:
     comparison = compare(pair)
     (found,) = comparison.tests[0].quality.pairs["bleu"]

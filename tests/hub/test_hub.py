@@ -125,12 +125,25 @@ def test_a_readme_of_your_own_is_kept(run: Path, command: Callable[..., Any]) ->
     assert Path("out/README.md").read_text("utf-8") == "mine"
 
 
+def test_a_dry_run_into_the_run_folder_is_refused(run: Path, command: Callable[..., Any]) -> None:
+    answer = command("push", run, NAME, "--license", "mit", "--dry-run", run / "card")
+    answer.must_refuse("is in the run folder: name a folder outside")
+    assert not (run / "card").exists()
+
+
 def test_paths_of_this_machine_are_named(run: Path, command: Callable[..., Any]) -> None:
     config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
     config["data"]["root"] = "/home/me/secret text"
     (run / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
     answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out")
     assert "data.root: /home/me/secret text" in answer.err
+
+
+def test_incomplete_translations_are_refused(run: Path, command: Callable[..., Any]) -> None:
+    assert command("evaluate", run).status == 0
+    (run / "hyps" / "test" / "hypothesis.txt").write_text("one\n", "utf-8")
+    answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out")
+    answer.must_refuse("hypothesis.txt has 1 lines, but reference.txt has")
 
 
 def test_a_revision_pins_the_model(hub: Hub, shared: str, command: Callable[..., Any]) -> None:

@@ -25,6 +25,8 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
     """
     if out.exists() and not out.is_dir():
         raise UserError(f"cannot write the report to {str(out)!r}: it is a file, not a folder")
+    # The page is first: it reads the stored maps, and if they are refused, nothing is written.
+    html.write(page(comparison), out / "report.html")
     drawn = draw(comparison, out)
     for name, text in {
         "report.md": markdown(comparison, drawn),
@@ -33,6 +35,5 @@ def write(comparison: Comparison, out: Path) -> list[Path]:
         with replacing(out / name) as file:
             file.write(text)
     write_json(out / "report.json", record(comparison))
-    html.write(page(comparison), out / "report.html")
     written = ("report.html", "report.md", "report.json", "table.tex")
     return [*(out / name for name in written), csv_files.write(comparison, out / "tables"), *drawn]
