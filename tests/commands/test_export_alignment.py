@@ -69,8 +69,8 @@ def test_pairs_are_read_as_they_are_written(run, tmp_path, monkeypatch):
             written.append(len(read) - len(written))
 
     monkeypatch.setattr("seq2seq.commands.export_alignment.stored_texts", lambda *paths: lines())
-    monkeypatch.setitem(WRITERS, ".align", ("w", write))
-    export_text(run, test="test", rule=Rule(), out=tmp_path / "x.align", device="cpu")
+    monkeypatch.setitem(WRITERS, ".jsonl", ("w", write))
+    export_text(run, test="test", rule=Rule(), out=tmp_path / "x.jsonl", device="cpu")
     assert len(written) == 7
     assert max(written) == 2
 
