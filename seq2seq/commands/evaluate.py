@@ -80,7 +80,8 @@ def evaluate(
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     rules = rules_of(run, method, methods, hide)
     refuse_forms(forms, *rules)
-    with_forms(translator, forms)
+    if forms is not None:
+        with_forms(translator, forms)
     for rule in rules:
         check_rule(translator, rule, named=bool(method or methods))
     done = {}
