@@ -618,7 +618,7 @@ def empty(copy: Path) -> tuple[Path, list[str]]:
 
 def unfinished(copy: Path) -> tuple[Path, list[str]]:
     (copy / "model.safetensors").unlink()
-    return copy, ["unfinished"]
+    return copy, ["incomplete", "model.safetensors"]
 
 
 def damaged(copy: Path) -> tuple[Path, list[str]]:
