@@ -7,6 +7,9 @@ from typing import NamedTuple
 from seq2seq.errors import UserError
 from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
 
+NEVER = -1e4  # output bias of tokens that are never predicted: padding and BOS
+POSITIONS = 1024  # maximum length in tokens, more than any sentence of a usual corpus
+
 
 class Decoded(NamedTuple):
     """Greedy translations by two programs.

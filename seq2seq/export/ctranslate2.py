@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.export.checks import Decoded, check_transformer, require
+from seq2seq.export.checks import NEVER, POSITIONS, Decoded, check_transformer, require
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.positions import sinusoidal
 from seq2seq.layers.residual import Residual
@@ -34,8 +34,6 @@ KNOWN = {
     "normalization": ("layer",),
     "feed_forward_kind": ("relu", "gelu"),
 }
-NEVER = -1e4  # output bias of tokens that are never predicted: padding and BOS
-POSITIONS = 1024  # length of the table of sinusoids, more than any sentence of a usual corpus
 
 
 class Attended(NamedTuple):

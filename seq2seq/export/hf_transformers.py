@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.errors import UserError
-from seq2seq.export.checks import Decoded, check_transformer, require
+from seq2seq.export.checks import NEVER, POSITIONS, Decoded, check_transformer, require
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.residual import Residual
 from seq2seq.layers.transformer import SelfAttentionLayer
@@ -30,8 +30,6 @@ KNOWN = {
     "normalization": ("layer",),
     "feed_forward_kind": ("relu", "gelu"),
 }
-NEVER = -1e4  # output bias of tokens that are never predicted: padding and BOS
-POSITIONS = 1024  # maximum length in tokens
 AT_ONCE = 64  # sentences in a batch of `decode`
 
 

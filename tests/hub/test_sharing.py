@@ -133,10 +133,10 @@ def test_a_dry_run_into_the_run_folder_is_refused(run: Path, command: Callable[.
 
 def test_paths_of_this_machine_are_named(run: Path, command: Callable[..., Any]) -> None:
     config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
-    config["data"]["root"] = "/home/me/secret text"
+    config["data"]["root"] = "/srv/secret text"
     (run / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
     answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out")
-    assert "data.root: /home/me/secret text" in answer.err
+    assert "data.root: /srv/secret text" in answer.err
 
 
 def test_incomplete_translations_are_refused(run: Path, command: Callable[..., Any]) -> None:
