@@ -27,19 +27,9 @@ MethodName = Literal[
 ]
 # The methods that compute one map of a model, without layers; no column of it is that of `</s>`.
 # They explain the log-probability of a word, and with a colon a part of it.
-WITHOUT_LAYERS: tuple[MethodName, ...] = (
-    "occlusion",
-    "gradient",
-    "smoothgrad",
-    "integrated_gradients",
-    "occlusion:lexeme",
-    "occlusion:form",
-    "gradient:lexeme",
-    "gradient:form",
-    "smoothgrad:lexeme",
-    "smoothgrad:form",
-    "integrated_gradients:lexeme",
-    "integrated_gradients:form",
+SIGNED = ("occlusion", "gradient", "smoothgrad", "integrated_gradients")
+WITHOUT_LAYERS: tuple[MethodName, ...] = tuple(
+    name for name in get_args(MethodName) if name.partition(":")[0] in SIGNED
 )
 WITHOUT_HEADS: tuple[MethodName, ...] = (*WITHOUT_LAYERS, "alti")
 Hide = Literal["mean", "unk", "drop"]

@@ -140,8 +140,7 @@ def draw(run: RunFolder, source: str, path: Path) -> str:
     """
     translator = Translator(run, device="cpu")
     sentence, rule = Sentence(source), chosen_rule(run)
-    has_attention = sentence.translated(translator, Rule()).attention is not None
-    if not has_attention and rule.method == "attention":
+    if translator.model.attention_shape == (0, 0) and rule.method == "attention":
         rule = Rule(method="occlusion")
     panel, _ = drawn(translator, sentence, sentence.translated(translator, rule), rule)
     heatmaps.draw_side_by_side([panel], path)

@@ -1,11 +1,13 @@
-"""Checks that exports share."""
+"""What exports share: checks, and the comparison of both programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import NamedTuple
 
 from seq2seq.errors import UserError
 from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
+from seq2seq.translation.translator import Translator, translate
 
 NEVER = -1e4  # output bias of tokens that are never predicted: padding and BOS
 POSITIONS = 1024  # maximum length in tokens, more than any sentence of a usual corpus
@@ -27,6 +29,34 @@ class Decoded(NamedTuple):
         """The lines, counted from 1, that differ."""
         pairs = zip(self.ours, self.theirs, strict=True)
         return [line for line, (ours, theirs) in enumerate(pairs, 1) if ours != theirs]
+
+
+def compare(
+    translator: Translator,
+    texts: Sequence[str],
+    decode: Callable[[list[str], int], list[list[str]]],
+) -> Decoded:
+    """Translate texts with this package and another program, greedily and with the same limit.
+
+    A text without pieces is not given to the other program: this package translates it as an
+    empty text without asking the model.
+
+    Args:
+        translator: the trained run.
+        texts: the source texts.
+        decode: returns the pieces of the other program's translations, given texts and the maximum
+            length in pieces.
+    """
+    # No limit depends on the length of the source, since other programs have one for all.
+    greedy = replace(translator.search.greedy(), length_ratio=1000.0)
+    found = translate(translator.model, translator.tokenizers, greedy, texts)
+    asked = [i for i, ids in enumerate(translator.tokenizers.source.encode(texts)) if ids]
+    theirs: list[list[str]] = [[] for _ in texts]
+    if asked:
+        decoded = decode([texts[i] for i in asked], greedy.max_length)
+        for number, pieces in zip(asked, decoded, strict=True):
+            theirs[number] = pieces
+    return Decoded([best.target_pieces[:-1] for best, *_ in found], theirs)
 
 
 def require(package: str) -> None:

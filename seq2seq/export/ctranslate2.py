@@ -4,8 +4,7 @@ The exported model computes the same function. A CTranslate2 model can return at
 layer, of its first heads; the extraction rule of the run chooses them.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
@@ -14,14 +13,12 @@ from torch import Tensor, nn
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.export.checks import NEVER, POSITIONS, Decoded, check_transformer, require
+from seq2seq.export.checks import NEVER, POSITIONS, Decoded, check_transformer, compare, require
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.positions import sinusoidal
 from seq2seq.layers.residual import Residual
 from seq2seq.layers.transformer import SelfAttentionLayer
 from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
-from seq2seq.search.base import Search
-from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translator import Translator
 
 if TYPE_CHECKING:
@@ -209,21 +206,21 @@ def fill_norm(spec: Any, norm: nn.Module) -> None:
     spec.beta = torch.zeros_like(norm.weight) if norm.bias is None else norm.bias
 
 
-def decode(translator: Translator, folder: Path, texts: Iterable[str]) -> Decoded:
-    """Translate texts with both programs, greedily and with the same limit of length."""
+def decode(translator: Translator, folder: Path, texts: Sequence[str]) -> Decoded:
+    """Translate texts with both programs, as `compare` does."""
     import ctranslate2
 
-    texts = list(texts)
-    greedy: Search = replace(translator.search.greedy(), length_ratio=1000.0)
-    ours = Translator(translator.run, search=greedy, device="cpu")(texts)
     engine = ctranslate2.Translator(str(folder), intra_threads=torch.get_num_threads())
-    tokenizers: Tokenizers = translator.tokenizers
-    results = engine.translate_batch(
-        [tokenizers.source.pieces(ids) for ids in tokenizers.source.encode(texts)],
-        beam_size=1,
-        max_decoding_length=greedy.max_length,
-        max_batch_size=64,
-        return_scores=False,
-    )
-    theirs = [result.hypotheses[0] for result in results]
-    return Decoded([one.target_pieces[:-1] for one in ours], theirs)
+    source = translator.tokenizers.source
+
+    def theirs(asked: list[str], longest: int) -> list[list[str]]:
+        results = engine.translate_batch(
+            [source.pieces(ids) for ids in source.encode(asked)],
+            beam_size=1,
+            max_decoding_length=longest,
+            max_batch_size=64,
+            return_scores=False,
+        )
+        return [result.hypotheses[0] for result in results]
+
+    return compare(translator, texts, theirs)

@@ -6,8 +6,7 @@ which changes nothing else. The tokenizer is that of Marian, which reads Sentenc
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.errors import UserError
-from seq2seq.export.checks import NEVER, POSITIONS, Decoded, check_transformer, require
+from seq2seq.export.checks import NEVER, POSITIONS, Decoded, check_transformer, compare, require
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.residual import Residual
 from seq2seq.layers.transformer import SelfAttentionLayer
@@ -183,26 +182,20 @@ def write_tokenizer(tokenizers: Tokenizers, out: Path) -> None:
 
 
 @torch.no_grad()
-def decode(translator: Translator, folder: Path, texts: Iterable[str]) -> Decoded:
-    """Translate texts with both programs, greedily and with the same limit of length.
-
-    An empty line is not a question to the model: this package translates it as an empty line.
-    """
+def decode(translator: Translator, folder: Path, texts: Sequence[str]) -> Decoded:
+    """Translate texts with both programs, as `compare` does."""
     transformers: Any = library()
-
-    texts = list(texts)
-    greedy = replace(translator.search.greedy(), length_ratio=1000.0)
-    ours = Translator(translator.run, search=greedy, device="cpu")(texts)
     tokenizer = transformers.MarianTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
-    theirs: list[list[str]] = [[] for _ in texts]
-    asked = [number for number, text in enumerate(texts) if text.strip()]
-    special = translator.tokenizers.special
-    for start in range(0, len(asked), AT_ONCE):
-        numbers = asked[start : start + AT_ONCE]
-        batch = tokenizer([texts[one] for one in numbers], return_tensors="pt", padding=True)
-        found = model.generate(**batch, num_beams=1, max_new_tokens=greedy.max_length)
-        for number, row in zip(numbers, found.tolist(), strict=True):
-            kept = [one for one in row if one not in (special.pad, special.bos, special.eos)]
-            theirs[number] = translator.tokenizers.target.pieces(kept)
-    return Decoded([one.target_pieces[:-1] for one in ours], theirs)
+    special, target = translator.tokenizers.special, translator.tokenizers.target
+
+    def theirs(asked: list[str], longest: int) -> list[list[str]]:
+        decoded = []
+        for start in range(0, len(asked), AT_ONCE):
+            batch = tokenizer(asked[start : start + AT_ONCE], return_tensors="pt", padding=True)
+            for row in model.generate(**batch, num_beams=1, max_new_tokens=longest).tolist():
+                kept = [one for one in row if one not in (special.pad, special.bos, special.eos)]
+                decoded.append(target.pieces(kept))
+        return decoded
+
+    return compare(translator, texts, theirs)

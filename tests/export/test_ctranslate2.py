@@ -36,7 +36,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
     file = tmp_path / "lines.txt"
-    texts = [*ENGLISH, "a", "the mat the horse a man over dogs", "grass sits", "zzz"]
+    texts = [*ENGLISH, "a", "the mat the horse a man over dogs", "grass sits", "", "zzz"]
     file.write_text("".join(f"{text}\n" for text in texts), "utf-8")
     return file
 
@@ -62,7 +62,7 @@ def test_the_export_translates_as_the_run(
     run = made(shared=shared, **keys)
     answer = command("export", run, "--to", "ctranslate2", "--out", "out", "--verify", lines)
     assert answer.status == 0, answer.err + answer.out
-    assert "7 of 7 translations are the same" in answer.out
+    assert "8 of 8 translations are the same" in answer.out
     assert {path.name for path in Path("out").iterdir()} >= {"model.bin", "source.model"}
 
 
