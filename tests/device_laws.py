@@ -1,4 +1,4 @@
-"""What a training step and a search must not do on a GPU, checked on a CPU."""
+"""What makes the host wait for a GPU, noticed on a CPU."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -88,9 +88,7 @@ class NoOperations(TorchDispatchMode):
         super().__init__()
         self.host, self.waits = host, waits
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         leaves = tree_leaves((args, kwargs or {}))
         tensors = [one for one in leaves if isinstance(one, Tensor)]
         packet = func.overloadpacket
@@ -118,16 +116,3 @@ def waits_of(work: Callable[[], Any], host: Sequence[Tensor] = ()) -> list[str]:
     with NoOperations(known, found), NoCalls(known, found):
         work()
     return found
-
-
-class NoDoubles(TorchDispatchMode):
-    """Refuse float64 and complex128, which Apple's GPUs do not have."""
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for one in tree_leaves(result):
-            if isinstance(one, Tensor) and one.dtype in (torch.float64, torch.complex128):
-                raise AssertionError(f"{func} returns {one.dtype}")
-        return result

@@ -1,12 +1,11 @@
-"""A training step never makes the host wait for a GPU but once; nothing needs float64."""
+"""An update makes the host wait for a GPU once; the next batch is prepared before that."""
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
-from device_laws import NoDoubles, waits_of
+from device_laws import waits_of
 
 from seq2seq.settings import config_files, train_arguments
 from seq2seq.settings.plugins import build
@@ -23,7 +22,6 @@ SETTINGS = {
         "model.positions=learned model.max_positions=99",
         "model.attention=latent",
         "model.attention=multi_query model.normalization=rms",
-        "train.guided_attention=0.1 train.guided_links=identity",
     ],
     "decoder_only": [
         "model.loss_on=both model.source_mask=causal",
@@ -43,10 +41,7 @@ SETTINGS = {
     ],
 }
 CASES = [(name, "") for name in NAMES] + [
-    (name, words)
-    for name, several in SETTINGS.items()
-    for words in several
-    if "guided_links" not in words
+    (name, words) for name, several in SETTINGS.items() for words in several
 ]
 
 
@@ -122,33 +117,6 @@ def test_what_would_wait_is_noticed():
         lambda: x.to(torch.float16),
     ):
         assert waits_of(work, [host]) == []
-
-
-@pytest.mark.parametrize("name", config_files.model_names())
-def test_nothing_in_training_and_search_needs_float64(learner, name):
-    fits = name == "word_for_word"
-    made = learner(name)
-    if fits:
-        made.gradients([])
-    else:
-        with NoDoubles():
-            for step in (1, 2):
-                update(made, step)
-    model = made.raw_model.eval()
-    rows = made.examples.usable.rows[:3].tolist()
-    from seq2seq.text.batching import collate
-
-    batch = collate([made.examples.encoded[row] for row in rows], model.special)
-    for settings in ("beam", "greedy", "sample") if model.natural_search == "beam" else (
-        "mask_predict",
-    ):
-        section = config_files.search_settings(settings) | {"max_length": 5}
-        with NoDoubles():
-            build("search", section)(model, batch.src, batch.src_mask, attention=True)
-    with NoDoubles(), torch.no_grad():
-        model.maps(batch)
-        memory = model.encode(batch.src, batch.src_mask)
-        model.log_probability(model.hidden(batch.tgt_in, memory).states, batch, memory)
 
 
 def weights(learner: Learner) -> list[torch.Tensor]:
