@@ -177,3 +177,21 @@ def test_a_gpu_is_waited_for_once_in_an_update(learner, monkeypatch, name, words
             update(made, step)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradients_on_a_gpu_are_like_on_the_cpu(learner, name):
+    known = config_files.model_settings(name)
+    words = [f"model.{key}=0" for key in known if key.endswith("dropout")]
+    found = []
+    for accelerator in ("cpu", "cuda"):
+        made = learner(name, f"trainer.accelerator={accelerator}", *words)
+        if name == "encoder_only":  # in training, the masked places are drawn on the device
+            made.raw_model.eval()
+        loss, tokens = made.gradients(made.draw(1e-3, 1))
+        gradients = [p.grad.flatten().cpu() for p in made.raw_model.parameters()]
+        found.append((loss.item() / tokens, torch.cat(gradients)))
+    (cpu, on_cpu), (gpu, on_gpu) = found
+    assert gpu == pytest.approx(cpu, rel=1e-4)
+    assert (on_gpu - on_cpu).norm() < 1e-3 * on_cpu.norm()
