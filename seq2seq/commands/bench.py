@@ -38,10 +38,12 @@ from seq2seq.text.batching import pad
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.examples import learn_tokenizers
 from seq2seq.training.learner import Learner
+from seq2seq.translation.translation import ON_A_GPU
 
 WINDOWS, SECONDS = 5, 2.0  # number and approximate length of the measurements of a median
 BEAMS = (1, 5)
-SENTENCES, MEASURED_TOGETHER = 128, 64  # sentences to decode, in total and per batch
+# Sentences to decode, in total and per batch; on other devices than a CPU, 16 times as many
+SENTENCES, MEASURED_TOGETHER = 128, 64
 FORCED = 16  # pieces in every decoded sentence
 PAIRS = 20_000  # maximum number of pairs in the preparation measurement
 TRAINED = 6  # FLOPs of a training step per multiply-add of the forward pass: 2 forward, 4 backward
@@ -109,6 +111,7 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
         **results,
         "device": fabric.device.type,
         "precision": first.trainer.precision,
+        "tf32": first.trainer.tf32,
         **environment,
         "machine": environment["machine"] | {"threads": most},
     }
@@ -126,7 +129,8 @@ def sizes(name: str, own: bool) -> list[str]:
 def matrix_products(fabric: Fabric) -> float:
     """Return the GFLOP/s of products of square matrices, in the precision of the training."""
     size, repeats = SQUARE.get(fabric.device.type, 8192), 20
-    left, right = (torch.randn(size, size, device=fabric.device) for _ in range(2))
+    with fabric.init_tensor():  # of the type of the weights; autocast converts them
+        left, right = (torch.randn(size, size, device=fabric.device) for _ in range(2))
     with fabric.autocast():
         seconds = timed(fabric.device, lambda: [left @ right for _ in range(repeats)])
     return 2 * size**3 * repeats / seconds / 1e9
@@ -134,12 +138,10 @@ def matrix_products(fabric: Fabric) -> float:
 
 def timed(device: torch.device, work: Callable[[], Any]) -> float:
     """Return the seconds that a function takes, including all work that it starts on a GPU."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    devices.synchronize(device)
     started = time.perf_counter()
     work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    devices.synchronize(device)
     return time.perf_counter() - started
 
 
@@ -232,7 +234,7 @@ def measure(learner: Learner, config: Config) -> dict[str, Any]:
         "share_spread": [min(shares), max(shares)],
         "epoch_minutes": epoch,
         "training_minutes": whole(config, epoch, len(learner.batches)),
-        "decoding": decoding(learner, rows[:SENTENCES].tolist()),
+        "decoding": decoding(learner, rows.tolist()),
     }
 
 
@@ -254,11 +256,12 @@ def decoding(learner: Learner, rows: list[int]) -> dict[str, dict[str, Any]]:
     Sentences of similar length share a batch, as in `seq2seq translate`.
     """
     model, device = learner.raw_model.eval(), learner.fabric.device
-    special = model.special
+    special, times = model.special, 1 if device.type == "cpu" else ON_A_GPU
+    rows = rows[: times * SENTENCES]
     sources = sorted((learner.examples.encoded[row][0] for row in rows), key=len)
     batches = [
-        pad(sources[start : start + MEASURED_TOGETHER], special, end=True).to(device)
-        for start in range(0, len(sources), MEASURED_TOGETHER)
+        pad(sources[start : start + times * MEASURED_TOGETHER], special, end=True).to(device)
+        for start in range(0, len(sources), times * MEASURED_TOGETHER)
     ]
 
     def translated(search: Search) -> list[list[Hypothesis]]:

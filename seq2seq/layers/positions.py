@@ -52,13 +52,19 @@ class LearnedPositions(nn.Module):
         self.check(start + length)
         return self.table(torch.arange(start, start + length, device=self.table.weight.device))
 
-    def at(self, places: Int[Tensor, "*batch len"]) -> Float[Tensor, "*batch len dim"]:
+    def at(self, places: Int[Tensor, "*batch len"], bound: int) -> Float[Tensor, "*batch len dim"]:
         """Return the embeddings of given positions, counted from 0.
+
+        Args:
+            places: the positions.
+            bound: a number above all positions. The largest one is read, which makes the host wait
+                for a GPU, only if the table is smaller than that.
 
         Raises:
             UserError: a position has no embedding.
         """
-        self.check(int(places.max()) + 1)
+        if bound > self.table.num_embeddings:
+            self.check(int(places.max()) + 1)
         return self.table(places)
 
     def check(self, length: int) -> None:
@@ -119,6 +125,7 @@ def alibi(
     The paper has keys before the query only. In an encoder, keys on both sides count by their
     distance.
     """
-    slopes = torch.tensor(alibi_slopes(heads), device=queries.device).view(-1, 1, 1)
+    # Copied without waiting for the device, unlike by torch.tensor(..., device=...).
+    slopes = torch.tensor(alibi_slopes(heads)).to(queries.device, non_blocking=True).view(-1, 1, 1)
     distance = (queries.unsqueeze(-1) - keys.unsqueeze(-2)).abs()
     return -slopes * distance.unsqueeze(1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.layers.dropout import Dropout
+from seq2seq.layers.host_sizes import lengths_on_host
 
 Kind = Literal["gru", "lstm", "tanh"]
 GATES = {"gru": 3, "lstm": 4, "tanh": 1}
@@ -69,18 +70,31 @@ class Recurrence(nn.Module):
         return states, self._joined(last)
 
     def read(
-        self, x: Float[Tensor, "batch len inputs"], mask: Bool[Tensor, "batch len"]
+        self,
+        x: Float[Tensor, "batch len inputs"],
+        mask: Bool[Tensor, "batch len"],
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch len both"], Float[Tensor, "batch layers directions width"]]:
         """Run from a zero state over the unmasked positions.
+
+        Args:
+            x: the inputs, padded on the right.
+            mask: False at padding.
+            lengths: number of unmasked positions of each row, in the memory of the CPU. None counts
+                them, which makes the host wait for a GPU.
 
         Returns:
             The states of the top layer at every position, both directions concatenated, and the
             final state of every layer and direction.
         """
-        packed = pack_padded_sequence(x, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
+        # torch sorts the rows too (`enforce_sorted=False`), but waits for the device to undo it.
+        descending, order = lengths_on_host(lengths, mask).sort(descending=True)
+        there, back = (one.to(x.device, non_blocking=True) for one in (order, order.argsort()))
+        packed = pack_padded_sequence(x.index_select(0, there), descending, batch_first=True)
         states, last = self.network(packed)
         padded, _ = pad_packed_sequence(states, batch_first=True, total_length=x.size(1))
-        return padded, self._joined(last).unflatten(1, (-1, self.directions))
+        final = self._joined(last).unflatten(1, (-1, self.directions))
+        return padded.index_select(0, back), final.index_select(0, back)
 
     def _joined(self, last: Tensor | tuple[Tensor, Tensor]) -> Tensor:
         """Join the final states that torch returns into one tensor with the batch first."""

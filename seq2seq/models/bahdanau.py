@@ -117,10 +117,13 @@ class Bahdanau(RecurrentSource):
         )
 
     def encode_embedded(
-        self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
+        self,
+        embedded: Float[Tensor, "batch src embedding"],
+        mask: Bool[Tensor, "batch src"],
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> Memory:
         """Run the bidirectional encoder and project the attention keys once."""
-        states, last = self.read_source(embedded, mask)
+        states, last = self.read_source(embedded, mask, lengths)
         states = self.context_dropout(states)
         return Memory(states, self.score.project(states), mask, last[:, :, 1])
 
@@ -197,7 +200,7 @@ class Bahdanau(RecurrentSource):
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the encoder states, mapped by all matrices that read the context, stacked."""
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         attention = self.hidden(batch.tgt_in, memory).attention
         enc = memory.states.size(-1)
         readers = [self.from_context.weight, self.readout.mix.weight[:, -enc:]]
@@ -206,7 +209,7 @@ class Bahdanau(RecurrentSource):
 
     def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
         """Return the steps of the attention; the query is W s_(i-1), the keys are U h_j."""
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         steps = self.loop(self.target(batch.tgt_in), memory)
         before = [self.start(memory), *(step.state for step in steps[:-1])]
         queries = torch.stack([self.hidden_part(state[-1]) for state in before], dim=1)

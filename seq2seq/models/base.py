@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from seq2seq.layers.attention import AttentionSteps
 from seq2seq.layers.head_edits import HeadEdits
+from seq2seq.layers.host_sizes import chosen
 from seq2seq.layers.loss import cross_entropy, guided_cross_entropy
 from seq2seq.models.results import (
     GuidedLoss,
@@ -94,6 +95,10 @@ class Seq2Seq(nn.Module, ABC):
         """Encode the source; mask is True at tokens and False at padding."""
         return self.encode_embedded(self.embed_source(src), mask)
 
+    def encode_batch(self, batch: Batch) -> Memory:
+        """Encode the source of a batch."""
+        return self.encode(batch.src, batch.src_mask)
+
     @abstractmethod
     def hidden(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, *, weights: bool = True
@@ -139,14 +144,14 @@ class Seq2Seq(nn.Module, ABC):
 
     def forward(self, batch: Batch) -> Output:
         """Encode and decode a batch."""
-        return self.decode(batch.tgt_in, self.encode(batch.src, batch.src_mask))
+        return self.decode(batch.tgt_in, self.encode_batch(batch))
 
     def maps(self, batch: Batch) -> Maps:
         """Return all attention weights of a forced pass.
 
         A model with self-attention overrides this. Search returns attention to the source alone.
         """
-        return Maps(self.hidden(batch.tgt_in, self.encode(batch.src, batch.src_mask)).attention)
+        return Maps(self.hidden(batch.tgt_in, self.encode_batch(batch)).attention)
 
     def attention_edits(self) -> dict[str, list[HeadEdits]]:
         """Return how to switch off the heads of each layer, by map (a field of `Maps`).
@@ -177,7 +182,7 @@ class Seq2Seq(nn.Module, ABC):
         of the divergence between the two halves of a batch of `Batch.twice` (R-Drop, see
         `seq2seq.layers.loss.cross_entropy`).
         """
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         return self.target_loss(batch, memory, smoothing, r_drop)
 
     def target_loss(
@@ -199,7 +204,7 @@ class Seq2Seq(nn.Module, ABC):
             smoothing: label smoothing, of the first loss only.
             r_drop: weight of the divergence of R-Drop, of the first loss only.
         """
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         return self.guided_target_loss(batch, memory, layer, head, smoothing, r_drop)
 
     def guided_target_loss(
@@ -225,10 +230,9 @@ class Seq2Seq(nn.Module, ABC):
         r_drop: float,
     ) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the decoder states."""
-        # The output layer is the largest matrix product, so padding is removed first. A stable
-        # sort selects the real tokens without a device synchronization; a boolean mask needs one.
+        # The output layer is the largest matrix product, so padding is removed first.
         targets = batch.tgt_out.flatten()
-        real = (targets == self.special.pad).sort(stable=True).indices[: batch.num_tokens]
+        real = chosen(targets != self.special.pad, batch.num_tokens)
         return cross_entropy(
             states.flatten(0, 1).index_select(0, real),
             *self.output_layer,

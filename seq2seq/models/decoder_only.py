@@ -11,6 +11,7 @@ from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.head_edits import HeadEdits
+from seq2seq.layers.host_sizes import chosen, lengths_on_host
 from seq2seq.layers.hypotheses import side_by_side, target_mask
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import AttentionKeys, Parts
@@ -112,18 +113,22 @@ class DecoderOnly(Autoregressive):
         segment: Tensor | None,
         ids: Int[Tensor, "rows len"],
         places: Int[Tensor, "rows len"],
+        bound: int,
     ) -> Float[Tensor, "rows len dim"]:
-        """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
+        """Return the embeddings of tokens, with scaling, segment, positions and dropout.
+
+        `bound` is a number above all places.
+        """
         places = places.masked_fill(
             ids == self.special.pad, 0
         )  # which may be beyond the learned ones
-        learned = None if self.learned is None else self.learned.at(places)
+        learned = None if self.learned is None else self.learned.at(places, bound)
         return self.dropout(embed(self.parts, table(ids), places, learned, segment))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with positions and dropout."""
         places = torch.arange(src.size(1), device=src.device).expand(src.shape)
-        return self.embed(self.source, None, src, places)
+        return self.embed(self.source, None, src, places, src.size(1))
 
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
@@ -218,7 +223,8 @@ class DecoderOnly(Autoregressive):
             absorbed=absorbed,
         )
         after = places[:, past:].repeat_interleave(beam, dim=0)
-        x = self.embed(self.target, self.segment, tgt, after)
+        bound = past + length + (0 if self.restart else memory.mask.size(1))
+        x = self.embed(self.target, self.segment, tgt, after, bound)
         x, attentions, caches = x.reshape(batch, beam * length, -1), [], []
         layers = zip(self.stack, memory.source, state, strict=True)
         for number, (layer, source, own) in enumerate(layers):
@@ -289,7 +295,7 @@ class DecoderOnly(Autoregressive):
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the value vectors of the source part of the sequence in each layer."""
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         _, weights, _ = self.run(batch.tgt_in, memory, self.start(memory), weights=True)
         attention = stack_layers(weights)[..., : batch.src.size(1)].unbind(1)
         return [
@@ -328,10 +334,14 @@ class DecoderOnly(Autoregressive):
             return loss
         table = self.source.weight
         following = (batch.src if batch.src_out is None else batch.src_out)[:, 1:]
-        real = following != self.special.pad
-        states, following = states[:, :-1][real], following[real]
+        lengths = lengths_on_host(batch.source_lengths, batch.src_mask)
+        real = chosen(following != self.special.pad, int(lengths.sum()) - len(lengths))
         return loss + cross_entropy(
-            states, table, table.new_zeros(len(table)), following, smoothing
+            states[:, :-1].flatten(0, 1).index_select(0, real),
+            table,
+            table.new_zeros(len(table)),
+            following.flatten()[real],
+            smoothing,
         )
 
     @property

@@ -10,6 +10,7 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.head_edits import HeadEdits
+from seq2seq.layers.host_sizes import chosen, lengths_on_host
 from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import LayerKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
@@ -23,7 +24,7 @@ from seq2seq.models.base import MaskedLM
 from seq2seq.models.results import Hidden, Maps, OutputLayer
 from seq2seq.settings.ranges import Layers, Within
 from seq2seq.text.batching import Batch
-from seq2seq.text.masking import each_masked, random_masks, real_tokens
+from seq2seq.text.masking import each_masked, random_counts, random_masks, real_tokens
 from seq2seq.text.special_ids import SpecialIds
 
 
@@ -135,20 +136,23 @@ class EncoderOnly(MaskedLM):
         segment: int,
         ids: Int[Tensor, "batch len"],
         places: Int[Tensor, "batch len"],
+        bound: int,
     ) -> Float[Tensor, "batch len dim"]:
-        """Return the embeddings of tokens, with scaling, segment, positions and dropout."""
+        """Return the embeddings of tokens, with scaling, segment, positions and dropout.
+
+        `bound` is a number above all places.
+        """
         places = places.masked_fill(
             ids == self.special.pad, 0
         )  # which may be beyond the learned ones
-        learned = None if self.learned is None else self.learned.at(places)
+        learned = None if self.learned is None else self.learned.at(places, bound)
         vector = self.segments.weight[segment]
         return self.dropout(embed(self.parts, table(ids), places, learned, vector))
 
     def embed_source(self, src: Int[Tensor, "batch src"]) -> Float[Tensor, "batch src dim"]:
         """Return the embeddings of the source, with segment, positions and dropout."""
-        return self.embed(
-            self.source, 0, src, places_from(torch.zeros_like(src[:, 0]), src.size(1))
-        )
+        places = places_from(torch.zeros_like(src[:, 0]), src.size(1))
+        return self.embed(self.source, 0, src, places, src.size(1))
 
     def encode_embedded(
         self, embedded: Float[Tensor, "batch src dim"], mask: Bool[Tensor, "batch src"]
@@ -194,7 +198,8 @@ class EncoderOnly(MaskedLM):
         start = torch.zeros_like(tgt[:, 0])
         first = start if self.restart else memory.mask.sum(1)
         places = places_from(first, tgt.size(1))
-        x = torch.cat([memory.source, self.embed(self.target, 1, tgt, places)], dim=1)
+        bound = tgt.size(1) + (0 if self.restart else source)
+        x = torch.cat([memory.source, self.embed(self.target, 1, tgt, places, bound)], dim=1)
         return self.run(
             x,
             torch.cat([memory.mask, tgt != self.special.pad], dim=1),
@@ -220,7 +225,7 @@ class EncoderOnly(MaskedLM):
 
     def maps(self, batch: Batch) -> Maps:
         """Return the weights of the one self-attention, in its parts (see the class)."""
-        memory, source = self.encode(batch.src, batch.src_mask), batch.src.size(1)
+        memory, source = self.encode_batch(batch), batch.src.size(1)
         rows = []
         for place, masked in enumerate(each_masked(batch.tgt_in, self.special)):
             attentions = self.read(masked, memory, weights=True)[1]
@@ -240,20 +245,24 @@ class EncoderOnly(MaskedLM):
         evaluation it is the negative pseudo-log-likelihood; label smoothing applies to tokens.
         There is no R-Drop: two passes mask different tokens.
         """
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         length = -self.true_length_log_p(batch, memory).sum()
         predicted = real_tokens(batch.tgt_out, self.special)
+        lengths = lengths_on_host(batch.target_lengths, batch.tgt_out != self.special.pad) - 1
         if self.training:
-            predicted = random_masks(predicted)
+            lengths = random_counts(lengths)
+            predicted = random_masks(predicted, lengths)
             tgt = batch.tgt_out.masked_fill(predicted, self.special.mask)
             states = self.fill(tgt, memory, weights=False).states
         else:
             states = self.hidden(batch.tgt_in, memory, weights=False).states
-        targets = batch.tgt_out[predicted]
-        loss = cross_entropy(states[predicted], *self.output_layer, targets, smoothing)
+        count = int(lengths.sum())
+        places = chosen(predicted, count)
+        states, targets = states.flatten(0, 1)[places], batch.tgt_out.flatten()[places]
+        loss = cross_entropy(states, *self.output_layer, targets, smoothing)
         if not self.training:
             return loss + length
-        mean = loss / max(len(targets), 1) + self.length_weight * length / len(batch.src)
+        mean = loss / max(count, 1) + self.length_weight * length / len(batch.src)
         return mean * batch.num_tokens
 
     def token_log_probability(
@@ -289,7 +298,7 @@ class EncoderOnly(MaskedLM):
         """Run one pass with the mean number of masked tokens, half of them rounded up."""
         real = real_tokens(batch.tgt_out, self.special)
         masked = real & (real.cumsum(1) <= (real.sum(1, keepdim=True) + 1) // 2)
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         tgt = batch.tgt_out.masked_fill(masked, self.special.mask)
         return self.project(self.fill(tgt, memory, weights=False).states[masked])
 

@@ -134,10 +134,13 @@ class Luong(RecurrentSource):
             nn.init.uniform_(parameter, -bound, bound)
 
     def encode_embedded(
-        self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
+        self,
+        embedded: Float[Tensor, "batch src embedding"],
+        mask: Bool[Tensor, "batch src"],
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> Memory:
         """Run the encoder, and compute the attention keys and the initial decoder state once."""
-        states, last = self.read_source(embedded, mask)
+        states, last = self.read_source(embedded, mask, lengths)
         # [layers directions parts*units] to [layers parts*directions*units], as the decoder has it
         joined = last.unflatten(-1, (self.parts, -1)).transpose(2, 3).flatten(2)
         return Memory(states, self.score.project(states), mask, self.bridge(joined))
@@ -203,7 +206,7 @@ class Luong(RecurrentSource):
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the encoder states, mapped by the part of W_c that reads the context."""
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         attention = self.hidden(batch.tgt_in, memory).attention
         reader = self.combine.weight[:, : memory.states.size(-1)]
         values = (memory.states @ reader.T).unsqueeze(2)
@@ -211,7 +214,7 @@ class Luong(RecurrentSource):
 
     def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
         """Return the steps of the attention; the keys of the general score are W_a h_s."""
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         output = self.outputs(batch.tgt_in, memory)
         queries, energy = output.queries, None
         if isinstance(self.score, AdditiveScore):

@@ -105,10 +105,13 @@ class RecurrentEncoderDecoder(RecurrentSource):
         )
 
     def encode_embedded(
-        self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
+        self,
+        embedded: Float[Tensor, "batch src embedding"],
+        mask: Bool[Tensor, "batch src"],
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> Memory:
         """Encode the source and keep only the final state."""
-        _, last = self.read_source(embedded, mask)
+        _, last = self.read_source(embedded, mask, lengths)
         dim = self.encoder.network.hidden_size
         return Memory(last.flatten(2), last[:, -1, :, :dim].flatten(1))
 

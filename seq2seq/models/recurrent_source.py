@@ -3,11 +3,15 @@
 It has no YAML file, so it is no model by itself.
 """
 
+from abc import abstractmethod
+from typing import Any
+
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.layers.recurrent import Embedding, Kind, Recurrence, flip
 from seq2seq.models.base import Autoregressive
+from seq2seq.text.batching import Batch
 
 
 class RecurrentSource(Autoregressive):
@@ -49,8 +53,25 @@ class RecurrentSource(Autoregressive):
         """Return the source embeddings, in the order of the source."""
         return self.source(src)
 
+    def encode_batch(self, batch: Batch) -> Any:
+        """Encode the source of a batch, whose lengths are known on the CPU."""
+        embedded = self.embed_source(batch.src)
+        return self.encode_embedded(embedded, batch.src_mask, batch.source_lengths)
+
+    @abstractmethod
+    def encode_embedded(
+        self,
+        embedded: Float[Tensor, "batch src embedding"],
+        mask: Bool[Tensor, "batch src"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Any:
+        """Encode embedded tokens; `lengths` is that of `Recurrence.read`."""
+
     def read_source(
-        self, embedded: Float[Tensor, "batch src embedding"], mask: Bool[Tensor, "batch src"]
+        self,
+        embedded: Float[Tensor, "batch src embedding"],
+        mask: Bool[Tensor, "batch src"],
+        lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch src enc"], Float[Tensor, "batch layers directions width"]]:
         """Run the encoder.
 
@@ -58,5 +79,6 @@ class RecurrentSource(Autoregressive):
             The states of the top layer in the order of the source, both directions concatenated,
             and the final state of every layer and direction.
         """
-        states, last = self.encoder.read(flip(embedded, mask) if self.reverse else embedded, mask)
+        x = flip(embedded, mask) if self.reverse else embedded
+        states, last = self.encoder.read(x, mask, lengths)
         return flip(states, mask) if self.reverse else states, last

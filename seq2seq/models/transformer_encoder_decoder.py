@@ -246,7 +246,7 @@ class TransformerEncoderDecoder(Autoregressive):
 
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the value vectors of the source attention of each decoder layer."""
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         _, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True)
         layers, reads = self.decoder_layers, []
         caches = memory.source * (len(layers) // len(memory.source))
@@ -259,7 +259,7 @@ class TransformerEncoderDecoder(Autoregressive):
 
     def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
         """Return the steps of the source attention of each decoder layer."""
-        memory = self.encode(batch.src, batch.src_mask)
+        memory = self.encode_batch(batch)
         _, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True)
         layers = self.decoder_layers
         caches = memory.source * (len(layers) // len(memory.source))

@@ -30,7 +30,7 @@ from seq2seq.runs.weights import build_model, read_weights, set_weights
 from seq2seq.search.base import Search
 from seq2seq.search.mask_predict import MaskPredict
 from seq2seq.search.sample import Sample
-from seq2seq.text.batching import collate
+from seq2seq.text.batching import Batch, collate
 from seq2seq.text.words import WORD_START
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
@@ -219,7 +219,8 @@ def clean(piece: str) -> str:
 def with_hidden(translator: Translator, places: Sequence[int], hide: Hide) -> Any:
     """Return the model of a translator with some source positions hidden.
 
-    The result shares all weights. Its `encode` replaces the given positions of every sentence.
+    The result shares all weights. Its `encode` and `encode_batch` replace the given positions of
+    every sentence.
 
     Args:
         translator: the trained run.
@@ -246,6 +247,10 @@ def with_hidden(translator: Translator, places: Sequence[int], hide: Hide) -> An
         embedded[:, rows] = mean[rows]
         return model.encode_embedded(embedded, mask)
 
+    def encode_batch(batch: Batch) -> Memory:
+        return encode(batch.src, batch.src_mask)
+
     changed = copy.copy(model)
     object.__setattr__(changed, "encode", encode)
+    object.__setattr__(changed, "encode_batch", encode_batch)
     return changed

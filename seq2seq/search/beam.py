@@ -80,9 +80,9 @@ class Beam(Search):
             score, path = paths.topk(min(2 * beam, paths.size(1)))
             parent, word = path // row_best.size(1), words.view_as(paths).gather(1, path)
             ends = word == special.eos
-            for i, rank in (ends[:, :beam] & score[:, :beam].isfinite()).nonzero().tolist():
-                value = float(score[i, rank])
-                row = i * width + int(parent[i, rank])
+            i, rank = (ends[:, :beam] & score[:, :beam].isfinite()).nonzero().unbind(1)
+            found = (i, score[i, rank], i * width + parent[i, rank])
+            for i, value, row in zip(*(part.tolist() for part in found), strict=True):
                 pools[sentences[i]].add(value, value / (time + 1) ** self.length_penalty, time, row)
             # A stable sort moves finished candidates to the end and keeps the order otherwise.
             kept = ends.long().sort(dim=1, stable=True).indices[:, :beam]

@@ -71,8 +71,8 @@ class Sample(Search):
             log_p = next_log_p(logits, at_limit, special, given_at(prefix, time))
             token = self.draw(log_p, uniform[:, time])
             total = total + log_p.gather(1, token.unsqueeze(1)).squeeze(1)
-            for row in (token == special.eos).nonzero().flatten().tolist():
-                value = float(total[row])
+            ended = (token == special.eos).nonzero().flatten()
+            for row, value in zip(ended.tolist(), total[ended].tolist(), strict=True):
                 ends[samples[row]] = End(value, value, time, row)
             parents = (token != special.eos).nonzero().flatten()
             if len(parents) == 0:

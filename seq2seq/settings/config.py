@@ -168,6 +168,7 @@ class TrainerConfig:
         devices: number of processes, one per device
         precision: floating-point precision, such as bf16-mixed
         threads: CPU threads per process; null is a fixed number if deterministic, else the fastest
+        tf32: products of float32 matrices in TF32 on an NVIDIA GPU: faster, 3 digits instead of 7
         compile: compile the Transformer layers with torch.compile, which takes minutes at the start
     """
 
@@ -175,9 +176,15 @@ class TrainerConfig:
     devices: int
     precision: Precision
     threads: int | None
+    tf32: bool
     compile: bool
 
     def __post_init__(self) -> None:
+        if self.tf32 and self.precision != "32-true":
+            raise UserError(
+                f"trainer.tf32=true has no effect with trainer.precision={self.precision}: it is "
+                "for matrices in float32 (32-true); remove it"
+            )
         at_least(self, "trainer", devices=1, threads=1)
         at_most(self, "trainer", devices=64, threads=THREADS)
 
@@ -261,4 +268,5 @@ def not_a_folder_name(name: str) -> str | None:
 NOT_FOR_FITTING = {
     *(f"train.{key}" for key in schema(TrainConfig)),
     *("tokenizer.sampling", "trainer.devices", "trainer.precision", "trainer.compile"),
+    "trainer.tf32",
 } - {"train.validate_every", "train.validate_by", "train.save_every", "train.tensorboard"}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,12 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
             f"trainer.precision={settings.precision} is not supported with "
             f"trainer.accelerator={accelerator}: use {instead}"
         )
+    if settings.tf32 and accelerator != "cuda":
+        raise UserError(
+            f"trainer.tf32=true has no effect with trainer.accelerator={accelerator}: it is for "
+            "NVIDIA GPUs; remove it"
+        )
+    set_tf32(settings.tf32)
     try:
         return Fabric(
             accelerator=accelerator,
@@ -80,6 +87,28 @@ def set_determinism(deterministic: bool) -> None:
     torch.backends.cudnn.benchmark = False
     # Filling costs time and is not needed: no code here reads uninitialized memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def set_tf32(allowed: bool) -> None:
+    """Allow TensorFloat-32 in products of float32 matrices on an NVIDIA GPU, or not.
+
+    torch allows it in cuDNN, which computes recurrent layers, and not in other products. Here one
+    key decides for all, so that recurrent and other models are compared in the same precision.
+    """
+    if not torch.cuda.is_available():
+        return
+    with warnings.catch_warnings():  # some versions of torch announce other names of both
+        warnings.simplefilter("ignore")
+        torch.set_float32_matmul_precision("high" if allowed else "highest")
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def seed_generators(seed: int, *place: int) -> None:

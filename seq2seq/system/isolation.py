@@ -15,10 +15,10 @@ import torch
 def restored(*, compiled: bool) -> Iterator[None]:
     """Restore process-wide settings of torch and Python on exit.
 
-    These are: the number of threads, deterministic operations, cudnn.benchmark, random states,
-    compiled code of torch.compile, signal handlers, warning filters (so that each training issues
-    its own warnings), environment variables, and the process group and rank, which Lightning does
-    not reset.
+    These are: the number of threads, deterministic operations, cudnn.benchmark, TF32, random
+    states, compiled code of torch.compile, signal handlers, warning filters (so that each training
+    issues its own warnings), environment variables, and the process group and rank, which Lightning
+    does not reset.
 
     Args:
         compiled: whether torch.compile is used inside the context.
@@ -35,6 +35,8 @@ def restored(*, compiled: bool) -> Iterator[None]:
             (torch.utils.deterministic, "fill_uninitialized_memory"),
         ):
             after.callback(setattr, owner, name, getattr(owner, name))
+        if torch.cuda.is_available():
+            after.enter_context(tf32_restored())
         after.callback(torch.set_rng_state, torch.get_rng_state())
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             after.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
@@ -48,6 +50,21 @@ def restored(*, compiled: bool) -> Iterator[None]:
         if compiled:
             after.callback(torch.compiler.reset)
         yield
+
+
+@contextmanager
+def tf32_restored() -> Iterator[None]:
+    """Restore whether products of float32 matrices may use TensorFloat-32."""
+    with warnings.catch_warnings():  # some versions of torch announce other names of both
+        warnings.simplefilter("ignore")
+        before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.set_float32_matmul_precision(before[0])
+            torch.backends.cudnn.allow_tf32 = before[1]
 
 
 def set_environment(variables: dict[str, str]) -> None:

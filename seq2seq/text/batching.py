@@ -31,6 +31,9 @@ class Batch:
     pad is the id of padding. src_out has the source tokens to predict, if these differ from src, as
     with word dropout. links has the distribution over source tokens that guided attention should
     have at each target token, or zeros; num_linked is the number of rows that are not zero.
+
+    source_lengths and target_lengths are the lengths with EOS. They stay in the memory of the CPU
+    on every device, so that reading them does not make the host wait for a GPU; None if unknown.
     """
 
     src: Int[Tensor, "batch src"]
@@ -41,6 +44,8 @@ class Batch:
     src_out: Int[Tensor, "batch src"] | None = None
     links: Float[Tensor, "batch tgt src"] | None = None
     num_linked: int = 0
+    source_lengths: Int[Tensor, " batch"] | None = None
+    target_lengths: Int[Tensor, " batch"] | None = None
 
     @property
     def src_mask(self) -> Bool[Tensor, "batch src"]:
@@ -55,6 +60,10 @@ class Batch:
         """Return a batch with `work`, which repeats the rows `copies` times, on each tensor."""
         optional = (None if one is None else work(one) for one in (self.src_out, self.links))
         src_out, links = optional
+        lengths = (
+            one if one is None else one.repeat(copies)
+            for one in (self.source_lengths, self.target_lengths)
+        )
         return Batch(
             work(self.src),
             work(self.tgt_in),
@@ -64,11 +73,12 @@ class Batch:
             src_out,
             links,
             copies * self.num_linked,
+            *lengths,
         )
 
     def to(self, device: torch.device) -> "Batch":
-        """Copy to a device; to a GPU asynchronously, from pinned memory."""
-        if device.type == "cpu":
+        """Copy to a device, unless it is there; to a GPU asynchronously, from pinned memory."""
+        if self.src.device.type == device.type:
             return self
         pin = device.type == "cuda"
         return self.converted(
@@ -95,7 +105,14 @@ def collate(pairs: Sequence[tuple[Ids, Ids]], special: SpecialIds) -> Batch:
         tgt_out=pad(targets, special, end=True),
         num_tokens=sum(map(len, targets)) + len(targets),
         pad=special.pad,
+        source_lengths=lengths_of(sources),
+        target_lengths=lengths_of(targets),
     )
+
+
+def lengths_of(rows: Sequence[Ids]) -> Int[Tensor, " batch"]:
+    """Return the length of each row with EOS, in the memory of the CPU."""
+    return torch.tensor([len(row) + 1 for row in rows])
 
 
 def pack(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray]:

@@ -17,10 +17,22 @@ def real_tokens(
     return (tgt_out != special.pad) & (tgt_out != special.eos)
 
 
-def random_masks(real: Bool[Tensor, "batch tgt"]) -> Bool[Tensor, "batch tgt"]:
-    """Draw which tokens to mask: a uniform number from one to all in each row, at random places."""
-    count = real.sum(1, keepdim=True)
-    masked = 1 + (torch.rand(count.shape, device=real.device) * count).long()
+def random_counts(lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    """Draw how many tokens of each row to mask, uniformly from one to all; none of an empty row.
+
+    Args:
+        lengths: numbers of tokens that may be masked, in the memory of the CPU, where the numbers
+            are drawn: their sum is then known without waiting for a GPU.
+    """
+    drawn = 1 + (torch.rand_like(lengths, dtype=torch.float32) * lengths).long()
+    return drawn.minimum(lengths)
+
+
+def random_masks(
+    real: Bool[Tensor, "batch tgt"], counts: Int[Tensor, " batch"]
+) -> Bool[Tensor, "batch tgt"]:
+    """Draw which tokens to mask: the given number of those of each row that may be masked."""
+    masked = counts.to(real.device, non_blocking=True).unsqueeze(1)
     order = torch.rand(real.shape, device=real.device).masked_fill(~real, 2.0).argsort(1)
     return real & (order.argsort(1) < masked)
 

@@ -11,7 +11,8 @@ from seq2seq.errors import UserError
 from seq2seq.models.results import Iteration
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import fits
-from seq2seq.training.learner import DrawnBatch, Learner
+from seq2seq.training.ahead import DrawnBatch
+from seq2seq.training.learner import Learner
 from seq2seq.training.state import Save
 
 

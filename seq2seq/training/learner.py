@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,20 +20,14 @@ from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.text.word_dropout import drop_words
+from seq2seq.training.ahead import Ahead, DrawnBatch
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
 from seq2seq.training.guidance import Guidance, guided_total
 from seq2seq.training.model_checks import check_model
 from seq2seq.training.moving_average import MovingAverage
-from seq2seq.training.optimizer import make_optimizer
+from seq2seq.training.optimizer import can_skip, make_optimizer, skip_if
 from seq2seq.training.state import Save, set_tensors, tensors_of
-
-
-class DrawnBatch(NamedTuple):
-    """Row indices of the training text, and the batch built from them."""
-
-    rows: NDArray[np.integer[Any]]
-    batch: Batch
 
 
 class Learner:
@@ -76,7 +70,7 @@ class Learner:
             seed=self.config.seed,
             ranks=self.config.trainer.devices,
         )
-        self.stream = iter(self.batches)
+        self.ahead = Ahead(self.batches, self.settings.accumulate, self.drawn)
         self.scaler = devices.gradient_scaler(self.fabric)
         self.optimizer = make_optimizer(
             self.raw_model.parameters(), self.settings, fused=self.scaler is None
@@ -85,7 +79,7 @@ class Learner:
     @property
     def epochs(self) -> float:
         """Number of passes over the training text so far, including the fraction of this one."""
-        return self.batches.epochs
+        return self.ahead.taken.epochs
 
     def set_up(self) -> None:
         """Set the rank, compile if configured, and move model and optimizer to the device."""
@@ -115,24 +109,23 @@ class Learner:
         """Return the batches of the next update; set its learning rate and its random seed."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.step, rank, batches = step, self.fabric.global_rank, self.batches
-        devices.seed_generators(self.config.seed, step, rank)
-        drawn = []
-        for _ in range(self.settings.accumulate):
-            rows = next(self.stream)
-            drawn += self.drawn(rows, (batches.epoch, batches.position, rank))
-        return drawn
+        self.step = step
+        devices.seed_generators(self.config.seed, step, self.fabric.global_rank)
+        return self.ahead.take()
 
     def drawn(
         self, rows: NDArray[np.integer[Any]], place: tuple[int, int, int]
     ) -> list[DrawnBatch]:
         """Return these rows as batches within the token budget; subword sampling may need several.
 
-        `place` is (epoch, position, rank).
+        `place` is (epoch, position, rank). They are on the device already, unless words are
+        dropped, which is done on the CPU when the generators have the seed of the update.
         """
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
         if self.guidance:
             parts = [(own, self.guidance.attach(own, batch)) for own, batch in parts]
+        if not (self.settings.source_word_dropout or self.settings.target_word_dropout):
+            parts = [(own, batch.to(self.fabric.device)) for own, batch in parts]
         return [DrawnBatch(*part) for part in parts]
 
     def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
@@ -230,18 +223,31 @@ class Learner:
             max_norm=self.settings.clip_norm or math.inf,
             error_if_nonfinite=False,
         )
-        # The only host-device synchronization of an update, for all values at once.
         values = [loss, norm.to(loss)] + ([self.guided[0].to(loss)] if self.guidance else [])
-        loss_value, norm_value, *guided = torch.stack(values).tolist()
-        finite = math.isfinite(loss_value) and math.isfinite(norm_value)
-        if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
+        numbers = torch.stack(values)
+        # Fused Adam decides on the device whether to skip, so that the host need not wait for it.
+        early = can_skip(self.optimizer) and not self.scaler
+        if early:
+            skip_if(self.optimizer, ~numbers[:2].isfinite().all())
             self.optimizer.step()
-        self.optimizer.zero_grad()
+            self.optimizer.zero_grad()
+        self.ahead.prepare()
+        loss_value, norm_value, *guided = self.read(numbers)
+        finite = math.isfinite(loss_value) and math.isfinite(norm_value)
+        if not early:
+            if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
+                self.optimizer.step()
+            self.optimizer.zero_grad()
         if finite and self.guidance:
             self.guidance.count(guided[0], self.guided[1])
         if finite and self.moving_average:
             self.moving_average.update(self.step + 1)
         return loss_value, norm_value if finite else None
+
+    def read(self, values: Tensor) -> list[float]:
+        """Read values from the device: the only time in an update that the host waits for it."""
+        numbers: list[float] = values.tolist()
+        return numbers
 
     def evaluated(self) -> contextlib.AbstractContextManager[None]:
         """Context manager in which the model has the weights to validate and to keep."""
@@ -262,7 +268,7 @@ class Learner:
     def state(self) -> Save:
         """The state to resume from between two updates."""
         facts = {
-            "sampler": self.batches.state_dict(),
+            "sampler": self.ahead.taken.state,
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
         if self.guidance:
@@ -285,7 +291,7 @@ class Learner:
         set_tensors(self.raw_model, self.optimizer, tensors)
         if self.moving_average:
             self.moving_average.restore(average)
-        self.batches.load_state_dict(save.facts["sampler"])
+        self.ahead.load_state_dict(save.facts["sampler"])
         if self.guidance and (guided := save.facts.get("guided")):
             self.guidance.count(guided["loss"], guided["rows"])
         if self.scaler and save.facts["scaler"]:

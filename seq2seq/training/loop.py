@@ -26,10 +26,11 @@ from seq2seq.system.signals import StopSignals
 from seq2seq.text import word_counts
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.training.ahead import DrawnBatch
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.estimate import Pace
 from seq2seq.training.fitting import learner_class
-from seq2seq.training.learner import DrawnBatch, Learner
+from seq2seq.training.learner import Learner
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
 from seq2seq.training.resume import EarlierRun

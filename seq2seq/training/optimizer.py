@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 from torch.optim import Adadelta, Adam, AdamW, Optimizer
 
 from seq2seq.settings.config import TrainConfig
@@ -28,6 +30,20 @@ def make_optimizer(
     betas = (settings.betas[0], settings.betas[1])
     kind = AdamW if settings.optimizer == "adamw" else Adam
     return kind(parameters, lr=rate, betas=betas, eps=settings.eps, weight_decay=decay, fused=fused)
+
+
+def can_skip(optimizer: Optimizer) -> bool:
+    """Whether an optimizer leaves the weights unchanged if its `found_inf` is 1: Adam, if fused."""
+    return bool(optimizer.param_groups[0].get("fused"))
+
+
+def skip_if(optimizer: Optimizer, condition: Bool[Tensor, ""]) -> None:
+    """Make the next updates of an optimizer that `can_skip` leave the weights unchanged or not.
+
+    This is how torch's gradient scaler skips an update.
+    """
+    own: Any = getattr(optimizer, "optimizer", optimizer)  # Fabric wraps it
+    own.found_inf = condition.float()
 
 
 @dataclass

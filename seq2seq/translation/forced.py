@@ -14,7 +14,7 @@ from seq2seq.models.base import Seq2Seq
 from seq2seq.models.results import Maps
 from seq2seq.text.batching import collate, halve_on_out_of_memory, pack
 from seq2seq.text.tokenizer import Tokenizers
-from seq2seq.translation.translation import BATCH_TOKENS, END, Translation
+from seq2seq.translation.translation import END, Translation, batch_tokens
 
 
 @torch.inference_mode()
@@ -57,7 +57,7 @@ def force(
         totals = model.log_probability(states, batch, memory) if scored else unscored
         return totals, Maps(attention)
 
-    for batch in pack(np.argsort(lengths, kind="stable"), lengths, BATCH_TOKENS):
+    for batch in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens(device)):
         for rows, (totals, found) in halve_on_out_of_memory(batch, decode):
             for i, row in enumerate(rows.tolist()):
                 source, target = (len(side) + 1 for side in ids[row])

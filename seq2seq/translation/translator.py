@@ -25,7 +25,7 @@ from seq2seq.text.batching import halve_on_out_of_memory, pack, pad
 from seq2seq.text.forms import Forms
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
-from seq2seq.translation.translation import BATCH_TOKENS, END, Translation, present
+from seq2seq.translation.translation import END, Translation, batch_tokens, present
 
 FORCED = 128  # pairs force-decoded together; their attention is in memory
 
@@ -81,7 +81,7 @@ def translate(
         groups = search(model, src, mask, n_best=n_best, attention=attention, prefix=given)
         return groups, search.caps_with(given, mask, model.special).tolist()
 
-    for batch in pack(order, lengths, BATCH_TOKENS) if len(order) else []:
+    for batch in pack(order, lengths, batch_tokens(device)) if len(order) else []:
         for rows, (groups, caps) in halve_on_out_of_memory(batch, searched):
             for i, hypotheses, cap in zip(rows.tolist(), groups, caps, strict=True):
                 if not hypotheses:

@@ -40,7 +40,7 @@ def one_pass(
     first = 0 if model.restart else n
     places = torch.tensor([[*range(n), *range(first, first + m)]])
     src, tgt = torch.tensor([source]), torch.tensor([target])
-    after = model.embed(model.target, model.segment, tgt, places[:, n:])
+    after = model.embed(model.target, model.segment, tgt, places[:, n:], n + m)
     x = torch.cat([model.embed_source(src), after], dim=1)
     width = model.stack[0].attention.rotary_width
     inputs = SelfAttentionInputs.make(model.parts, width, visible[None], places, places)

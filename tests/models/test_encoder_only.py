@@ -11,7 +11,7 @@ from seq2seq.models.encoder_only import EncoderOnly
 from seq2seq.settings.config_files import model_settings
 from seq2seq.settings.plugins import build
 from seq2seq.text.batching import Batch, collate
-from seq2seq.text.masking import random_masks, real_tokens
+from seq2seq.text.masking import random_counts, random_masks, real_tokens
 from seq2seq.text.special_ids import SpecialIds
 
 SPECIAL = SpecialIds()
@@ -135,7 +135,7 @@ def test_the_pseudo_log_likelihood_masks_each_token_alone(batch):
 def test_a_uniform_number_of_tokens_from_one_to_all_is_masked():
     torch.manual_seed(0)
     real = torch.arange(6) < torch.tensor([[4]] * 4000 + [[1]] * 10 + [[0]] * 10)
-    masked = random_masks(real)
+    masked = random_masks(real, random_counts(real.sum(1)))
     assert not (masked & ~real).any()
     counts = masked.sum(1)
     assert counts[4000:4010].tolist() == [1] * 10
@@ -151,7 +151,8 @@ def test_the_training_loss_is_the_mean_over_masked_tokens_and_lengths(batch):
     torch.manual_seed(5)
     loss = model.loss(batch, 0.1)
     torch.manual_seed(5)
-    masked = random_masks(real_tokens(batch.tgt_out, SPECIAL))
+    real = real_tokens(batch.tgt_out, SPECIAL)
+    masked = random_masks(real, random_counts(real.sum(1)))
     memory = model.encode(batch.src, batch.src_mask)
     tgt = batch.tgt_out.masked_fill(masked, model.special.mask)
     states = model.fill(tgt, memory).states[masked]

@@ -12,8 +12,10 @@ from untrained_runs import ENGLISH, GERMAN, make_controlled_run, make_run, make_
 from seq2seq.corpora.growing import growing, in_direction
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain
+from seq2seq.play.loaded import with_hidden
 from seq2seq.play.session import Session, short_names
 from seq2seq.runs.weights import read_weights, save_weights
+from seq2seq.text.batching import collate
 from seq2seq.translation.translator import Translator
 
 MODELS = ("rnn", "bahdanau", "transformer", "word_for_word", "decoder_only", "encoder_only")
@@ -177,6 +179,16 @@ def test_a_hidden_word_does_not_matter_any_more(client):
     answers = [client.ok("translate", run=BAHDANAU, text=text, hidden=[1]) for text in texts]
     session_pieces = [answer["map"]["source"] for answer in answers]
     assert len(session_pieces[0]) == len(session_pieces[1])
+
+
+def test_a_whole_batch_reads_hidden_words_as_a_search_does(fit):
+    translator = Translator(fit("rnn"), device="cpu")
+    special = translator.model.special
+    batch = collate([([5, 6, 7], [8, 9]), ([5, 6, 7], [8])], special)
+    hidden = with_hidden(translator, [1], "unk")
+    whole, (last, *_) = hidden.encode_batch(batch), hidden.encode(batch.src, batch.src_mask)
+    assert torch.equal(whole[0], last)
+    assert not torch.equal(whole[0], translator.model.encode_batch(batch)[0])
 
 
 def test_what_hiding_cannot_do_is_said(client):

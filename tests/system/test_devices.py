@@ -12,7 +12,9 @@ from seq2seq.commands.evaluate import evaluate
 from seq2seq.errors import UserError
 from seq2seq.settings import compose, config_files
 from seq2seq.settings.plugins import locate
-from seq2seq.system import devices
+from seq2seq.system import devices, isolation
+from seq2seq.translation.translation import batch_tokens
+from seq2seq.translation.translator import Translator
 
 
 @pytest.fixture
@@ -91,3 +93,41 @@ def test_a_device_that_is_not_there_is_one_sentence(settings):
         devices.fabric(dataclasses.replace(settings, accelerator="mps"))
     with pytest.raises(UserError, match="there is no device 'mps' here"):
         devices.pick_device("mps")
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "16-mixed", "bf16-true", "64-true"])
+def test_tf32_is_refused_with_another_precision_than_that_of_float32(command, tiny, precision):
+    words = tiny("rnn", "trainer.tf32=true", f"trainer.precision={precision}", "name=x")
+    command("train", *words).must_refuse("trainer.tf32=true", precision)
+
+
+@pytest.mark.parametrize("accelerator", ["cpu", "mps"])
+def test_tf32_is_refused_without_a_gpu_that_has_it(settings, monkeypatch, accelerator):
+    chosen = dataclasses.replace(settings, accelerator=accelerator, tf32=True)
+    with pytest.raises(UserError, match=f"tf32=true has no effect .*accelerator={accelerator}"):
+        devices.fabric(chosen)
+
+
+def test_one_key_decides_on_tf32_for_recurrent_and_other_products(settings, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    cudnn = torch.backends.cudnn.allow_tf32
+    try:
+        for allowed, precision in ((True, "high"), (False, "highest")):
+            devices.set_tf32(allowed)
+            assert torch.get_float32_matmul_precision() == precision
+            assert torch.backends.cudnn.allow_tf32 is allowed
+            with isolation.tf32_restored():
+                devices.set_tf32(not allowed)
+            assert torch.get_float32_matmul_precision() == precision
+            assert torch.backends.cudnn.allow_tf32 is allowed
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = cudnn
+
+
+def test_decoding_batches_are_larger_on_a_gpu_and_translate_the_same(fit, monkeypatch):
+    assert batch_tokens(torch.device("cpu")) < batch_tokens(torch.device("cuda"))
+    translator, texts = Translator(fit("rnn"), device="cpu"), ["two cats", "trees see girls"] * 9
+    few = translator(texts)
+    monkeypatch.setattr("seq2seq.translation.translation.BATCH_TOKENS", 8)
+    assert [one.text for one in translator(texts)] == [one.text for one in few]
