@@ -1,0 +1,118 @@
+"""Forms of layers that ONNX can hold, with the same weights and results."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.layers.positions import LearnedPositions
+from seq2seq.layers.recurrent import PARTS, Recurrence
+from seq2seq.models.base import Autoregressive
+
+OPSET = 18  # version of the operators
+NETWORKS = {"gru": "GRU", "lstm": "LSTM", "tanh": "RNN"}  # operators of ONNX
+# The order of the gates: PyTorch has reset, update, new (GRU) and input, forget, new, output.
+GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2), "tanh": (0,)}
+
+
+class OnnxRecurrence(Recurrence):
+    """`Recurrence` with the recurrent operators of ONNX, which know the length of each sentence.
+
+    PyTorch's packed sequences have no form in ONNX. The operators cannot be run by PyTorch.
+    """
+
+    def __init__(self, recurrence: Recurrence) -> None:
+        nn.Module.__init__(self)
+        self.kind, self.directions = recurrence.kind, recurrence.directions
+        self.network = recurrence.network
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Run from the given state."""
+        parts = [part.transpose(0, 1) for part in state.chunk(PARTS[self.kind], dim=-1)]
+        return self.run(x, None, parts)
+
+    def read(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Run from a zero state over the unmasked positions."""
+        states, last = self.run(x, mask.sum(1).to(torch.int32), None)
+        return states, last.unflatten(1, (-1, self.directions))
+
+    def run(
+        self, x: Tensor, lengths: Tensor | None, initial: list[Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Run all layers; return the states of the top one and the final state of every layer."""
+        x, final = x.transpose(0, 1), []
+        for layer in range(self.network.num_layers):
+            rows = slice(layer * self.directions, (layer + 1) * self.directions)
+            own = [None, None] if initial is None else [part[rows] for part in initial]
+            x, last = self.operator(layer, x, lengths, own)
+            final.append(last)
+        return x.transpose(0, 1), torch.cat(final).transpose(0, 1)
+
+    def operator(
+        self, layer: int, x: Tensor, lengths: Tensor | None, initial: Sequence[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
+        """Apply one layer; the length is the first axis, and the direction in the final state."""
+        length, batch, _ = x.shape
+        dim, parts = self.network.hidden_size, PARTS[self.kind]
+        weights, recurrent, biases = self.weights(layer)
+        inputs = [x, weights, recurrent, biases, lengths, *initial[:parts]]
+        both = self.directions == 2
+        attributes: dict[str, Any] = {
+            "hidden_size": dim,
+            "direction": "bidirectional" if both else "forward",
+        }
+        if self.kind == "gru":
+            attributes["linear_before_reset"] = 1
+        final = (self.directions, batch, dim)
+        states, *last = torch.onnx.ops.symbolic_multi_out(
+            NETWORKS[self.kind],
+            inputs,
+            attributes,
+            dtypes=[x.dtype] * (1 + parts),
+            shapes=[(length, self.directions, batch, dim), *[final] * parts],
+            version=OPSET,
+        )
+        return states.transpose(1, 2).flatten(2), torch.cat(list(last), dim=-1)
+
+    def weights(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return input weights, recurrent weights and biases of a layer, as ONNX orders them."""
+
+        def gates(name: str, end: str) -> Tensor:
+            weight = getattr(self.network, f"{name}_l{layer}{end}")
+            parts = weight.chunk(len(GATES[self.kind]))
+            return torch.cat([parts[gate] for gate in GATES[self.kind]])
+
+        ends = ("", "_reverse")[: self.directions]
+        stacks = {
+            name: torch.stack([gates(name, end) for end in ends])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
+        biases = torch.cat([stacks["bias_ih"], stacks["bias_hh"]], dim=1)
+        return stacks["weight_ih"], stacks["weight_hh"], biases
+
+
+class UncheckedPositions(LearnedPositions):
+    """`LearnedPositions` without the check of the length, which would fix the length in a graph."""
+
+    def __init__(self, positions: LearnedPositions) -> None:
+        nn.Module.__init__(self)
+        self.table = positions.table
+
+    def check(self, length: int) -> None:
+        """Check nothing: the operator of ONNX fails at a position that has no embedding."""
+
+
+def exportable(model: Autoregressive) -> Autoregressive:
+    """Return a copy of a model whose layers all have a form in ONNX."""
+    model = deepcopy(model).eval()
+    forms: dict[type[nn.Module], Any] = {
+        Recurrence: OnnxRecurrence,
+        LearnedPositions: UncheckedPositions,
+    }
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if type(child) in forms:
+                setattr(module, name, forms[type(child)](child))
+    return model
