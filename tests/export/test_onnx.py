@@ -251,13 +251,13 @@ def test_bad_input(
     command(*words, "new", "--quantization", "int8").must_refuse("no effect with --to onnx")
     command(*words, "new", "--rule", "run").must_refuse("no effect with --to onnx")
     assert command("export", run, "--to", "onyx", "--out", "new").status == 2
-    (run / "run.json").write_text("{")
-    command(*words, "new").must_refuse("run.json", "cannot be read")
     for needed in checks.PACKAGES["onnx"]:
         with monkeypatch.context() as patch:
             patch.setattr(checks, "find_spec", lambda name, absent=needed: name != absent or None)
             answer = command(*words, "new")
             answer.must_refuse(f"the package {needed}", "pip install 'seq2seq-toolkit[onnx]'")
+    (run / "model.safetensors").unlink()
+    command(*words, "new").must_refuse("incomplete", "model.safetensors")
     assert not Path("new").exists()
 
 
