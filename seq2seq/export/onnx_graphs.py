@@ -202,8 +202,10 @@ def program(
         dynamic_shapes: the name of each axis of any size, by parameter of `forward` and axis.
         output_names: names of the outputs.
     """
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+
     with tracing():
-        return torch.onnx.export(
+        found: Any = torch.onnx.export(
             module,
             tuple(inputs.values()),
             input_names=list(inputs),
@@ -213,3 +215,5 @@ def program(
             opset_version=OPSET,
             verbose=False,
         )
+    ClearMetadataAndDocStringPass()(found.model)  # these have lines of code and paths of its files
+    return found

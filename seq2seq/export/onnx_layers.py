@@ -15,6 +15,7 @@ OPSET = 18  # version of the operators
 NETWORKS = {"gru": "GRU", "lstm": "LSTM", "tanh": "RNN"}  # operators of ONNX
 # The order of the gates: PyTorch has reset, update, new (GRU) and input, forget, new, output.
 GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2), "tanh": (0,)}
+WEIGHTS = ("inputs", "states", "biases")
 
 
 class OnnxRecurrence(Recurrence):
@@ -27,6 +28,9 @@ class OnnxRecurrence(Recurrence):
         nn.Module.__init__(self)
         self.kind, self.directions = recurrence.kind, recurrence.directions
         self.network = recurrence.network
+        for layer in range(self.network.num_layers):
+            for name, tensor in zip(WEIGHTS, ordered(recurrence, layer), strict=True):
+                self.register_buffer(f"{name}_{layer}", tensor)
 
     def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Run from the given state."""
@@ -45,19 +49,19 @@ class OnnxRecurrence(Recurrence):
         x, final = x.transpose(0, 1), []
         for layer in range(self.network.num_layers):
             rows = slice(layer * self.directions, (layer + 1) * self.directions)
-            own = [None, None] if initial is None else [part[rows] for part in initial]
+            own = [] if initial is None else [part[rows] for part in initial]
             x, last = self.operator(layer, x, lengths, own)
             final.append(last)
         return x.transpose(0, 1), torch.cat(final).transpose(0, 1)
 
     def operator(
-        self, layer: int, x: Tensor, lengths: Tensor | None, initial: Sequence[Tensor | None]
+        self, layer: int, x: Tensor, lengths: Tensor | None, initial: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Apply one layer; the length is the first axis, and the direction in the final state."""
         length, batch, _ = x.shape
         dim, parts = self.network.hidden_size, PARTS[self.kind]
-        weights, recurrent, biases = self.weights(layer)
-        inputs = [x, weights, recurrent, biases, lengths, *initial[:parts]]
+        weights = [self.get_buffer(f"{name}_{layer}") for name in WEIGHTS]
+        inputs = [x, *weights, lengths, *initial]
         both = self.directions == 2
         attributes: dict[str, Any] = {
             "hidden_size": dim,
@@ -76,21 +80,20 @@ class OnnxRecurrence(Recurrence):
         )
         return states.transpose(1, 2).flatten(2), torch.cat(list(last), dim=-1)
 
-    def weights(self, layer: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return input weights, recurrent weights and biases of a layer, as ONNX orders them."""
 
-        def gates(name: str, end: str) -> Tensor:
-            weight = getattr(self.network, f"{name}_l{layer}{end}")
-            parts = weight.chunk(len(GATES[self.kind]))
-            return torch.cat([parts[gate] for gate in GATES[self.kind]])
+def ordered(recurrence: Recurrence, layer: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return input weights, recurrent weights and biases of a layer, as ONNX orders them."""
 
-        ends = ("", "_reverse")[: self.directions]
-        stacks = {
-            name: torch.stack([gates(name, end) for end in ends])
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        }
-        biases = torch.cat([stacks["bias_ih"], stacks["bias_hh"]], dim=1)
-        return stacks["weight_ih"], stacks["weight_hh"], biases
+    def gates(name: str, end: str) -> Tensor:
+        parts = getattr(recurrence.network, f"{name}_l{layer}{end}").chunk(len(order))
+        return torch.cat([parts[gate] for gate in order])
+
+    order, ends = GATES[recurrence.kind], ("", "_reverse")[: recurrence.directions]
+    inputs, states, *biases = (
+        torch.stack([gates(name, end) for end in ends])
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    return inputs, states, torch.cat(biases, dim=1)
 
 
 class UncheckedPositions(LearnedPositions):

@@ -185,6 +185,15 @@ def test_the_description_is_that_of_the_graphs(exported: Callable[[str], Exporte
     assert set(config["encoder"]["outputs"]) | {"token"} == set(config["decoder"]["inputs"])
 
 
+@pytest.mark.parametrize("variant", ["elman", "transformer"])
+def test_the_graphs_have_no_paths(exported: Callable[[str], Exported], variant: str) -> None:
+    """PyTorch adds the line of code of each node, with the path of its file."""
+    for name in ("encoder", "decoder"):
+        content = (exported(variant).folder / f"{name}.onnx").read_bytes()
+        assert b".py" not in content
+        assert str(ROOT).encode() not in content
+
+
 def test_another_model_is_not_equal(exported: Callable[[str], Exported], tmp_path: Path) -> None:
     """The test of the comparison: it sees a difference."""
     translator, folder = exported("elman")
