@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
-EXTRAS := dev,docs,align,browser,ctranslate2,lessons,mecab,play,tensorboard,transformers
+EXTRAS := dev,docs,align,browser,ctranslate2,lessons,mecab,onnx,play,tensorboard,transformers
 LOWEST := .venv-lowest
 # The part of the tests that touches every dependency; torch stays at its pinned version.
 LOWEST_TESTS := tests/test_cli.py tests/test_old_runs.py tests/scoring/test_metrics.py \

@@ -5,14 +5,15 @@ from typing import Literal, NamedTuple
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
-from seq2seq.export import checks, ctranslate2, hf_transformers
+from seq2seq.export import checks, ctranslate2, hf_transformers, onnx, onnx_runtime
 from seq2seq.export.ctranslate2 import Quantization
 from seq2seq.interpret.chosen_rule import chosen_rule
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.text_lines import read_lines
 from seq2seq.translation.translator import Translator
 
-Format = Literal["ctranslate2", "transformers"]
+Format = Literal["ctranslate2", "onnx", "transformers"]
+TOLERANCE = 1e-4  # of logits
 
 
 class Verified(NamedTuple):
@@ -21,10 +22,17 @@ class Verified(NamedTuple):
     Attributes:
         lines: the number of lines.
         different: the numbers of the lines that differ, counted from 1.
+        difference: the largest absolute difference of logits; None if not computed.
     """
 
     lines: int
     different: list[int]
+    difference: float | None
+
+    @property
+    def equal(self) -> bool:
+        """Whether all lines are the same, and the logits up to rounding."""
+        return not self.different and (self.difference is None or self.difference <= TOLERANCE)
 
 
 def export(
@@ -66,9 +74,13 @@ def export(
     if to == "ctranslate2":
         ctranslate2.export(translator, rule or chosen_rule(run), out, quantization)
         decode = ctranslate2.decode
+    elif to == "onnx":
+        onnx.export(translator, out)
+        decode = onnx_runtime.decode
     else:
         hf_transformers.export(translator, out)
         decode = hf_transformers.decode
     if texts is None:
         return None
-    return Verified(len(texts), decode(translator, out, texts).different)
+    decoded = decode(translator, out, texts)
+    return Verified(len(texts), decoded.different, decoded.difference)

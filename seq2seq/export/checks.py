@@ -11,6 +11,8 @@ from seq2seq.translation.translator import Translator, translate
 
 NEVER = -1e4  # output bias of tokens that are never predicted: padding and BOS
 POSITIONS = 1024  # maximum length in tokens, more than any sentence of a usual corpus
+AT_ONCE = 64  # sentences in a batch of another program
+PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime")}  # of formats that need several
 
 
 class Decoded(NamedTuple):
@@ -19,10 +21,12 @@ class Decoded(NamedTuple):
     Attributes:
         ours: the pieces of each translation by this package.
         theirs: the same by the other program.
+        difference: the largest absolute difference of logits; None if not computed.
     """
 
     ours: list[list[str]]
     theirs: list[list[str]]
+    difference: float | None = None
 
     @property
     def different(self) -> list[int]:
@@ -59,16 +63,17 @@ def compare(
     return Decoded([best.target_pieces[:-1] for best, *_ in found], theirs)
 
 
-def require(package: str) -> None:
-    """Check that a package is installed, which is also the name of the extra that has it.
+def require(extra: str) -> None:
+    """Check that the packages of an extra are installed: several, or one of the same name.
 
     Raises:
-        UserError: it is not.
+        UserError: one of them is not.
     """
-    if find_spec(package) is None:
-        raise UserError(
-            f"this format needs the package {package}: pip install 'seq2seq-toolkit[{package}]'"
-        )
+    for package in PACKAGES.get(extra, (extra,)):
+        if find_spec(package) is None:
+            raise UserError(
+                f"this format needs the package {package}: pip install 'seq2seq-toolkit[{extra}]'"
+            )
 
 
 def check_transformer(

@@ -15,7 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.errors import UserError
-from seq2seq.export.checks import NEVER, POSITIONS, Decoded, check_transformer, compare, require
+from seq2seq.export.checks import (
+    AT_ONCE,
+    NEVER,
+    POSITIONS,
+    Decoded,
+    check_transformer,
+    compare,
+    require,
+)
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.layers.residual import Residual
 from seq2seq.layers.transformer import SelfAttentionLayer
@@ -29,7 +37,6 @@ KNOWN = {
     "normalization": ("layer",),
     "feed_forward_kind": ("relu", "gelu"),
 }
-AT_ONCE = 64  # sentences in a batch of `decode`
 
 
 @torch.no_grad()

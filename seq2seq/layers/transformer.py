@@ -159,7 +159,7 @@ class DecoderLayer(nn.Module):
         if isinstance(source, SourceCache) and not inputs.absorbed:  # many queries: less work
             source = self.remember_source(source.states)
         # The hypotheses of one beam are further queries to the same source sentence.
-        query = self.around_source.before(x).view(len(source[0]), -1, x.size(-1))
+        query = self.around_source.before(x).view(source[0].size(0), -1, x.size(-1))
         y, attention = self.to_source(
             query, source, mask, weights=weights, absorbed=inputs.absorbed
         )

@@ -138,7 +138,7 @@ class Bahdanau(RecurrentSource):
 
         Only the part of a decoder step that depends on the previous state is computed here.
         """
-        query = self.hidden_part(state[-1]).unflatten(0, (len(memory.mask), -1))
+        query = self.hidden_part(state[-1]).unflatten(0, (memory.mask.size(0), -1))
         scores = self.score(query, memory.keys)
         context, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
         context, new_state = context.flatten(0, 1), []

@@ -147,7 +147,7 @@ class Luong(RecurrentSource):
 
     def start(self, memory: Memory) -> State:
         """Return the final encoder states, and zeros as the previous attentional state."""
-        return State(memory.last, memory.last.new_zeros(len(memory.last), self.dim))
+        return State(memory.last, memory.last.new_zeros(memory.last.size(0), self.dim))
 
     def advance(
         self, embedded: Float[Tensor, "rows tgt embedding"], memory: Memory, state: State
@@ -157,7 +157,7 @@ class Luong(RecurrentSource):
             embedded = torch.cat([embedded, state.attentional.unsqueeze(1)], dim=-1)
         hidden, recurrent = self.decoder(embedded, state.recurrent)
         # The hypotheses of one beam are further queries to the same source sentence.
-        queries = hidden.reshape(len(memory.mask), -1, self.dim)
+        queries = hidden.reshape(memory.mask.size(0), -1, self.dim)
         scores = self.score(queries, memory.keys)
         contexts, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
         states = self.dropout(self.combine(torch.cat([contexts, queries], dim=-1)).tanh())

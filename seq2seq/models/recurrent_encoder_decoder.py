@@ -128,7 +128,7 @@ class RecurrentEncoderDecoder(RecurrentSource):
         """Run the decoder from a state over any number of target tokens."""
         inputs = [self.target(tgt)]
         if self.every_step:
-            context = memory.context.repeat_interleave(len(tgt) // len(memory.context), dim=0)
+            context = memory.context.repeat_interleave(tgt.size(0) // memory.context.size(0), dim=0)
             inputs.append(context.unsqueeze(1).expand(-1, tgt.size(1), -1))
         states, state = self.decoder(torch.cat(inputs, dim=-1), state)
         return self.readout(states, *inputs), state
