@@ -12,7 +12,7 @@ from seq2seq.command_line.exercises import exercise
 from seq2seq.command_line.explanations import score_contrast, score_deletion
 from seq2seq.command_line.lessons import lessons
 from seq2seq.command_line.playing import play
-from seq2seq.command_line.sharing import export, pull, push
+from seq2seq.command_line.sharing import adopt, export, pull, push
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
 from seq2seq.system.exit_status import reporting_user_errors
@@ -100,6 +100,7 @@ COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (push, "Share a run on the Hugging Face hub."),
         (pull, "Copy a shared run from the hub."),
         (export, "Write a model in the format of another program."),
+        (adopt, "Make a run of a Marian model, to compare it."),
     ],
 }
 for commands in COMMANDS.values():

@@ -1,5 +1,6 @@
-"""Commands that share a run: push, pull, export."""
+"""Commands that exchange models: push, pull, export, adopt."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -132,3 +133,36 @@ def export(
         print_if_read(f"different lines: {shown}{', ...' if len(found.different) > 10 else ''}")
     if quantization == "float32" and not found.equal:
         raise typer.Exit(1)
+
+
+def adopt(
+    kind: Annotated[Literal["marian"], typer.Argument(metavar="marian", help="Kind of model.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="Model of the library transformers on this machine."),
+    ],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="name=NAME [KEY=VALUE...]",
+            help="Name of the run, and keys of train on data (data=multi30k), search and runs_dir.",
+        ),
+    ] = None,
+    config_dir: Annotated[
+        Path | None,
+        typer.Option("--config-dir", "-cd", metavar="FOLDER", help="Folder with your choices."),
+    ] = None,
+) -> None:
+    """Make a run folder of a Marian model (OPUS-MT), to evaluate and compare it like a run.
+
+    It gets the test sets of the data, which must be those of the runs that it is compared with:
+    seq2seq adopt marian opus-mt-en-de name=opus data=multi30k. The model cannot be trained further.
+    """
+    from seq2seq.commands.adopt import adopt_marian
+    from seq2seq.settings.config_files import user_folder
+    from seq2seq.system.console import console
+
+    with user_folder(config_dir):
+        run = adopt_marian(folder, words or [])
+    print_written(run)
+    console.print(f"next:  seq2seq evaluate {shlex.quote(str(run))}", markup=False)

@@ -29,7 +29,7 @@ KNOWN = {
     "attention": ("multi_head",),
     "positions": ("sinusoidal", "learned"),
     "normalization": ("layer",),
-    "feed_forward_kind": ("relu", "gelu"),
+    "feed_forward_kind": ("relu", "gelu", "swish"),
 }
 
 
@@ -106,7 +106,8 @@ def filled(
     from ctranslate2.specs import common_spec, transformer_spec
 
     parts = model.parts
-    activations = {"relu": common_spec.Activation.RELU, "gelu": common_spec.Activation.GELU}
+    kinds = common_spec.Activation
+    activations = {"relu": kinds.RELU, "gelu": kinds.GELU, "swish": kinds.SWISH}
     spec = transformer_spec.TransformerSpec.from_config(
         (len(model.encoder), len(model.decoder)),
         parts.heads,

@@ -1,8 +1,7 @@
 """Export Transformers to the library `transformers`: pre-norm as Pegasus, post-norm as Marian.
 
-Both classes compute the same function as this package, but their sinusoids have all sines first.
-The elements of the residual stream are therefore reordered in every weight that reads or writes it,
-which changes nothing else. The tokenizer is that of Marian, which reads SentencePiece models.
+Both classes compute the same function as this package (`hf_weights`). The tokenizer is that of
+Marian, which reads SentencePiece models.
 """
 
 import json
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from seq2seq.errors import UserError
 from seq2seq.export.checks import (
@@ -24,9 +23,7 @@ from seq2seq.export.checks import (
     compare,
     require,
 )
-from seq2seq.layers.multi_head import MultiHeadAttention
-from seq2seq.layers.residual import Residual
-from seq2seq.layers.transformer import SelfAttentionLayer
+from seq2seq.export.hf_weights import sines_first, weights_of_layers
 from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translator import Translator
@@ -35,7 +32,7 @@ KNOWN = {
     "attention": ("multi_head",),
     "positions": ("sinusoidal",),
     "normalization": ("layer",),
-    "feed_forward_kind": ("relu", "gelu"),
+    "feed_forward_kind": ("relu", "gelu", "swish"),
 }
 
 
@@ -110,52 +107,14 @@ def untrained(model: TransformerEncoderDecoder, tokenizers: Tokenizers) -> Any:
 
 def weights(model: TransformerEncoderDecoder) -> Iterator[tuple[str, Tensor]]:
     """Yield our weights under the names of both classes, with the residual stream reordered."""
-    dim = model.parts.dim
-    order = torch.cat([torch.arange(0, dim, 2), torch.arange(1, dim, 2)])
-
-    def norm(name: str, layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
-        assert isinstance(layer, nn.LayerNorm)
-        bias = torch.zeros_like(layer.weight) if layer.bias is None else layer.bias
-        yield f"{name}.weight", layer.weight[order]
-        yield f"{name}.bias", bias[order]
-
-    def linear(name: str, layer: nn.Linear, *, reads: bool) -> Iterator[tuple[str, Tensor]]:
-        bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias
-        yield f"{name}.weight", layer.weight[:, order] if reads else layer.weight[order]
-        yield f"{name}.bias", bias if reads else bias[order]
-
-    def attention(name: str, layer: Any, around: Residual) -> Iterator[tuple[str, Tensor]]:
-        assert isinstance(layer, MultiHeadAttention)
-        for theirs, ours in (("q", layer.query), ("k", layer.key), ("v", layer.value)):
-            yield from linear(f"{name}.{theirs}_proj", ours, reads=True)
-        yield from linear(f"{name}.out_proj", layer.out, reads=False)
-        yield from norm(f"{name}_layer_norm", around.norm)
-
-    def feed_forward(
-        name: str, network: nn.Module, around: Residual
-    ) -> Iterator[tuple[str, Tensor]]:
-        up, down = (one for one in network.modules() if isinstance(one, nn.Linear))
-        yield from linear(f"{name}.fc1", up, reads=True)
-        yield from linear(f"{name}.fc2", down, reads=False)
-        yield from norm(f"{name}.final_layer_norm", around.norm)
-
-    shared = model.source is model.target
-    if shared:
+    order = sines_first(model.parts.dim)
+    if model.source is model.target:
         yield "model.shared.weight", model.target.weight[:, order]
     for side, table in (("encoder", model.source), ("decoder", model.target)):
         yield f"model.{side}.embed_tokens.weight", table.weight[:, order]
-    for number, layer in enumerate(model.encoder):
-        assert isinstance(layer, SelfAttentionLayer)
-        name = f"model.encoder.layers.{number}"
-        yield from attention(f"{name}.self_attn", layer.attention, layer.around_attention)
-        yield from feed_forward(name, layer.feed_forward, layer.around_feed_forward)
-    for number, decoder in enumerate(model.decoder_layers):
-        name = f"model.decoder.layers.{number}"
-        yield from attention(f"{name}.self_attn", decoder.to_target, decoder.around_target)
-        yield from attention(f"{name}.encoder_attn", decoder.to_source, decoder.around_source)
-        yield from feed_forward(name, decoder.feed_forward, decoder.around_feed_forward)
-    for side, final in zip(("encoder", "decoder"), model.norms, strict=False):
-        yield from norm(f"model.{side}.layer_norm", final)
+    for name, ours, shape, axis in weights_of_layers(model):
+        weight = torch.zeros(shape) if ours is None else ours
+        yield name, weight if axis is None else weight.index_select(axis, order)
     bias = model.bias.detach().clone()
     bias[[model.special.pad, model.special.bos]] = NEVER  # as the search of this package
     yield "final_logits_bias", bias.unsqueeze(0)

@@ -18,7 +18,7 @@ from seq2seq.system.files import write_json
 
 NEEDED = ["config.yaml", "run.json", "model.safetensors"]
 # What translating needs; other files of a run, and a model of another kind, can be large.
-TO_TRANSLATE = [*NEEDED, "*.model"]
+TO_TRANSLATE = [*NEEDED, "*.model", "*.vocabulary.json"]
 ORIGIN = "hub.json"  # in a folder that `pull` wrote: the name and the commit
 
 

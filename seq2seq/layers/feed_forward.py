@@ -9,7 +9,8 @@ from seq2seq.layers.dropout import Dropout
 class FeedForward(nn.Sequential):
     """Position-wise feed-forward network: two linear layers with an activation between.
 
-    ReLU is that of Vaswani et al. (2017, section 3.3), GELU that of Hendrycks and Gimpel (2016).
+    ReLU is that of Vaswani et al. (2017, section 3.3), GELU that of Hendrycks and Gimpel (2016),
+    swish (SiLU, x * sigmoid(x)) that of Ramachandran et al. (2017), as in Marian's models.
     """
 
     def __init__(

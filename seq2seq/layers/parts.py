@@ -20,7 +20,7 @@ Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
 Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]
 Normalization = Literal["layer", "rms", "scale"]
 AttentionInit = Literal["xavier", "joint", "small"]
-FeedForwardKind = Literal["relu", "gelu", "swiglu"]
+FeedForwardKind = Literal["relu", "gelu", "swish", "swiglu"]
 AttentionLayer = CachedAttention[Any]
 
 
@@ -220,5 +220,5 @@ class Parts:
         sizes = (self.dim, self.feed_forward, dropout)
         if self.feed_forward_kind == "swiglu":
             return SwiGLU(*sizes, bias=self.bias)
-        activation = nn.ReLU() if self.feed_forward_kind == "relu" else nn.GELU()
-        return FeedForward(*sizes, activation, bias=self.bias)
+        activations = {"relu": nn.ReLU, "gelu": nn.GELU, "swish": nn.SiLU}
+        return FeedForward(*sizes, activations[self.feed_forward_kind](), bias=self.bias)

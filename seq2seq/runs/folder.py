@@ -42,6 +42,8 @@ from seq2seq.system.files import replacing, write_lines
 # version 0.1.0, has module paths of classes in config.yaml, and one normalization for both sides.
 FORMAT = 2
 
+ADOPTED = "adopted"  # the key of run.json of a model that another program has trained
+
 HUB = "hf:"  # at the start of an address on the hub, see `seq2seq.hub`
 
 # The keys of `data` that later commands use; they never open the corpus itself. A key may be absent
@@ -126,6 +128,11 @@ class RunFolder:
     def name(self) -> str:
         """The name of the folder."""
         return self.path.resolve().name
+
+    @property
+    def adopted(self) -> bool:
+        """Whether another program has trained the model (`seq2seq adopt`)."""
+        return ADOPTED in self.info
 
     @property
     def tests(self) -> list[str]:

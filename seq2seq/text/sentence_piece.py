@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
-from typing import Literal
+from typing import Literal, TypeVar
 
 import sentencepiece
 
@@ -22,6 +22,8 @@ from seq2seq.text.special_ids import SpecialIds
 from seq2seq.text.words import WORD_START
 
 NO_THREAD = "resource temporarily unavailable"  # EAGAIN, also in SentencePiece's message
+
+Piece = TypeVar("Piece", int, str)
 
 
 class SentencePiece:
@@ -85,14 +87,7 @@ class SentencePiece:
         Raises:
             UserError: the file is missing, is not a SentencePiece model or lacks a special id.
         """
-        try:
-            tokenizer = cls(path.read_bytes(), shares)
-            if not len(tokenizer):  # SentencePiece accepts an empty file
-                raise RuntimeError
-        except OSError as error:
-            raise UserError(f"the tokenizer {path} cannot be read: {error.strerror}") from error
-        except RuntimeError as error:
-            raise UserError(f"{path} is not a SentencePiece model") from error
+        tokenizer = cls.read(path, shares)
         ids = tokenizer.special.pieces
         if min(ids) < 0 or len(set(ids)) < len(ids):
             raise UserError(
@@ -105,6 +100,23 @@ class SentencePiece:
                 f"{path} must have the same pieces as the other model in its folder, because the "
                 "vocabulary is shared"
             )
+        return tokenizer
+
+    @classmethod
+    def read(cls, path: Path, shares: "SentencePiece | None" = None) -> "SentencePiece":
+        """Read a model, which may lack special ids.
+
+        Raises:
+            UserError: the file is missing or is not a SentencePiece model.
+        """
+        try:
+            tokenizer = cls(path.read_bytes(), shares)
+            if not len(tokenizer):  # SentencePiece accepts an empty file
+                raise RuntimeError
+        except OSError as error:
+            raise UserError(f"the tokenizer {path} cannot be read: {error.strerror}") from error
+        except RuntimeError as error:
+            raise UserError(f"{path} is not a SentencePiece model") from error
         return tokenizer
 
     def save(self, path: Path) -> None:
@@ -133,10 +145,21 @@ class SentencePiece:
         Raises:
             UserError: a text contains a lone surrogate.
         """
+        return self._encode(texts, int)
+
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the pieces of each text, as `surfaces` does.
+
+        Raises:
+            UserError: a text contains a lone surrogate.
+        """
+        return self._encode(texts, str)
+
+    def _encode(self, texts: Sequence[str], out_type: type[Piece]) -> list[list[Piece]]:
         try:
             if threads_can_start():
-                return self._pieces.encode(list(texts))
-            return [self._pieces.encode(text) for text in texts]
+                return self._pieces.encode(list(texts), out_type=out_type)
+            return [self._pieces.encode(text, out_type=out_type) for text in texts]
         except TypeError as error:
             for number, text in enumerate(texts, start=1):
                 if any("\ud800" <= character <= "\udfff" for character in text):
@@ -172,6 +195,10 @@ class SentencePiece:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids; control pieces are dropped."""
         return self._pieces.decode(list(ids))
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """Return the text of pieces; a piece that the model does not have is text as it is."""
+        return self._pieces.decode_pieces(list(pieces))
 
     def surfaces(self, text: str) -> list[str]:
         """Return the pieces of a text; an unknown piece is its text rather than `<unk>`."""

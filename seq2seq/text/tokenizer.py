@@ -8,6 +8,7 @@ from random import Random
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from seq2seq.errors import UserError
+from seq2seq.text.renumbered import Renumbered, vocabulary_file
 from seq2seq.text.sentence_piece import SentencePiece, normalized
 from seq2seq.text.special_ids import SpecialIds
 
@@ -68,7 +69,7 @@ class Tokenizers(NamedTuple):
     """The tokenizers of both sides.
 
     With a shared vocabulary they are the same object, or have the same pieces and differ only in
-    normalization.
+    normalization or, if another program learned them, in segmentation.
     """
 
     source: Tokenizer
@@ -125,7 +126,8 @@ class Tokenizers(NamedTuple):
         """Write both tokenizers to a run folder.
 
         A shared vocabulary is saved as tokenizer.model, plus source.model if source text is
-        normalized differently; two vocabularies are saved as source.model and target.model.
+        normalized differently; two vocabularies are saved as source.model and target.model. A
+        `Renumbered` tokenizer has a second file for each of them, such as source.vocabulary.json.
         """
         if self.shared:
             self.target.save(folder / "tokenizer.model")
@@ -142,11 +144,11 @@ class Tokenizers(NamedTuple):
             UserError: a file is missing or damaged, or the special ids of the two differ.
         """
         if (folder / "tokenizer.model").is_file():
-            target = SentencePiece.load(folder / "tokenizer.model")
+            target = load_one(folder / "tokenizer.model")
             own = folder / "source.model"
-            pair = cls(SentencePiece.load(own, target) if own.is_file() else target, target)
+            pair = cls(load_one(own, target) if own.is_file() else target, target)
         else:
-            sides = (SentencePiece.load(folder / f"{side}.model") for side in cls._fields)
+            sides = (load_one(folder / f"{side}.model") for side in cls._fields)
             pair = cls(*sides)
         source, target_ids = pair.source.special.pieces, pair.target.special.pieces
         if source != target_ids:
@@ -155,3 +157,23 @@ class Tokenizers(NamedTuple):
                 f"but the source has {source} and the target {target_ids}"
             )
         return pair
+
+
+def load_one(path: Path, shares: Tokenizer | None = None) -> Tokenizer:
+    """Read the tokenizer of one side.
+
+    Args:
+        path: its SentencePiece model.
+        shares: the tokenizer of the other side, if both have the same vocabulary.
+
+    Raises:
+        UserError: a file is missing or damaged, or the vocabularies differ.
+    """
+    if vocabulary_file(path).is_file():
+        if shares is not None and not isinstance(shares, Renumbered):
+            raise UserError(f"{vocabulary_file(path)} is there for the tokenizer of one side only")
+        return Renumbered.load(path, shares)
+    if isinstance(shares, Renumbered):
+        raise UserError(f"the vocabulary {vocabulary_file(path)} is missing")
+    assert shares is None or isinstance(shares, SentencePiece)
+    return SentencePiece.load(path, shares)

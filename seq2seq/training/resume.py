@@ -10,7 +10,7 @@ from typing import Any
 
 from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
-from seq2seq.runs.folder import read_config
+from seq2seq.runs.folder import ADOPTED, read_config
 from seq2seq.runs.nested import flatten, section
 from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
@@ -100,6 +100,11 @@ def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
                 "or set fresh=true to move it aside"
             )
         return None
+    if ADOPTED in read_info(folder):
+        raise UserError(
+            f"{folder} has a model of another program (seq2seq adopt), which cannot be trained "
+            "further: choose another name=, or set fresh=true to move it aside"
+        )
     changes = differences(written_out(read_config(folder)), written_out(dataclasses.asdict(config)))
     refuse(folder, changes, config)
     earlier = EarlierRun(folder, read_info(folder), changes)

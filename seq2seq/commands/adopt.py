@@ -1,0 +1,161 @@
+"""`seq2seq adopt`: make a run folder of a translation model that another program has trained."""
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from seq2seq.adoption import marian_weights
+from seq2seq.adoption.marian_config import read_config
+from seq2seq.adoption.marian_tokenizers import languages, read_tokenizers
+from seq2seq.adoption.origin import origin
+from seq2seq.corpora import Corpus, Text
+from seq2seq.errors import UserError
+from seq2seq.models.base import Seq2Seq
+from seq2seq.runs.folder import ADOPTED, FORMAT, create_run
+from seq2seq.runs.weights import save_weights
+from seq2seq.scoring import metrics
+from seq2seq.settings import train_arguments
+from seq2seq.settings.config import Config
+from seq2seq.settings.plugins import build
+from seq2seq.system.console import console
+from seq2seq.system.files import write_json
+from seq2seq.system.provenance import environment, timestamp
+from seq2seq.text.languages import Target
+from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.training.examples import gold_alignments, held_out_texts
+from seq2seq.training.flops import multiply_adds
+
+TAKEN = ("name", "runs_dir", "data", "search")  # keys of train, and groups, that have an effect
+STORED = ("name", "runs_dir", "data", "model", "search")  # keys of config.yaml
+
+
+def adopt_marian(folder: Path, words: Sequence[str]) -> Path:
+    """Make a run folder of a Marian model of the library `transformers`.
+
+    The run has the test sets of the corpus, as if it had been trained on it.
+
+    Args:
+        folder: the model: config.json, model.safetensors, source.spm, target.spm, vocab.json.
+        words: `name=`, and other arguments of `seq2seq train` on run folder, data and search.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        UserError: the folder has no such model, its languages are not those of the corpus, an
+            argument is wrong or has no effect, or the run folder exists.
+    """
+    settings = configuration(words)
+    run = Path(settings.runs_dir) / settings.name
+    if run.exists() or run.is_symlink():
+        raise UserError(f"{run} exists already: choose another name=, or delete it")
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {str(folder)!r}")
+    described = read_config(folder)
+    tokenizers = read_tokenizers(folder, described)
+    weights = marian_weights.weights_file(folder)
+    corpus: Corpus = build("data", settings.data)
+    refuse_other_languages(folder, corpus)
+    model = marian_weights.load(weights, described, tokenizers)
+    texts = held_out_texts(corpus)
+    for line in corpus.describe():
+        console.print(line, markup=False, highlight=False)
+    config = dataclasses.asdict(dataclasses.replace(settings, model=described.model))
+    info = {
+        "format": FORMAT,
+        "name": settings.name,
+        "status": "finished",
+        "started": timestamp(),
+        ADOPTED: origin(folder, read_files(folder)),
+        **facts(model, tokenizers, corpus, settings),
+        **environment(),
+    }
+    run.parent.mkdir(parents=True, exist_ok=True)
+    partial = run.with_name(f".{run.name}.{uuid4().hex}.partial")
+    try:
+        tokenizers.save(partial)
+        save_weights(model, partial / marian_weights.WEIGHTS)
+        write_json(partial / "run.json", info)
+        stored = {key: config[key] for key in STORED}
+        create_run(partial, stored, texts, gold_alignments(corpus))
+        partial.rename(run)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return run
+
+
+def configuration(words: Sequence[str]) -> Config:
+    """Return the configuration of the run, with a model that is replaced.
+
+    Raises:
+        UserError: an argument is wrong or has no effect, or there is no `name=`.
+    """
+    keys = [word.partition("=")[0].lstrip("+~") for word in words]
+    for word, key in zip(words, keys, strict=True):
+        if key.partition(".")[0] not in TAKEN:
+            raise UserError(
+                f"{word}: adopt takes the keys name, runs_dir, data and search; all others are for "
+                "training"
+            )
+    if "name" not in keys:
+        raise UserError("give the new run a name, such as name=opus")
+    return train_arguments.config(["model=transformer", *words])
+
+
+def facts(
+    model: Seq2Seq, tokenizers: Tokenizers, corpus: Corpus, settings: Config
+) -> dict[str, Any]:
+    """Return the fields of run.json that describe the model and the corpus."""
+    lengths = mean_lengths(tokenizers, corpus.text("validation"))
+    return {
+        "parameters": model.parameter_count,
+        "multiply_adds_per_target_token": multiply_adds(model, *lengths),
+        "model": {
+            "kind": type(model).__name__,
+            "source_vocab": len(tokenizers.source),
+            "target_vocab": len(tokenizers.target),
+            "shared_vocab": tokenizers.shared,
+        },
+        "tokenizer": {side: one.fingerprint for side, one in tokenizers._asdict().items()},
+        "data": {
+            "source": corpus.source,
+            "target": corpus.target,
+            "bleu_tokenizer": metrics.bleu_tokenizer(Target.of(settings.data)),
+        },
+    }
+
+
+def read_files(folder: Path) -> set[Path]:
+    """Return the files of a model that adopting reads, except the model card."""
+    names = ("config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json")
+    known = [folder / name for name in (*names, "tokenizer_config.json", marian_weights.WEIGHTS)]
+    return {file for file in known if file.is_file()}
+
+
+def refuse_other_languages(folder: Path, corpus: Corpus) -> None:
+    """Check that the model translates in the direction of the corpus, if it states languages.
+
+    Codes of different lengths, such as en and eng, are not compared.
+
+    Raises:
+        UserError: it translates between other languages.
+    """
+    stated, wanted = languages(folder), (corpus.source, corpus.target)
+    for own, other in zip(stated, wanted, strict=True):
+        if own and other and len(own) == len(other) and own.lower() != other.lower():
+            raise UserError(
+                f"{folder} translates from {stated[0]} to {stated[1]}, but the data is from "
+                f"{wanted[0]} to {wanted[1]}: choose the data of its languages, or set data.source "
+                "and data.target"
+            )
+
+
+def mean_lengths(tokenizers: Tokenizers, text: Text) -> tuple[int, int]:
+    """Return the mean number of pieces of a source and a target, with `</s>`, rounded."""
+    sides = (list(text.sources()), list(text.targets()))
+    rows = [one.encode(lines) for one, lines in zip(tokenizers, sides, strict=True)]
+    source, target = (round(sum(map(len, side)) / max(1, len(side))) + 1 for side in rows)
+    return source, target
