@@ -11,7 +11,7 @@ import yaml
 
 from seq2seq.compare.significance import Interval, Resampling
 from seq2seq.errors import UserError
-from seq2seq.runs.folder import HUB, RunFolder
+from seq2seq.runs.folder import ADOPTED, HUB, RunFolder
 from seq2seq.scoring.metrics import statistics
 from seq2seq.system.files import read_lines_checked
 from seq2seq.text.languages import Target
@@ -129,10 +129,11 @@ def what(run: RunFolder) -> str:
     size = info.get("parameters")
     size = f", {size:,} parameters" if isinstance(size, int) else ""
     which = f" from `{pair[0]}` to `{pair[1]}`" if len(pair) == 2 else ""
-    return (
-        f"A translation model{which} (`{kind}`{size}), trained with seq2seq-toolkit "
-        f"{fact(info, 'versions', 'seq2seq')}."
-    )
+    version = fact(info, "versions", "seq2seq")
+    by = f"trained with seq2seq-toolkit {version}"
+    if run.adopted:
+        by = f"trained by another program and converted with seq2seq-toolkit {version}"
+    return f"A translation model{which} (`{kind}`{size}), {by}."
 
 
 def table(scores: list[Bleu]) -> str:
@@ -166,6 +167,8 @@ print(translator(["a sentence"])[0].text)
 def training(run: RunFolder) -> str:
     """Return the facts about the training as a Markdown table."""
     info, data = run.info, run.config["data"]
+    if run.adopted:
+        return origin(info)
     facts = {
         "corpus": data.get("name"),
         "training pairs": fact(info, "data", "train", "used"),
@@ -178,13 +181,29 @@ def training(run: RunFolder) -> str:
         "commit of the toolkit": info.get("commit"),
         "PyTorch": fact(info, "versions", "torch"),
     }
+    return facts_table(facts) + "\n\n`config.yaml` has the whole configuration."
+
+
+def origin(info: Mapping[str, Any]) -> str:
+    """Return the facts about a model that another program has trained as a Markdown table."""
+    facts = {
+        "kind": fact(info, ADOPTED, "kind"),
+        "folder": fact(info, ADOPTED, "folder"),
+        "license stated by its card": fact(info, ADOPTED, "license"),
+        "SHA-256 of its weights": fact(info, ADOPTED, "sha256", "model.safetensors"),
+    }
+    return f"By another program, on text that `run.json` does not know.\n\n{facts_table(facts)}"
+
+
+def facts_table(facts: Mapping[str, Any]) -> str:
+    """Return facts as a Markdown table, without those that are None."""
     lines = ["| | |", "|:--|:--|"]
     lines += [
         f"| {key} | {f'{value:,}' if isinstance(value, int) and key != 'seed' else value} |"
         for key, value in facts.items()
         if value is not None
     ]
-    return "\n".join(lines) + "\n\n`config.yaml` has the whole configuration."
+    return "\n".join(lines)
 
 
 def rounded(value: object) -> float | None:

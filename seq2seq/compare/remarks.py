@@ -8,6 +8,7 @@ from seq2seq.compare.quality import LEVEL
 from seq2seq.compare.runs import Run
 from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import System
+from seq2seq.runs.folder import ADOPTED
 from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
 
@@ -65,6 +66,7 @@ def remarks(
         for run in folders
         if run.unfinished
     ]
+    notes += [adopted(run) for run in folders if ADOPTED in run.info]
     if incomparable:
         notes.append(
             "* Perplexity cannot be compared with that of "
@@ -91,6 +93,20 @@ def remarks(
         if without:
             notes.append(f"Test set {printable(test)} is left out: not scored for {without}.")
     return notes
+
+
+def adopted(run: Run) -> str:
+    """Return a note on a run whose model another program has trained."""
+    origin = section(run.info, ADOPTED)
+    license = origin.get("license")
+    stated = f"license {license}" if isinstance(license, str) else "no license stated"
+    digest = section(origin, "sha256").get("model.safetensors")
+    hashed = f", SHA-256 of the weights {digest[:12]}" if isinstance(digest, str) else ""
+    return (
+        f"{run.name} is a Marian model that another program trained, on other text "
+        f"({printable(stated + hashed)}): the cost of its training is unknown, and its training "
+        "text may contain sentences of these test sets."
+    )
 
 
 def several_references(count: int, test: str | None = None) -> str:
