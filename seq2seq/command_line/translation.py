@@ -119,6 +119,15 @@ def evaluate(
     hide: HideOption = None,
     source_share: SourceShareOption = False,
     forms: FormsOption = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reference",
+            metavar="TEST=FILE",
+            help="Further reference of a test set (repeatable); it is stored in the run. BLEU, "
+            "chrF and TER use all.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity, calibration and speed.
@@ -139,6 +148,7 @@ def evaluate(
         methods=[] if methods is None else parse_methods(methods),
         hide=hide,
         source_share=source_share,
+        references=reference or [],
         forms=forms,
         device=device,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq.alignment.method_names import Hide, MethodName, hides_words
 from seq2seq.alignment.rule import Rule
+from seq2seq.compare.files import more_references
 from seq2seq.errors import UserError
 from seq2seq.interpret import alignment, calibration
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
@@ -17,6 +18,11 @@ from seq2seq.interpret.stored_maps import store_maps
 from seq2seq.interpret.token_scores import HIDE, Scored, score_translations, token_scores
 from seq2seq.runs import stored_attention, word_scores
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.references import (
+    read_references,
+    references_sha256,
+    write_further_references,
+)
 from seq2seq.scoring import breakdown, metrics
 from seq2seq.scoring.perplexity import perplexity, perplexity_key
 from seq2seq.scoring.source_share import summarize
@@ -44,6 +50,7 @@ def evaluate(
     rounds: int | None = None,
     lengths: int | None = None,
     forms: Path | None = None,
+    references: Sequence[Path] = (),
     device: str = "auto",
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and in hyps/TEST the hypotheses and what reads them.
@@ -62,6 +69,8 @@ def evaluate(
         rounds: number of rounds of mask-predict; that of the run if None.
         lengths: number of lengths of mask-predict; that of the run if None.
         forms: a table of the forms of target words; that of the built-in corpus if None.
+        references: `TEST=FILE`, further references of a test set, which are stored in the run;
+            BLEU, chrF and TER use all references.
         device: the device to translate on.
 
     Returns:
@@ -77,6 +86,10 @@ def evaluate(
     if not names:
         raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
     folders = {name: run.test(name) for name in names}
+    added = more_references(
+        references,
+        {name: read_lines_checked(one / "source.txt") for name, one in folders.items()},
+    )
     translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
     rules = rules_of(run, method, methods, hide)
     refuse_forms(forms, *rules)
@@ -89,6 +102,8 @@ def evaluate(
         # Another process may evaluate the same run. Lock the test set's folder, and merge the
         # scores into the current content of scores.json.
         with folder_lock(folder, waiting=f"waiting for another process that evaluates {folder}"):
+            if name in added:
+                write_further_references(folder, [lines for _, lines in added[name]])
             done[name] = evaluate_one(translator, folder, rules, source_share=source_share)
             with folder_lock(run.path):
                 write_json(run.path / "scores.json", {**run.scores, name: done[name]})
@@ -140,7 +155,7 @@ def evaluate_one(
 ) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, and return its entry in scores.json."""
     sources = read_lines_checked(folder / "source.txt")
-    references = read_lines_checked(folder / "reference.txt")
+    references, *more = read_references(folder)
     if len(sources) != len(references):
         raise UserError(
             f"{folder / 'source.txt'} has {len(sources)} lines and reference.txt {len(references)}"
@@ -183,6 +198,7 @@ def evaluate_one(
         **metrics.score(
             hypotheses,
             references,
+            more=more,
             tokenized=is_tokenized(data),
             **target._asdict(),
         ),
@@ -200,7 +216,7 @@ def evaluate_one(
         "test": {
             "lines": len(sources),
             "source_sha256": sha256(folder / "source.txt"),
-            "reference_sha256": sha256(folder / "reference.txt"),
+            "reference_sha256": references_sha256(folder),
         },
         "model_sha256": sha256(translator.run.path / "model.safetensors"),
         "config": translator.run.config,

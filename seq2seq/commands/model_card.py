@@ -12,6 +12,7 @@ import yaml
 from seq2seq.compare.significance import Interval, Resampling
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import ADOPTED, HUB, RunFolder
+from seq2seq.runs.references import read_references
 from seq2seq.scoring.metrics import statistics
 from seq2seq.system.files import read_lines_checked
 from seq2seq.text.languages import Target
@@ -45,15 +46,14 @@ def evaluated_tests(run: RunFolder) -> list[Bleu]:
     found = []
     for test in run.scores:
         folder = run.test(test)
-        hypotheses, references = (
-            read_lines_checked(folder / f"{side}.txt") for side in ("hypothesis", "reference")
-        )
+        hypotheses = read_lines_checked(folder / "hypothesis.txt")
+        references, *more = read_references(folder)
         if len(hypotheses) != len(references):
             raise UserError(
                 f"{folder / 'hypothesis.txt'} has {len(hypotheses)} lines, but reference.txt has "
                 f"{len(references)}: run `seq2seq evaluate` again"
             )
-        counts = statistics(hypotheses, references, **target._asdict())["bleu"]
+        counts = statistics(hypotheses, references, more=more, **target._asdict())["bleu"]
         found.append(Bleu(test, Resampling(len(references)).interval(counts), counts.signature))
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 from seq2seq.compare.runs import Run
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.runs.nested import section
+from seq2seq.runs.references import reference_files, references_sha256
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.system.files import read_lines_checked, sha256
 from seq2seq.system.text_lines import read_lines
@@ -96,7 +97,6 @@ def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
     folder = run.folder.test(test)
     hashed = {
         folder / "source.txt": run.stored(test, "test", "source_sha256"),
-        folder / "reference.txt": run.stored(test, "test", "reference_sha256"),
     }
     if "model_sha256" in run.scores[test]:
         hashed[run.path / "model.safetensors"] = run.stored(test, "model_sha256")
@@ -108,6 +108,15 @@ def texts(test: str, run: Run) -> tuple[list[str], list[str], list[str]]:
                 f"{file} has changed since {test!r} was scored "
                 f"(SHA-256 is {digest}, was {expected}): {run.again}"
             )
+    if not (reference := folder / "reference.txt").is_file():
+        raise UserError(f"{reference} is missing")
+    expected = run.stored(test, "test", "reference_sha256")
+    if (digest := references_sha256(folder)) != expected:
+        files = ", ".join(str(file) for file in reference_files(folder))
+        raise UserError(
+            f"{files} has changed since {test!r} was scored "
+            f"(SHA-256 is {digest}, was {expected}): {run.again}"
+        )
     output = run.output(test)
     if not output.is_file():
         raise UserError(f"{output} is missing: {run.again}")

@@ -32,6 +32,7 @@ from seq2seq.compare.systems import (
 )
 from seq2seq.errors import UserError
 from seq2seq.runs.nested import section
+from seq2seq.runs.references import read_references
 from seq2seq.scoring import metrics
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.text.languages import Target
@@ -268,24 +269,29 @@ def compare_runs(
     chosen = checks.shared_tests(folders, tests, alone=bool(files))
     texts = {test: read(test, folders) for test in chosen}
     added = more_references(more, {test: sources for test, (sources, _, _) in texts.items()})
+    stored = {test: further_references(folders[0], test) for test in chosen}
     outsiders = []
     for name, file in files.items():
         _, references, outputs = texts[chosen[0]]
         lines = checks.translations(file, chosen[0], references)
-        run = runs.outside(name, file, chosen[0], references, lines, folders[0])
+        run = runs.outside(
+            name, file, chosen[0], [references, *stored[chosen[0]]], lines, folders[0]
+        )
         outputs[run.name] = lines
         outsiders.append(run)
     systems = grouped([*folders, *outsiders], chosen)
     words = Target.of(section(folders[0].config, "data"))
-    counted = count_all(texts, words)
+    counted = count_all(texts, words, stored)
     known = (read_counts(run.path) for run in folders)
     counts = next((frequencies for frequencies in known if frequencies is not None), None)
     for test, measured in counted.items():
         for run in folders:
             checks.refuse_edited(test, run, measured[run.name])
-    if added:  # stored scores are of one reference, so they are checked first
-        lines_of = {test: [lines for _, lines in refs] for test, refs in added.items()}
-        counted |= count_all({test: texts[test] for test in added}, words, lines_of)
+    further = {
+        test: [*lines, *(more for _, more in added.get(test, []))] for test, lines in stored.items()
+    }
+    if added:  # stored scores are of the stored references, so they are checked first
+        counted |= count_all({test: texts[test] for test in added}, words, further)
     add_comet(comet, texts, counted)
     compared = [
         test_set(
@@ -302,7 +308,7 @@ def compare_runs(
         for test, measured in counted.items()
     ]
     incomparable = other_vocabulary(folders)
-    notes += [several_references(len(refs) + 1, test) for test, refs in added.items()]
+    notes += [several_references(len(refs) + 1, test) for test, refs in further.items() if refs]
     notes += remarks(systems, folders, chosen, incomparable, rarity=counts is not None)
     return Comparison(
         systems=systems,
@@ -315,6 +321,11 @@ def compare_runs(
         incomparable=incomparable,
         notes=notes,
     )
+
+
+def further_references(run: Run, test: str) -> list[list[str]]:
+    """Return the references of a test set after the first one, as stored in a run."""
+    return read_references(run.output(test).parent)[1:]
 
 
 def read(test: str, folders: Sequence[Run]) -> Texts:

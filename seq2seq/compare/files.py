@@ -97,7 +97,7 @@ def more_references(
             )
         if test not in sources:
             raise UserError(
-                f"--reference {value}: the test sets of this comparison do not include {test!r}: "
+                f"--reference {value}: the test sets of this command do not include {test!r}: "
                 + did_you_mean(test, list(sources))
             )
         path = Path(file)

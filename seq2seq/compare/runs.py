@@ -188,7 +188,7 @@ def short_names(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def outside(
-    name: str, file: Path, test: str, references: list[str], lines: list[str], like: Run
+    name: str, file: Path, test: str, references: list[list[str]], lines: list[str], like: Run
 ) -> Run:
     """Score an outside system with the settings of the run that it is compared with.
 
@@ -196,14 +196,15 @@ def outside(
         name: name of the system.
         file: the file of translations.
         test: name of the test set.
-        references: references of the test set.
+        references: the lines of each reference of the test set.
         lines: the lines of `file`.
         like: a run that was scored on the test set.
     """
     data = section(like.config, "data")
     metrics = score(
         lines,
-        references,
+        references[0],
+        more=references[1:],
         tokenized=is_tokenized(data),
         **Target.of(data)._asdict(),
     )
@@ -213,7 +214,7 @@ def outside(
     referring = breakdown.pronoun(lines, pronouns) if pronouns else None
     scores = {
         **metrics,
-        "exact_match": breakdown.exact_match(lines, references),
+        "exact_match": breakdown.exact_match(lines, references[0]),
         **({"agreement": agreeing} if agreeing else {}),
         **({"pronoun": referring} if referring else {}),
         "test": like.stored(test, "test"),

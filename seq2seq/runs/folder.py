@@ -11,6 +11,7 @@
       log.jsonl              one line per log interval and validation: the reproducible values
       clock.jsonl            minutes and speed at the same steps, which are not reproducible
       hyps/TEST/             source.txt, reference.txt, and after evaluation hypothesis.txt;
+                             reference.2.txt, ...: further references;
                              gold.*.txt if the corpus has gold word alignments;
                              attention.safetensors: attention between the words of the hypotheses
                              and the source; word_scores.jsonl: the probabilities of their words

@@ -60,8 +60,9 @@ def score(
     tokenized: bool,
     language: str | None,
     tokenizer: str | None = None,
+    more: Sequence[list[str]] = (),
 ) -> dict[str, Score]:
-    """Score translations with one reference each.
+    """Score translations with one reference each, or several.
 
     Args:
         hypotheses: detokenized translations.
@@ -69,6 +70,7 @@ def score(
         tokenized: the corpus is tokenized, so also compute BLEU on its tokens.
         language: code of the target language, which selects the BLEU tokenizer; None if unknown.
         tokenizer: a sacreBLEU tokenizer, instead of that of the language.
+        more: further references of the same sentences.
 
     Returns:
         `bleu` (cased), `bleu_lowercase`, `chrf` (chrF2), `ter`, and, if `tokenized`,
@@ -77,7 +79,8 @@ def score(
     Raises:
         UserError: the lists differ in length, or are empty.
     """
-    hypotheses, references = _pairs(hypotheses, references)
+    sides = [_pairs(hypotheses, side)[1] for side in (references, *more)]
+    hypotheses, _ = _pairs(hypotheses, references)
     # Only the first BLEU may warn about tokenized text, and only if the corpus is not tokenized.
     metrics = {
         "bleu": _bleu(language, tokenizer, force=tokenized),
@@ -88,12 +91,12 @@ def score(
         metrics["bleu_tokenized"] = BLEU(tokenize="none", force=True)
     scores = {
         name: Score(
-            score=float(metric.corpus_score(hypotheses, [references]).score),
+            score=float(metric.corpus_score(hypotheses, sides).score),
             signature=str(metric.get_signature()),
         )
         for name, metric in metrics.items()
     }
-    ter = _ter_statistics(hypotheses, [references], language)
+    ter = _ter_statistics(hypotheses, sides, language)
     return {**scores, "ter": Score(score=ter.score, signature=ter.signature)}
 
 
