@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 from marian_model import EOS, write_marian
+from safetensors.torch import load_file, save_file
 
 from seq2seq import Translator
 from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.layers.positions import sinusoidal
 from seq2seq.text.batching import collate
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -90,6 +92,20 @@ def test_logits_and_attention_are_those_of_transformers(
     torch.testing.assert_close(ours.logits[real], other.logits[real], atol=1e-4, rtol=0)
     attention = torch.stack(other.cross_attentions, dim=1).permute(0, 3, 1, 2, 4)[real]
     torch.testing.assert_close(maps.source.permute(0, 3, 1, 2, 4)[real], attention)
+
+
+def test_half_precision_and_copies_of_tied_weights_are_read(
+    marian_copy: Path, command: Callable[..., Any], phrases: Path
+) -> None:
+    """As in files that older versions of `transformers` wrote."""
+    assert command("adopt", "marian", marian_copy, *words(phrases)).status == 0
+    weights(older)(marian_copy)
+    more = words(phrases, "name=older")[1:]
+    answer = command("adopt", "marian", marian_copy, *more)
+    assert answer.status == 0, answer.err
+    new, old = (load_file(f"runs/{name}/model.safetensors") for name in ("opus", "older"))
+    for name, tensor in new.items():
+        torch.testing.assert_close(old[name], tensor, atol=2e-3, rtol=2e-3)
 
 
 @pytest.mark.parametrize("separate", [False, True])
@@ -237,6 +253,17 @@ def pickled(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
 
 
+def in_parts(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    (folder / "model.safetensors.index.json").write_text("{}")
+
+
+def several_languages(folder: Path) -> None:
+    ids = json.loads((folder / VOCAB).read_text("utf-8"))
+    ids[">>fr<<"] = ids.pop(next(piece for piece, number in ids.items() if number == 20))
+    (folder / VOCAB).write_text(json.dumps(ids), "utf-8")
+
+
 def truncated(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
@@ -244,13 +271,24 @@ def truncated(folder: Path) -> None:
 
 def weights(change: Callable[[dict[str, torch.Tensor]], None]) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
-        from safetensors.torch import load_file, save_file
-
         tensors = load_file(folder / "model.safetensors")
         change(tensors)
         save_file(tensors, folder / "model.safetensors")
 
     return apply
+
+
+def older(tensors: dict[str, torch.Tensor]) -> None:
+    for name in ("encoder.embed_tokens", "decoder.embed_tokens"):
+        tensors[f"model.{name}.weight"] = tensors["model.shared.weight"].clone()
+    tensors["lm_head.weight"] = tensors["model.shared.weight"].clone()
+    table = sinusoidal(torch.arange(300), 16)
+    for side in ("encoder", "decoder"):
+        tensors[f"model.{side}.embed_positions.weight"] = torch.cat(
+            [table[:, 0::2], table[:, 1::2]], dim=1
+        )
+    for name, tensor in tensors.items():
+        tensors[name] = tensor.half()
 
 
 def other_output(tensors: dict[str, torch.Tensor]) -> None:
@@ -298,6 +336,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "config is a list": (lambda f: (f / CONFIG).write_text("[]"), "config.json"),
     "config is damaged": (lambda f: (f / CONFIG).write_text("{"), "config.json"),
     "pickles": (pickled, "pytorch_model.bin"),
+    "several files": (in_parts, "max_shard_size"),
+    "several languages": (several_languages, ">>fr<<"),
     "no weights": (without("model.safetensors"), "no model.safetensors"),
     "truncated": (truncated, "model.safetensors"),
     "no source.spm": (without("source.spm"), "source.spm is missing"),
