@@ -162,6 +162,8 @@ def adopt(
     from seq2seq.settings.config_files import user_folder
     from seq2seq.system.console import console
 
+    if config_dir is not None and not config_dir.is_dir():
+        raise UserError(f"--config-dir {config_dir}: there is no such folder")
     with user_folder(config_dir):
         run = adopt_marian(folder, words or [])
     print_written(run)

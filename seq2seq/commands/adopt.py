@@ -54,8 +54,8 @@ def adopt_marian(folder: Path, words: Sequence[str]) -> Path:
         raise UserError(f"{run} exists already: choose another name=, or delete it")
     if not folder.is_dir():
         raise UserError(
-            f"there is no folder {str(folder)!r}: give one on this machine with the files of a model "
-            "(hf download USER/NAME --local-dir FOLDER gets them)"
+            f"there is no folder {str(folder)!r}: give one on this machine with the files of a "
+            "model (hf download USER/NAME --local-dir FOLDER gets them)"
         )
     described = read_config(folder)
     tokenizers = read_tokenizers(folder, described)

@@ -391,6 +391,7 @@ def marian_copy(marian_once: Path, tmp_path: Path) -> Path:
         (["fresh=true"], "fresh=true"),
         (["search=mask_predict"], "mask_predict"),
         (["data.sauce=en"], "data.sauce"),
+        (["--config-dir", "nowhere"], "--config-dir nowhere"),
         (["name=a/b"], "name="),
     ],
 )
