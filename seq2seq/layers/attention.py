@@ -86,7 +86,7 @@ def softmax(scores: Float[Tensor, "*batch keys"]) -> Float[Tensor, "*batch keys"
 
 def is_traced() -> bool:
     """Return whether torch.compile, torch.export or torch.jit.trace records a graph."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
 
 
 def attend(

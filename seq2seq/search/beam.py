@@ -64,6 +64,7 @@ class Beam(Search):
         back_pointers, pools = BackPointers(attention), [Pool(beam) for _ in range(batch)]
         sentences = list(range(batch))  # which sentence each group of rows belongs to
         memory = model.encode(src, mask)  # one row for each sentence
+        memory = model.share(memory) if beam > 1 else memory
         state, parents = model.start(memory), torch.arange(batch, device=device)
         token, total = torch.full_like(parents, special.bos), torch.zeros(batch, 1, device=device)
 

@@ -57,9 +57,7 @@ def group_count(vocab: int) -> int:
     return 1 << round(math.log2(2 * vocab) / 2)
 
 
-def group_maxima(
-    log_p: Float[Tensor, "rows vocab"], groups: int
-) -> Float[Tensor, "rows groups"]:
+def group_maxima(log_p: Float[Tensor, "rows vocab"], groups: int) -> Float[Tensor, "rows groups"]:
     """Return the maximum of each group of words; a group without words has -inf."""
     whole = log_p.size(1) // groups * groups
     rest = log_p[:, whole:]
