@@ -1,9 +1,9 @@
 """What each trick brings: work with it and without it by turns, by processor time.
 
-python experiments/speed/tricks.py OUT [PART...] [KEY=VALUE...]: KEY=VALUE are those of `seq2seq bench`,
-whose reference sizes are trained here on one thread. PART selects the tricks with this text in
-their name (default: all). Without a trick the code runs its plain form, which stands below. Writes
-OUT/tricks.json and OUT/tricks.md.
+python experiments/speed/tricks.py OUT [PART...] [KEY=VALUE...]: KEY=VALUE are those of
+`seq2seq bench`, whose reference sizes are trained here on one thread. PART selects the tricks with
+this text in their name (default: all). Without a trick the code runs its plain form, which stands
+below. Writes OUT/tricks.json and OUT/tricks.md.
 """
 
 import math
