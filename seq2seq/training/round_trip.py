@@ -8,6 +8,7 @@ leading and trailing spaces, which no metric counts, are ignored.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -17,6 +18,7 @@ from typing import Any
 from seq2seq.corpora import Corpus, Text
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.content_cache import read_cached, write_cached
+from seq2seq.errors import UserError
 from seq2seq.scoring import metrics
 from seq2seq.settings.config import TokenizerConfig
 from seq2seq.text.characters import named
@@ -143,7 +145,8 @@ def by_vocabulary(
         written = map(tokenizers.target.decode, tokenizers.target.encode(references))
         unknown = tokenizers.source.unknown(sources)
         losses[split] = measure(split, references, list(written), target, unknown)
-        write_cached(path, asdict(losses[split]))
+        with suppress(UserError):  # a cache that is only read is no error
+            write_cached(path, asdict(losses[split]))
     return losses
 
 

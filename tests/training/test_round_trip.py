@@ -44,6 +44,14 @@ def learned(texts, size):
     return Tokenizers.train(train.sources(), train.targets(), vocab_size=size, **SETTINGS)
 
 
+def test_a_cache_that_cannot_be_written_is_no_error(texts, measured, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    tokenizers = learned(texts, 60)
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "file"))
+    found = round_trip.by_vocabulary(texts, tokenizers, Target("de"))
+    assert measured == list(found) == list(texts)
+
+
 def test_it_is_measured_again_for_another_vocabulary_language_or_damaged_file(texts, measured):
     german, tokenizers = Target("de"), learned(texts, 60)
     first = round_trip.by_vocabulary(texts, tokenizers, german)
