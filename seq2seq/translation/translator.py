@@ -25,6 +25,7 @@ from seq2seq.text.batching import halve_on_out_of_memory, pack, pad
 from seq2seq.text.forms import Forms
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
+from seq2seq.translation.int8 import use_int8_output
 from seq2seq.translation.translation import END, Translation, batch_tokens, present
 
 FORCED = 128  # pairs force-decoded together; their attention is in memory
@@ -107,6 +108,8 @@ class Translator:
         rounds: number of rounds of mask-predict; that of the run if None.
         lengths: number of lengths of mask-predict; that of the run if None.
         device: auto, cpu, cuda, cuda:1, ...
+        int8: compute the output layer in 8-bit integers, on a CPU only; this is faster, but
+            translations and scores can differ.
 
     Attributes:
         forms: the inflected forms of the target language, for methods that explain the lexeme or
@@ -126,12 +129,15 @@ class Translator:
         rounds: int | None = None,
         lengths: int | None = None,
         device: str = "auto",
+        int8: bool = False,
     ) -> None:
         self.forms: Forms | None = None
         self.run = run if isinstance(run, RunFolder) else open_run(run)
         self.search = search or run_search(self.run, beam=beam, rounds=rounds, lengths=lengths)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
         self.search.check_model(type(self.model))
+        if int8:
+            use_int8_output(self.model)
 
     def __call__(self, texts: Sequence[str], *, attention: bool = False) -> list[Translation]:
         """Return the best translation of each text, in order."""
