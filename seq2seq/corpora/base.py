@@ -13,6 +13,7 @@ from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.content_cache import Content, cached_content
 from seq2seq.corpora.lines import Place, Report
 from seq2seq.corpora.text import Pair, Text, content
+from seq2seq.corpora.weights import Weights
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.text.markup import SAMPLE, refuse_markup
 
@@ -101,6 +102,10 @@ class Corpus(ABC):
 
     def division(self) -> dict[str, Any] | None:
         """Describe how one file was divided into splits, for run.json; None if it was not."""
+        return None
+
+    def mixed(self) -> Weights | None:
+        """Return the weights of the parts of a mixture; None for any other corpus."""
         return None
 
     def rows_of_file(self, split: str) -> tuple[NDArray[np.intp], int] | None:

@@ -18,16 +18,18 @@ from seq2seq.corpora import (
     Text,
     Usable,
     cache_folder,
-    encode,
     overlaps,
     same_as_training,
     usable,
 )
+from seq2seq.corpora.joined import bounds_of, encode_any
+from seq2seq.corpora.weights import Weights
 from seq2seq.errors import UserError
 from seq2seq.settings.config import TokenizerConfig
 from seq2seq.system.console import console
 from seq2seq.text import markup
 from seq2seq.text.batching import Batch, collate, pack
+from seq2seq.text.part_draws import PartDraws
 from seq2seq.text.tokenizer import Tokenizers
 
 # Bytes of text to learn a vocabulary from: more text hardly changes the pieces, and SentencePiece
@@ -37,20 +39,30 @@ GROWTH_SAMPLE = 500  # pairs from which the length increase under sampling is es
 
 
 def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
-    """Learn the vocabularies from the training text only, or load them from the cache."""
+    """Learn the vocabularies from the training text only, or load them from the cache.
+
+    The text of a mixture is that of its first epoch.
+    """
     text = corpus.text("train")
     choices = {name: value for name, value in vars(settings).items() if name != "sampling"}
     every = 1 + text.size // SAMPLE[settings.kind]  # learn from every n-th pair
     key = f"{text.fingerprint} {every} {sorted(choices.items())} {version('sentencepiece')}"
+    mixed = corpus.mixed()
+    plain = mixed is None or mixed == (mixed.names, None, 1)  # every pair once
+    key += "" if plain else f" {mixed}"
     folder = cache_folder() / "tokenizers" / hashlib.sha256(key.encode()).hexdigest()
     with contextlib.suppress(UserError):
         return Tokenizers.load(folder)
     with console.status("learning the vocabulary"):
-        tokenizers = Tokenizers.train(
-            islice(text.sources(), 0, None, every),
-            islice(text.targets(), 0, None, every),
-            **choices,
-        )
+        sides: Iterable[Iterable[str]]
+        if mixed is None or plain:
+            sides = (islice(side, 0, None, every) for side in (text.sources(), text.targets()))
+        else:
+            bounds = bounds_of(text)
+            draws = PartDraws(bounds, mixed.shares(np.diff(bounds).tolist()), seed=0)
+            sides = zip(*(text[row] for row in draws.rows(0)[::every]), strict=True)
+        source, target = sides
+        tokenizers = Tokenizers.train(source, target, **choices)
     tokenizers.save(folder)
     return tokenizers
 
@@ -123,7 +135,7 @@ class Examples:
             UserError: no pair is left.
         """
         text = corpus.text("train")
-        encoded = encode(text, tokenizers.source, tokenizers.target)
+        encoded = encode_any(text, tokenizers.source, tokenizers.target)
         kept = usable(encoded, corpus.max_length)
         if not len(kept.rows):
             raise UserError(
@@ -170,6 +182,24 @@ class Examples:
             )
             pairs.append((source, target))
         return pairs
+
+    def draws(self, mixed: Weights | None) -> PartDraws | None:
+        """Return which usable rows each epoch of a mixture has; None for any other corpus.
+
+        Raises:
+            UserError: a part has no usable pair.
+        """
+        if mixed is None:
+            return None
+        bounds = np.searchsorted(self.usable.rows, bounds_of(self.text))
+        pairs = np.diff(bounds)
+        for name, count in zip(mixed.names, pairs, strict=True):
+            if not count:
+                raise UserError(
+                    f"no training pair of data.parts.{name} is left: each has an empty side or is "
+                    f"longer than data.max_length={self.max_length} pieces"
+                )
+        return PartDraws(bounds.tolist(), mixed.shares(pairs.tolist()), self.seed)
 
     @property
     def growth(self) -> float:

@@ -62,6 +62,12 @@ class FittingLearner(Learner):
                 f"{kind} trains in one process: trainer.devices={trainer.devices} has no effect, "
                 "remove it"
             )
+        mixed = self.corpus.mixed()
+        if mixed and mixed != (mixed.names, None, 1):
+            raise UserError(
+                f"{kind} learns from all pairs at once: the weights of data.parts and "
+                "data.temperature have no effect, remove them"
+            )
         if trainer.compile:
             raise UserError(f"{kind} cannot be compiled: remove trainer.compile=true")
         self.done = 0
@@ -114,6 +120,14 @@ class FittingLearner(Learner):
         """Repeat the iterations of a save."""
         for _ in range(save.facts["sampler"]["epoch"]):
             self.gradients([])
+
+    def part_facts(self) -> dict[str, Any]:
+        """No fields: all pairs of all parts are read."""
+        return {}
+
+    def progress(self) -> dict[str, Any]:
+        """No fields: all pairs are read."""
+        return {}
 
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches: all pairs at once, without padding."""

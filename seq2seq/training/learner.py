@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.corpora import Corpus
+from seq2seq.corpora.joined import bounds_of, parts_of
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import build_model
 from seq2seq.settings.config import Config
@@ -75,6 +76,7 @@ class Learner:
             budget=self.settings.batch_tokens,
             seed=self.config.seed,
             ranks=self.config.trainer.devices,
+            draws=self.examples.draws(self.corpus.mixed()),
         )
         self.stream = iter(self.batches)
         self.scaler = devices.gradient_scaler(self.fabric)
@@ -311,13 +313,47 @@ class Learner:
                 "source": self.corpus.source,
                 "target": self.corpus.target,
                 **({"split": division} if (division := self.corpus.division()) else {}),
-                "train": {**self.examples.facts(), **self.batch_facts(), **self.link_facts()},
+                "train": {
+                    **self.examples.facts(),
+                    **self.batch_facts(),
+                    **self.part_facts(),
+                    **self.link_facts(),
+                },
             },
         }
 
     def link_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the word links of guided attention."""
         return {"links": self.guidance.links.facts()} if self.guidance else {}
+
+    def part_facts(self) -> dict[str, Any]:
+        """The fields of run.json that describe the parts of a mixture."""
+        mixed, draws = self.corpus.mixed(), self.batches.draws
+        if mixed is None or draws is None:
+            return {}
+        weights = dict(zip(mixed.names, mixed.weights or (), strict=False))
+        rows, bounds = bounds_of(self.examples.text), draws.bounds
+        facts = {
+            name: {
+                "sha256": text.fingerprint,
+                "pairs": rows[number + 1] - rows[number],
+                "used": bounds[number + 1] - bounds[number],
+                "weight": weights.get(name),
+                "share": draws.shares[number],
+            }
+            for number, (name, text) in enumerate(
+                zip(mixed.names, parts_of(self.examples.text), strict=True)
+            )
+        }
+        return {"parts": facts}
+
+    def progress(self) -> dict[str, Any]:
+        """The fields of run.json that describe what has been read."""
+        mixed = self.corpus.mixed()
+        if mixed is None or self.batches.draws is None:
+            return {}
+        seen = self.batches.seen.tolist()
+        return {"pairs_seen": dict(zip(mixed.names, seen, strict=True))}
 
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches of an epoch."""

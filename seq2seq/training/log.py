@@ -111,6 +111,12 @@ class TrainingLog:
             f"corpus: {train['pairs']:,} pairs {data['source']}-{data['target']}, "
             f"{train['used']:,} used" + (f" (left out: {', '.join(left_out)})" if left_out else "")
         )
+        for name, part in train.get("parts", {}).items():
+            weight = "" if part["weight"] is None else f", weight {part['weight']:g}"
+            self.print(
+                f"part {name}: {part['share']:.1%} of the pairs of an epoch, {part['used']:,} "
+                f"pairs used of {part['pairs']:,}{weight}"
+            )
         self.print(
             f"batches: {train['batches']:,} per epoch, {train['padding']:.1%} padding; "
             f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"

@@ -407,6 +407,7 @@ class Training:
             "joules": self.now.joules,
             "peak_memory": self.now.peak_memory or None,
             "best": None if best is None else vars(best),
+            **self.learner.progress(),
         }
 
     def facts(self) -> dict[str, Any]:
