@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.content_cache import Content, cached_content
 from seq2seq.corpora.lines import Place, Report
+from seq2seq.corpora.streams import PairStream
 from seq2seq.corpora.text import Pair, Text, content
 from seq2seq.corpora.weights import Weights
 from seq2seq.errors import UserError, did_you_mean
@@ -64,6 +65,10 @@ class Corpus(ABC):
                     f"a test set cannot be called {name!r}: another split has that name"
                 )
 
+    # Whether training pairs are read by `training_stream`; `text("train")` is then a sample of them
+    streams: bool = False
+    buffer: int = 0  # pairs that a stream may hold in memory
+
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of all splits."""
@@ -103,6 +108,14 @@ class Corpus(ABC):
     def division(self) -> dict[str, Any] | None:
         """Describe how one file was divided into splits, for run.json; None if it was not."""
         return None
+
+    def training_stream(self, rank: int = 0, ranks: int = 1) -> PairStream:
+        """Return the training pairs of one of several processes, if `streams` is true."""
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """Return a hash of the training split, without reading all of it if `streams` is true."""
+        return self.text("train").fingerprint
 
     def mixed(self) -> Weights | None:
         """Return the weights of the parts of a mixture; None for any other corpus."""

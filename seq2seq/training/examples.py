@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2seq.alignment.gold import Gold
 from seq2seq.corpora import (
     Corpus,
     Encoded,
+    Pair,
     Text,
     Usable,
     cache_folder,
@@ -103,46 +105,40 @@ def gold_alignments(corpus: Corpus) -> dict[str, Iterable[Gold]]:
     return {split: gold for split, gold in by_split.items() if gold is not None}
 
 
+class Lines(Protocol):
+    """The pairs of a text, by row."""
+
+    def __getitem__(self, index: int, /) -> Pair: ...
+
+
+class IdRows(Protocol):
+    """The ids of a text, by row."""
+
+    source_lengths: np.ndarray
+    target_lengths: np.ndarray
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
+
+
 @dataclass(frozen=True)
-class Examples:
-    """A training text as token ids, with the pairs that are used for training.
+class Segmented:
+    """A text as token ids, from which batches are built.
 
     Attributes:
-        text: the training text.
+        text: the text.
         encoded: its token ids.
-        usable: the rows that are neither empty nor too long.
         tokenizers: of the source and target side.
         max_length: maximum number of pieces of a source or target.
         sampling: strength of subword sampling; 0 disables it.
         seed: seed of subword sampling.
     """
 
-    text: Text
-    encoded: Encoded
-    usable: Usable
+    text: Lines
+    encoded: IdRows
     tokenizers: Tokenizers
     max_length: int
     sampling: float
     seed: int
-
-    @classmethod
-    def prepare(
-        cls, corpus: Corpus, tokenizers: Tokenizers, *, sampling: float, seed: int
-    ) -> "Examples":
-        """Encode the training text and exclude pairs that are empty or too long.
-
-        Raises:
-            UserError: no pair is left.
-        """
-        text = corpus.text("train")
-        encoded = encode_any(text, tokenizers.source, tokenizers.target)
-        kept = usable(encoded, corpus.max_length)
-        if not len(kept.rows):
-            raise UserError(
-                f"no training pair is left of {len(text):,}: {kept.empty:,} have an empty side, "
-                f"{kept.too_long:,} are longer than data.max_length={corpus.max_length} pieces"
-            )
-        return cls(text, encoded, kept, tokenizers, corpus.max_length, sampling, seed)
 
     def batches(
         self, rows: np.ndarray, place: Sequence[int], budget: int
@@ -183,6 +179,54 @@ class Examples:
             pairs.append((source, target))
         return pairs
 
+    def lengths(self, budget: int, growth: float) -> tuple[np.ndarray, np.ndarray]:
+        """The expected number of pieces of each source and target, by which batches are built.
+
+        `growth` is the ratio of the number of pieces with and without sampling.
+        """
+        both = self.encoded.source_lengths, self.encoded.target_lengths
+        if growth == 1:
+            return both
+        limit = min(self.max_length, budget - 1)
+        # At least the length without sampling, so that a pair that cannot fit is still an error.
+        expected = (np.minimum(np.ceil(side * growth), np.maximum(side, limit)) for side in both)
+        source, target = (side.astype(np.int32) for side in expected)
+        return source, target
+
+
+@dataclass(frozen=True)
+class Examples(Segmented):
+    """A training text as token ids, with the pairs that are used for training.
+
+    Attributes:
+        text: the training text.
+        encoded: its token ids.
+        usable: the rows that are neither empty nor too long.
+    """
+
+    text: Text
+    encoded: Encoded
+    usable: Usable
+
+    @classmethod
+    def prepare(
+        cls, corpus: Corpus, tokenizers: Tokenizers, *, sampling: float, seed: int
+    ) -> "Examples":
+        """Encode the training text and exclude pairs that are empty or too long.
+
+        Raises:
+            UserError: no pair is left.
+        """
+        text = corpus.text("train")
+        encoded = encode_any(text, tokenizers.source, tokenizers.target)
+        kept = usable(encoded, corpus.max_length)
+        if not len(kept.rows):
+            raise UserError(
+                f"no training pair is left of {len(text):,}: {kept.empty:,} have an empty side, "
+                f"{kept.too_long:,} are longer than data.max_length={corpus.max_length} pieces"
+            )
+        return cls(text, encoded, tokenizers, corpus.max_length, sampling, seed, kept)
+
     def draws(self, mixed: Weights | None) -> PartDraws | None:
         """Return which usable rows each epoch of a mixture has; None for any other corpus.
 
@@ -210,18 +254,6 @@ class Examples:
         pairs = self.sampled(rows, (0, 0, 0), longest=self.max_length)
         unsampled = self.encoded.source_lengths[rows] + self.encoded.target_lengths[rows]
         return max(1.0, sum(len(side) for pair in pairs for side in pair) / int(unsampled.sum()))
-
-    def lengths(self, budget: int) -> tuple[np.ndarray, np.ndarray]:
-        """The expected number of pieces of each source and target, by which batches are built."""
-        both = self.encoded.source_lengths, self.encoded.target_lengths
-        growth = self.growth
-        if growth == 1:
-            return both
-        limit = min(self.max_length, budget - 1)
-        # At least the length without sampling, so that a pair that cannot fit is still an error.
-        expected = (np.minimum(np.ceil(side * growth), np.maximum(side, limit)) for side in both)
-        source, target = (side.astype(np.int32) for side in expected)
-        return source, target
 
     @property
     def mean_lengths(self) -> tuple[int, int]:

@@ -15,11 +15,6 @@ from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.state import Save
 
 
-def learner_class(config: Config) -> type[Learner]:
-    """Return the class that trains the configured model."""
-    return FittingLearner if fits(config.model) else Learner
-
-
 def settings_in_effect(config: Config) -> Config:
     """Return the configuration with the settings that apply to a model that fits itself.
 

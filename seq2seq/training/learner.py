@@ -72,7 +72,7 @@ class Learner:
         """Create the batches and the optimizer."""
         self.batches = TokenBatches(
             self.examples.usable.rows,
-            *self.examples.lengths(self.settings.batch_tokens),
+            *self.examples.lengths(self.settings.batch_tokens, self.examples.growth),
             budget=self.settings.batch_tokens,
             seed=self.config.seed,
             ranks=self.config.trainer.devices,
@@ -91,7 +91,7 @@ class Learner:
 
     def set_up(self) -> None:
         """Set the rank, compile if configured, and move model and optimizer to the device."""
-        self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
+        self.begin()
         if self.config.trainer.compile:
             self.compile()
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
@@ -99,6 +99,21 @@ class Learner:
             self.model.mark_forward_method(method)
         if self.settings.ema:
             self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
+
+    def begin(self) -> None:
+        """Take the batches of this process."""
+        self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
+
+    def place(self) -> tuple[int, int, int]:
+        """Epoch, number of the batch in it, and rank: the seed of subword sampling."""
+        return self.batches.epoch, self.batches.position, self.fabric.global_rank
+
+    def next_rows(self) -> NDArray[np.integer[Any]]:
+        """Return the rows of the next batch without using it."""
+        return self.batches.next_rows()
+
+    def gather(self) -> None:
+        """Collect what rank 0 saves of the other processes: nothing, their positions are equal."""
 
     def compile(self) -> None:
         """Compile what the loss calls; the loss has a custom backward pass and is not compiled."""
@@ -109,20 +124,19 @@ class Learner:
 
     def dry_run(self) -> None:
         """Compute the gradients of the next update and discard them, without side effects."""
-        rows = self.batches.next_rows()
-        self.gradients(self.drawn(rows, (0, 0, 0)))
+        self.gradients(self.drawn(self.next_rows(), (0, 0, 0)))
         self.optimizer.zero_grad()
 
     def draw(self, rate: float, step: int) -> list[DrawnBatch]:
         """Return the batches of the next update; set its learning rate and its random seed."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.step, rank, batches = step, self.fabric.global_rank, self.batches
-        devices.seed_generators(self.config.seed, step, rank)
+        self.step = step
+        devices.seed_generators(self.config.seed, step, self.fabric.global_rank)
         drawn = []
         for _ in range(self.settings.accumulate):
             rows = next(self.stream)
-            drawn += self.drawn(rows, (batches.epoch, batches.position, rank))
+            drawn += self.drawn(rows, self.place())
         return drawn
 
     def drawn(
@@ -261,10 +275,18 @@ class Learner:
         shares = [self.fabric.broadcast(rows, src=rank) for rank in range(self.fabric.world_size)]
         return sorted(row + 1 for share in shares for row in share)
 
+    def sampler_state(self) -> dict[str, Any]:
+        """The position in the training text."""
+        return self.batches.state_dict()
+
+    def restore_sampler(self, save: Save) -> None:
+        """Continue at the position in the training text."""
+        self.batches.load_state_dict(save.facts["sampler"])
+
     def state(self) -> Save:
         """The state to resume from between two updates."""
         facts = {
-            "sampler": self.batches.state_dict(),
+            "sampler": self.sampler_state(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
         if self.guidance:
@@ -287,7 +309,7 @@ class Learner:
         set_tensors(self.raw_model, self.optimizer, tensors)
         if self.moving_average:
             self.moving_average.restore(average)
-        self.batches.load_state_dict(save.facts["sampler"])
+        self.restore_sampler(save)
         if self.guidance and (guided := save.facts.get("guided")):
             self.guidance.count(guided["loss"], guided["rows"])
         if self.scaler and save.facts["scaler"]:
@@ -313,14 +335,14 @@ class Learner:
                 "source": self.corpus.source,
                 "target": self.corpus.target,
                 **({"split": division} if (division := self.corpus.division()) else {}),
-                "train": {
-                    **self.examples.facts(),
-                    **self.batch_facts(),
-                    **self.part_facts(),
-                    **self.link_facts(),
-                },
+                "train": self.train_facts(),
             },
         }
+
+    def train_facts(self) -> dict[str, Any]:
+        """The fields of run.json that describe the training text."""
+        own = {**self.examples.facts(), **self.batch_facts()}
+        return {**own, **self.part_facts(), **self.link_facts()}
 
     def link_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the word links of guided attention."""
