@@ -117,6 +117,10 @@ class Corpus(ABC):
         """Return a hash of the training split, without reading all of it if `streams` is true."""
         return self.text("train").fingerprint
 
+    def fingerprints(self) -> list[str]:
+        """Return a hash of the training split of each part of a mixture."""
+        return [self.fingerprint()]
+
     def mixed(self) -> Weights | None:
         """Return the weights of the parts of a mixture; None for any other corpus."""
         return None

@@ -82,6 +82,7 @@ def encode(text: Text, source_tokenizer: TextEncoder, target_tokenizer: TextEnco
     return Encoded(shards)
 
 
+@runtime_checkable
 class Lengths(Protocol):
     """The number of ids of each source and target."""
 

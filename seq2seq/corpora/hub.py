@@ -142,7 +142,7 @@ class Hub(Corpus):
         return self._stream("train", Share(rank, ranks))
 
     def _stream(
-        self, split: str, share: Share | None = None, report: Report = _ignore
+        self, split: str, share: Share | None = None, report: Report = refuse
     ) -> PairStream:
         part = Part.parse(self.part(split))
         self.dataset.names(part.name)

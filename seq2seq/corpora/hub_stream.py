@@ -78,14 +78,14 @@ class TypedStream(PairStream):
             self._dataset = self.dataset.iterable(*self.part, *self.share)
             if place is not None:
                 self._dataset.load_state_dict(place)
-        return self._pairs()
+        return self._read_rows()
 
     def place(self) -> dict[str, Any]:
         """Return the position, as `datasets` describes it."""
         found: dict[str, Any] = self._dataset.state_dict()
         return found
 
-    def _pairs(self) -> Iterator[Pair]:
+    def _read_rows(self) -> Iterator[Pair]:
         for number, row in enumerate(self._dataset, start=1):
             source, target = (text_of(row, column) for column in self.columns)
             if source is None or target is None:
@@ -128,13 +128,13 @@ class FileStream(PairStream):
         """Start reading from a position; the rows before it in the same file are skipped."""
         place = place or {"file": 0, "row": 0, "total": 0}
         self._file, self._row, self._total = place["file"], place["row"], place["total"]
-        return self._pairs()
+        return self._read_rows()
 
     def place(self) -> dict[str, Any]:
         """Return the number of the file, of the row in it, and of the row in all files."""
         return {"file": self._file, "row": self._row, "total": self._total}
 
-    def _pairs(self) -> Iterator[Pair]:
+    def _read_rows(self) -> Iterator[Pair]:
         while self._file < len(self.files):
             for pair in islice(self.read(*self.files[self._file]), self._row, None):
                 number = self._total - self.part.first

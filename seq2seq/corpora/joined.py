@@ -83,8 +83,3 @@ def encode_any(text: Text, source_tokenizer: TextEncoder, target_tokenizer: Text
 def bounds_of(text: Text) -> list[int]:
     """Return the first row of each part of a joined text, and the number of rows."""
     return text.starts if isinstance(text, JoinedText) else [0, len(text)]
-
-
-def parts_of(text: Text) -> list[Text]:
-    """Return the texts that a text is joined of; any other text is its only part."""
-    return text.texts if isinstance(text, JoinedText) else [text]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.base import Corpus, Pair
 from seq2seq.corpora.joined import JoinedText
 from seq2seq.corpora.lines import Defect, Place, Report
+from seq2seq.corpora.mixed_stream import MixedStream, StoredStream
+from seq2seq.corpora.streams import PairStream
 from seq2seq.corpora.text import Text
 from seq2seq.corpora.weights import Weights
 from seq2seq.errors import UserError, did_you_mean
@@ -87,11 +90,38 @@ class Mixture(Corpus):
                     f"is {'' if corpus.tokenized else 'not '}tokenized: all parts of a mixture "
                     "must be alike"
                 )
+        self.streams = any(corpus.streams for corpus in self.corpora.values())
+        self.buffer = max(corpus.buffer for corpus in self.corpora.values())
+        if self.streams and weights is None:
+            raise UserError(
+                "a mixture with a part that has streaming=true needs weights, because the number "
+                f"of its pairs is not known: set data.parts.{next(iter(parts))}.weight and those "
+                "of the other parts"
+            )
         self._starts: list[int] = []  # first row of each part in the training text that was read
 
     def mixed(self) -> Weights:
         """Return the weights of the parts."""
         return self.weights
+
+    def training_stream(self, rank: int = 0, ranks: int = 1) -> PairStream:
+        """Return the training pairs of one of several processes, in proportion to the weights."""
+        streams = {
+            name: corpus.training_stream(rank, ranks)
+            if corpus.streams
+            else StoredStream(name, self._part_text(name), number, rank, ranks)
+            for number, (name, corpus) in enumerate(self.corpora.items())
+        }
+        return MixedStream(streams, self.weights.shares([]))
+
+    def fingerprint(self) -> str:
+        """Return a hash of the training splits of all parts."""
+        joined = "\n".join(self.fingerprints())
+        return sha256(joined.encode()).hexdigest()
+
+    def fingerprints(self) -> list[str]:
+        """Return a hash of the training split of each part."""
+        return [corpus.fingerprint() for corpus in self.corpora.values()]
 
     def read(self, split: str) -> Iterator[Pair]:
         """Stream a split; the training split is that of every part, one after another."""

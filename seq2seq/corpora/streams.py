@@ -27,6 +27,7 @@ class PairStream(ABC):
         self.what, self.remote = what, remote
         self.passes, self.count = 0, 0
         self._rows: Iterator[Pair] | None = None
+        self._pairs: list[Pair] = []  # those that `take` has read so far
         self._ahead: list[Pair] = []  # a pair that was read to see whether the pass has ended
         self._place: dict[str, Any] | None = None  # the position before it
 
@@ -59,7 +60,8 @@ class PairStream(ABC):
 
     def _take(self, count: int) -> list[Pair]:
         rows = self._rows = self._rows or self.open(self._place)
-        pairs, self._ahead = self._ahead, []
+        pairs = self._pairs = self._ahead
+        self._ahead = []
         while len(pairs) < count and (pair := next(rows, None)) is not None:
             pairs.append(pair)
         self.count += len(pairs)
@@ -80,6 +82,10 @@ class PairStream(ABC):
         self.passes, self.count, self._place = state["passes"], state["count"], state["place"]
         self._rows, self._ahead = None, []
 
+    def drawn(self) -> dict[str, int]:
+        """Return how many pairs of each part of a mixture have been read; else nothing."""
+        return {}
+
     def one_pass(self) -> Iterator[Pair]:
         """Yield all pairs of a pass, from the beginning."""
         self.load_state_dict({"passes": 0, "count": 0, "place": None})
@@ -88,7 +94,8 @@ class PairStream(ABC):
 
     def _broken(self, error: Exception) -> UserError:
         reason = str(error.__cause__ or error).split("\n")[0] or type(error).__name__
+        count = self.count + len(self._pairs)
         return UserError(
-            f"reading {self.what} failed after {self.count:,} pairs: {reason}; an interrupted "
-            "training is resumed by the same command"
+            f"reading {self.what} failed after {count:,} pairs: {reason}; an interrupted training "
+            "is resumed by the same command"
         )

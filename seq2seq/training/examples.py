@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from seq2seq.alignment.gold import Gold
 from seq2seq.corpora import (
     Corpus,
     Encoded,
-    Pair,
     Text,
     Usable,
     cache_folder,
@@ -25,6 +24,7 @@ from seq2seq.corpora import (
     usable,
 )
 from seq2seq.corpora.joined import bounds_of, encode_any
+from seq2seq.corpora.text import Lines
 from seq2seq.corpora.weights import Weights
 from seq2seq.errors import UserError
 from seq2seq.settings.config import TokenizerConfig
@@ -105,12 +105,7 @@ def gold_alignments(corpus: Corpus) -> dict[str, Iterable[Gold]]:
     return {split: gold for split, gold in by_split.items() if gold is not None}
 
 
-class Lines(Protocol):
-    """The pairs of a text, by row."""
-
-    def __getitem__(self, index: int, /) -> Pair: ...
-
-
+@runtime_checkable
 class IdRows(Protocol):
     """The ids of a text, by row."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.corpora import Corpus
-from seq2seq.corpora.joined import bounds_of, parts_of
+from seq2seq.corpora.joined import bounds_of
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import build_model
 from seq2seq.settings.config import Config
@@ -70,13 +70,14 @@ class Learner:
 
     def prepare_updates(self) -> None:
         """Create the batches and the optimizer."""
+        self.draws = self.examples.draws(self.corpus.mixed())
         self.batches = TokenBatches(
             self.examples.usable.rows,
             *self.examples.lengths(self.settings.batch_tokens, self.examples.growth),
             budget=self.settings.batch_tokens,
             seed=self.config.seed,
             ranks=self.config.trainer.devices,
-            draws=self.examples.draws(self.corpus.mixed()),
+            draws=self.draws,
         )
         self.stream = iter(self.batches)
         self.scaler = devices.gradient_scaler(self.fabric)
@@ -350,21 +351,21 @@ class Learner:
 
     def part_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the parts of a mixture."""
-        mixed, draws = self.corpus.mixed(), self.batches.draws
+        mixed, draws = self.corpus.mixed(), self.draws
         if mixed is None or draws is None:
             return {}
         weights = dict(zip(mixed.names, mixed.weights or (), strict=False))
         rows, bounds = bounds_of(self.examples.text), draws.bounds
         facts = {
             name: {
-                "sha256": text.fingerprint,
+                "sha256": sha256,
                 "pairs": rows[number + 1] - rows[number],
                 "used": bounds[number + 1] - bounds[number],
                 "weight": weights.get(name),
                 "share": draws.shares[number],
             }
-            for number, (name, text) in enumerate(
-                zip(mixed.names, parts_of(self.examples.text), strict=True)
+            for number, (name, sha256) in enumerate(
+                zip(mixed.names, self.corpus.fingerprints(), strict=True)
             )
         }
         return {"parts": facts}
@@ -372,7 +373,7 @@ class Learner:
     def progress(self) -> dict[str, Any]:
         """The fields of run.json that describe what has been read."""
         mixed = self.corpus.mixed()
-        if mixed is None or self.batches.draws is None:
+        if mixed is None:
             return {}
         seen = self.batches.seen.tolist()
         return {"pairs_seen": dict(zip(mixed.names, seen, strict=True))}

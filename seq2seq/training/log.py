@@ -118,7 +118,7 @@ class TrainingLog:
         for name, part in train.get("parts", {}).items():
             weight = "" if part["weight"] is None else f", weight {part['weight']:g}"
             self.print(
-                f"part {name}: {part['share']:.1%} of the pairs of an epoch, {part['used']:,} "
+                f"part {name}: {part['share']:.1%} of the pairs drawn, {part['used']:,} "
                 f"pairs used of {part['pairs']:,}{weight}"
             )
         self.print(

@@ -162,7 +162,8 @@ class StreamBatches:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, as plain values."""
-        return {"block": self.block, "position": self.position, **self._begin}
+        place = {"block": self.block, "position": self.position, **self._begin}
+        return {**place, "total": dict(vars(self.counts)), "drawn": self.stream.drawn()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue at a position that `state_dict` returned, and read its block again."""

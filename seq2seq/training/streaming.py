@@ -35,6 +35,12 @@ class StreamLearner(Learner):
                 f"train.batch_tokens={settings.batch_tokens} cannot hold the longest training pair "
                 f"({limit + 1} tokens): raise it, or lower data.max_length"
             )
+        self.draws = self.examples.draws(self.corpus.mixed())
+        if self.draws and settings.max_steps is settings.max_minutes is None:
+            raise UserError(
+                "a mixture with a part that has streaming=true has no epochs: set train.max_steps "
+                "instead of train.max_epochs"
+            )
         self.scaler = devices.gradient_scaler(self.fabric)
         self.optimizer = make_optimizer(
             self.raw_model.parameters(), settings, fused=self.scaler is None
@@ -119,11 +125,16 @@ class StreamLearner(Learner):
 
     def progress(self) -> dict[str, Any]:
         """The fields of run.json that describe what all processes have read up to the last save."""
-        counts = [state["counts"] for state in self.gathered]
+        counts = [state["total"] for state in self.gathered]
         keys = ("read", "used", "empty", "too_long")
-        return {"streamed": {key: sum(count[key] for count in counts) for key in keys}}
+        read = {"streamed": {key: sum(count[key] for count in counts) for key in keys}}
+        drawn = [state["drawn"] for state in self.gathered]
+        if drawn and drawn[0]:
+            read["pairs_seen"] = {name: sum(one[name] for one in drawn) for name in drawn[0]}
+        return read
 
     def train_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the training text."""
         sample = self.examples.facts()
-        return {"sha256": self.corpus.fingerprint(), "streamed": True, "sample": sample}
+        facts = {"sha256": self.corpus.fingerprint(), "streamed": True, "sample": sample}
+        return {**facts, **self.part_facts()}
