@@ -67,6 +67,7 @@ class Corpus(ABC):
 
     # Whether training pairs are read by `training_stream`; `text("train")` is then a sample of them
     streams: bool = False
+    pinned: bool = False  # whether addresses in `origin` name content that never changes
     buffer: int = 0  # pairs that a stream may hold in memory
 
     @property
@@ -154,8 +155,13 @@ class Corpus(ABC):
         """Return hash and number of the current pairs of a split."""
         return cached_content(
             (type(self).__qualname__, *self.origin(split)),
-            lambda: content(self.read(split), what=f"checking {split}"),
+            lambda: content(self.stored(split), what=f"checking {split}"),
+            pinned=self.pinned,
         )
+
+    def stored(self, split: str) -> Iterator[Pair]:
+        """Stream the pairs that `text` stores: all, or a sample if `streams` is true."""
+        return self.read(split)
 
     def text(self, split: str) -> Text:
         """Return the split from the cache, storing it there first if necessary.
@@ -163,7 +169,7 @@ class Corpus(ABC):
         Raises:
             UserError: the split does not exist, cannot be read or is empty.
         """
-        text = Text.store(self.content(split), self.read(split), what=f"reading {split}")
+        text = Text.store(self.content(split), self.stored(split), what=f"reading {split}")
         if not len(text):
             raise self.without_lines(split)
         refuse_tagged(islice(text, SAMPLE), self.where(split))

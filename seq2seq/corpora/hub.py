@@ -11,9 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from seq2seq.corpora.base import Corpus, Pair, by_name, refuse_tagged
-from seq2seq.corpora.cache import cache_folder
-from seq2seq.corpora.content_cache import Content, read_cached, state_hash, write_cached
+from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.delimited import COLUMN_KEYS, same_for_both, table_pairs
 from seq2seq.corpora.hub_dataset import HubDataset
 from seq2seq.corpora.hub_stream import FileStream, Part, Share, TypedStream
@@ -22,10 +20,8 @@ from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
 from seq2seq.corpora.objects import object_pairs
 from seq2seq.corpora.places import Places
 from seq2seq.corpora.streams import PairStream
-from seq2seq.corpora.text import Text, content
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.settings.ranges import Folder, Positive, Within
-from seq2seq.text.markup import SAMPLE as MARKUP_SAMPLE
 
 if TYPE_CHECKING:
     from seq2seq.corpora.hub_dataset import Dataset
@@ -123,7 +119,8 @@ class Hub(Corpus):
         if self.streams:
             names = self.dataset.names(Part.parse(self.part(split)).name)
             files = [] if self.dataset.remote else [Path(name) for name in names]
-            return (*files, self.part(split), repr(self._columns))
+            size = str(self.sample) if split == "train" else ""
+            return (*files, *names, self.part(split), repr(self._columns), size)
         if self.dataset.untyped:
             names = [name for name, *_ in self._spans(split)]
             files = [path for name in names for _, path in self.dataset.files(name)]
@@ -168,21 +165,14 @@ class Hub(Corpus):
             share or Share(),
         )
 
-    def text(self, split: str) -> Text:
-        """Return a split from the cache; of a streamed training split, its first MiB."""
-        if split != "train" or not self.streams:
-            return super().text(split)
-        key = state_hash((type(self).__qualname__, str(self.sample), *self.origin(split)))
-        path = cache_folder() / "known" / f"{key}.json" if key else None
-        known = read_cached(path) if path else None
-        found = Content(**known) if known else content(self._first(), what="reading the sample")
-        if path and not known:
-            write_cached(path, found._asdict())
-        text = Text.store(found, self._first(), what="reading the sample")
-        if not len(text):
-            raise self.without_lines(split)
-        refuse_tagged(islice(text, MARKUP_SAMPLE), self.where(split))
-        return text
+    @property
+    def pinned(self) -> bool:  # type: ignore[override]
+        """Whether the files are on the hub, whose addresses have the commit."""
+        return self.streams and self.dataset.remote
+
+    def stored(self, split: str) -> Iterator[Pair]:
+        """Stream the pairs of a split; of a streamed training split, the first MiB."""
+        return self._first() if split == "train" and self.streams else self.read(split)
 
     def _first(self) -> Iterator[Pair]:
         """Yield the first pairs of the training split, up to `sample` MiB."""

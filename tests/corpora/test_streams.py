@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import yaml
+from dataset_server import Datasets, serving_datasets
 
 from seq2seq.corpora import streams
 from seq2seq.corpora.hub import Hub
@@ -222,3 +225,44 @@ def test_a_part_without_pairs_is_refused():
     stream = MixedStream({"a": StoredStream("a", [], 1, 0, 1)}, [1.0])
     with pytest.raises(UserError, match=r"data\.parts\.a: there are no pairs"):
         stream.take(1)
+
+
+@pytest.fixture
+def remote(tmp_path, monkeypatch):
+    """A dataset on a local server, in place of the hub, for processes that are started."""
+    write(tmp_path / "hub", "parquet", {"train": PAIRS, "validation": PAIRS[:5], "test": PAIRS[:9]})
+    files = {path.name: path.read_bytes() for path in (tmp_path / "hub").iterdir()}
+    lines = {"train.jsonl": b'{"en": "a", "de": "b"}\n'}
+    with serving_datasets(Datasets({"me/pairs": files, "me/lines": lines})) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        yield server
+
+
+CHECK = (
+    "import sys, json; from seq2seq.corpora.hub import Hub; from seq2seq.errors import UserError\n"
+    "values = json.loads(sys.argv[1])\n"
+    "for _ in range(2):\n"
+    "    corpus = Hub(**values); stream = corpus.training_stream(); pairs = stream.take(60)\n"
+    "    state = json.dumps(stream.state_dict())\n"
+    "    stream = corpus.training_stream(); stream.load_state_dict(json.loads(state))\n"
+    "    pairs += stream.take(1000)\n"
+    "    print(json.dumps([pairs, list(corpus.text('validation'))]))\n"
+    "try: Hub(**values | {'path': 'me/lines'}).training_stream()\n"
+    "except UserError as error: print(json.dumps(str(error)))\n"
+)
+
+
+def test_a_dataset_on_the_hub_is_read_without_storing_it(remote, tmp_path):
+    values = yaml.safe_load((data_folder("configs") / "data/hub.yaml").read_text())
+    values |= {"source": "en", "target": "de", "path": "me/pairs", "streaming": True}
+    values.pop("name")
+    words = [sys.executable, "-c", CHECK, json.dumps(values)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    *found, refusal = map(json.loads, done.stdout.splitlines())
+    whole = [[list(pair) for pair in pairs] for pairs in (PAIRS, PAIRS[:5])]
+    assert found == [whole, whole]
+    assert "data.revision=refs/convert/parquet" in refusal
+    assert [*(tmp_path / "hf").rglob("*.parquet"), *(tmp_path / "hf").rglob("*.arrow")] == []
+    assert not any(path.startswith("test") for path in remote.sent)
