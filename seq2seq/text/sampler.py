@@ -62,7 +62,7 @@ class TokenBatches:
     def _cut(self) -> list[np.ndarray]:
         """Return the batches of the current epoch, for all processes, as indices into `rows`."""
         generator = np.random.default_rng([self.seed, self.epoch])
-        rows = self.draws.rows(self.epoch) if self.draws else np.arange(len(self.rows))
+        rows = self.draws.rows(self.epoch) if self.draws else len(self.rows)
         batches = cut(rows, self.source, self.target, self.budget, generator)
         if len(batches) < self.ranks:
             raise UserError(
@@ -129,7 +129,7 @@ class TokenBatches:
 
 
 def cut(
-    rows: np.ndarray,
+    rows: np.ndarray | int,
     source: np.ndarray,
     target: np.ndarray,
     budget: int,
@@ -138,7 +138,7 @@ def cut(
     """Divide rows into batches of similar length, in random order.
 
     Args:
-        rows: indices of the rows; an index may occur more than once.
+        rows: indices of the rows, of which one may occur more than once; a number is all below it.
         source: source length of each index.
         target: target length of each index.
         budget: maximum number of tokens per batch on its longer side, including padding.
