@@ -5,6 +5,7 @@ infer quotes, missing values and types, and can thereby lose text; such files ar
 readers of this package. Parquet and Arrow files are typed and are read by `datasets`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
@@ -141,6 +142,7 @@ class Hub(Corpus):
     def _stream(
         self, split: str, share: Share | None = None, report: Report = refuse
     ) -> PairStream:
+        """Return the pairs of a split, or a share of them, read when they are needed."""
         part = Part.parse(self.part(split))
         self.dataset.names(part.name)
         if not self.dataset.untyped:
@@ -167,8 +169,11 @@ class Hub(Corpus):
 
     @property
     def pinned(self) -> bool:  # type: ignore[override]
-        """Whether the files are on the hub, whose addresses have the commit."""
-        return self.streams and self.dataset.remote
+        """Whether the files are on the hub, with the commit in their addresses."""
+        if not (self.streams and self.dataset.remote):
+            return False
+        names = self.dataset.names(Part.parse(self.part("train")).name)
+        return all(re.search("@[0-9a-f]{40}/", name) for name in names)
 
     def stored(self, split: str) -> Iterator[Pair]:
         """Stream the pairs of a split; of a streamed training split, the first MiB."""

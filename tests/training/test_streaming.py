@@ -13,6 +13,8 @@ from seq2seq.settings import compose
 from seq2seq.settings.config import TokenizerConfig
 from seq2seq.settings.plugins import build
 from seq2seq.text.tokenizer import Tokenizers
+from seq2seq.training.estimate import Pace
+from seq2seq.training.optimizer import Budget
 from seq2seq.training.state import Saves
 from seq2seq.training.stream_batches import StreamBatches
 from seq2seq.training.train import train
@@ -193,6 +195,13 @@ def iter_until_pass(found):
 def test_a_stream_without_usable_pairs_ends(tokenizers):
     with pytest.raises(UserError, match=r"no training pair is left of text: 50 have"):
         next(iter(batches(tokenizers, [Pair("", "b")] * 50)))
+
+
+def test_the_estimate_needs_no_length_of_an_epoch():
+    pace = Pace(seconds=10.0, steps=20, epochs=0.0)
+    assert pace.describe(Budget(None, 1, None)) == "speed: about 120 updates a minute"
+    assert "240.0 updates in train.max_minutes=2" in pace.describe(Budget(None, 1, 2.0))
+    assert "100 updates" in pace.describe(Budget(100, 1, None))
 
 
 def test_two_processes_read_disjoint_parts_and_save_their_positions(process, words, tmp_path):
