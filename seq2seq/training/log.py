@@ -201,6 +201,11 @@ class TrainingLog:
             f"{best['loss']:.3f}" if best else "-",
             f"{best['bleu']:.2f}" if best else "-",
         )
+        if count := info.get("streamed", {}).get("held_out"):
+            console.print(
+                f"overlap: {count:,} of the {info['streamed']['read']:,} training pairs read are "
+                "also in the validation set or a test set"
+            )
         console.print(f"{info['name']}: {info['status']}; kept the best weights by validation")
         console.print(table)
         console.print(f"wrote {self.folder}/: model.safetensors, config.yaml, run.json, log.jsonl,")

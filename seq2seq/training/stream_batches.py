@@ -52,6 +52,7 @@ class Counts:
         empty: pairs with an empty side.
         too_long: pairs with a side of more than `max_length` pieces.
         used_in_pass: used pairs of the current pass.
+        held_out: pairs that are also in the validation or a test set.
     """
 
     read: int = 0
@@ -59,6 +60,7 @@ class Counts:
     empty: int = 0
     too_long: int = 0
     used_in_pass: int = 0
+    held_out: int = 0
 
     def add(self, usable: Usable) -> None:
         """Count the pairs of a block."""
@@ -82,6 +84,7 @@ class StreamBatches:
         seed: seed of the order.
         sampling: strength of subword sampling; 0 disables it.
         growth: ratio of the number of pieces with and without sampling.
+        held_out: the pairs of the validation and test sets.
         block: number of the current block.
         position: number of its batches that have been used.
         counts: what has been read so far, with the current block.
@@ -95,6 +98,7 @@ class StreamBatches:
     seed: int
     sampling: float = 0.0
     growth: float = 1.0
+    held_out: frozenset[Pair] = frozenset()
     block: int = 0
     position: int = 0
     counts: Counts = field(default_factory=Counts)
@@ -145,6 +149,7 @@ class StreamBatches:
         ids = BlockIds(pairs, self.tokenizers)
         kept = usable_rows(ids, self.max_length)
         self.counts.add(kept)
+        self.counts.held_out += sum(pair in self.held_out for pair in pairs)
         if self.stream.passes > passes:
             if not self.counts.used_in_pass:
                 raise UserError(

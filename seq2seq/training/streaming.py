@@ -1,5 +1,6 @@
 """Training on a text that is read while training (`data.streaming=true`)."""
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from seq2seq.errors import UserError
 from seq2seq.system import devices
+from seq2seq.training.examples import held_out_texts
 from seq2seq.training.learner import DrawnBatch, Learner
 from seq2seq.training.optimizer import make_optimizer
 from seq2seq.training.state import Save
@@ -58,6 +60,7 @@ class StreamLearner(Learner):
             self.config.seed,
             self.config.tokenizer.sampling,
             self.examples.growth,
+            frozenset(chain.from_iterable(held_out_texts(self.corpus).values())),
         )
         self.stream = iter(self.streamed)
 
@@ -126,7 +129,7 @@ class StreamLearner(Learner):
     def progress(self) -> dict[str, Any]:
         """The fields of run.json that describe what all processes have read up to the last save."""
         counts = [state["total"] for state in self.gathered]
-        keys = ("read", "used", "empty", "too_long")
+        keys = ("read", "used", "empty", "too_long", "held_out")
         read = {"streamed": {key: sum(count[key] for count in counts) for key in keys}}
         drawn = [state["drawn"] for state in self.gathered]
         if drawn and drawn[0]:

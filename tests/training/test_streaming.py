@@ -91,10 +91,13 @@ def test_a_mixture_with_a_streamed_part_ends_with_the_same_bits(run, words, phra
     assert seen["hub"] == 3 * seen["local"] > 0
 
 
+READ_TWICE = {"read": 352, "used": 352, "empty": 0, "too_long": 0, "held_out": 0}
+
+
 def test_an_epoch_is_a_pass_over_the_stream(run):
     done = info(run("run", "train.max_epochs=2"))
     assert done["epochs"] == 2
-    assert done["streamed"] == {"read": 352, "used": 352, "empty": 0, "too_long": 0}
+    assert done["streamed"] == READ_TWICE
     assert done["data"]["train"]["streamed"]
 
 
@@ -183,6 +186,17 @@ def test_the_end_of_a_pass_is_seen_when_blocks_divide_it(tokenizers):
     found = batches(tokenizers, PAIRS[:40])
     count = sum(len(batch) for batch in iter_until_pass(found))
     assert count == 40
+
+
+def test_pairs_of_the_held_out_sets_are_counted_as_they_are_read(tokenizers):
+    found = batches(tokenizers)
+    found.held_out = frozenset([PAIRS[3], PAIRS[49], Pair("c", "d")])
+    states = [json.loads(json.dumps(found.state_dict())) for _ in iter_until_pass(found)]
+    assert found.counts.held_out == sum(pair in found.held_out for pair in PAIRS) >= 2
+    resumed = batches(tokenizers)
+    resumed.held_out = found.held_out
+    resumed.load_state_dict(states[len(states) // 2])
+    assert [None for _ in iter_until_pass(resumed)] and resumed.counts == found.counts
 
 
 def iter_until_pass(found):
