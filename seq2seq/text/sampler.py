@@ -7,6 +7,7 @@ import numpy as np
 
 from seq2seq.errors import UserError
 from seq2seq.text.batching import pack
+from seq2seq.text.part_draws import PartDraws
 
 
 class TokenBatches:
@@ -24,6 +25,7 @@ class TokenBatches:
         seed: seed of the order.
         rank: index of this process; it takes every `ranks`-th batch.
         ranks: number of processes that share an epoch.
+        draws: which of `rows`, by index, each epoch of a mixture has; None is all of them.
 
     Raises:
         UserError: the longest pair does not fit into the budget, or there are fewer batches than
@@ -40,8 +42,9 @@ class TokenBatches:
         seed: int,
         rank: int = 0,
         ranks: int = 1,
+        draws: PartDraws | None = None,
     ) -> None:
-        self.rows, self.seed, self.budget = rows, seed, budget
+        self.rows, self.seed, self.budget, self.draws = rows, seed, budget, draws
         self.rank, self.ranks = rank, ranks
         # Lengths with EOS of the usable rows only, in the smallest type: there may be millions.
         sides = source_lengths[rows] + 1, target_lengths[rows] + 1
@@ -53,22 +56,20 @@ class TokenBatches:
                 f"({longest} tokens): raise it, or lower data.max_length"
             )
         self.epoch, self.position = 0, 0
+        self.seen = np.zeros(len(draws.shares) if draws else 0, np.int64)  # pairs of each part
         self._batches = self._cut()
-        if len(self._batches) < ranks:
-            raise UserError(
-                f"the corpus has {len(self._batches)} batches of {budget} tokens, too few for "
-                f"trainer.devices={ranks}: lower train.batch_tokens"
-            )
 
     def _cut(self) -> list[np.ndarray]:
         """Return the batches of the current epoch, for all processes, as indices into `rows`."""
         generator = np.random.default_rng([self.seed, self.epoch])
-        # Sort by target length, then source length, then at random (radix sort for small integers).
-        order = generator.permutation(len(self.rows))
-        for side in (self.source, self.target):
-            order = order[np.argsort(side[order], kind="stable")]
-        batches = pack(order, np.maximum(self.source, self.target), self.budget)
-        return [batches[i] for i in generator.permutation(len(batches))]
+        rows = self.draws.rows(self.epoch) if self.draws else len(self.rows)
+        batches = cut(rows, self.source, self.target, self.budget, generator)
+        if len(batches) < self.ranks:
+            raise UserError(
+                f"the corpus has {len(batches)} batches of {self.budget} tokens, too few for "
+                f"trainer.devices={self.ranks}: lower train.batch_tokens"
+            )
+        return batches
 
     def __len__(self) -> int:
         """Number of batches per epoch and process."""
@@ -94,6 +95,10 @@ class TokenBatches:
                 self.epoch, self.position = self.epoch + 1, 0
                 self._batches = self._cut()
             batch = self.next_rows()
+            if self.draws:
+                start = self.position * self.ranks
+                shared = np.concatenate(self._batches[start : start + self.ranks])
+                self.seen += self.draws.counts(shared)
             self.position += 1
             yield self.rows[batch]
 
@@ -104,7 +109,8 @@ class TokenBatches:
     def state_dict(self) -> dict[str, Any]:
         """Return the position in the stream of batches."""
         state = {"seed": self.seed, "epoch": self.epoch, "position": self.position}
-        return {**state, "batches": len(self)}
+        counts = {"seen": self.seen.tolist()} if self.draws else {}
+        return {**state, "batches": len(self), **counts}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue at the position of another sampler over the same corpus.
@@ -114,6 +120,33 @@ class TokenBatches:
         """
         self.seed, self.epoch, self.position = state["seed"], state["epoch"], state["position"]
         self._batches = self._cut()
+        seen = state.get("seen") or []
+        if len(seen) == len(self.seen):  # else the parts have changed
+            self.seen = np.array(seen, np.int64)
         if (before := state.get("batches")) not in (None, len(self)):
             self.position = self.position * len(self) // before
         self.position = min(self.position, len(self))
+
+
+def cut(
+    rows: np.ndarray | int,
+    source: np.ndarray,
+    target: np.ndarray,
+    budget: int,
+    generator: np.random.Generator,
+) -> list[np.ndarray]:
+    """Divide rows into batches of similar length, in random order.
+
+    Args:
+        rows: indices of the rows, of which one may occur more than once; a number is all below it.
+        source: source length of each index.
+        target: target length of each index.
+        budget: maximum number of tokens per batch on its longer side, including padding.
+        generator: random generator of the order.
+    """
+    # Sort by target length, then source length, then at random (radix sort for small integers).
+    order = generator.permutation(rows)
+    for side in (source, target):
+        order = order[np.argsort(side[order], kind="stable")]
+    batches = pack(order, np.maximum(source, target), budget)
+    return [batches[i] for i in generator.permutation(len(batches))]

@@ -104,16 +104,30 @@ class TrainingLog:
         """Print a summary of the corpus, the batches, the model and the device."""
         data, model = self.info["data"], self.info["model"]
         train = data["train"]
+        streamed, counts = bool(train.get("streamed")), train.get("sample", train)
         left_out = [
-            f"{train[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if train[k]
+            f"{counts[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if counts[k]
         ]
+        first = "read while training; the first " if streamed else ""
         self.print(
-            f"corpus: {train['pairs']:,} pairs {data['source']}-{data['target']}, "
-            f"{train['used']:,} used" + (f" (left out: {', '.join(left_out)})" if left_out else "")
+            f"corpus: {first}{counts['pairs']:,} pairs {data['source']}-{data['target']}, "
+            f"{counts['used']:,} used"
+            + (f" (left out: {', '.join(left_out)})" if left_out else "")
+            + (", are the text of the vocabulary and of the overlap" if streamed else "")
         )
+        for name, part in train.get("parts", {}).items():
+            weight = "" if part["weight"] is None else f", weight {part['weight']:g}"
+            self.print(
+                f"part {name}: {part['share']:.1%} of the pairs drawn, {part['used']:,} "
+                f"pairs used of {part['pairs']:,}{weight}"
+            )
         self.print(
-            f"batches: {train['batches']:,} per epoch, {train['padding']:.1%} padding; "
-            f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
+            (
+                ""
+                if streamed
+                else f"batches: {train['batches']:,} per epoch, {train['padding']:.1%} padding; "
+            )
+            + f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
             + (", shared" if model["shared_vocab"] else "")
         )
         where = self.fabric.device.type
@@ -187,6 +201,11 @@ class TrainingLog:
             f"{best['loss']:.3f}" if best else "-",
             f"{best['bleu']:.2f}" if best else "-",
         )
+        if count := info.get("streamed", {}).get("held_out"):
+            console.print(
+                f"overlap: {count:,} of the {info['streamed']['read']:,} training pairs read are "
+                "also in the validation set or a test set"
+            )
         console.print(f"{info['name']}: {info['status']}; kept the best weights by validation")
         console.print(table)
         console.print(f"wrote {self.folder}/: model.safetensors, config.yaml, run.json, log.jsonl,")

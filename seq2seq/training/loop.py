@@ -29,8 +29,8 @@ from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.ahead import DrawnBatch
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.estimate import Pace
-from seq2seq.training.fitting import learner_class
 from seq2seq.training.learner import Learner
+from seq2seq.training.learners import learner_class
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
 from seq2seq.training.resume import EarlierRun
@@ -55,7 +55,7 @@ class Training:
         self.fabric, self.config, self.settings = fabric, config, config.train
         self.memory = memory
         self.validator = Validator(corpus, tokenizers, search, Target.of(config.data))
-        self.learner: Learner = learner_class(config)(fabric, config, corpus, tokenizers)
+        self.learner: Learner = learner_class(config, corpus)(fabric, config, corpus, tokenizers)
         self.schedule = Schedule(self.settings)
         self.budget = Budget(
             self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
@@ -113,11 +113,11 @@ class Training:
 
                 # 2. save if due; leave the loop when the run is over or a signal has arrived
                 stop_signal = devices.largest(self.fabric, self.signals.number or 0)
-                over = devices.broadcast(self.fabric, self.is_over())
+                save_due = self.seconds - self.saved >= 60 * settings.save_every
+                over, save_due = devices.broadcast(self.fabric, (self.is_over(), save_due))
                 if stop_signal:
                     self.signals.number = stop_signal  # possibly received by another process
                     self.log.print("stop requested: saving (a second signal stops immediately)")
-                save_due = self.seconds - self.saved >= 60 * settings.save_every
                 if validated or stop_signal or save_due:
                     self.save()
                 if stop_signal or over:
@@ -271,9 +271,9 @@ class Training:
     def finish(self, status: str) -> None:
         """Write the final weights: the best checkpoint, or the average if that is better."""
         kept, model = self.checkpoints, self.learner.raw_model
+        if status == "finished":
+            self.save()  # so that a larger budget can resume from the last step
         if self.fabric.is_global_zero:
-            if status == "finished":
-                self.save()  # so that a larger budget can resume from the last step
             if kept.best is None:
                 with self.learner.evaluated():
                     save_weights(model, kept.model)
@@ -299,6 +299,8 @@ class Training:
     def count_words(self) -> None:
         """Write the training-text frequency of every word in the held-out sources."""
         folder, text = self.checkpoints.folder, self.learner.examples.text
+        if self.learner.corpus.streams:
+            return  # the text has not been stored
         if not (folder / word_counts.FILE).is_file():
             held_out = (read_lines_checked(file) for file in folder.glob("hyps/*/source.txt"))
             training = track(text.sources(), "counting words", total=len(text), unit="lines")
@@ -308,9 +310,19 @@ class Training:
     # Saving and resuming
 
     def save(self) -> None:
-        """Save the training state; not after skipped updates, whose weights may be unusable."""
-        if not self.fabric.is_global_zero or self.now.skipped_in_a_row:
+        """Save the training state; not after skipped updates, whose weights may be unusable.
+
+        All processes must call this at the same step.
+        """
+        if self.now.skipped_in_a_row:
             return
+        self.learner.gather()
+        self.saved = self.seconds
+        if self.fabric.is_global_zero:
+            self.write_save()
+
+    def write_save(self) -> None:
+        """Write a save, in rank 0."""
         self.now.seconds = self.saved = self.seconds
         self.measure()
         tensors, facts = self.learner.state()
@@ -342,6 +354,7 @@ class Training:
         self.at_start = self.now.step, self.learner.epochs, self.saved - self.now.validating
         if self.now.step:
             self.now.spent = devices.broadcast(self.fabric, self.share())  # the budget may differ
+        self.learner.gather()
         if not self.fabric.is_global_zero:
             return
         self.log.truncate(save.facts["logs"] if save else {})
@@ -352,7 +365,7 @@ class Training:
             self.log.log_resume(earlier, self.progress_so_far())
         else:
             self.log.update()
-            self.save()
+            self.write_save()
 
     def set_threads(self, save: Save | None) -> None:
         """Set the thread count: as configured, as in the save, or the fastest one measured."""
@@ -408,6 +421,7 @@ class Training:
             "joules": self.now.joules,
             "peak_memory": self.now.peak_memory or None,
             "best": None if best is None else vars(best),
+            **self.learner.progress(),
         }
 
     def facts(self) -> dict[str, Any]:
