@@ -120,7 +120,7 @@ class Learner:
         drawn = []
         for _ in range(self.settings.accumulate):
             rows = next(self.stream)
-            drawn += self.drawn(rows, (batches.epoch, batches.position, rank))
+            drawn += self.drawn(rows, (*batches.place, 0))
         return drawn
 
     def drawn(
@@ -128,7 +128,8 @@ class Learner:
     ) -> list[DrawnBatch]:
         """Return these rows as batches within the token budget; subword sampling may need several.
 
-        `place` is (epoch, position, rank).
+        `place` is `TokenBatches.place` and a 0: sampling does not depend on the number of
+        processes.
         """
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
         if self.guidance:

@@ -75,7 +75,11 @@ class TrainingLog:
 
     def log_resume(self, earlier: EarlierRun, progress: dict[str, Any]) -> None:
         """Print the step that training resumes at, and add the resume to run.json."""
-        changes = {key: list(values) for key, values in earlier.changes.items()}
+        given = earlier.changes
+        changes = {key: list(values) for key, values in given.items()}
+        if remark := earlier.other_processes():
+            self.print(remark)
+            changes["processes"] = list(earlier.processes)
         entry = {
             "step": progress["steps"],
             "at": timestamp(),
@@ -88,7 +92,7 @@ class TrainingLog:
         self.print(
             f"resuming at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
             f"{progress['minutes']:.1f} min"
-            + (f", with changed values: {describe_changes(earlier.changes)}" if changes else "")
+            + (f", with changed values: {describe_changes(given)}" if given else "")
         )
 
     def lengths(self) -> dict[str, int]:
