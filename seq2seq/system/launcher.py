@@ -79,18 +79,25 @@ def number(given: Mapping[str, str], name: str) -> int:
     return int(value)
 
 
-def processes_per_machine(devices: int, launcher: Launcher | None) -> int:
-    """The number of processes on this machine: `trainer.devices`, or as many as were started.
+def processes_per_machine(
+    devices: int, launcher: Launcher | None, key: str = "trainer.devices"
+) -> int:
+    """The number of processes on this machine: the given one, or as many as were started.
+
+    Args:
+        devices: the given number; 1, the default, stands for any number.
+        launcher: the program that has started the processes, if any.
+        key: the name of the setting, for the error message.
 
     Raises:
-        UserError: `trainer.devices` is neither 1, the default, nor the number that was started.
+        UserError: another number was started.
     """
     if launcher is None:
         return devices
     if devices not in (1, launcher.per_machine):
         raise UserError(
             f"{launcher.name} has started {launcher.per_machine} processes on this machine, and "
-            f"trainer.devices={devices} asks for {devices}: remove trainer.devices"
+            f"{key} asks for {devices}: remove {key}"
         )
     return launcher.per_machine
 

@@ -8,6 +8,7 @@ the key is part of the address, and sends ["failed", message] or ["done"]. Rank 
 import hmac
 import json
 import os
+import queue
 import secrets
 import socket
 import subprocess
@@ -227,8 +228,8 @@ class Follower:
             raise UserError(f"rank {rank} cannot connect to rank 0 at {host}:{port}") from error
         self.connection.socket.settimeout(None)
         self.connection.send("hello", rank, key)
-        self.began, self.over = threading.Event(), threading.Event()
-        self.trained = False
+        self.words: queue.Queue[str] = queue.Queue()  # received, and not yet waited for
+        self.over = threading.Event()
         start(self.listen)
 
     def listen(self) -> None:
@@ -236,19 +237,17 @@ class Follower:
         for word, *_ in self.connection.messages():
             if word == "stop":
                 leave(0)
-            self.trained |= word == "ready"
             if word == "done":
                 self.over.set()
-            self.began.set()
+            self.words.put(word)
         if not self.over.is_set():
             if self.rank == 1:  # one sentence, not one of each process
                 print_error(killed(0))
             leave(1)
 
     def wait_until_ready(self) -> bool:
-        """Wait until rank 0 is ready; False if it has ended without a training."""
-        self.began.wait()
-        return self.trained
+        """Wait until rank 0 is ready for the next piece of work; False if there is none."""
+        return self.words.get() == "ready"
 
     def fail(self, error: BaseException, *, lost: bool) -> NoReturn:
         """Report an error of this process to rank 0, and exit.

@@ -97,12 +97,12 @@ class Processes:
                 work()
 
     def ready(self) -> None:
-        """In rank 0: let the other processes begin, which wait in `wait_until_ready`."""
+        """In rank 0: let the other processes begin a piece of work (`wait_until_ready`)."""
         if isinstance(self.link, Leader):
             self.link.tell("ready")
 
     def wait_until_ready(self) -> bool:
-        """In rank > 0: wait until rank 0 is ready; False if it has ended without a training."""
+        """In rank > 0: wait for the next piece of work; False if rank 0 has ended without one."""
         return isinstance(self.link, Follower) and self.link.wait_until_ready()
 
     @contextmanager

@@ -6,6 +6,7 @@ measurements go to clock.jsonl, at the same steps.
 
 import json
 import shlex
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class TrainingLog:
 
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
         self.fabric, self.folder, self.is_main = fabric, folder, fabric.is_global_zero
+        self.closing = threading.Lock()
         self.clocked = config.train.schedule if config.train.max_minutes is not None else None
         model: Any = locate("model", config.model["name"])
         self.perplexity = f"validation_{perplexity_key(model)}"
@@ -170,7 +172,8 @@ class TrainingLog:
 
     def close(self) -> None:
         """Set the status to `failed` if it is still `running`."""
-        with suppress(UserError):  # the disk is full, which has already been reported
+        # A thread may end this process once it has seen the status written (`processes.kill`).
+        with self.closing, suppress(UserError):  # the disk is full, which has already been reported
             if self.info["status"] == "running":
                 self.update(status="failed")
 

@@ -153,6 +153,7 @@ class Translator:
         *,
         attention: bool = False,
         done: Callable[[int], None] = lambda sentences: None,
+        share: Share = ALONE,
     ) -> list[list[Translation]]:
         """Return up to n translations of each text, best first.
 
@@ -163,6 +164,7 @@ class Translator:
             n: maximum number of translations of each text.
             attention: also return attention.
             done: called after each batch with its number of sentences.
+            share: divides the batches among processes, as in `translate`.
 
         Raises:
             UserError: n is out of range.
@@ -177,6 +179,7 @@ class Translator:
             n_best=n,
             attention=attention,
             done=done,
+            share=share,
         )
 
     def force(
