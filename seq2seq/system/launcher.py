@@ -55,8 +55,8 @@ def find(environment: Mapping[str, str] | None = None) -> Launcher | None:
             if name in given:
                 machines = number(given, name)
                 break
-        per_machine = processes // max(1, machines)
-        found = Launcher("srun", number(given, "SLURM_PROCID"), processes, max(1, per_machine))
+        per_machine = 0 if machines < 1 or processes % machines else processes // machines
+        found = Launcher("srun", number(given, "SLURM_PROCID"), processes, per_machine)
     else:
         return None
     if found.processes < 1 or found.per_machine < 1 or found.processes % found.per_machine:

@@ -105,7 +105,12 @@ class Leader:
                 start(self.serve, Connection(self.listener.accept()[0]))
 
     def serve(self, connection: Connection) -> None:
-        """Read the messages of one process."""
+        """Read the messages of one process; ignore any other program."""
+        with connection.socket:
+            self.follow(connection)
+
+    def follow(self, connection: Connection) -> None:
+        """Read the messages of one process until it is gone."""
         messages = connection.messages()
         match next(messages, None):
             case ["hello", int(rank), str(key)] if hmac.compare_digest(key, self.key):
@@ -174,6 +179,13 @@ class Leader:
             except subprocess.TimeoutExpired:
                 child.kill()
 
+    def close(self) -> None:
+        """Let the threads of this object end."""
+        self.failed.set()
+        with suppress(OSError):  # some systems do not shut down a listening socket
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
     def fail(self, error: BaseException, *, lost: bool) -> None:
         """Stop all other processes after an error of this one.
 
@@ -191,7 +203,7 @@ class Leader:
         self.over.set()
         reason = self.reason or ("the connection between the processes was lost" if lost else None)
         self.stop()
-        self.listener.close()
+        self.close()
         if reason and not isinstance(error, KeyboardInterrupt | SystemExit):
             raise UserError(reason) from error
 
@@ -204,7 +216,7 @@ class Leader:
         self.over.set()
         self.tell("done")
         self.wait_for_children()
-        self.listener.close()
+        self.close()
 
 
 class Follower:
