@@ -2,10 +2,11 @@
 
 import dataclasses
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -13,6 +14,7 @@ from lightning_fabric import Fabric
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import create_run, move_aside
+from seq2seq.runs.nested import flatten
 from seq2seq.runs.weights import load_tokenizers
 from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
@@ -78,12 +80,34 @@ def train_unrestored(config: Config) -> Path:
         start = partial(launch, processes, fabric, config, count)
         if launcher or not devices.first_process():
             start()
+        if launcher:
+            refuse_different_settings(devices.gather(fabric, flatten(dataclasses.asdict(config))))
         if devices.first_process():
             lead(processes, start, fabric, config, folder, signals)
         elif processes.wait_until_ready():
             follow(fabric, config, folder)
     signals.reraise()
     return folder
+
+
+def refuse_different_settings(given: Sequence[Mapping[str, Any]]) -> None:
+    """Check that all processes that a launcher has started train the same run.
+
+    Args:
+        given: the settings of each process, by rank.
+
+    Raises:
+        UserError: two processes have different settings.
+    """
+    first = given[0]
+    for rank, own in enumerate(given):
+        for key in {**first, **own}:
+            if first.get(key) != own.get(key):
+                raise UserError(
+                    f"the processes of one training have different settings: {key} is "
+                    f"{first.get(key)} in rank 0 and {own.get(key)} in rank {rank}; start each "
+                    "training by a command (srun --ntasks=1) of its own"
+                )
 
 
 def with_devices(config: Config, count: int) -> Config:

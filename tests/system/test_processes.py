@@ -20,6 +20,7 @@ from seq2seq.system.peers import Connection, Leader
 from seq2seq.system.processes import is_lost
 from seq2seq.system.share import Share
 from seq2seq.system.signals import Interrupted
+from seq2seq.training.train import refuse_different_settings
 
 # The `seq2seq` command, of which one process fails: KIND says how, WHO which.
 SCRIPT = """
@@ -345,3 +346,9 @@ def test_shares_of_work_are_put_together_in_order_unless_one_is_interrupted():
     assert Share(0, 3, gathered).map(lambda item: 10 * item, items) == [10 * i for i in items]
     with pytest.raises(Interrupted):
         Share(0, 3, gathered, run=lambda work: None).map(lambda item: item, items)
+
+
+def test_processes_with_different_settings_are_not_one_training():
+    refuse_different_settings([{"seed": 1, "train.ema": 0.0}] * 3)
+    with pytest.raises(UserError, match="seed is 1 in rank 0 and 2 in rank 1; start each"):
+        refuse_different_settings([{"name": "a", "seed": 1}, {"name": "a", "seed": 2}])
