@@ -397,7 +397,9 @@ class Training:
                     "fastest)"
                 )
             else:
-                timings = threads.probe(self.learner.dry_run, torch.get_num_threads())
+                # The same number of trials in all processes, which compute gradients together.
+                most = devices.broadcast(self.fabric, torch.get_num_threads())
+                timings = threads.probe(self.learner.dry_run, most)
                 count = devices.broadcast(self.fabric, threads.fastest(timings))
                 reason = threads.describe(timings)
             torch.set_num_threads(count)
