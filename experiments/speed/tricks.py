@@ -45,9 +45,9 @@ ROUNDS = 12  # of one update with and one without, after one to warm up
 BEAM = 5
 
 
-def shuffled(self: TokenBatches) -> list[np.ndarray]:
+def shuffled(self: TokenBatches, epoch: int) -> list[np.ndarray]:
     """Batches of the same budget in an order that knows no lengths."""
-    order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.rows))
+    order = np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))
     return pack(order, np.maximum(self.source, self.target), self.budget)
 
 

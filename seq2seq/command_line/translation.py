@@ -131,6 +131,15 @@ def evaluate(
     source_share: SourceShareOption = False,
     forms: FormsOption = None,
     device: DeviceOption = "auto",
+    devices: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Number of processes that translate together, each on a GPU or a share of the "
+            "processors.",
+        ),
+    ] = 1,
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity, calibration and speed.
 
@@ -152,9 +161,11 @@ def evaluate(
         source_share=source_share,
         forms=forms,
         device=device,
+        devices=devices,
     )
-    print_table(score_table(scores))
-    print_written(run / "scores.json", run / "hyps")
+    if scores:  # not in a process that has only helped to translate
+        print_table(score_table(scores))
+        print_written(run / "scores.json", run / "hyps")
 
 
 def compare(

@@ -140,9 +140,9 @@ class Segmented:
     ) -> list[tuple[np.ndarray, Batch]]:
         """Build batches of at most `budget` tokens from these rows; return each with its rows.
 
-        Without sampling this is a single batch. With sampling, the pieces depend on `place` (epoch,
-        position, rank), and may be more than estimated when the rows were grouped: pairs over the
-        budget form further batches of the same update.
+        Without sampling this is a single batch. With sampling, the pieces depend on `place` (epoch
+        and number of the batch), and may be more than estimated when the rows were grouped: pairs
+        over the budget form further batches of the same update.
         """
         special = self.tokenizers.special
         if not self.sampling:

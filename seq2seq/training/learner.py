@@ -101,8 +101,11 @@ class Learner:
         self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
 
     def place(self) -> tuple[int, int, int]:
-        """Epoch, number of the batch in it, and rank: the seed of subword sampling."""
-        return self.batches.epoch, self.batches.position, self.fabric.global_rank
+        """The seed of subword sampling: `TokenBatches.place` and a 0.
+
+        It does not depend on the number of processes.
+        """
+        return (*self.batches.place, 0)
 
     def next_rows(self) -> NDArray[np.integer[Any]]:
         """Return the rows of the next batch without using it."""
@@ -141,7 +144,7 @@ class Learner:
     ) -> list[DrawnBatch]:
         """Return these rows as batches within the token budget; subword sampling may need several.
 
-        `place` is (epoch, position, rank). They are on the device already, unless words are
+        `place` is that of the seed of sampling. They are on the device already, unless words are
         dropped, which is done on the CPU when the generators have the seed of the update.
         """
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
@@ -392,7 +395,7 @@ class Learner:
         mixed = self.corpus.mixed()
         if mixed is None:
             return {}
-        seen = self.batches.seen.tolist()
+        seen = self.ahead.taken.state["seen"]
         return {"pairs_seen": dict(zip(mixed.names, seen, strict=True))}
 
     def batch_facts(self) -> dict[str, Any]:

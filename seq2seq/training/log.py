@@ -6,6 +6,7 @@ measurements go to clock.jsonl, at the same steps.
 
 import json
 import shlex
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class TrainingLog:
 
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
         self.fabric, self.folder, self.is_main = fabric, folder, fabric.is_global_zero
+        self.closing = threading.Lock()
         self.clocked = config.train.schedule if config.train.max_minutes is not None else None
         model: Any = locate("model", config.model["name"])
         self.perplexity = f"validation_{perplexity_key(model)}"
@@ -75,7 +77,11 @@ class TrainingLog:
 
     def log_resume(self, earlier: EarlierRun, progress: dict[str, Any]) -> None:
         """Print the step that training resumes at, and add the resume to run.json."""
-        changes = {key: list(values) for key, values in earlier.changes.items()}
+        given = earlier.changes
+        changes = {key: list(values) for key, values in given.items()}
+        if remark := earlier.other_processes():
+            self.print(remark)
+            changes["processes"] = list(earlier.processes)
         entry = {
             "step": progress["steps"],
             "at": timestamp(),
@@ -88,7 +94,7 @@ class TrainingLog:
         self.print(
             f"resuming at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
             f"{progress['minutes']:.1f} min"
-            + (f", with changed values: {describe_changes(earlier.changes)}" if changes else "")
+            + (f", with changed values: {describe_changes(given)}" if given else "")
         )
 
     def lengths(self) -> dict[str, int]:
@@ -180,7 +186,8 @@ class TrainingLog:
 
     def close(self) -> None:
         """Set the status to `failed` if it is still `running`."""
-        with suppress(UserError):  # the disk is full, which has already been reported
+        # A thread may end this process once it has seen the status written (`processes.kill`).
+        with self.closing, suppress(UserError):  # the disk is full, which has already been reported
             if self.info["status"] == "running":
                 self.update(status="failed")
 

@@ -27,6 +27,7 @@ HARMLESS = {
     "fresh": "only read at the start",
     "resume": "only read at the start",
     "model.cross_attention_cache": "memory and speed of decoding; rounding errors",
+    "trainer.devices": "the number of processes, which `EarlierRun.processes` compares",
     "trainer.threads": "speed; rounding errors of sums, as on another machine",
     "trainer.compile": "speed; rounding errors of sums, as on another machine",
     "train.log_every": "frequency of log lines",
@@ -49,7 +50,6 @@ FIXED = (
     "tokenizer.normalization",
     "tokenizer.target_normalization",
     "train.optimizer",
-    "trainer.devices",
 )
 # Files in the folder of a run that was stopped before its config.yaml was written.
 INCOMPLETE = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
@@ -65,11 +65,15 @@ class EarlierRun:
         folder: the run folder.
         info: the content of run.json.
         changes: the changed configuration keys that are not harmless, each with (old, new) value.
+        processes: number of processes before and now.
+        batches: number of batches per update, over all processes, before and now.
     """
 
     folder: Path
     info: Mapping[str, Any]
     changes: Changes
+    processes: tuple[int, int] = (1, 1)
+    batches: tuple[int, int] = (1, 1)
 
     @property
     def complete(self) -> bool:
@@ -82,9 +86,28 @@ class EarlierRun:
             return False
         return True
 
+    def other_processes(self) -> str | None:
+        """A sentence on another number of processes than before; None if it is the same."""
+        (then, now), (before, after) = self.processes, self.batches
+        if then == now:
+            return None
+        says = f"{now} process{'es' * (now > 1)} instead of {then}: "
+        if before == after:
+            return says + f"each update still has the same {before} batches, but other random masks"
+        return says + (
+            f"each update now has {after} batch{'es' * (after > 1)} instead of {before}, so that "
+            "the order of the batches and the weights will differ from those of an uninterrupted "
+            "training"
+        )
 
-def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
+
+def find_earlier(folder: Path, config: Config, processes: int | None = None) -> EarlierRun | None:
     """Find the run in a folder that this configuration resumes; None for a new run.
+
+    Args:
+        folder: the run folder.
+        config: the configuration.
+        processes: number of processes on all machines; `trainer.devices` if None.
 
     Raises:
         UserError: the run was started with another configuration, or the folder contains other
@@ -100,9 +123,18 @@ def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
                 "or set fresh=true to move it aside"
             )
         return None
-    changes = differences(written_out(read_config(folder)), written_out(dataclasses.asdict(config)))
+    stored, info = read_config(folder), read_info(folder)
+    changes = differences(written_out(stored), written_out(dataclasses.asdict(config)))
+    now = config.trainer.devices if processes is None else processes
+    then = info.get("devices", section(stored, "trainer").get("devices"))
+    if not isinstance(then, int) or then < 1:
+        then = now
+    accumulate = changes.get("train.accumulate", (config.train.accumulate,) * 2)
+    batches = then * accumulate[0], now * accumulate[1]
+    if batches[0] == batches[1]:
+        changes.pop("train.accumulate", None)  # an update consists of the same batches as before
     refuse(folder, changes, config)
-    earlier = EarlierRun(folder, read_info(folder), changes)
+    earlier = EarlierRun(folder, info, changes, (then, now), batches)
     if not earlier.complete and "model.safetensors" in names and "state" not in names:
         raise UserError(
             f"{folder} has no saved state to resume from (an older version trained it): choose "

@@ -117,9 +117,10 @@ class GuidedFacts:
     rows: Natural
 
 
-# Types of the other metadata; version 0.1.0 did not always store `threads`.
+# Types of the other metadata; version 0.1.0 did not always store `threads`, nor `processes`.
 KINDS: dict[str, Any] = {
     "falls": Natural,
+    "processes": Positive,
     "threads": Annotated[int, Within(1, THREADS)],
     "logs": dict[str, Any],
     "scaler": dict[str, Any] | None,
