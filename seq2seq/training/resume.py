@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import Any
 
 from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
+from seq2seq.package_data import data_folder
 from seq2seq.runs.folder import read_config
 from seq2seq.runs.nested import flatten, section
-from seq2seq.runs.untrusted import read_json
+from seq2seq.runs.untrusted import read_json, read_yaml
 from seq2seq.runs.weights import read_tensors
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import locate
@@ -164,8 +166,14 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def written_out(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with what absent keys of its `model` and null in its `data` stand for."""
+    """A configuration with what absent keys and null in its `data` stand for.
+
+    An older run lacks newer keys. Their defaults are what it did, except in `tokenizer` and `data`.
+    """
     config, data = dict(config), section(config, "data")
+    for name, shipped in shipped_defaults().items():
+        with contextlib.suppress(UserError):
+            config[name] = shipped | section(config, name)
     with contextlib.suppress(UserError):
         model = section(config, "model")
         config["model"] = defaults(locate("model", model.get("name"))) | model
@@ -174,6 +182,16 @@ def written_out(config: dict[str, Any]) -> dict[str, Any]:
         if issubclass(corpus, Splits):
             config["data"] = corpus.written_out(data)
     return config
+
+
+@functools.cache
+def shipped_defaults() -> dict[str, dict[str, Any]]:
+    """The sections `train` and `trainer` of the configuration files of this package."""
+    folder = data_folder("configs")
+    return {
+        "train": read_yaml(folder / "train" / "adam.yaml"),
+        "trainer": section(read_yaml(folder / "train.yaml"), "trainer"),
+    }
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:

@@ -384,6 +384,19 @@ def test_a_key_that_an_older_version_did_not_have_is_no_hindrance(given, begun):
     assert resume.find_earlier(begun, given()).changes == {}
 
 
+@pytest.mark.parametrize(
+    "word", ["train.r_drop=1.0", "train.guided_attention=0.05", "trainer.precision=bf16-mixed"]
+)
+def test_a_key_that_an_older_version_did_not_have_cannot_be_turned_on(given, begun, word):
+    part, key = word.split("=")[0].split(".")
+    stored = dataclasses.asdict(given())
+    del stored[part][key]
+    write_config(begun, stored)
+    assert resume.find_earlier(begun, given()).changes == {}
+    with pytest.raises(UserError, match=f"was started with {word.split('=')[0]}"):
+        resume.find_earlier(begun, given(word))
+
+
 def test_a_folder_that_is_no_run_is_left_alone(given, tmp_path):
     (tmp_path / "one").mkdir()
     assert resume.find_earlier(tmp_path / "one", given()) is None
