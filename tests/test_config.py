@@ -205,6 +205,8 @@ def test_every_choice_fits_its_schema(group, name):
         told = []
     if name == "mask_predict":
         told = [*told, "model=encoder_only"]
+    if name == "mixture":
+        told = [*MANDATORY, "data.parts.a={kind: tsv, root: here}", "data.validation=a"]
     config = read(*told, f"{group}={name}")
     if group in SECTION_PACKAGES and group != "model":
         build(group, getattr(config, group))

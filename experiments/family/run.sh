@@ -44,14 +44,14 @@ updates() { # MODEL SEED
 }
 
 minutes() { # MODEL SEED
-  local words=(experiment=demo)
+  local name=$1-$2 words=(experiment=demo)
   if [[ $1 == word_for_word ]]; then
     words=(experiment=demo-word_for_word)
   else
     words+=(model="$1" trainer.threads=1 train.max_steps=null train.max_minutes="${MINUTES:-5}" train.validate_every=400 $(size "$1") $(rate "$1"))
   fi
-  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$1" runs_dir="$RUNS/minutes" trainer.accelerator=cpu
-  seq2seq evaluate "$RUNS/minutes/$1" --device cpu
+  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$name" runs_dir="$RUNS/minutes" trainer.accelerator=cpu
+  seq2seq evaluate "$RUNS/minutes/$name"
 }
 
 export -f size rate updates minutes

@@ -27,6 +27,7 @@ ORDER = [
     "encoder_only",
 ]
 COLUMNS = {
+    "updates": lambda scores: scores["updates"],
     "BLEU, test": lambda scores: scores["test"]["bleu"]["score"],
     "BLEU, test_long": lambda scores: scores["test_long"]["bleu"]["score"],
     "agreement, %": lambda scores: scores["test_agreement"]["agreement"]["score"],
@@ -47,6 +48,8 @@ def cell(group: list[dict[str, Any]], read: Any) -> str:
             continue
     if not values:
         return "-"
+    if all(isinstance(value, int) for value in values):
+        return f"{mean(values):,.0f}"
     return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
 
 
@@ -57,7 +60,7 @@ def main(folder: Path, out: Path) -> None:
         scores = json.loads(path.read_text("utf-8"))
         info = json.loads(path.with_name("run.json").read_text("utf-8"))
         model, _, _ = path.parent.name.rpartition("-")
-        groups[model].append(scores)
+        groups[model].append({**scores, "updates": info["steps"]})
         kept[path.parent.name] = {
             "training": {key: info[key] for key in ("parameters", "steps", "epochs", "minutes")},
             **{name: {k: entry[k] for k in KEPT if k in entry} for name, entry in scores.items()},

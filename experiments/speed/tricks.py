@@ -1,8 +1,9 @@
 """What each trick brings: work with it and without it by turns, by processor time.
 
-python experiments/speed/tricks.py OUT [KEY=VALUE...]: the words are those of `seq2seq bench`, whose
-reference sizes are trained here on one thread. Without a trick the code runs its plain form, which
-stands below. Writes OUT/tricks.json and OUT/tricks.md.
+python experiments/speed/tricks.py OUT [PART...] [KEY=VALUE...]: KEY=VALUE are those of
+`seq2seq bench`, whose reference sizes are trained here on one thread. PART selects the tricks with
+this text in their name (default: all). Without a trick the code runs its plain form, which stands
+below. Writes OUT/tricks.json and OUT/tricks.md.
 """
 
 import math
@@ -20,10 +21,15 @@ import torch
 import torch.nn.functional as F
 
 from seq2seq.commands import bench
+from seq2seq.layers import attention
 from seq2seq.layers.attention import AdditiveScore, AttentionOutput
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.models import base
+from seq2seq.models.bahdanau import Bahdanau
+from seq2seq.models.base import Autoregressive, Seq2Seq
+from seq2seq.search import beam
+from seq2seq.search.best_paths import Paths
 from seq2seq.settings import train_arguments
 from seq2seq.settings.plugins import build
 from seq2seq.system import devices, provenance
@@ -33,14 +39,15 @@ from seq2seq.text.batching import pack, pad
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.training.examples import learn_tokenizers
 from seq2seq.training.learner import Learner
+from seq2seq.translation.int8 import use_int8_output
 
 ROUNDS = 12  # of one update with and one without, after one to warm up
 BEAM = 5
 
 
-def shuffled(self: TokenBatches) -> list[np.ndarray]:
+def shuffled(self: TokenBatches, epoch: int) -> list[np.ndarray]:
     """Batches of the same budget in an order that knows no lengths."""
-    order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.rows))
+    order = np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))
     return pack(order, np.maximum(self.source, self.target), self.budget)
 
 
@@ -77,19 +84,37 @@ def papers_score(self: AdditiveScore, query: torch.Tensor, keys: torch.Tensor) -
     return self.energy((self.query(query).unsqueeze(2) + keys.unsqueeze(1)).tanh()).squeeze(-1)
 
 
+def all_words(total: torch.Tensor, log_p: torch.Tensor, count: int) -> Paths:
+    """Top-k of each row, then of the rows of each sentence."""
+    row_best, words = log_p.topk(min(count, log_p.size(1)))
+    paths = (total.unsqueeze(-1) + row_best.unflatten(0, (-1, total.size(1)))).flatten(1)
+    score, path = paths.topk(min(count, paths.size(1)))
+    return Paths(score, path // row_best.size(1), words.view_as(paths).gather(1, path))
+
+
 class Trick(NamedTuple):
-    """What it is called, where it counts, what to put back for its plain form, and in what work."""
+    """An optimization.
+
+    Attributes:
+        name: its name.
+        models: the models in which it is measured.
+        plain: what to replace to run without it, as owner, name and replacement.
+        work: training or translating.
+        prepare: changes a model so that it has the optimization.
+    """
 
     name: str
     models: tuple[str, ...]
     plain: tuple[tuple[Any, str, Callable[..., Any]], ...]
     work: str = "training"
+    prepare: Callable[[Seq2Seq], None] = lambda model: None
 
 
 TANH = (
     (AdditiveScore, "project", lambda self, keys: self.key(keys)),
     (AdditiveScore, "forward", papers_score),
 )
+SOFTMAX = ((attention, "softmax", lambda scores: scores.softmax(-1)),)
 TRICKS = (
     Trick("batches of similar length", ("transformer",), ((TokenBatches, "_cut", shuffled),)),
     Trick(
@@ -101,6 +126,21 @@ TRICKS = (
     Trick("attention written out", ("transformer",), ((MultiHeadAttention, "forward", fused),)),
     Trick("sigmoid for tanh", ("bahdanau",), TANH),
     Trick("sigmoid for tanh", ("bahdanau",), TANH, "translating"),
+    Trick("softmax of whole vectors", ("transformer",), SOFTMAX),
+    Trick("softmax of whole vectors", ("transformer",), SOFTMAX, "translating"),
+    Trick(
+        "top-k of groups of words",
+        ("transformer", "bahdanau"),
+        ((beam, "best_paths", all_words),),
+        "translating",
+    ),
+    Trick(
+        "context products shared by a beam",
+        ("bahdanau",),
+        ((Bahdanau, "share", Autoregressive.share),),
+        "translating",
+    ),
+    Trick("int8 output layer", ("transformer", "bahdanau"), (), "translating", use_int8_output),
 )
 
 
@@ -151,6 +191,7 @@ WORK = {"training": training, "translating": translating}
 def measure(trick: Trick, name: str, words: list[str]) -> dict[str, Any]:
     """One trick in one model."""
     with_it = learner(name, words)
+    trick.prepare(with_it.raw_model)
     with without(trick):
         plain = learner(name, words)
     pairs, speed = [], WORK[trick.work]
@@ -171,9 +212,12 @@ def measure(trick: Trick, name: str, words: list[str]) -> dict[str, Any]:
     }
 
 
-def main(out: Path, words: list[str]) -> None:
-    """Measure all tricks."""
-    todo = [(trick, name) for trick in TRICKS for name in trick.models]
+def main(out: Path, given: list[str]) -> None:
+    """Measure all tricks, or those that are named."""
+    words = [word for word in given if "=" in word]
+    parts = [word for word in given if "=" not in word] or [""]
+    chosen = [trick for trick in TRICKS if any(part in trick.name for part in parts)]
+    todo = [(trick, name) for trick in chosen for name in trick.models]
     found = [
         measure(trick, name, words)
         for trick, name in track(todo, "tricks", total=len(todo), unit="tricks")

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from seq2seq.alignment.form_names import Form
 from seq2seq.alignment.gold import Gold, Link, Links
 from seq2seq.errors import UserError
 from seq2seq.system.console import console
 from seq2seq.system.text_lines import read_lines
 
-Form = Literal["auto", "pharaoh", "pharaoh-1", "talp", "naacl", "rwth", "giza"]
 Text = tuple[list[str], list[str]]  # source and target tokens
 
 NAACL = re.compile(r"\s*(\d+)\s+(\d+)\s+(\d+)(?:\s+([^\s\d]\S*))?(?:\s+[\d.eE+-]+)?\s*", re.ASCII)

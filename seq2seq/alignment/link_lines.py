@@ -1,11 +1,8 @@
 """Lines of files with links, in the formats that other programs read."""
 
 from collections.abc import Iterator
-from typing import Literal
 
 from seq2seq.alignment.gold import Links
-
-LinkForm = Literal["pharaoh", "talp", "naacl"]
 
 
 def talp_line(links: Links) -> str:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seq2seq.alignment.gold_files import Form
-from seq2seq.alignment.link_lines import LinkForm
+from seq2seq.alignment.form_names import Form, LinkForm
 from seq2seq.alignment.method_names import WITHOUT_LAYERS, hides_words
 from seq2seq.command_line.options import (
     DeviceOption,
@@ -25,7 +24,6 @@ from seq2seq.command_line.options import (
     writable,
 )
 from seq2seq.command_line.output import print_table, print_written
-from seq2seq.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from seq2seq.alignment.rule import Rule
@@ -204,6 +202,7 @@ def extraction_rule(run: Path, rule: str | None, values: dict[str, Any]) -> "Rul
     """Return the extraction rule: the run's or the default, changed by the options given."""
     from seq2seq.alignment.rule import Rule
     from seq2seq.interpret.chosen_rule import changed, chosen_rule
+    from seq2seq.runs.folder import RunFolder
 
     own = Rule() if rule == "default" else chosen_rule(RunFolder.open(run))
     read = changed(own, **values)

@@ -9,6 +9,7 @@ import typer
 from seq2seq.command_line.options import writable
 from seq2seq.command_line.output import print_table, print_written
 from seq2seq.limits import LARGEST
+from seq2seq.system.collector import importing
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
 
@@ -35,7 +36,8 @@ def train(words: Words = None) -> None:
     from seq2seq.settings import train_arguments
 
     if requested := train_arguments.parse_command(words or [], settings_help.help_text):
-        from seq2seq.training import sweep
+        with importing():
+            from seq2seq.training import sweep
 
         if requested.sweep:
             sweep.train_all(requested.members)

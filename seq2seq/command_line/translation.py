@@ -24,6 +24,7 @@ from seq2seq.command_line.options import (
 from seq2seq.command_line.output import print_table, print_written
 from seq2seq.errors import UserError
 from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
+from seq2seq.system.collector import exit_without_collection, importing
 
 
 def translate(
@@ -76,6 +77,14 @@ def translate(
         typer.Option(min=0, max=LARGEST, help="With --sample: random seed (default: 1)."),
     ] = None,
     device: DeviceOption = "auto",
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Compute the output layer in 8-bit integers, on a CPU only: faster, but "
+            "translations and scores can differ.",
+        ),
+    ] = False,
 ) -> None:
     """Translate standard input line by line: seq2seq translate RUN < in > out.
 
@@ -85,9 +94,11 @@ def translate(
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
         if stream is None:
             raise UserError(f"standard {name} is closed: seq2seq translate RUN < in.txt > out.txt")
-    from seq2seq.hub.download import open_run
-    from seq2seq.translation.stream import filter_lines
-    from seq2seq.translation.translator import Translator, run_search, sampling
+    exit_without_collection()
+    with importing():
+        from seq2seq.hub.download import open_run
+        from seq2seq.translation.stream import filter_lines
+        from seq2seq.translation.translator import Translator, run_search, sampling
 
     folder = open_run(run)
     for option, value in {"--beam": beam, "--rounds": rounds, "--lengths": lengths}.items():
@@ -98,7 +109,7 @@ def translate(
     search = run_search(folder, beam=beam, rounds=rounds, lengths=lengths, max_length=max_length)
     if sample:
         search = sampling(search, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
-    translator = Translator(folder, search=search, device=device)
+    translator = Translator(folder, search=search, device=device, int8=int8)
     lines = cast(BufferedIOBase, sys.stdin.buffer)
     filter_lines(translator, lines, sys.stdout.buffer, n_best=n_best)
 
@@ -129,6 +140,15 @@ def evaluate(
         ),
     ] = None,
     device: DeviceOption = "auto",
+    devices: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Number of processes that translate together, each on a GPU or a share of the "
+            "processors.",
+        ),
+    ] = 1,
 ) -> None:
     """Translate the test sets and compute BLEU, chrF, TER, perplexity, calibration and speed.
 
@@ -151,9 +171,11 @@ def evaluate(
         references=reference or [],
         forms=forms,
         device=device,
+        devices=devices,
     )
-    print_table(score_table(scores))
-    print_written(run / "scores.json", run / "hyps")
+    if scores:  # not in a process that has only helped to translate
+        print_table(score_table(scores))
+        print_written(run / "scores.json", run / "hyps")
 
 
 def compare(

@@ -15,6 +15,7 @@ from seq2seq.scoring.breakdown import distance_points, length_points
 from seq2seq.settings import config_files, key_checks, train_arguments
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import fits
+from seq2seq.system import launcher
 from seq2seq.system.console import console, section_heading
 from seq2seq.system.files import replacing
 from seq2seq.training.train import train
@@ -60,6 +61,7 @@ def demo(out: Path, words: Sequence[str] = (), *, seed: int, fresh: bool) -> lis
     Raises:
         UserError: an argument is wrong, or is a key that the demo sets.
     """
+    launcher.refuse_launcher("the models of the demo")
     configs = configurations(out, words, seed=seed, fresh=fresh)
     started, results = time.perf_counter(), []
     seconds: list[float] = []

@@ -1,7 +1,7 @@
 """`seq2seq evaluate`: translate the test sets of a run, and compute and store its scores."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target, is_tokenized
 from seq2seq.text.pronoun import read_pronouns
+from seq2seq.translation.divided import Team
 from seq2seq.translation.translator import Translator
 
 UNSCORED = ("validation", "examples")  # seen during training; a few sentences for figures
@@ -52,6 +53,7 @@ def evaluate(
     forms: Path | None = None,
     references: Sequence[Path] = (),
     device: str = "auto",
+    devices: int = 1,
 ) -> dict[str, Any]:
     """Translate test sets; write scores.json, and in hyps/TEST the hypotheses and what reads them.
 
@@ -72,42 +74,60 @@ def evaluate(
         references: `TEST=FILE`, further references of a test set, which are stored in the run;
             BLEU, chrF and TER use all references.
         device: the device to translate on.
+        devices: number of processes that translate together, each on a GPU or a share of the
+            processors; the scores are the same as with one.
 
     Returns:
-        The entry in scores.json of each test set, by name.
+        The entry in scores.json of each test set, by name; nothing in a process with rank > 0.
 
     Raises:
         UserError: the path is not a run folder, its training has not finished, it has no such test
             set, a number has no effect on its search, or a method cannot be applied to the model.
     """
-    run = RunFolder.open(path)
-    run.scores  # noqa: B018 - a damaged file is refused before the work, not after it
-    names = list(tests) or [name for name in run.tests if name not in UNSCORED]
-    if not names:
-        raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
-    folders = {name: run.test(name) for name in names}
-    added = more_references(
-        references,
-        {name: read_lines_checked(one / "source.txt") for name, one in folders.items()},
-    )
-    translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=device)
-    rules = rules_of(run, method, methods, hide)
-    refuse_forms(forms, *rules)
-    if forms is not None:
-        with_forms(translator, forms)
-    for rule in rules:
-        check_rule(translator, rule, named=bool(method or methods))
-    done = {}
-    for name, folder in folders.items():
-        # Another process may evaluate the same run. Lock the test set's folder, and merge the
-        # scores into the current content of scores.json.
-        with folder_lock(folder, waiting=f"waiting for another process that evaluates {folder}"):
-            if name in added:
-                write_further_references(folder, [lines for _, lines in added[name]])
-            done[name] = evaluate_one(translator, folder, rules, source_share=source_share)
-            with folder_lock(run.path):
-                write_json(run.path / "scores.json", {**run.scores, name: done[name]})
+    team = Team(devices, device)
+    with team.ended_together():
+        run = RunFolder.open(path)
+        run.scores  # noqa: B018 - a damaged file is refused before the work, not after it
+        names = list(tests) or [name for name in run.tests if name not in UNSCORED]
+        if not names:
+            raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
+        folders = {name: run.test(name) for name in names}
+        added = more_references(
+            references,
+            {name: read_lines_checked(one / "source.txt") for name, one in folders.items()},
+        )
+        translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=team.device)
+        rules = rules_of(run, method, methods, hide)
+        refuse_forms(forms, *rules)
+        if forms is not None:
+            with_forms(translator, forms)
+        for rule in rules:
+            check_rule(translator, rule, named=bool(method or methods))
+        team.start()
+        if not team.leads:
+            help_translating(team, translator, folders.values())
+            return {}
+        done = {}
+        for name, folder in folders.items():
+            # Another process may evaluate the same run. Lock the test set's folder, and merge the
+            # scores into the current content of scores.json.
+            waiting = f"waiting for another process that evaluates {folder}"
+            with folder_lock(folder, waiting=waiting):
+                if name in added:
+                    write_further_references(folder, [lines for _, lines in added[name]])
+                done[name] = evaluate_one(
+                    translator, folder, rules, source_share=source_share, team=team
+                )
+                with folder_lock(run.path):
+                    write_json(run.path / "scores.json", {**run.scores, name: done[name]})
     return done
+
+
+def help_translating(team: Team, translator: Translator, folders: Iterable[Path]) -> None:
+    """Translate this process's share of each test set, for the process with rank 0."""
+    for folder in folders:
+        if team.wait():
+            translator.n_best(read_lines_checked(folder / "source.txt"), 1, share=team.share)
 
 
 def rules_of(
@@ -151,7 +171,7 @@ def check_rule(translator: Translator, rule: Rule, *, named: bool) -> None:
 
 
 def evaluate_one(
-    translator: Translator, folder: Path, rules: Sequence[Rule], *, source_share: bool
+    translator: Translator, folder: Path, rules: Sequence[Rule], *, source_share: bool, team: Team
 ) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, and return its entry in scores.json."""
     sources = read_lines_checked(folder / "source.txt")
@@ -165,10 +185,13 @@ def evaluate_one(
     # Gold files are read first, so that damaged ones are refused before the test set is translated.
     agreements, pronouns = read_agreements(folder), read_pronouns(folder)
     GoldSet.of_test(folder)
-    started = time.perf_counter()
+    team.begin()
+    started, count = time.perf_counter(), team.share.count
     with bar() as progress:
         task = progress.add_task(f"translating {folder.name}", total=len(sources), unit="sentences")
-        translations = translator.n_best(sources, 1, done=lambda n: progress.advance(task, n))
+        translations = translator.n_best(
+            sources, 1, done=lambda n: progress.advance(task, n * count), share=team.share
+        )
     seconds = time.perf_counter() - started
     if cut := sum(best.cut for best, *_ in translations):
         console.print(f"{cut} translations of {folder.name} were cut off at the maximum length")
@@ -212,6 +235,7 @@ def evaluate_one(
         **({"source_share": shares} if shares else {}),
         "seconds": seconds,
         "sentences_per_second": len(sources) / seconds,
+        **({"processes": count} if count > 1 else {}),
         "search": {"kind": type(translator.search).__name__, **vars(translator.search)},
         "test": {
             "lines": len(sources),

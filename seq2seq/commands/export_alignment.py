@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from seq2seq.alignment.form_names import LinkForm
 from seq2seq.alignment.gold import Gold, Links
-from seq2seq.alignment.link_lines import LinkForm, naacl_lines, talp_line
+from seq2seq.alignment.link_lines import naacl_lines, talp_line
 from seq2seq.alignment.rule import Rule
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain_pairs

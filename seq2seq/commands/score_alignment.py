@@ -14,7 +14,8 @@ from seq2seq.alignment.baselines import (
     split_words,
     symmetrized_fast_align,
 )
-from seq2seq.alignment.gold_files import Form, read_links
+from seq2seq.alignment.form_names import Form
+from seq2seq.alignment.gold_files import read_links
 from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
 from seq2seq.alignment.method_names import MethodName, hides_words
 from seq2seq.alignment.rule import Rule

@@ -1,7 +1,8 @@
 """Training cost, decoding speed and learning curves of each system."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seq2seq.compare.runs import Run
 from seq2seq.compare.systems import Spread, System, number, spread
@@ -50,10 +51,13 @@ def cost(system: System, test: str) -> Cost:
 
     return Cost(
         **{name: known(key) for name, key in TRAINING.items()},
-        sentences_per_second=spread(
-            system, lambda run: run.scores[test].get("sentences_per_second")
-        ),
+        sentences_per_second=spread(system, lambda run: speed(run.scores[test])),
     )
+
+
+def speed(entry: Mapping[str, Any]) -> Any:
+    """The translation speed of an entry of scores.json; None if several processes translated."""
+    return None if entry.get("processes", 1) != 1 else entry.get("sentences_per_second")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from seq2seq.alignment.gold import Gold
 from seq2seq.corpora.content_cache import Content, cached_content
 from seq2seq.corpora.lines import Place, Report
+from seq2seq.corpora.streams import PairStream
 from seq2seq.corpora.text import Pair, Text, content
+from seq2seq.corpora.weights import Weights
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.text.markup import SAMPLE, refuse_markup
 
@@ -63,6 +65,11 @@ class Corpus(ABC):
                     f"a test set cannot be called {name!r}: another split has that name"
                 )
 
+    # Whether training pairs are read by `training_stream`; `text("train")` is then a sample of them
+    streams: bool = False
+    pinned: bool = False  # whether addresses in `origin` name content that never changes
+    buffer: int = 0  # pairs that a stream may hold in memory
+
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of all splits."""
@@ -103,6 +110,22 @@ class Corpus(ABC):
         """Describe how one file was divided into splits, for run.json; None if it was not."""
         return None
 
+    def training_stream(self, rank: int = 0, ranks: int = 1) -> PairStream:
+        """Return the training pairs of one of several processes, if `streams` is true."""
+        raise NotImplementedError
+
+    def fingerprint(self) -> str:
+        """Return a hash of the training split, without reading all of it if `streams` is true."""
+        return self.text("train").fingerprint
+
+    def fingerprints(self) -> list[str]:
+        """Return a hash of the training split of each part of a mixture."""
+        return [self.fingerprint()]
+
+    def mixed(self) -> Weights | None:
+        """Return the weights of the parts of a mixture; None for any other corpus."""
+        return None
+
     def rows_of_file(self, split: str) -> tuple[NDArray[np.intp], int] | None:
         """Return which pairs of a file a split has, in order, and the number of all its pairs.
 
@@ -132,8 +155,13 @@ class Corpus(ABC):
         """Return hash and number of the current pairs of a split."""
         return cached_content(
             (type(self).__qualname__, *self.origin(split)),
-            lambda: content(self.read(split), what=f"checking {split}"),
+            lambda: content(self.stored(split), what=f"checking {split}"),
+            pinned=self.pinned,
         )
+
+    def stored(self, split: str) -> Iterator[Pair]:
+        """Stream the pairs that `text` stores: all, or a sample if `streams` is true."""
+        return self.read(split)
 
     def text(self, split: str) -> Text:
         """Return the split from the cache, storing it there first if necessary.
@@ -141,7 +169,7 @@ class Corpus(ABC):
         Raises:
             UserError: the split does not exist, cannot be read or is empty.
         """
-        text = Text.store(self.content(split), self.read(split), what=f"reading {split}")
+        text = Text.store(self.content(split), self.stored(split), what=f"reading {split}")
         if not len(text):
             raise self.without_lines(split)
         refuse_tagged(islice(text, SAMPLE), self.where(split))

@@ -25,20 +25,23 @@ class Content(NamedTuple):
     pairs: int
 
 
-def cached_content(origin: Sequence[Path | str], read: Callable[[], Content]) -> Content:
+def cached_content(
+    origin: Sequence[Path | str], read: Callable[[], Content], *, pinned: bool = False
+) -> Content:
     """Return the result of `read`, from the cache if the files have not changed.
 
     Args:
         origin: the files that `read` reads and the settings that affect it; nothing is cached if
             there are no files.
         read: function that reads the files.
+        pinned: whether addresses in `origin` name content that never changes.
     """
-    before = state_hash(origin)
+    before = state_hash(origin, pinned=pinned)
     path = cache_folder() / "known" / f"{before}.json"
     if before and (known := read_cached(path)):
         return Content(**known)
     found = read()
-    if before and state_hash(origin) == before:
+    if before and state_hash(origin, pinned=pinned) == before:
         write_cached(path, found._asdict())
     return found
 
@@ -58,18 +61,21 @@ def write_cached(path: Path, facts: Mapping[str, Any]) -> None:
         file.write(json.dumps(facts).encode())
 
 
-def state_hash(origin: Sequence[Path | str]) -> str | None:
+def state_hash(origin: Sequence[Path | str], *, pinned: bool = False) -> str | None:
     """Hash the state of files, settings, and the code that reads the files.
 
     Returns:
-        The hash; None if there are no files, one is missing, or one changed a moment ago.
+        The hash; None if there are no files (unless the origin is `pinned`), one is missing, or one
+        changed a moment ago.
     """
     files = [part for part in origin if isinstance(part, Path)]
     try:
         stats = [file.stat() for file in files]
     except OSError:  # the reader reports it
         return None
-    if not stats or time.time() - max(stat.st_ctime for stat in stats) < SETTLED:
+    if not (stats or pinned):
+        return None
+    if time.time() - max((stat.st_ctime for stat in stats), default=0) < SETTLED:
         return None
     places = [str(part.absolute()) if isinstance(part, Path) else part for part in origin]
     states = [

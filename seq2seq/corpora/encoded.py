@@ -82,7 +82,15 @@ def encode(text: Text, source_tokenizer: TextEncoder, target_tokenizer: TextEnco
     return Encoded(shards)
 
 
-def usable(encoded: Encoded, max_length: int) -> Usable:
+@runtime_checkable
+class Lengths(Protocol):
+    """The number of ids of each source and target."""
+
+    source_lengths: NDArray[np.int32]
+    target_lengths: NDArray[np.int32]
+
+
+def usable(encoded: Lengths, max_length: int) -> Usable:
     """Select the pairs without an empty side or a side of more than `max_length` ids."""
     shorter = np.minimum(encoded.source_lengths, encoded.target_lengths)
     longer = np.maximum(encoded.source_lengths, encoded.target_lengths)

@@ -5,26 +5,35 @@ infer quotes, missing values and types, and can thereby lose text; such files ar
 readers of this package. Parquet and Arrow files are typed and are read by `datasets`.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.delimited import COLUMN_KEYS, same_for_both, table_pairs
 from seq2seq.corpora.hub_dataset import HubDataset
+from seq2seq.corpora.hub_stream import FileStream, Part, Share, TypedStream
 from seq2seq.corpora.hub_tables import form_of
 from seq2seq.corpora.lines import Defect, Place, Report, one_line, refuse
 from seq2seq.corpora.objects import object_pairs
 from seq2seq.corpora.places import Places
+from seq2seq.corpora.streams import PairStream
 from seq2seq.errors import UserError, did_you_mean
-from seq2seq.settings.ranges import Folder, Positive
+from seq2seq.settings.ranges import Folder, Positive, Within
 
 if TYPE_CHECKING:
     from seq2seq.corpora.hub_dataset import Dataset
 
 TEXT_TYPES = {"string", "large_string", "null"}
 ROWS = 1_000  # read at a time
+BUFFER, SAMPLE = 100_000, 16  # pairs and MiB, defaults with streaming
+
+
+def _ignore(defect: Defect) -> None:
+    """Ignore a defect: it is reported when the pairs are read."""
 
 
 class Hub(Corpus):
@@ -43,6 +52,9 @@ class Hub(Corpus):
         target_column: column of the target side; null selects it by language
         max_length: longest pair to train on, in pieces per side
         tokenized: true if the text is already tokenized; tokenized BLEU is then reported too
+        streaming: read training pairs while training, without storing the dataset
+        buffer: with streaming, pairs in memory to shuffle and sort by length; null is 100,000
+        sample: with streaming, MiB from the start to learn the vocabulary from; null is 16
     """
 
     def __init__(
@@ -60,7 +72,13 @@ class Hub(Corpus):
         target_column: str | None,
         max_length: Positive,
         tokenized: bool,
+        streaming: bool = False,
+        buffer: Annotated[int, Within(1, 10_000_000)] | None = None,
+        sample: Annotated[int, Within(1, 4096)] | None = None,
     ) -> None:
+        for key, value in (("buffer", buffer), ("sample", sample)):
+            if value is not None and not streaming:
+                raise UserError(f"data.{key}={value} has no effect without data.streaming=true")
         super().__init__(
             source=source,
             target=target,
@@ -70,7 +88,10 @@ class Hub(Corpus):
             max_length=max_length,
             tokenized=tokenized,
         )
-        self.dataset = HubDataset(path, subset, revision)
+        self.dataset = HubDataset(path, subset, revision, streaming=streaming)
+        self.streams = streaming
+        self.buffer = BUFFER if buffer is None else buffer
+        self.sample = SAMPLE if sample is None else sample
         self.source_column = source_column
         self.target_column = target_column
         if self._columns[0] == self._columns[1]:
@@ -84,30 +105,98 @@ class Hub(Corpus):
 
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream the two columns, reporting defects of untyped files and nulls."""
+        if self.streams:
+            return self._stream(split, report=report).one_pass()
         if self.dataset.untyped:
             spans = self._spans(split)
             for name, *_ in spans:
                 self.dataset.files(name)
             return self._exact_pairs(split, spans, report)
         rows = self.dataset.rows(self.part(split))
-        source = self._column(rows, self.source_column, self.source)
-        target = self._column(rows, self.target_column, self.target)
-        return _pairs(rows, source, target, split, report)
+        return _pairs(rows, *self._sides(rows.features), split, report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
         """Return the files of the dataset (or the converted Arrow files) and the columns read."""
+        if self.streams:
+            names = self.dataset.names(Part.parse(self.part(split)).name)
+            files = [] if self.dataset.remote else [Path(name) for name in names]
+            size = str(self.sample) if split == "train" else ""
+            return (*files, *names, self.part(split), repr(self._columns), size)
         if self.dataset.untyped:
             names = [name for name, *_ in self._spans(split)]
             files = [path for name in names for _, path in self.dataset.files(name)]
             config = self.dataset.builder.config
             return (*files, self.part(split), repr(self._columns), repr(config))
         rows = self.dataset.rows(self.part(split))
-        columns = (
-            self._column(rows, self.source_column, self.source),
-            self._column(rows, self.target_column, self.target),
-        )
         arrow = [Path(file["filename"]) for file in rows.cache_files]
-        return (*arrow, self.part(split), *columns)
+        return (*arrow, self.part(split), *self._sides(rows.features))
+
+    def training_stream(self, rank: int = 0, ranks: int = 1) -> PairStream:
+        """Return the training pairs of one of several processes, read when they are needed.
+
+        Raises:
+            UserError: the dataset cannot be read without downloading it.
+        """
+        return self._stream("train", Share(rank, ranks))
+
+    def _stream(
+        self, split: str, share: Share | None = None, report: Report = refuse
+    ) -> PairStream:
+        """Return the pairs of a split, or a share of them, read when they are needed."""
+        part = Part.parse(self.part(split))
+        self.dataset.names(part.name)
+        if not self.dataset.untyped:
+            features: Any = self.dataset.iterable(part.name).features
+            if features is None:
+                raise UserError(f"{self.where(split)} does not name its columns")
+            columns = self._sides(features.flatten())
+            return TypedStream(self.dataset, part, columns, share or Share(), report)
+        if self.dataset.remote:
+            raise UserError(
+                f"{self.dataset.name} is stored as {self.dataset.builder.name}, which cannot be "
+                "read without downloading it: data.revision=refs/convert/parquet selects the "
+                "Parquet files that the hub makes of most datasets, and data.streaming=false "
+                "downloads the dataset"
+            )
+        files = self.dataset.files(part.name)
+        return FileStream(
+            self.where(split),
+            files,
+            part,
+            lambda name, path: (pair for _, pair in self._file_pairs(name, path, report)),
+            share or Share(),
+        )
+
+    @property
+    def pinned(self) -> bool:  # type: ignore[override]
+        """Whether the files are on the hub, with the commit in their addresses."""
+        if not (self.streams and self.dataset.remote):
+            return False
+        names = self.dataset.names(Part.parse(self.part("train")).name)
+        return all(re.search("@[0-9a-f]{40}/", name) for name in names)
+
+    def stored(self, split: str) -> Iterator[Pair]:
+        """Stream the pairs of a split; of a streamed training split, the first MiB."""
+        return self._first() if split == "train" and self.streams else self.read(split)
+
+    def _first(self) -> Iterator[Pair]:
+        """Yield the first pairs of the training split, up to `sample` MiB."""
+        size = 0
+        for pair in self.read("train"):
+            yield pair
+            size += len(pair.source.encode()) + len(pair.target.encode()) + 2
+            if size >= self.sample << 20:
+                return
+
+    def fingerprint(self) -> str:
+        """Return a hash of the files of the training split and of the pairs in its sample."""
+        part = Part.parse(self.part("train"))
+        files: list[tuple[str, int]] = []
+        for name in self.dataset.names(part.name):
+            local = not self.dataset.remote
+            files.append((Path(name).name, Path(name).stat().st_size) if local else (name, 0))
+        facts = (files, part, self._columns, self.text("train").fingerprint)
+        return sha256(repr(facts).encode()).hexdigest()
 
     def place(self, split: str, row: int, side: int) -> Place:
         """Return the line in an untyped file, or else the row of the split."""
@@ -160,9 +249,16 @@ class Hub(Corpus):
             return object_pairs(path, self._columns, report)
         return table_pairs(path, *form_of(config, name, self._columns), report)
 
-    def _column(self, rows: "Dataset", column: str | None, language: str) -> str:
+    def _sides(self, features: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the column of each side, given the columns with nested ones written out."""
+        return (
+            self._column(features, self.source_column, self.source),
+            self._column(features, self.target_column, self.target),
+        )
+
+    def _column(self, features: Mapping[str, Any], column: str | None, language: str) -> str:
         """Return the given column, or the one of a language, which may be in `translation`."""
-        columns, dataset = rows.column_names, self.dataset.name
+        columns, dataset = [*features], self.dataset.name
         choices = [column] if column else names_of(language)
         if not {*choices} - {*columns} and len(choices) > 1:
             raise UserError(
@@ -171,7 +267,7 @@ class Hub(Corpus):
             )
         for name in choices:
             if name in columns:
-                if (kind := getattr(rows.features[name], "dtype", "lists")) in TEXT_TYPES:
+                if (kind := getattr(features[name], "dtype", "lists")) in TEXT_TYPES:
                     return name
                 raise UserError(f"the column {name!r} of {dataset} holds {kind}, not text")
         if column:
@@ -197,7 +293,3 @@ def _pairs(
 def names_of(language: str) -> list[str]:
     """Return the possible columns of a language: inside `translation`, or named after it."""
     return [f"translation.{language}", language]
-
-
-def _ignore(defect: Defect) -> None:
-    """Ignore a defect: it is reported when the pairs are read."""

@@ -22,7 +22,7 @@ from seq2seq.system.console import bar
 
 if TYPE_CHECKING:
     from datasets import Dataset as Dataset  # hub.py imports the type from here
-    from datasets import DatasetBuilder
+    from datasets import DatasetBuilder, IterableDataset
 
 # Supported readers. Others infer types, need more libraries, or (pickle) could run code.
 READERS = {"parquet", "json", "csv", "arrow", "cache"}
@@ -36,10 +36,13 @@ class HubDataset:
         path: name of the dataset on the hub (OWNER/NAME), or a local folder
         subset: subset of the dataset; None if there is only one
         revision: tag or commit on the hub; None for the newest
+        streaming: whether rows are read without storing them, so that nothing is converted
     """
 
-    def __init__(self, path: str, subset: str | None, revision: str | None) -> None:
-        self.path = path
+    def __init__(
+        self, path: str, subset: str | None, revision: str | None, *, streaming: bool = False
+    ) -> None:
+        self.path, self.streaming = path, streaming
         self.subset = subset
         self.revision = revision
         self._fetched: dict[str, list[tuple[str, Path]]] = {}
@@ -74,7 +77,7 @@ class HubDataset:
                     self._place,
                     self.subset,
                     revision=self.revision,
-                    cache_dir=folder_cache(Path(self._place)),
+                    cache_dir=None if self.streaming else folder_cache(Path(self._place)),
                 )
                 if builder.name == self._place:  # a reader's name, which would read this folder
                     raise UserError(
@@ -139,6 +142,40 @@ class HubDataset:
         if "[" in part and not any(last > first for _, first, last in spans):
             raise UserError(f"{self.name} has no split {part!r}: the slice is empty")
         return spans
+
+    @property
+    def remote(self) -> bool:
+        """Whether its files are on the hub."""
+        return not Path(self.path).expanduser().is_dir()
+
+    def names(self, name: str) -> list[str]:
+        """Return the files of a split, as paths or addresses.
+
+        Raises:
+            UserError: there is no such split.
+        """
+        splits = self.builder.config.data_files or {}
+        self._refuse_unknown(name, [str(known) for known in splits])
+        return [str(file) for file in splits[name]]
+
+    def iterable(
+        self, name: str, first: int = 0, last: int = sys.maxsize, rank: int = 0, ranks: int = 1
+    ) -> "IterableDataset":
+        """Return the rows `first` to `last` (exclusive) of a split, read when they are needed.
+
+        If several processes share them, the one with number `rank` gets its own part.
+        """
+        from datasets.distributed import split_dataset_by_node
+
+        self.names(name)
+        try:
+            with quiet():
+                rows: Any = self.builder.as_streaming_dataset(split=name)
+                rows = rows.skip(first) if first else rows
+                rows = rows.take(last - first) if last < sys.maxsize else rows
+                return split_dataset_by_node(rows, rank, ranks) if ranks > 1 else rows
+        except Exception as error:  # anything that the dependencies of `datasets` raise
+            raise self._unloadable(error) from error
 
     def rows(self, part: str) -> "Dataset":
         """Return the rows of a split expression, with nested columns as `translation.en`.

@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +19,15 @@ class Pair(NamedTuple):
 
     source: str
     target: str
+
+
+@runtime_checkable
+class Lines(Protocol):
+    """Pairs by row: a stored text, or a list."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Pair: ...
 
 
 def content(pairs: Iterable[Pair], *, what: str) -> Content:

@@ -18,7 +18,12 @@ NEXT = "next_"  # begins the name of an output that is a part of the next state
 
 
 def named(tree: Any, name: str) -> dict[str, Tensor]:
-    """Return the tensors of a nested tuple by name: its fields or indices, with dots between."""
+    """Return the tensors of a nested tuple by name: its fields or indices, with dots between.
+
+    A field may be None, as that of what only a beam computes; it has no name.
+    """
+    if tree is None:
+        return {}
     if isinstance(tree, Tensor):
         return {name: tree}
     keys = getattr(tree, "_fields", range(len(tree)))
@@ -28,6 +33,8 @@ def named(tree: Any, name: str) -> dict[str, Tensor]:
 
 def replaced(tree: Any, tensors: Iterator[Tensor]) -> Any:
     """Return a nested tuple with other tensors, in the order of `named`."""
+    if tree is None:
+        return None
     if isinstance(tree, Tensor):
         return next(tensors)
     parts = [replaced(part, tensors) for part in tree]

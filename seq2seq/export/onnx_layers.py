@@ -37,8 +37,8 @@ class OnnxRecurrence(Recurrence):
         parts = [part.transpose(0, 1) for part in state.chunk(PARTS[self.kind], dim=-1)]
         return self.run(x, None, parts)
 
-    def read(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Run from a zero state over the unmasked positions."""
+    def read(self, x: Tensor, mask: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run from a zero state over the unmasked positions, which the graph counts itself."""
         states, last = self.run(x, mask.sum(1).to(torch.int32), None)
         return states, last.unflatten(1, (-1, self.directions))
 
@@ -103,7 +103,7 @@ class UncheckedPositions(LearnedPositions):
         nn.Module.__init__(self)
         self.table = positions.table
 
-    def at(self, places: Tensor) -> Tensor:
+    def at(self, places: Tensor, bound: int) -> Tensor:
         """Return the embeddings of given positions, without reading the largest one."""
         return self.table(places)
 

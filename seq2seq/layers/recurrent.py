@@ -3,6 +3,7 @@
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -205,8 +206,21 @@ class DeepOutput(nn.Module):
         self.dropout = Dropout(dropout)
         self.words = linear(dim, vocab)
 
-    def forward(self, *inputs: Float[Tensor, "*batch _"]) -> Float[Tensor, "*batch dim"]:
-        """Return the hidden layer t; the model applies the output layer."""
-        x = self.mix(torch.cat(inputs, dim=-1))
+    def forward(
+        self,
+        *inputs: Float[Tensor, "*batch _"],
+        product: Float[Tensor, "*batch mixed"] | None = None,
+    ) -> Float[Tensor, "*batch dim"]:
+        """Return the hidden layer t; the model applies the output layer.
+
+        Args:
+            inputs: all inputs, or without the last ones if `product` is given.
+            product: the product of the last ones with their part of the weight.
+        """
+        given = torch.cat(inputs, dim=-1)
+        if product is None:
+            x = self.mix(given)
+        else:
+            x = product + F.linear(given, self.mix.weight[:, : given.size(-1)], self.mix.bias)
         x = x.unflatten(-1, (-1, 2)).amax(dim=-1) if self.kind == "maxout" else x.tanh()
         return self.dropout(x)

@@ -31,6 +31,7 @@ class Memory(NamedTuple):
     keys: Float[Tensor, "batch src align"]  # U_a h_j
     mask: Bool[Tensor, "batch src"]
     first: Float[Tensor, "batch layers width"]  # state of the backward direction at position 1
+    read: Float[Tensor, "batch src reads"] | None = None  # of `share`: C h_j, of both readers
 
 
 State = tuple[Float[Tensor, "rows width"], ...]  # one tensor for each layer
@@ -40,7 +41,7 @@ class DecoderStep(NamedTuple):
     """Result of one decoder step: inputs of the readout, attention weights and the new state."""
 
     hidden: Float[Tensor, "rows dim"]  # hidden state of the top layer
-    context: Float[Tensor, "rows enc"]
+    context: Float[Tensor, "rows context"]  # c_i; after `share` its product in the readout
     weights: Float[Tensor, "rows src"]
     state: State
 
@@ -127,6 +128,19 @@ class Bahdanau(RecurrentSource):
         states = self.context_dropout(states)
         return Memory(states, self.score.project(states), mask, last[:, :, 1])
 
+    def share(self, memory: Memory) -> Memory:
+        """Return the memory with the products of the encoder states in all readers of the context.
+
+        They are linear, C c_i = sum alpha_ij C h_j: the right-hand side needs one product for each
+        source token instead of one for each hypothesis and step.
+        """
+        return memory._replace(read=memory.states @ self.context_readers().T)
+
+    def context_readers(self) -> Float[Tensor, "reads enc"]:
+        """Return the matrices that read the context, one above the other."""
+        enc = self.from_context.in_features
+        return torch.cat([self.from_context.weight, self.readout.mix.weight[:, -enc:]])
+
     def start(self, memory: Memory) -> State:
         """Return the initial state of every layer, s_0 = tanh(W_s h<-_1)."""
         return self.bridge(memory.first).tanh().unbind(dim=1)
@@ -140,9 +154,14 @@ class Bahdanau(RecurrentSource):
         """
         query = self.hidden_part(state[-1]).unflatten(0, (memory.mask.size(0), -1))
         scores = self.score(query, memory.keys)
-        context, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
+        values = memory.states if memory.read is None else memory.read
+        context, weights = attend(scores, values, memory.mask.unsqueeze(1))
         context, new_state = context.flatten(0, 1), []
-        inputs = product + self.from_context(context)
+        if memory.read is None:
+            inputs = product + self.from_context(context)
+        else:
+            gates, context = context.split([product.size(-1), self.readout.mix.out_features], -1)
+            inputs = product + gates
         for i, cell in enumerate(self.cells):
             new_state.append(cell(inputs, state[i]))
             if i < len(self.between):
@@ -202,9 +221,7 @@ class Bahdanau(RecurrentSource):
         """Return the encoder states, mapped by all matrices that read the context, stacked."""
         memory = self.encode_batch(batch)
         attention = self.hidden(batch.tgt_in, memory).attention
-        enc = memory.states.size(-1)
-        readers = [self.from_context.weight, self.readout.mix.weight[:, -enc:]]
-        values = memory.states @ torch.cat(readers).T
+        values = memory.states @ self.context_readers().T
         return [] if attention is None else [SourceRead(attention[:, 0], values.unsqueeze(2))]
 
     def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
@@ -239,5 +256,8 @@ class Bahdanau(RecurrentSource):
         """Read one token and predict the next."""
         embedded = self.target(token)
         step = self.advance(self.from_word(embedded), memory, state)
-        output = self.readout(step.hidden, embedded, step.context)
+        if memory.read is None:
+            output = self.readout(step.hidden, embedded, step.context)
+        else:
+            output = self.readout(step.hidden, embedded, product=step.context)
         return Step(self.project(output), step.weights[:, None, None], step.state)

@@ -5,6 +5,7 @@
     hidden        memory + target   -> states   all positions at once (teacher forcing)
     maps          source + target   -> maps     all attention weights of such a pass
     output_layer  weight and bias, linear, so that the loss need not hold all logits at once
+    share         memory            -> memory   with products that the hypotheses of a beam share
     start         memory            -> state    \\
     step          token + state     -> output    > one position at a time (search)
 
@@ -286,6 +287,14 @@ class Autoregressive(Seq2Seq):
     """Abstract model that can also decode one target token at a time."""
 
     kind = "an autoregressive model"
+
+    def share(self, memory: Memory) -> Memory:
+        """Return a memory for search with several hypotheses of each sentence.
+
+        It may have further tensors, computed once for each sentence, with which `step` has less to
+        do for each hypothesis. `step` accepts both and returns the same up to rounding.
+        """
+        return memory
 
     @abstractmethod
     def start(self, memory: Memory) -> State:

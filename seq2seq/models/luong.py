@@ -4,6 +4,7 @@ import math
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -31,6 +32,7 @@ class Memory(NamedTuple):
     keys: Float[Tensor, "batch src key"]  # what the score compares with the decoder state
     mask: Bool[Tensor, "batch src"]
     last: Float[Tensor, "batch layers width"]  # initial state of the decoder
+    read: Float[Tensor, "batch src dim"] | None = None  # of `share`: the part of W_c h_s
 
 
 class State(NamedTuple):
@@ -46,7 +48,7 @@ class DecoderOutput(NamedTuple):
     states: Float[Tensor, "rows tgt dim"]
     weights: Float[Tensor, "rows tgt src"]
     queries: Float[Tensor, "rows tgt dim"]  # the states h_t after the recurrent step
-    contexts: Float[Tensor, "rows tgt enc"]
+    contexts: Float[Tensor, "rows tgt context"]  # c_t; after `share` the part of W_c c_t
 
 
 class Luong(RecurrentSource):
@@ -145,6 +147,14 @@ class Luong(RecurrentSource):
         joined = last.unflatten(-1, (self.parts, -1)).transpose(2, 3).flatten(2)
         return Memory(states, self.score.project(states), mask, self.bridge(joined))
 
+    def share(self, memory: Memory) -> Memory:
+        """Return the memory with the products of the encoder states in W_c, as in `Bahdanau`."""
+        return memory._replace(read=memory.states @ self.context_reader().T)
+
+    def context_reader(self) -> Float[Tensor, "dim enc"]:
+        """Return the part of W_c that reads the context."""
+        return self.combine.weight[:, : -self.dim]
+
     def start(self, memory: Memory) -> State:
         """Return the final encoder states, and zeros as the previous attentional state."""
         return State(memory.last, memory.last.new_zeros(memory.last.size(0), self.dim))
@@ -159,8 +169,13 @@ class Luong(RecurrentSource):
         # The hypotheses of one beam are further queries to the same source sentence.
         queries = hidden.reshape(memory.mask.size(0), -1, self.dim)
         scores = self.score(queries, memory.keys)
-        contexts, weights = attend(scores, memory.states, memory.mask.unsqueeze(1))
-        states = self.dropout(self.combine(torch.cat([contexts, queries], dim=-1)).tanh())
+        values = memory.states if memory.read is None else memory.read
+        contexts, weights = attend(scores, values, memory.mask.unsqueeze(1))
+        if memory.read is None:
+            combined = self.combine(torch.cat([contexts, queries], dim=-1))
+        else:
+            combined = contexts + F.linear(queries, self.combine.weight[:, -self.dim :])
+        states = self.dropout(combined.tanh())
         weights, contexts = (part.reshape(*hidden.shape[:2], -1) for part in (weights, contexts))
         output = DecoderOutput(states.view_as(hidden), weights, hidden, contexts)
         return output, State(recurrent, output.states[:, -1])
@@ -208,8 +223,7 @@ class Luong(RecurrentSource):
         """Return the encoder states, mapped by the part of W_c that reads the context."""
         memory = self.encode_batch(batch)
         attention = self.hidden(batch.tgt_in, memory).attention
-        reader = self.combine.weight[:, : memory.states.size(-1)]
-        values = (memory.states @ reader.T).unsqueeze(2)
+        values = (memory.states @ self.context_reader().T).unsqueeze(2)
         return [] if attention is None else [SourceRead(attention[:, 0], values)]
 
     def attention_steps(self, batch: Batch) -> list[AttentionSteps]:

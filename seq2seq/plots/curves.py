@@ -121,6 +121,10 @@ def short(name: str) -> str:
 
 
 def styles() -> Iterator[dict[str, Any]]:
-    """Yield colors and markers for lines; the first 56 are all different."""
-    for color, marker in zip(cycle(COLORS), cycle(MARKERS), strict=False):
-        yield {"color": color, "marker": marker}
+    """Yield styles of lines; the first 56 all differ in color or marker, neighbors in both.
+
+    The eighth to the fourteenth line, which have the colors of the first seven, are dashed.
+    """
+    for number, (color, marker) in enumerate(zip(cycle(COLORS), cycle(MARKERS), strict=False)):
+        dashed = number // len(COLORS) % 2
+        yield {"color": color, "marker": marker, "linestyle": "--" if dashed else "-"}

@@ -14,7 +14,7 @@ from torch import Tensor
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
-from seq2seq.runs.size_check import check_sizes
+from seq2seq.runs.size_check import UninitializedTensors, check_sizes
 from seq2seq.settings.plugins import build
 from seq2seq.system.files import replacing
 from seq2seq.text.tokenizer import Tokenizers
@@ -178,7 +178,8 @@ def load_model(run: RunFolder, device: torch.device | None = None) -> tuple[Seq2
     file = run.path / "model.safetensors"
     section = run.config.get("model", {})
     check_sizes(lambda: build_model(section, tokenizers), file)
-    with torch.random.fork_rng(devices=[]):  # keep the random state: initial weights are replaced
+    # The initial weights are replaced: their random numbers take longer than reading the file.
+    with torch.random.fork_rng(devices=[]), UninitializedTensors():
         model = build_model(section, tokenizers)
     set_weights(model, read_weights(file), file)
     return model.to(device or torch.device("cpu")).eval(), tokenizers

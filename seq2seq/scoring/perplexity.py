@@ -1,6 +1,7 @@
 """Cross-entropy and perplexity of a model on sentence pairs."""
 
 import math
+from itertools import chain
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from seq2seq.models.base import Seq2Seq
+from seq2seq.system.share import ALONE, Share
 from seq2seq.text.batching import Ids, collate, halve_on_out_of_memory, pack
 
 
@@ -20,7 +22,9 @@ class Pairs(Protocol):
 
 
 @torch.inference_mode()
-def mean_loss(model: Seq2Seq, pairs: Pairs, *, batch_tokens: int = 4096) -> float:
+def mean_loss(
+    model: Seq2Seq, pairs: Pairs, *, batch_tokens: int = 4096, share: Share = ALONE
+) -> float:
     """Compute the cross-entropy of all pairs, in nats per target token, including EOS.
 
     If the model has a pseudo-likelihood (`model.pseudo_likelihood`), it is that.
@@ -29,20 +33,24 @@ def mean_loss(model: Seq2Seq, pairs: Pairs, *, batch_tokens: int = 4096) -> floa
         model: the model.
         pairs: source and target ids.
         batch_tokens: maximum tokens per batch, including padding.
+        share: divides the batches among processes; the result is the same in each, and as of one.
     """
     device = next(model.parameters()).device
     lengths = np.array(
         [max(len(s), len(t)) + 1 for s, t in map(pairs.__getitem__, range(len(pairs)))]
     )
-    total, tokens = 0.0, 0
 
     def batch_loss(rows: NDArray[np.integer[Any]]) -> tuple[float, int]:
         batch = collate([pairs[row] for row in rows.tolist()], model.special).to(device)
         return float(model.loss(batch)), batch.num_tokens
 
-    for batch in pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens):
-        for _, (loss, count) in halve_on_out_of_memory(batch, batch_loss):
-            total, tokens = total + loss, tokens + count
+    def losses(batch: NDArray[np.integer[Any]]) -> list[tuple[float, int]]:
+        return [found for _, found in halve_on_out_of_memory(batch, batch_loss)]
+
+    batches = pack(np.argsort(lengths, kind="stable"), lengths, batch_tokens)
+    total, tokens = 0.0, 0
+    for loss, count in chain.from_iterable(share.map(losses, batches)):
+        total, tokens = total + loss, tokens + count
     return total / tokens
 
 

@@ -11,6 +11,7 @@ from seq2seq.errors import UserError
 from seq2seq.limits import WIDEST
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, given_at, next_log_p
+from seq2seq.search.best_paths import best_paths
 from seq2seq.settings.ranges import Within
 
 
@@ -63,6 +64,7 @@ class Beam(Search):
         back_pointers, pools = BackPointers(attention), [Pool(beam) for _ in range(batch)]
         sentences = list(range(batch))  # which sentence each group of rows belongs to
         memory = model.encode(src, mask)  # one row for each sentence
+        memory = model.share(memory) if beam > 1 else memory
         state, parents = model.start(memory), torch.arange(batch, device=device)
         token, total = torch.full_like(parents, special.bos), torch.zeros(batch, 1, device=device)
 
@@ -74,11 +76,8 @@ class Beam(Search):
             at_limit = (caps <= time).repeat_interleave(width) if time >= first_cap else None
             log_p = next_log_p(logits, at_limit, special, given_at(prefix, time, width))
             # At most one candidate of each row ends with EOS, so that at least `beam` of the best
-            # 2 * beam candidates are unfinished. No row contributes more than 2 * beam.
-            row_best, words = log_p.topk(min(2 * beam, log_p.size(1)))
-            paths = (total.unsqueeze(-1) + row_best.unflatten(0, (-1, width))).flatten(1)
-            score, path = paths.topk(min(2 * beam, paths.size(1)))
-            parent, word = path // row_best.size(1), words.view_as(paths).gather(1, path)
+            # 2 * beam candidates are unfinished.
+            score, parent, word = best_paths(total, log_p, 2 * beam)
             ends = word == special.eos
             i, rank = (ends[:, :beam] & score[:, :beam].isfinite()).nonzero().unbind(1)
             found = (i, score[i, rank], i * width + parent[i, rank])

@@ -20,6 +20,7 @@ from seq2seq.errors import UserError
 from seq2seq.settings import config_files
 from seq2seq.settings.config import Config
 from seq2seq.settings.config_files import default_search, groups, own_folder
+from seq2seq.settings.mixture_parts import inner_key, with_defaults, written_out
 from seq2seq.settings.overrides import Value
 from seq2seq.settings.plugins import locate
 
@@ -48,10 +49,11 @@ def compose_parts(row: Sequence[Part]) -> DictConfig:
             if part.value is not None:
                 means = part.value.means
                 if isinstance(means, list):
-                    OmegaConf.update(composed, part.key, [literal(item) for item in means])
+                    items = [literal(item) for item in means]
+                    OmegaConf.update(composed, part.key, items, force_add=added(part.key))
                 else:
                     text = literal(means) if isinstance(means, str) else None
-                    OmegaConf.update(composed, part.key, text)
+                    OmegaConf.update(composed, part.key, text, force_add=added(part.key))
     return composed
 
 
@@ -80,7 +82,17 @@ def read(composed: Any) -> Config:
         raise UserError(
             f"the configuration cannot be resolved: {str(error).splitlines()[0]}"
         ) from error
-    return Config.read(plain)
+    return Config.read({**plain, "data": with_defaults(plain["data"])})
+
+
+def added(key: str) -> bool:
+    """Whether a key is one of a part of a mixture, which configs/data/mixture.yaml lacks."""
+    return inner_key(key) is not None
+
+
+def for_hydra(word: str) -> str:
+    """Return an argument; with ++ if it is a key of a part of a mixture."""
+    return f"++{word}" if added(word.partition("=")[0]) else word
 
 
 def parse(overrides: list[str]) -> list[Override]:
@@ -123,6 +135,7 @@ def compose(overrides: list[str]) -> DictConfig:
     Raises:
         UserError: Hydra rejects an argument.
     """
+    overrides = [for_hydra(one) for word in overrides for one in written_out(word)]
     if not any(word.startswith("search=") for word in overrides):
         chosen = tuple(word for word in overrides if word.partition("=")[0] in groups())
         overrides = [*natural_search(chosen, own_folder()), *overrides]

@@ -165,7 +165,7 @@ class TrainerConfig:
 
     Args:
         accelerator: auto uses an NVIDIA or AMD GPU if available, else the CPU; never mps
-        devices: number of processes, one per device
+        devices: number of processes, one per device; torchrun and srun start their own number
         precision: floating-point precision, such as bf16-mixed
         threads: CPU threads per process; null is a fixed number if deterministic, else the fastest
         tf32: products of float32 matrices in TF32 on an NVIDIA GPU: faster, 3 digits instead of 7

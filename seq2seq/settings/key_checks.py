@@ -15,6 +15,7 @@ from seq2seq.settings import config_files
 from seq2seq.settings.compose import Part, compose, dotted
 from seq2seq.settings.config import Config
 from seq2seq.settings.config_files import choices_of, file_of, groups, own_folder
+from seq2seq.settings.mixture_parts import inner_key
 from seq2seq.settings.overrides import text_kind
 from seq2seq.settings.plugins import SECTION_PACKAGES, locate
 from seq2seq.settings.schema import schema
@@ -42,6 +43,8 @@ def check_keys(rows: list[list[Part]]) -> None:
         for key in (part.key for part in row):
             group = key.partition(".")[0]
             if key in keys or key in groups():
+                continue
+            if inner_key(key) and "data.parts" in keys:  # checked with the part
                 continue
             if key in every and group in selected:
                 raise UserError(
@@ -95,7 +98,7 @@ def hint(key: str, known: set[str]) -> str:
         having = [
             choice
             for choice in choices_of(group)
-            if inner in list(OmegaConf.load(file_of(group, choice)))
+            if inner.split(".")[0] in list(OmegaConf.load(file_of(group, choice)))
         ]
         if having:
             other = INSTEAD.get(key, "") if "data.file" in known else ""

@@ -92,15 +92,21 @@ def locate(plug: str, name: Any) -> type:
     raise UserError(f"there is no {plug} {name!r}: {package}.{name} has no class of this name")
 
 
-def arguments(plug: str, section: Mapping[str, Any]) -> tuple[type, dict[str, Any]]:
-    """Return the class that a section selects, and its checked keyword arguments."""
+def arguments(
+    plug: str, section: Mapping[str, Any], where: str | None = None
+) -> tuple[type, dict[str, Any]]:
+    """Return the class that a section selects, and its checked keyword arguments.
+
+    `where` is the dotted name of the section in messages, if it is not `plug`.
+    """
+    where = where or plug
     if not section.get("name"):
         raise UserError(f"{plug} is not set: give {plug}=NAME")
     owner = locate(plug, section["name"])
     own = dict(section)
     if shared := SHARED_KEYS.get(plug):
-        check(shared, {key: own.pop(key) for key in schema(shared) if key in own}, plug)
-    return owner, check(owner, own, plug, SUPPLIED_KEYS.get(plug, ()))
+        check(shared, {key: own.pop(key) for key in schema(shared) if key in own}, where)
+    return owner, check(owner, own, where, SUPPLIED_KEYS.get(plug, ()))
 
 
 def build(plug: str, section: Mapping[str, Any], **given: Any) -> Any:

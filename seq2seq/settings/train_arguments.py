@@ -18,6 +18,7 @@ from seq2seq.settings.compose import Part, compose_parts, literal, parse, read
 from seq2seq.settings.config import LONGEST_NAME, NOT_FOR_FITTING, Config, not_a_folder_name
 from seq2seq.settings.config_files import choices_of, groups, user_folder
 from seq2seq.settings.key_checks import check_choice, check_keys, text_keys
+from seq2seq.settings.mixture_parts import inner_key, written_out
 from seq2seq.settings.overrides import SWEEPING, Value, options, values
 from seq2seq.settings.plugins import fits
 from seq2seq.settings.schema import shown
@@ -117,6 +118,7 @@ def members(words: list[str], *, sweep: bool | None) -> list[Member]:
     Raises:
         UserError: as in `parse_command`.
     """
+    words = [one for word in words for one in written_out(word)]
     columns = [list(parts(word, sweep=sweep)) for word in words]
     if (count := math.prod(map(len, columns))) > MOST:
         raise UserError(f"this sweep has {count:,} runs; one command trains at most {MOST:,}")
@@ -148,7 +150,9 @@ def parts(word: str, *, sweep: bool | None) -> Iterator[Part]:
     """
     key, equals, typed = word.partition("=")
     key = key.removeprefix("++")
-    if equals and (kind := text_keys().get(key)) and not (sweep and SWEEPING.fullmatch(typed)):
+    part_key = inner_key(key)
+    text_key = key if part_key is None else f"data.{part_key}"
+    if equals and (kind := text_keys().get(text_key)) and not (sweep and SWEEPING.fullmatch(typed)):
         for value in values(typed, kind, sweep=bool(sweep)):
             yield Part(f"{key}={value.typed}", key, value, None)
         return
@@ -172,7 +176,7 @@ def parts(word: str, *, sweep: bool | None) -> Iterator[Part]:
     for each in swept_values(override):
         [one] = parse([f"{start}={each}"])
         check_choice(one, shown(one.value()))
-        text = Value(str(one.value()), str(one.value())) if key in text_keys() else None
+        text = Value(str(one.value()), str(one.value())) if text_key in text_keys() else None
         yield Part(f"{key}={text.typed}" if text else one.input_line or "", key, text, one)
 
 
@@ -236,7 +240,7 @@ def folder_name(wanted: str) -> str:
 
 def composed_for_help(words: list[str]) -> dict[str, Any]:
     """Compose the configuration to show in the help, without resolving interpolations."""
-    row = [next(parts(word, sweep=True)) for word in words]
+    row = [next(parts(one, sweep=True)) for word in words for one in written_out(word)]
     check_keys([row])
     composed: Any = OmegaConf.to_container(compose_parts(row), resolve=False)
     return composed

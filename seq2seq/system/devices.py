@@ -11,11 +11,13 @@ import torch
 
 from seq2seq.errors import UserError
 from seq2seq.settings.config import TrainerConfig
+from seq2seq.system.launcher import Launcher
 
 # Lightning is imported only for training, because its import takes longer than translating a line.
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.loggers.logger import Logger
+    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,4})?")  # valid names of a single device
 
@@ -32,12 +34,18 @@ def first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabric":
-    """Create the Fabric handle of a run; its `launch` starts the processes.
+def fabric(
+    settings: TrainerConfig,
+    *,
+    tensorboard: Path | None = None,
+    launcher: Launcher | None = None,
+) -> "Fabric":
+    """Create the Fabric handle of a run; its `launch` joins the processes.
 
     Args:
-        settings: accelerator, number of devices and precision.
+        settings: accelerator, number of devices on this machine, and precision.
         tensorboard: the run folder to write TensorBoard events to; None writes none.
+        launcher: the program that has started the processes, if any.
 
     Raises:
         UserError: the machine does not support the settings.
@@ -66,6 +74,8 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
             devices=settings.devices,
             precision=settings.precision,
             loggers=None if tensorboard is None else [event_logger(tensorboard)],
+            num_nodes=launcher.machines if launcher else 1,
+            plugins=[cluster_environment(launcher)],
         )
     except (RuntimeError, ValueError, TypeError, ImportError) as error:  # ImportError: torch_xla
         reason = str(error).strip().split("\n")[0]
@@ -73,6 +83,23 @@ def fabric(settings: TrainerConfig, *, tensorboard: Path | None = None) -> "Fabr
             f"trainer.accelerator={settings.accelerator} trainer.devices={settings.devices} "
             f"trainer.precision={settings.precision} is not available on this machine: {reason}"
         ) from error
+
+
+def cluster_environment(launcher: Launcher | None) -> "ClusterEnvironment":
+    """Fabric's description of the processes that a launcher has started, or of our own."""
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+    if launcher is None:  # also in a job of SLURM, where Fabric would wait for other tasks
+        return LightningEnvironment()
+    if launcher.name == "torchrun":
+        return TorchElasticEnvironment()
+    # What Fabric reads may be that of the job instead of the step, or missing.
+    os.environ["SLURM_NTASKS"] = str(launcher.processes)
+    os.environ["SLURM_NTASKS_PER_NODE"] = str(launcher.per_machine)
+    os.environ["SLURM_NNODES"] = str(launcher.machines)
+    return SLURMEnvironment()
 
 
 def set_determinism(deterministic: bool) -> None:
@@ -135,6 +162,22 @@ def largest(fabric: "Fabric", number: int) -> int:
 def broadcast(fabric: "Fabric", value: Any) -> Any:
     """The value of rank 0, in all processes."""
     return fabric.broadcast(value) if fabric.world_size > 1 else value
+
+
+def gather(fabric: "Fabric", value: Any) -> list[Any]:
+    """The values of all processes, by rank, in all processes; any object that can be pickled."""
+    if fabric.world_size == 1:
+        return [value]
+    values: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def broadcast_weights(fabric: "Fabric", model: torch.nn.Module) -> None:
+    """Give the model of every process the weights of rank 0."""
+    if fabric.world_size > 1:
+        for parameter in model.parameters():
+            torch.distributed.broadcast(parameter.data, 0)
 
 
 def sum_over_processes(fabric: "Fabric", value: Any) -> Any:

@@ -2,14 +2,20 @@
 
 import errno
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from seq2seq.errors import UserError
+from seq2seq.system.launcher import Launcher, find
 from seq2seq.system.streams import drop_output, flush_output, open_closed
 
 # Errors of write(): no space, quota, file too large, I/O error, closed descriptor.
 WRITE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+
+# Seconds that a process with rank > 0 waits before it reports an error from before the processes
+# were connected. Rank 0 mostly has the same error, and torchrun or srun ends the others with it.
+SAME = 5.0
 
 
 @contextmanager
@@ -28,6 +34,8 @@ def reporting_user_errors() -> Iterator[None]:
         finally:
             flush_output()
     except UserError as error:
+        if (launcher := find_quietly()) and launcher.rank:
+            time.sleep(SAME)
         print(f"seq2seq: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -38,6 +46,13 @@ def reporting_user_errors() -> Iterator[None]:
     except OSError as error:
         print(f"seq2seq: {reason(error)}", file=sys.stderr)
         sys.exit(1)
+
+
+def find_quietly() -> Launcher | None:
+    """The launcher of this process; None also if it has set invalid variables."""
+    with suppress(UserError):
+        return find()
+    return None
 
 
 def reason(error: OSError) -> str:

@@ -52,6 +52,12 @@ def exclusive_writer(folder: Path) -> Iterator[None]:
                 path.unlink(missing_ok=True)
 
 
+def release(folder: Path) -> None:
+    """Delete the lock file of this process, which is about to end without leaving its contexts."""
+    with contextlib.suppress(OSError):
+        (folder / LOCK).unlink(missing_ok=True)
+
+
 def take(path: Path) -> tuple[FileIO, bool | None]:
     """Open and lock the lock file.
 

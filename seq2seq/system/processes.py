@@ -1,151 +1,125 @@
-"""Joint shutdown of multi-process training: if one process fails, all end and rank 0 reports why.
+"""The processes of one training: they start together, and if one of them fails, all end.
 
-A failed process cannot use collective operations to notify the others, which are waiting in one.
-Therefore a thread in each process polls a TCPStore on rank 0 for a failure. Processes with rank > 0
-write no files and can exit immediately.
+A process that has failed or was killed takes no part in collective operations, in which the others
+wait for it, on a GPU for up to half an hour. Therefore every process has a TCP connection to the
+process with rank 0, read by a thread. It carries the message of a failure, and its end shows that a
+process was killed. The processes with rank > 0 write no files and can exit immediately; rank 0
+reports, once, and releases the run folder.
 """
 
+import logging
 import os
-import sys
-import threading
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from seq2seq.errors import UserError
-from seq2seq.system.console import console
+from seq2seq.system import launcher as launching
+from seq2seq.system.launcher import Launcher
+from seq2seq.system.peers import Follower, Leader
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-FAILED = "failed"  # key of the store; its value is the error message
-EVERY = 0.2  # seconds between two polls of the store
-PATIENCE = 10.0  # seconds for rank 0 to end by itself after another process has failed
+ADDRESS = "SEQ2SEQ_RANK_0"  # variable with the address of rank 0, for the processes it has started
 
 
-@contextmanager
-def ended_together(fabric: "Fabric", on_kill: Callable[[], None]) -> Iterator[None]:
-    """End all processes of a run when one of them fails inside the context; rank 0 raises.
+class Processes:
+    """All processes of a training, seen from one of them.
 
     Args:
-        fabric: the Fabric handle of this process, launched.
-        on_kill: called in rank 0 before the watching thread kills it.
+        per_machine: number of processes on this machine.
+        launcher: the program that has started the processes; None if rank 0 starts them.
+
+    Attributes:
+        count: number of processes on all machines.
+        on_kill: called in rank 0 before a thread ends it because another process has failed.
 
     Raises:
-        UserError: another process failed; the message is the one of that process.
-    """
-    if fabric.world_size == 1:
-        yield
-        return
-    peers = Peers(fabric)
-    watcher = threading.Thread(target=peers.watch, args=(on_kill,), daemon=True)
-    watcher.start()
-    try:
-        yield
-    except BaseException as error:
-        peers.fail(error)
-        raise
-    finally:
-        peers.over.set()
-        # Python ends a daemon thread that returns to it at exit; inside the store this aborts.
-        watcher.join(timeout=5.0)
-
-
-class Peers:
-    """The connection of one process to the shared failure store of a run.
-
-    Args:
-        fabric: the Fabric handle of this process, launched.
+        UserError: rank 0, which has started this process, cannot be reached.
     """
 
-    def __init__(self, fabric: "Fabric") -> None:
-        self.rank, self.count = fabric.global_rank, fabric.world_size
-        self.over = threading.Event()
-        host, limit = os.environ.get("MASTER_ADDR", "127.0.0.1"), timedelta(seconds=60)
-        is_main, port = self.rank == 0, 0
-        if is_main:
-            self.store = TCPStore(host, 0, is_master=True, wait_for_workers=False, timeout=limit)
-            port = self.store.port
-        port = fabric.broadcast(port)
-        if not is_main:
-            self.store = TCPStore(host, port, is_master=False, timeout=limit)
+    def __init__(self, per_machine: int, launcher: Launcher | None) -> None:
+        self.launcher = launcher
+        self.count = launcher.processes if launcher else per_machine
+        self.started = False
+        self.link: Leader | Follower | None = None
+        self.on_kill: list[Callable[[], None]] = []
+        if self.count > 1 and launcher is None and (address := os.environ.get(ADDRESS)):
+            # At once, so that rank 0 reports the errors of this process.
+            self.link = Follower(int(os.environ["LOCAL_RANK"]), self.count, address)
 
-    def reason(self) -> str | None:
-        """The message of a failed process; empty if rank 0 has exited, None if none failed."""
-        try:
-            return self.store.get(FAILED).decode() if self.store.check([FAILED]) else None
-        except RuntimeError:
-            return ""
-
-    def watch(self, on_kill: Callable[[], None]) -> None:
-        """Poll until training is over; if a process fails, end this one."""
-        while not self.over.wait(EVERY):
-            reason = self.reason()
-            if reason is None:
-                continue
-            if self.rank:
-                self.leave()
-            # A collective operation of rank 0 raises once another process has exited, but not on
-            # a GPU.
-            if not self.over.wait(PATIENCE):
-                with suppress(Exception):
-                    on_kill()
-                console.print(f"seq2seq: {reason}")
-                os._exit(1)
-            return
-
-    def fail(self, error: BaseException) -> None:
-        """Report an error of this process, or raise the earlier error that caused it.
+    def start(self, fabric: "Fabric") -> None:
+        """Start or join the other processes, unless that has been done.
 
         Raises:
-            UserError: another process had failed before; in rank 0 only.
+            UserError: the processes cannot connect to each other.
         """
-        reason = self.reason()
-        lost = reason is None and is_lost(error)
-        if lost:  # another process was killed and could not report an error
-            reason = (
-                "a process of this training was killed, possibly because memory ran out: run the "
-                "same command again to resume from the last save"
-            )
-        if reason is None or lost:
-            with suppress(RuntimeError):
-                self.store.set(FAILED, reason or self.describe(error))
-        if self.rank:
-            if reason is None and not isinstance(error, UserError | KeyboardInterrupt | SystemExit):
-                traceback.print_exc()
-            self.leave()
-        self.wait_for_others()
-        if reason:
-            raise UserError(reason) from error
+        if self.started:
+            return
+        self.started = True
+        if self.count > 1 and not self.launcher and not self.link:
+            self.link = leader = Leader(self.count, self.kill, patience=3.0)
+            variables = {ADDRESS: leader.listen("127.0.0.1")}
+            leader.watch_children(launching.start_others(self.count, **variables))
+        self.launch(fabric)
+        if self.launcher:
+            self.meet(fabric)
 
-    def describe(self, error: BaseException) -> str:
-        """The message for an error, which rank 0 prints."""
-        if isinstance(error, UserError):
-            return str(error)
-        return f"process {self.rank} of {self.count} failed: {type(error).__name__}: {error}"
+    def launch(self, fabric: "Fabric") -> None:
+        """Create the process group."""
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else 6 lines of its own
+        try:
+            fabric.launch()
+        except RuntimeError as error:
+            if not is_lost(error):
+                raise
+            address = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"the processes cannot connect at {address}: {reason}") from error
 
-    def leave(self) -> None:
-        """Exit from this process, which has rank > 0, without a message."""
-        with suppress(RuntimeError):
-            self.store.add("gone", 1)
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        # With status 0: on another status Lightning would kill rank 0 before it has reported.
-        os._exit(0)
+    def meet(self, fabric: "Fabric") -> None:
+        """Connect the processes that a launcher has started."""
+        host = os.environ.get("MASTER_ADDR", "127.0.0.1")
+        if fabric.is_global_zero:
+            # Without patience: the launcher, too, ends rank 0, once another process has ended.
+            self.link = leader = Leader(self.count, self.kill, patience=0.0)
+            fabric.broadcast(leader.listen(host))
+        else:
+            self.link = Follower(fabric.global_rank, self.count, fabric.broadcast(""))
 
-    def wait_for_others(self) -> None:
-        """In rank 0, keep the store open until the other processes have read it, or 2 seconds."""
-        deadline = time.monotonic() + 2.0
-        with suppress(RuntimeError):
-            while self.store.add("gone", 0) < self.count - 1 and time.monotonic() < deadline:
-                time.sleep(EVERY / 4)
+    def kill(self) -> None:
+        """Do what has to be done before rank 0 is ended by a thread."""
+        for work in self.on_kill:
+            with suppress(Exception):
+                work()
+
+    def ready(self) -> None:
+        """In rank 0: let the other processes begin a piece of work (`wait_until_ready`)."""
+        if isinstance(self.link, Leader):
+            self.link.tell("ready")
+
+    def wait_until_ready(self) -> bool:
+        """In rank > 0: wait for the next piece of work; False if rank 0 has ended without one."""
+        return isinstance(self.link, Follower) and self.link.wait_until_ready()
+
+    @contextmanager
+    def ended_together(self) -> Iterator[None]:
+        """End all processes when one of them fails inside the context; rank 0 raises.
+
+        Raises:
+            UserError: another process failed; the message is the one of that process.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if self.link:
+                self.link.fail(error, lost=is_lost(error))
+            raise
+        if self.link:
+            self.link.finish()
 
 
 def is_lost(error: BaseException) -> bool:

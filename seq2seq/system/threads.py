@@ -25,7 +25,8 @@ WORTH = 0.95  # use more threads only if they take less than this share of the t
 def given(config: Config) -> int | None:
     """The number of threads per process that a configuration fixes; None if it is to be timed.
 
-    Call it before launching the processes, because launching sets OMP_NUM_THREADS.
+    `trainer.devices` is the number of processes on this machine. Call it before launching the
+    processes, because launching sets OMP_NUM_THREADS.
     """
     if config.trainer.threads is not None:
         return config.trainer.threads
@@ -40,10 +41,34 @@ def repeatable(processes: int = 1) -> int:
     processor, every thread waits for the slowest. Machines with eight or more processors thus use
     the same number.
     """
+    if number := requested():
+        return number
+    return max(1, min(MAX_DETERMINISTIC, processes * share(processes) // 2) // processes)
+
+
+def most(processes: int) -> int:
+    """The largest number of threads per process, of several on this machine, that is sensible."""
+    return requested() or share(processes)
+
+
+def requested() -> int | None:
+    """OMP_NUM_THREADS if that is a number; None otherwise.
+
+    torchrun sets it to 1 for several processes unless the user has set it, so that 1 of torchrun
+    does not count; trainer.threads=1 does.
+    """
     number = os.environ.get("OMP_NUM_THREADS", "")
-    if number.isdecimal() and 1 <= int(number) <= LIMIT:
-        return int(number)
-    return max(1, min(MAX_DETERMINISTIC, processors() // 2) // processes)
+    if number == "1" and "TORCHELASTIC_RUN_ID" in os.environ:
+        return None
+    return int(number) if number.isdecimal() and 1 <= int(number) <= LIMIT else None
+
+
+def share(processes: int) -> int:
+    """The number of processors per process, of several on this machine, at least 1."""
+    reserved = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if processes > 1 and "SLURM_STEP_NUM_TASKS" in os.environ and reserved.isdecimal():
+        return max(1, int(reserved))  # each task of SLURM may use only its own processors
+    return max(1, processors() // processes)
 
 
 def processors() -> int:

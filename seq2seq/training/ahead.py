@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq.errors import UserError
 from seq2seq.text.batching import Batch
-from seq2seq.text.sampler import TokenBatches
 
 
 class DrawnBatch(NamedTuple):
@@ -29,47 +29,47 @@ class Ahead:
 
     The state to resume from is that after the last update that was taken: what is prepared ahead
     is prepared again by a run that resumes. The batches are therefore the same with and without
-    `prepare`, as long as `build` depends on its arguments only.
+    `prepare`, as long as `draw` does not depend on what an update changes.
 
     Args:
-        sampler: the sampler of row numbers.
+        draw: returns the next batch of the sampler, divided if necessary.
+        mark: returns the position of the sampler.
         count: number of batches of the sampler in one update.
-        build: returns the batches of some rows at (epoch, position, rank).
     """
 
     def __init__(
-        self,
-        sampler: TokenBatches,
-        count: int,
-        build: Callable[[NDArray[np.integer[Any]], tuple[int, int, int]], list[DrawnBatch]],
+        self, draw: Callable[[], list[DrawnBatch]], mark: Callable[[], Place], count: int
     ) -> None:
-        self.sampler, self.count, self.build = sampler, count, build
-        self.stream = iter(sampler)
-        self.ready: tuple[list[DrawnBatch], Place] | None = None
-        self.taken = self._place()
+        self.draw, self.mark, self.count = draw, mark, count
+        self.restart()
 
-    def _place(self) -> Place:
-        return Place(self.sampler.state_dict(), self.sampler.epochs)
+    def restart(self) -> None:
+        """Forget what is prepared, because the sampler is at another position."""
+        self.ready: tuple[list[DrawnBatch], Place] | UserError | None = None
+        self.taken = self.mark()
 
     def prepare(self) -> None:
-        """Build the batches of the next update, unless they are ready."""
+        """Build the batches of the next update, unless they are ready.
+
+        An error of the training text is raised by `take`, when the current update is complete.
+        """
         if self.ready is None:
-            drawn = []
-            for _ in range(self.count):
-                rows = next(self.stream)
-                place = (self.sampler.epoch, self.sampler.position, self.sampler.rank)
-                drawn += self.build(rows, place)
-            self.ready = drawn, self._place()
+            try:
+                drawn = [part for _ in range(self.count) for part in self.draw()]
+                self.ready = drawn, self.mark()
+            except UserError as error:
+                self.ready = error
 
     def take(self) -> list[DrawnBatch]:
-        """Return the batches of the next update."""
-        self.prepare()
-        assert self.ready is not None
-        drawn, self.taken = self.ready
-        self.ready = None
-        return drawn
+        """Return the batches of the next update.
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from the state of `taken`."""
-        self.sampler.load_state_dict(state)
-        self.ready, self.taken = None, self._place()
+        Raises:
+            UserError: the training text cannot be read.
+        """
+        self.prepare()
+        ready, self.ready = self.ready, None
+        assert ready is not None
+        if isinstance(ready, UserError):
+            raise ready
+        drawn, self.taken = ready
+        return drawn

@@ -36,17 +36,19 @@ class Pace:
         if budget.steps is not None:
             count = f"{budget.steps:,} updates"
             minutes[count] = self.seconds / self.steps * budget.steps / 60
-        if budget.epochs is not None:
+        if budget.epochs is not None and self.epochs:
             count = f"{budget.epochs:,} epochs" if budget.epochs != 1 else "1 epoch"
             minutes[count] = self.seconds / self.epochs * budget.epochs / 60
         shortest = min(minutes, key=minutes.__getitem__, default=None)
         if budget.minutes is not None and (shortest is None or minutes[shortest] > budget.minutes):
-            epochs = self.epochs / self.seconds * 60 * budget.minutes
+            done, unit = (self.epochs, "epochs") if self.epochs else (self.steps, "updates")
+            count = f"{done / self.seconds * 60 * budget.minutes:,.1f} {unit}"
             return (
-                f"speed: about {epochs:,.1f} epochs in train.max_minutes={budget.minutes:g} on "
+                f"speed: about {count} in train.max_minutes={budget.minutes:g} on "
                 "this machine, less with validations"
             )
-        assert shortest is not None  # every budget has a limit
+        if shortest is None:  # the length of an epoch of a stream is unknown
+            return f"speed: about {self.steps / self.seconds * 60:,.0f} updates a minute"
         return (
             f"speed: about {duration(minutes[shortest])} on this machine for {shortest}, without "
             "validations"

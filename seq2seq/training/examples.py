@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
 from random import Random
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seq2seq.alignment.gold import Gold
 from seq2seq.corpora import (
@@ -18,16 +19,19 @@ from seq2seq.corpora import (
     Text,
     Usable,
     cache_folder,
-    encode,
     overlaps,
     same_as_training,
     usable,
 )
+from seq2seq.corpora.joined import bounds_of, encode_any
+from seq2seq.corpora.text import Lines
+from seq2seq.corpora.weights import Weights
 from seq2seq.errors import UserError
 from seq2seq.settings.config import TokenizerConfig
 from seq2seq.system.console import console
 from seq2seq.text import markup
 from seq2seq.text.batching import Batch, collate, pack
+from seq2seq.text.part_draws import PartDraws
 from seq2seq.text.tokenizer import Tokenizers
 
 # Bytes of text to learn a vocabulary from: more text hardly changes the pieces, and SentencePiece
@@ -37,20 +41,30 @@ GROWTH_SAMPLE = 500  # pairs from which the length increase under sampling is es
 
 
 def learn_tokenizers(corpus: Corpus, settings: TokenizerConfig) -> Tokenizers:
-    """Learn the vocabularies from the training text only, or load them from the cache."""
+    """Learn the vocabularies from the training text only, or load them from the cache.
+
+    The text of a mixture is that of its first epoch.
+    """
     text = corpus.text("train")
     choices = {name: value for name, value in vars(settings).items() if name != "sampling"}
     every = 1 + text.size // SAMPLE[settings.kind]  # learn from every n-th pair
     key = f"{text.fingerprint} {every} {sorted(choices.items())} {version('sentencepiece')}"
+    mixed = corpus.mixed()
+    plain = mixed is None or mixed == (mixed.names, None, 1)  # every pair once
+    key += "" if plain else f" {mixed}"
     folder = cache_folder() / "tokenizers" / hashlib.sha256(key.encode()).hexdigest()
     with contextlib.suppress(UserError):
         return Tokenizers.load(folder)
     with console.status("learning the vocabulary"):
-        tokenizers = Tokenizers.train(
-            islice(text.sources(), 0, None, every),
-            islice(text.targets(), 0, None, every),
-            **choices,
-        )
+        sides: Iterable[Iterable[str]]
+        if mixed is None or plain:
+            sides = (islice(side, 0, None, every) for side in (text.sources(), text.targets()))
+        else:
+            bounds = bounds_of(text)
+            draws = PartDraws(bounds, mixed.shares(np.diff(bounds).tolist()), seed=0)
+            sides = zip(*(text[row] for row in draws.rows(0)[::every]), strict=True)
+        source, target = sides
+        tokenizers = Tokenizers.train(source, target, **choices)
     tokenizers.save(folder)
     return tokenizers
 
@@ -91,55 +105,44 @@ def gold_alignments(corpus: Corpus) -> dict[str, Iterable[Gold]]:
     return {split: gold for split, gold in by_split.items() if gold is not None}
 
 
+@runtime_checkable
+class IdRows(Protocol):
+    """The ids of a text, by row."""
+
+    source_lengths: np.ndarray
+    target_lengths: np.ndarray
+
+    def __getitem__(self, index: int, /) -> tuple[NDArray[np.int32], NDArray[np.int32]]: ...
+
+
 @dataclass(frozen=True)
-class Examples:
-    """A training text as token ids, with the pairs that are used for training.
+class Segmented:
+    """A text as token ids, from which batches are built.
 
     Attributes:
-        text: the training text.
+        text: the text.
         encoded: its token ids.
-        usable: the rows that are neither empty nor too long.
         tokenizers: of the source and target side.
         max_length: maximum number of pieces of a source or target.
         sampling: strength of subword sampling; 0 disables it.
         seed: seed of subword sampling.
     """
 
-    text: Text
-    encoded: Encoded
-    usable: Usable
+    text: Lines
+    encoded: IdRows
     tokenizers: Tokenizers
     max_length: int
     sampling: float
     seed: int
-
-    @classmethod
-    def prepare(
-        cls, corpus: Corpus, tokenizers: Tokenizers, *, sampling: float, seed: int
-    ) -> "Examples":
-        """Encode the training text and exclude pairs that are empty or too long.
-
-        Raises:
-            UserError: no pair is left.
-        """
-        text = corpus.text("train")
-        encoded = encode(text, tokenizers.source, tokenizers.target)
-        kept = usable(encoded, corpus.max_length)
-        if not len(kept.rows):
-            raise UserError(
-                f"no training pair is left of {len(text):,}: {kept.empty:,} have an empty side, "
-                f"{kept.too_long:,} are longer than data.max_length={corpus.max_length} pieces"
-            )
-        return cls(text, encoded, kept, tokenizers, corpus.max_length, sampling, seed)
 
     def batches(
         self, rows: np.ndarray, place: Sequence[int], budget: int
     ) -> list[tuple[np.ndarray, Batch]]:
         """Build batches of at most `budget` tokens from these rows; return each with its rows.
 
-        Without sampling this is a single batch. With sampling, the pieces depend on `place` (epoch,
-        position, rank), and may be more than estimated when the rows were grouped: pairs over the
-        budget form further batches of the same update.
+        Without sampling this is a single batch. With sampling, the pieces depend on `place` (epoch
+        and number of the batch), and may be more than estimated when the rows were grouped: pairs
+        over the budget form further batches of the same update.
         """
         special = self.tokenizers.special
         if not self.sampling:
@@ -171,6 +174,72 @@ class Examples:
             pairs.append((source, target))
         return pairs
 
+    def lengths(self, budget: int, growth: float) -> tuple[np.ndarray, np.ndarray]:
+        """The expected number of pieces of each source and target, by which batches are built.
+
+        `growth` is the ratio of the number of pieces with and without sampling.
+        """
+        both = self.encoded.source_lengths, self.encoded.target_lengths
+        if growth == 1:
+            return both
+        limit = min(self.max_length, budget - 1)
+        # At least the length without sampling, so that a pair that cannot fit is still an error.
+        expected = (np.minimum(np.ceil(side * growth), np.maximum(side, limit)) for side in both)
+        source, target = (side.astype(np.int32) for side in expected)
+        return source, target
+
+
+@dataclass(frozen=True)
+class Examples(Segmented):
+    """A training text as token ids, with the pairs that are used for training.
+
+    Attributes:
+        text: the training text.
+        encoded: its token ids.
+        usable: the rows that are neither empty nor too long.
+    """
+
+    text: Text
+    encoded: Encoded
+    usable: Usable
+
+    @classmethod
+    def prepare(
+        cls, corpus: Corpus, tokenizers: Tokenizers, *, sampling: float, seed: int
+    ) -> "Examples":
+        """Encode the training text and exclude pairs that are empty or too long.
+
+        Raises:
+            UserError: no pair is left.
+        """
+        text = corpus.text("train")
+        encoded = encode_any(text, tokenizers.source, tokenizers.target)
+        kept = usable(encoded, corpus.max_length)
+        if not len(kept.rows):
+            raise UserError(
+                f"no training pair is left of {len(text):,}: {kept.empty:,} have an empty side, "
+                f"{kept.too_long:,} are longer than data.max_length={corpus.max_length} pieces"
+            )
+        return cls(text, encoded, tokenizers, corpus.max_length, sampling, seed, kept)
+
+    def draws(self, mixed: Weights | None) -> PartDraws | None:
+        """Return which usable rows each epoch of a mixture has; None for any other corpus.
+
+        Raises:
+            UserError: a part has no usable pair.
+        """
+        if mixed is None:
+            return None
+        bounds = np.searchsorted(self.usable.rows, bounds_of(self.text))
+        pairs = np.diff(bounds)
+        for name, count in zip(mixed.names, pairs, strict=True):
+            if not count:
+                raise UserError(
+                    f"no training pair of data.parts.{name} is left: each has an empty side or is "
+                    f"longer than data.max_length={self.max_length} pieces"
+                )
+        return PartDraws(bounds.tolist(), mixed.shares(pairs.tolist()), self.seed)
+
     @property
     def growth(self) -> float:
         """Ratio of the number of pieces with and without sampling, estimated on a sample."""
@@ -180,18 +249,6 @@ class Examples:
         pairs = self.sampled(rows, (0, 0, 0), longest=self.max_length)
         unsampled = self.encoded.source_lengths[rows] + self.encoded.target_lengths[rows]
         return max(1.0, sum(len(side) for pair in pairs for side in pair) / int(unsampled.sum()))
-
-    def lengths(self, budget: int) -> tuple[np.ndarray, np.ndarray]:
-        """The expected number of pieces of each source and target, by which batches are built."""
-        both = self.encoded.source_lengths, self.encoded.target_lengths
-        growth = self.growth
-        if growth == 1:
-            return both
-        limit = min(self.max_length, budget - 1)
-        # At least the length without sampling, so that a pair that cannot fit is still an error.
-        expected = (np.minimum(np.ceil(side * growth), np.maximum(side, limit)) for side in both)
-        source, target = (side.astype(np.int32) for side in expected)
-        return source, target
 
     @property
     def mean_lengths(self) -> tuple[int, int]:

@@ -16,11 +16,6 @@ from seq2seq.training.learner import Learner
 from seq2seq.training.state import Save
 
 
-def learner_class(config: Config) -> type[Learner]:
-    """Return the class that trains the configured model."""
-    return FittingLearner if fits(config.model) else Learner
-
-
 def settings_in_effect(config: Config) -> Config:
     """Return the configuration with the settings that apply to a model that fits itself.
 
@@ -62,6 +57,12 @@ class FittingLearner(Learner):
             raise UserError(
                 f"{kind} trains in one process: trainer.devices={trainer.devices} has no effect, "
                 "remove it"
+            )
+        mixed = self.corpus.mixed()
+        if mixed and mixed != (mixed.names, None, 1):
+            raise UserError(
+                f"{kind} learns from all pairs at once: the weights of data.parts and "
+                "data.temperature have no effect, remove them"
             )
         if trainer.compile:
             raise UserError(f"{kind} cannot be compiled: remove trainer.compile=true")
@@ -115,6 +116,14 @@ class FittingLearner(Learner):
         """Repeat the iterations of a save."""
         for _ in range(save.facts["sampler"]["epoch"]):
             self.gradients([])
+
+    def part_facts(self) -> dict[str, Any]:
+        """No fields: all pairs of all parts are read."""
+        return {}
+
+    def progress(self) -> dict[str, Any]:
+        """No fields: all pairs are read."""
+        return {}
 
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches: all pairs at once, without padding."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.corpora import Corpus
+from seq2seq.corpora.joined import bounds_of
 from seq2seq.errors import UserError
 from seq2seq.runs.weights import build_model
 from seq2seq.settings.config import Config
@@ -20,7 +21,7 @@ from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.text.word_dropout import drop_words
-from seq2seq.training.ahead import Ahead, DrawnBatch
+from seq2seq.training.ahead import Ahead, DrawnBatch, Place
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
 from seq2seq.training.guidance import Guidance, guided_total
@@ -63,14 +64,17 @@ class Learner:
 
     def prepare_updates(self) -> None:
         """Create the batches and the optimizer."""
+        self.draws = self.examples.draws(self.corpus.mixed())
         self.batches = TokenBatches(
             self.examples.usable.rows,
-            *self.examples.lengths(self.settings.batch_tokens),
+            *self.examples.lengths(self.settings.batch_tokens, self.examples.growth),
             budget=self.settings.batch_tokens,
             seed=self.config.seed,
             ranks=self.config.trainer.devices,
+            draws=self.draws,
         )
-        self.ahead = Ahead(self.batches, self.settings.accumulate, self.drawn)
+        self.stream = iter(self.batches)
+        self.ahead = Ahead(self.draw_batch, self.mark, self.settings.accumulate)
         self.scaler = devices.gradient_scaler(self.fabric)
         self.optimizer = make_optimizer(
             self.raw_model.parameters(), self.settings, fused=self.scaler is None
@@ -83,7 +87,7 @@ class Learner:
 
     def set_up(self) -> None:
         """Set the rank, compile if configured, and move model and optimizer to the device."""
-        self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
+        self.begin()
         if self.config.trainer.compile:
             self.compile()
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
@@ -91,6 +95,24 @@ class Learner:
             self.model.mark_forward_method(method)
         if self.settings.ema:
             self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
+
+    def begin(self) -> None:
+        """Take the batches of this process."""
+        self.batches.rank, self.batches.ranks = self.fabric.global_rank, self.fabric.world_size
+
+    def place(self) -> tuple[int, int, int]:
+        """The seed of subword sampling: `TokenBatches.place` and a 0.
+
+        It does not depend on the number of processes.
+        """
+        return (*self.batches.place, 0)
+
+    def next_rows(self) -> NDArray[np.integer[Any]]:
+        """Return the rows of the next batch without using it."""
+        return self.batches.next_rows()
+
+    def gather(self) -> None:
+        """Collect what rank 0 saves of the other processes: nothing, their positions are equal."""
 
     def compile(self) -> None:
         """Compile what the loss calls; the loss has a custom backward pass and is not compiled."""
@@ -101,8 +123,7 @@ class Learner:
 
     def dry_run(self) -> None:
         """Compute the gradients of the next update and discard them, without side effects."""
-        rows = self.batches.next_rows()
-        self.gradients(self.drawn(rows, (0, 0, 0)))
+        self.gradients(self.drawn(self.next_rows(), (0, 0, 0)))
         self.optimizer.zero_grad()
 
     def draw(self, rate: float, step: int) -> list[DrawnBatch]:
@@ -113,12 +134,17 @@ class Learner:
         devices.seed_generators(self.config.seed, step, self.fabric.global_rank)
         return self.ahead.take()
 
+    def draw_batch(self) -> list[DrawnBatch]:
+        """Return the next batch of the sampler; subword sampling may divide it."""
+        rows = next(self.stream)
+        return self.drawn(rows, self.place())
+
     def drawn(
         self, rows: NDArray[np.integer[Any]], place: tuple[int, int, int]
     ) -> list[DrawnBatch]:
         """Return these rows as batches within the token budget; subword sampling may need several.
 
-        `place` is (epoch, position, rank). They are on the device already, unless words are
+        `place` is that of the seed of sampling. They are on the device already, unless words are
         dropped, which is done on the CPU when the generators have the seed of the update.
         """
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
@@ -265,10 +291,23 @@ class Learner:
         shares = [self.fabric.broadcast(rows, src=rank) for rank in range(self.fabric.world_size)]
         return sorted(row + 1 for share in shares for row in share)
 
+    def mark(self) -> Place:
+        """The position of the sampler, of which a batch may not have been used yet."""
+        return Place(self.batches.state_dict(), self.batches.epochs)
+
+    def sampler_state(self) -> dict[str, Any]:
+        """The position in the training text after the last update."""
+        return self.ahead.taken.state
+
+    def restore_sampler(self, save: Save) -> None:
+        """Continue at the position in the training text."""
+        self.batches.load_state_dict(save.facts["sampler"])
+        self.ahead.restart()
+
     def state(self) -> Save:
         """The state to resume from between two updates."""
         facts = {
-            "sampler": self.ahead.taken.state,
+            "sampler": self.sampler_state(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
         }
         if self.guidance:
@@ -291,7 +330,7 @@ class Learner:
         set_tensors(self.raw_model, self.optimizer, tensors)
         if self.moving_average:
             self.moving_average.restore(average)
-        self.ahead.load_state_dict(save.facts["sampler"])
+        self.restore_sampler(save)
         if self.guidance and (guided := save.facts.get("guided")):
             self.guidance.count(guided["loss"], guided["rows"])
         if self.scaler and save.facts["scaler"]:
@@ -317,13 +356,47 @@ class Learner:
                 "source": self.corpus.source,
                 "target": self.corpus.target,
                 **({"split": division} if (division := self.corpus.division()) else {}),
-                "train": {**self.examples.facts(), **self.batch_facts(), **self.link_facts()},
+                "train": self.train_facts(),
             },
         }
+
+    def train_facts(self) -> dict[str, Any]:
+        """The fields of run.json that describe the training text."""
+        own = {**self.examples.facts(), **self.batch_facts()}
+        return {**own, **self.part_facts(), **self.link_facts()}
 
     def link_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the word links of guided attention."""
         return {"links": self.guidance.links.facts()} if self.guidance else {}
+
+    def part_facts(self) -> dict[str, Any]:
+        """The fields of run.json that describe the parts of a mixture."""
+        mixed, draws = self.corpus.mixed(), self.draws
+        if mixed is None or draws is None:
+            return {}
+        weights = dict(zip(mixed.names, mixed.weights or (), strict=False))
+        rows, bounds = bounds_of(self.examples.text), draws.bounds
+        facts = {
+            name: {
+                "sha256": sha256,
+                "pairs": rows[number + 1] - rows[number],
+                "used": bounds[number + 1] - bounds[number],
+                "weight": weights.get(name),
+                "share": draws.shares[number],
+            }
+            for number, (name, sha256) in enumerate(
+                zip(mixed.names, self.corpus.fingerprints(), strict=True)
+            )
+        }
+        return {"parts": facts}
+
+    def progress(self) -> dict[str, Any]:
+        """The fields of run.json that describe what has been read."""
+        mixed = self.corpus.mixed()
+        if mixed is None:
+            return {}
+        seen = self.ahead.taken.state["seen"]
+        return {"pairs_seen": dict(zip(mixed.names, seen, strict=True))}
 
     def batch_facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the batches of an epoch."""

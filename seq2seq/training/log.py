@@ -6,6 +6,7 @@ measurements go to clock.jsonl, at the same steps.
 
 import json
 import shlex
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class TrainingLog:
 
     def __init__(self, fabric: Fabric, folder: Path, config: Config, facts: dict[str, Any]) -> None:
         self.fabric, self.folder, self.is_main = fabric, folder, fabric.is_global_zero
+        self.closing = threading.Lock()
         self.clocked = config.train.schedule if config.train.max_minutes is not None else None
         model: Any = locate("model", config.model["name"])
         self.perplexity = f"validation_{perplexity_key(model)}"
@@ -75,7 +77,11 @@ class TrainingLog:
 
     def log_resume(self, earlier: EarlierRun, progress: dict[str, Any]) -> None:
         """Print the step that training resumes at, and add the resume to run.json."""
-        changes = {key: list(values) for key, values in earlier.changes.items()}
+        given = earlier.changes
+        changes = {key: list(values) for key, values in given.items()}
+        if remark := earlier.other_processes():
+            self.print(remark)
+            changes["processes"] = list(earlier.processes)
         entry = {
             "step": progress["steps"],
             "at": timestamp(),
@@ -88,7 +94,7 @@ class TrainingLog:
         self.print(
             f"resuming at step {progress['steps']:,}, epoch {progress['epochs']:.1f}, "
             f"{progress['minutes']:.1f} min"
-            + (f", with changed values: {describe_changes(earlier.changes)}" if changes else "")
+            + (f", with changed values: {describe_changes(given)}" if given else "")
         )
 
     def lengths(self) -> dict[str, int]:
@@ -104,16 +110,30 @@ class TrainingLog:
         """Print a summary of the corpus, the batches, the model and the device."""
         data, model = self.info["data"], self.info["model"]
         train = data["train"]
+        streamed, counts = bool(train.get("streamed")), train.get("sample", train)
         left_out = [
-            f"{train[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if train[k]
+            f"{counts[k]:,} {k.replace('_', ' ')}" for k in ("empty", "too_long") if counts[k]
         ]
+        first = "read while training; the first " if streamed else ""
         self.print(
-            f"corpus: {train['pairs']:,} pairs {data['source']}-{data['target']}, "
-            f"{train['used']:,} used" + (f" (left out: {', '.join(left_out)})" if left_out else "")
+            f"corpus: {first}{counts['pairs']:,} pairs {data['source']}-{data['target']}, "
+            f"{counts['used']:,} used"
+            + (f" (left out: {', '.join(left_out)})" if left_out else "")
+            + (", are the text of the vocabulary and of the overlap" if streamed else "")
         )
+        for name, part in train.get("parts", {}).items():
+            weight = "" if part["weight"] is None else f", weight {part['weight']:g}"
+            self.print(
+                f"part {name}: {part['share']:.1%} of the pairs drawn, {part['used']:,} "
+                f"pairs used of {part['pairs']:,}{weight}"
+            )
         self.print(
-            f"batches: {train['batches']:,} per epoch, {train['padding']:.1%} padding; "
-            f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
+            (
+                ""
+                if streamed
+                else f"batches: {train['batches']:,} per epoch, {train['padding']:.1%} padding; "
+            )
+            + f"vocabulary: {model['source_vocab']:,} and {model['target_vocab']:,} pieces"
             + (", shared" if model["shared_vocab"] else "")
         )
         where = self.fabric.device.type
@@ -166,7 +186,8 @@ class TrainingLog:
 
     def close(self) -> None:
         """Set the status to `failed` if it is still `running`."""
-        with suppress(UserError):  # the disk is full, which has already been reported
+        # A thread may end this process once it has seen the status written (`processes.kill`).
+        with self.closing, suppress(UserError):  # the disk is full, which has already been reported
             if self.info["status"] == "running":
                 self.update(status="failed")
 
@@ -187,6 +208,11 @@ class TrainingLog:
             f"{best['loss']:.3f}" if best else "-",
             f"{best['bleu']:.2f}" if best else "-",
         )
+        if count := info.get("streamed", {}).get("held_out"):
+            console.print(
+                f"overlap: {count:,} of the {info['streamed']['read']:,} training pairs read are "
+                "also in the validation set or a test set"
+            )
         console.print(f"{info['name']}: {info['status']}; kept the best weights by validation")
         console.print(table)
         console.print(f"wrote {self.folder}/: model.safetensors, config.yaml, run.json, log.jsonl,")

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Mapping
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,23 @@ from seq2seq.system import devices, energy, provenance, threads
 from seq2seq.system.console import track, training_bar
 from seq2seq.system.files import drop_partial, read_lines_checked
 from seq2seq.system.memory import PeakMemory
-from seq2seq.system.signals import StopSignals
+from seq2seq.system.share import Run, Share, run_at_once
+from seq2seq.system.signals import Interrupted, StopSignals
 from seq2seq.text import word_counts
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.ahead import DrawnBatch
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.estimate import Pace
-from seq2seq.training.fitting import learner_class
 from seq2seq.training.learner import Learner
+from seq2seq.training.learners import learner_class
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.optimizer import Budget, Schedule
 from seq2seq.training.resume import EarlierRun
 from seq2seq.training.round_trip import Loss, by_vocabulary
 from seq2seq.training.source_use import SourceUse
 from seq2seq.training.state import Progress, Save, Saves, read_fields
-from seq2seq.training.validation import Validator
+from seq2seq.training.validation import Validation, Validator
 
 
 class Training:
@@ -51,16 +53,17 @@ class Training:
         search: Search,
         tokenizers: Tokenizers,
         memory: PeakMemory,
+        signals: StopSignals,
     ) -> None:
         self.fabric, self.config, self.settings = fabric, config, config.train
         self.memory = memory
         self.validator = Validator(corpus, tokenizers, search, Target.of(config.data))
-        self.learner: Learner = learner_class(config)(fabric, config, corpus, tokenizers)
+        self.learner: Learner = learner_class(config, corpus)(fabric, config, corpus, tokenizers)
         self.schedule = Schedule(self.settings)
         self.budget = Budget(
             self.settings.max_steps, self.settings.max_epochs, self.settings.max_minutes
         )
-        self.now, self.signals = Progress(), StopSignals()
+        self.now, self.signals = Progress(), signals
         self.losses: dict[str, Loss] = {}
         self.estimated = False  # and printed, how long the training takes
         self.remarked = False  # and printed, that the source is not used
@@ -113,11 +116,11 @@ class Training:
 
                 # 2. save if due; leave the loop when the run is over or a signal has arrived
                 stop_signal = devices.largest(self.fabric, self.signals.number or 0)
-                over = devices.broadcast(self.fabric, self.is_over())
+                save_due = self.seconds - self.saved >= 60 * settings.save_every
+                over, save_due = devices.broadcast(self.fabric, (self.is_over(), save_due))
                 if stop_signal:
                     self.signals.number = stop_signal  # possibly received by another process
                     self.log.print("stop requested: saving (a second signal stops immediately)")
-                save_due = self.seconds - self.saved >= 60 * settings.save_every
                 if validated or stop_signal or save_due:
                     self.save()
                 if stop_signal or over:
@@ -179,37 +182,49 @@ class Training:
         return due and now.step > now.validated
 
     def validate(self) -> None:
-        """Validate on rank 0 and store the checkpoint; a signal aborts the validation."""
+        """Validate, and store the checkpoint in rank 0; a signal to any process aborts it."""
         now, started = self.now, time.perf_counter()
-        if self.fabric.is_global_zero:
-            model = self.learner.raw_model
-            with self.learner.evaluated():
-                result = self.signals.interruptible(
-                    lambda: self.validator.validate(model, now.step)
-                )
-                use = self.validator.source_use(model) if result else None
-                first = self.checkpoints.best is None
-                best = result is not None and self.checkpoints.add(model, result)
-            if result:
-                now.validated = now.step
-                self.schedule.falls += not best
-                seconds = time.perf_counter() - started
-                guide = self.learner.guidance
-                self.log.log_validation(
-                    result,
-                    use,
-                    best=best,
-                    minutes=self.minutes,
-                    seconds=seconds,
-                    guided=guide.last if guide else None,
-                )
-                if not first:  # a model may need the time until then to begin with its source
-                    self.remark_on_source(use)
-                self.log.update(**self.progress_so_far())
+        with self.learner.evaluated():
+            result = self.measured()
+            if result and self.fabric.is_global_zero:
+                self.store(result, started)
         now.validated, self.schedule.falls = devices.broadcast(
             self.fabric, (now.validated, self.schedule.falls)
         )
         now.validating += time.perf_counter() - started
+
+    def measured(self) -> Validation | None:
+        """The result of a validation by all processes; None if a signal has arrived."""
+        share = self.divided(self.signals.interruptible)
+        try:
+            return self.validator.validate(self.learner.raw_model, self.now.step, share)
+        except Interrupted:
+            return None
+
+    def divided(self, run: Run = run_at_once) -> Share:
+        """The share of this process in work on the validation set."""
+        gather = partial(devices.gather, self.fabric)
+        return Share(self.fabric.global_rank, self.fabric.world_size, gather, run)
+
+    def store(self, result: Validation, started: float) -> None:
+        """Store and log the result of a validation that began at this time."""
+        now, model, guide = self.now, self.learner.raw_model, self.learner.guidance
+        use = self.validator.source_use(model)
+        first = self.checkpoints.best is None
+        best = self.checkpoints.add(model, result)
+        now.validated = now.step
+        self.schedule.falls += not best
+        self.log.log_validation(
+            result,
+            use,
+            best=best,
+            minutes=self.minutes,
+            seconds=time.perf_counter() - started,
+            guided=guide.last if guide else None,
+        )
+        if not first:  # a model may need the time until then to begin with its source
+            self.remark_on_source(use)
+        self.log.update(**self.progress_so_far())
 
     def remark_on_source(self, use: SourceUse | None) -> None:
         """Print that the source is not used, once."""
@@ -271,34 +286,46 @@ class Training:
     def finish(self, status: str) -> None:
         """Write the final weights: the best checkpoint, or the average if that is better."""
         kept, model = self.checkpoints, self.learner.raw_model
+        if status == "finished":
+            self.save()  # so that a larger budget can resume from the last step
+        if self.fabric.is_global_zero and kept.best is None:
+            with self.learner.evaluated():
+                save_weights(model, kept.model)
+        several = kept.best is not None and kept.count > 1 and len(kept.chosen()) > 1
+        if status == "finished" and devices.broadcast(self.fabric, several):
+            self.try_average()
         if self.fabric.is_global_zero:
-            if status == "finished":
-                self.save()  # so that a larger budget can resume from the last step
-            if kept.best is None:
-                with self.learner.evaluated():
-                    save_weights(model, kept.model)
-            elif status == "finished" and kept.count > 1 and len(kept.chosen()) > 1:
-                set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
-                steps = ", ".join(str(validation.step) for validation in kept.chosen())
-                result, single = self.validator.validate(model, self.now.step), kept.best
-                better = result.ranking(kept.by) > single.ranking(kept.by)
-                self.log.print(
-                    f"the average of steps {steps} has loss {result.loss:.3f} and BLEU "
-                    f"{result.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
-                )
-                self.log.update(average={**vars(result), "of": steps, "kept": better})
-                if better:
-                    kept.best = result
-                    save_weights(model, kept.model)
             if status == "finished":
                 self.count_words()
             parameters = model.parameter_count  # fitting changes it
             self.log.update(status=status, parameters=parameters, **self.progress_so_far())
         self.fabric.barrier()
 
+    def try_average(self) -> None:
+        """Validate the average of the chosen checkpoints, and write it if it is the best."""
+        kept, model = self.checkpoints, self.learner.raw_model
+        if self.fabric.is_global_zero:  # which alone knows the checkpoints
+            set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
+        devices.broadcast_weights(self.fabric, model)
+        result = self.validator.validate(model, self.now.step, self.divided())
+        if kept.best is None:
+            return
+        steps = ", ".join(str(validation.step) for validation in kept.chosen())
+        single, better = kept.best, result.ranking(kept.by) > kept.best.ranking(kept.by)
+        self.log.print(
+            f"the average of steps {steps} has loss {result.loss:.3f} and BLEU "
+            f"{result.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
+        )
+        self.log.update(average={**vars(result), "of": steps, "kept": better})
+        if better:
+            kept.best = result
+            save_weights(model, kept.model)
+
     def count_words(self) -> None:
         """Write the training-text frequency of every word in the held-out sources."""
         folder, text = self.checkpoints.folder, self.learner.examples.text
+        if self.learner.corpus.streams:
+            return  # the text has not been stored
         if not (folder / word_counts.FILE).is_file():
             held_out = (read_lines_checked(file) for file in folder.glob("hyps/*/source.txt"))
             training = track(text.sources(), "counting words", total=len(text), unit="lines")
@@ -308,15 +335,26 @@ class Training:
     # Saving and resuming
 
     def save(self) -> None:
-        """Save the training state; not after skipped updates, whose weights may be unusable."""
-        if not self.fabric.is_global_zero or self.now.skipped_in_a_row:
+        """Save the training state; not after skipped updates, whose weights may be unusable.
+
+        All processes must call this at the same step.
+        """
+        if self.now.skipped_in_a_row:
             return
+        self.learner.gather()
+        self.saved = self.seconds
+        if self.fabric.is_global_zero:
+            self.write_save()
+
+    def write_save(self) -> None:
+        """Write a save, in rank 0."""
         self.now.seconds = self.saved = self.seconds
         self.measure()
         tensors, facts = self.learner.state()
         facts["progress"] = dataclasses.asdict(self.now)
         facts["falls"] = self.schedule.falls
         facts["threads"] = torch.get_num_threads()
+        facts["processes"] = self.fabric.world_size
         facts["checkpoints"] = self.checkpoints.state()
         facts["logs"] = self.log.lengths()
         self.saves.write(Save(tensors, facts))
@@ -337,11 +375,14 @@ class Training:
         self.fabric.barrier()  # rank 0 must not write before all processes have read
         self.saved = self.now.seconds
         self.started = time.perf_counter() - self.saved
-        counters = energy.counters(self.fabric.device, self.config.trainer.devices)
+        here, several = self.config.trainer.devices, self.fabric.world_size
+        # The energy of other machines is unknown.
+        counters = energy.counters(self.fabric.device, here) if several == here else []
         self.meter = energy.Meter(counters, self.now.joules)
         self.at_start = self.now.step, self.learner.epochs, self.saved - self.now.validating
         if self.now.step:
             self.now.spent = devices.broadcast(self.fabric, self.share())  # the budget may differ
+        self.learner.gather()
         if not self.fabric.is_global_zero:
             return
         self.log.truncate(save.facts["logs"] if save else {})
@@ -352,12 +393,13 @@ class Training:
             self.log.log_resume(earlier, self.progress_so_far())
         else:
             self.log.update()
-            self.save()
+            self.write_save()
 
     def set_threads(self, save: Save | None) -> None:
         """Set the thread count: as configured, as in the save, or the fastest one measured."""
         if self.config.trainer.threads is None and self.fabric.device.type == "cpu":
-            if save and "threads" in save.facts:
+            now = self.fabric.world_size
+            if save and "threads" in save.facts and save.facts.get("processes", now) == now:
                 count = save.facts["threads"]
                 reason = f"{count}, as when this run started"
             elif self.config.deterministic:
@@ -368,7 +410,9 @@ class Training:
                     "fastest)"
                 )
             else:
-                timings = threads.probe(self.learner.dry_run, torch.get_num_threads())
+                # The same number of trials in all processes, which compute gradients together.
+                most = devices.broadcast(self.fabric, torch.get_num_threads())
+                timings = threads.probe(self.learner.dry_run, most)
                 count = devices.broadcast(self.fabric, threads.fastest(timings))
                 reason = threads.describe(timings)
             torch.set_num_threads(count)
@@ -408,6 +452,7 @@ class Training:
             "joules": self.now.joules,
             "peak_memory": self.now.peak_memory or None,
             "best": None if best is None else vars(best),
+            **self.learner.progress(),
         }
 
     def facts(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import Any
 
 from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
+from seq2seq.package_data import data_folder
 from seq2seq.runs.folder import ADOPTED, read_config
 from seq2seq.runs.nested import flatten, section
-from seq2seq.runs.untrusted import read_json
+from seq2seq.runs.untrusted import read_json, read_yaml
 from seq2seq.runs.weights import read_tensors
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import locate
@@ -27,6 +29,7 @@ HARMLESS = {
     "fresh": "only read at the start",
     "resume": "only read at the start",
     "model.cross_attention_cache": "memory and speed of decoding; rounding errors",
+    "trainer.devices": "the number of processes, which `EarlierRun.processes` compares",
     "trainer.threads": "speed; rounding errors of sums, as on another machine",
     "trainer.compile": "speed; rounding errors of sums, as on another machine",
     "train.log_every": "frequency of log lines",
@@ -49,7 +52,6 @@ FIXED = (
     "tokenizer.normalization",
     "tokenizer.target_normalization",
     "train.optimizer",
-    "trainer.devices",
 )
 # Files in the folder of a run that was stopped before its config.yaml was written.
 INCOMPLETE = {LOCK, "hyps", "tokenizer.model", "source.model", "target.model"}
@@ -65,11 +67,15 @@ class EarlierRun:
         folder: the run folder.
         info: the content of run.json.
         changes: the changed configuration keys that are not harmless, each with (old, new) value.
+        processes: number of processes before and now.
+        batches: number of batches per update, over all processes, before and now.
     """
 
     folder: Path
     info: Mapping[str, Any]
     changes: Changes
+    processes: tuple[int, int] = (1, 1)
+    batches: tuple[int, int] = (1, 1)
 
     @property
     def complete(self) -> bool:
@@ -82,9 +88,28 @@ class EarlierRun:
             return False
         return True
 
+    def other_processes(self) -> str | None:
+        """A sentence on another number of processes than before; None if it is the same."""
+        (then, now), (before, after) = self.processes, self.batches
+        if then == now:
+            return None
+        says = f"{now} process{'es' * (now > 1)} instead of {then}: "
+        if before == after:
+            return says + f"each update still has the same {before} batches, but other random masks"
+        return says + (
+            f"each update now has {after} batch{'es' * (after > 1)} instead of {before}, so that "
+            "the order of the batches and the weights will differ from those of an uninterrupted "
+            "training"
+        )
 
-def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
+
+def find_earlier(folder: Path, config: Config, processes: int | None = None) -> EarlierRun | None:
     """Find the run in a folder that this configuration resumes; None for a new run.
+
+    Args:
+        folder: the run folder.
+        config: the configuration.
+        processes: number of processes on all machines; `trainer.devices` if None.
 
     Raises:
         UserError: the run was started with another configuration, or the folder contains other
@@ -100,14 +125,23 @@ def find_earlier(folder: Path, config: Config) -> EarlierRun | None:
                 "or set fresh=true to move it aside"
             )
         return None
-    if ADOPTED in read_info(folder):
+    stored, info = read_config(folder), read_info(folder)
+    if ADOPTED in info:
         raise UserError(
             f"{folder} has a model of another program (seq2seq adopt), which cannot be trained "
             "further: choose another name=, or set fresh=true to move it aside"
         )
-    changes = differences(written_out(read_config(folder)), written_out(dataclasses.asdict(config)))
+    changes = differences(written_out(stored), written_out(dataclasses.asdict(config)))
+    now = config.trainer.devices if processes is None else processes
+    then = info.get("devices", section(stored, "trainer").get("devices"))
+    if not isinstance(then, int) or then < 1:
+        then = now
+    accumulate = changes.get("train.accumulate", (config.train.accumulate,) * 2)
+    batches = then * accumulate[0], now * accumulate[1]
+    if batches[0] == batches[1]:
+        changes.pop("train.accumulate", None)  # an update consists of the same batches as before
     refuse(folder, changes, config)
-    earlier = EarlierRun(folder, read_info(folder), changes)
+    earlier = EarlierRun(folder, info, changes, (then, now), batches)
     if not earlier.complete and "model.safetensors" in names and "state" not in names:
         raise UserError(
             f"{folder} has no saved state to resume from (an older version trained it): choose "
@@ -137,8 +171,14 @@ def read_info(folder: Path) -> dict[str, Any]:
 
 
 def written_out(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with what absent keys of its `model` and null in its `data` stand for."""
+    """A configuration with what absent keys and null in its `data` stand for.
+
+    An older run lacks newer keys. Their defaults are what it did, except in `tokenizer` and `data`.
+    """
     config, data = dict(config), section(config, "data")
+    for name, shipped in shipped_defaults().items():
+        with contextlib.suppress(UserError):
+            config[name] = shipped | section(config, name)
     with contextlib.suppress(UserError):
         model = section(config, "model")
         config["model"] = defaults(locate("model", model.get("name"))) | model
@@ -147,6 +187,16 @@ def written_out(config: dict[str, Any]) -> dict[str, Any]:
         if issubclass(corpus, Splits):
             config["data"] = corpus.written_out(data)
     return config
+
+
+@functools.cache
+def shipped_defaults() -> dict[str, dict[str, Any]]:
+    """The sections `train` and `trainer` of the configuration files of this package."""
+    folder = data_folder("configs")
+    return {
+        "train": read_yaml(folder / "train" / "adam.yaml"),
+        "trainer": section(read_yaml(folder / "train.yaml"), "trainer"),
+    }
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:

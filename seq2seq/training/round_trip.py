@@ -5,13 +5,20 @@ unknown: no model with this vocabulary can produce a reference that contains the
 leading and trailing spaces, which no metric counts, are ignored.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from seq2seq.corpora import Corpus, Text
+from seq2seq.corpora.cache import cache_folder
+from seq2seq.corpora.content_cache import read_cached, write_cached
+from seq2seq.errors import UserError
 from seq2seq.scoring import metrics
 from seq2seq.settings.config import TokenizerConfig
 from seq2seq.text.characters import named
@@ -119,9 +126,18 @@ def measure(
 def by_vocabulary(
     texts: Mapping[str, Text], tokenizers: Tokenizers, target: Target
 ) -> dict[str, Loss]:
-    """Measure the loss of every split with the vocabularies of a run."""
+    """Measure the loss of every split with the vocabularies of a run.
+
+    A result is stored in the cache, because it takes as long as the rest of the start of a training
+    whose corpus is prepared.
+    """
     losses = {}
     for split, text in texts.items():
+        key = (split, text.fingerprint, *(one.fingerprint for one in tokenizers), *target)
+        path = cache_folder() / "round_trip" / f"{hashed(key)}.json"
+        if known := read_cached(path):
+            losses[split] = Loss(**known)
+            continue
         every = 1 + (len(text) // MAX_TRAIN_LINES if split == "train" else 0)
         sources, references = (
             list(islice(side, 0, None, every)) for side in (text.sources(), text.targets())
@@ -129,7 +145,17 @@ def by_vocabulary(
         written = map(tokenizers.target.decode, tokenizers.target.encode(references))
         unknown = tokenizers.source.unknown(sources)
         losses[split] = measure(split, references, list(written), target, unknown)
+        with suppress(UserError):  # a cache that is only read is no error
+            write_cached(path, asdict(losses[split]))
     return losses
+
+
+def hashed(key: tuple[object, ...]) -> str:
+    """Hash what a loss depends on: the key, this code, and the versions of the libraries."""
+    versions = [version(name) for name in ("sacrebleu", "sentencepiece")]
+    digest = hashlib.sha256(repr((key, versions)).encode())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
 
 
 def by_rules(corpus: Corpus, settings: TokenizerConfig, target: Target) -> dict[str, Loss]:

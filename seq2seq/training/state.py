@@ -86,12 +86,18 @@ def from_format_1(facts: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class SamplerFacts:
-    """The position of the sampler; version 0.1.0 did not store `batches`."""
+    """The position of the sampler; version 0.1.0 did not store `batches`.
+
+    Only a mixture has `seen`, the number of pairs of each part so far, and only a streamed text
+    `streams`, the position of each process.
+    """
 
     seed: Natural
     epoch: Natural
     position: Natural
     batches: Positive | None = None
+    seen: list[Natural] | None = None
+    streams: list[dict[str, Any]] | None = None
 
 
 @dataclass
@@ -111,9 +117,10 @@ class GuidedFacts:
     rows: Natural
 
 
-# Types of the other metadata; version 0.1.0 did not always store `threads`.
+# Types of the other metadata; version 0.1.0 did not always store `threads`, nor `processes`.
 KINDS: dict[str, Any] = {
     "falls": Natural,
+    "processes": Positive,
     "threads": Annotated[int, Within(1, THREADS)],
     "logs": dict[str, Any],
     "scaler": dict[str, Any] | None,

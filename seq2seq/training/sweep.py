@@ -31,6 +31,7 @@ from seq2seq.runs.untrusted import read_json
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import build
 from seq2seq.settings.train_arguments import Member
+from seq2seq.system import launcher
 from seq2seq.system.console import Stderr, console, print_if_read
 from seq2seq.system.devices import first_process
 from seq2seq.system.files import write_json
@@ -98,6 +99,7 @@ def train_all(members: Sequence[Member]) -> None:
         KeyboardInterrupt: Ctrl-C stopped the sweep.
         SystemExit: SIGTERM stopped the sweep, or a run failed (status 1).
     """
+    launcher.refuse_launcher("the runs of a sweep (-m): use trainer.devices, or a command for each")
     refuse_shared_folders(members)
     entries = [plan(member) for member in members]
     write_records(entries)

@@ -1,15 +1,20 @@
 """Start or resume a training: check its configuration, make its run folder, start its processes."""
 
 import dataclasses
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
 from seq2seq.corpora import Corpus, Text
+from seq2seq.errors import UserError
 from seq2seq.runs.folder import create_run, move_aside
+from seq2seq.runs.nested import flatten
 from seq2seq.runs.weights import load_tokenizers
 from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
@@ -17,10 +22,12 @@ from seq2seq.settings import compose
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import build
 from seq2seq.system import devices, isolation, threads
+from seq2seq.system import launcher as launching
 from seq2seq.system.console import console
-from seq2seq.system.lock import LOCK, exclusive_writer
+from seq2seq.system.lock import LOCK, exclusive_writer, release
 from seq2seq.system.memory import PeakMemory
-from seq2seq.system.processes import ended_together
+from seq2seq.system.processes import Processes
+from seq2seq.system.signals import StopSignals
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
@@ -57,28 +64,90 @@ def train(config: Config) -> Path:
 
 def train_unrestored(config: Config) -> Path:
     """Train like `train`, without restoring the process-wide settings."""
+    launcher = launching.find()
+    config = with_devices(config, launching.processes_per_machine(config.trainer.devices, launcher))
     folder = Path(config.runs_dir) / config.name
-    if (count := threads.given(config)) is not None:
-        torch.set_num_threads(count)
-    fabric = devices.fabric(
-        config.trainer, tensorboard=folder if config.train.tensorboard else None
-    )
-    devices.set_determinism(config.deterministic)
-    if not devices.first_process():
-        return follow(fabric, config, folder, count)
+    processes, signals = Processes(config.trainer.devices, launcher), StopSignals()
+    with processes.ended_together():
+        if (count := threads.given(config)) is not None:
+            torch.set_num_threads(count)
+        fabric = devices.fabric(
+            config.trainer,
+            tensorboard=folder if config.train.tensorboard else None,
+            launcher=launcher,
+        )
+        devices.set_determinism(config.deterministic)
+        start = partial(launch, processes, fabric, config, count)
+        if launcher or not devices.first_process():
+            start()
+        if launcher:
+            refuse_different_settings(devices.gather(fabric, flatten(dataclasses.asdict(config))))
+        if devices.first_process():
+            lead(processes, start, fabric, config, folder, signals)
+        elif processes.wait_until_ready():
+            follow(fabric, config, folder)
+    signals.reraise()
+    return folder
+
+
+def refuse_different_settings(given: Sequence[Mapping[str, Any]]) -> None:
+    """Check that all processes that a launcher has started train the same run.
+
+    Args:
+        given: the settings of each process, by rank.
+
+    Raises:
+        UserError: two processes have different settings.
+    """
+    first = given[0]
+    for rank, own in enumerate(given):
+        for key in {**first, **own}:
+            if first.get(key) != own.get(key):
+                raise UserError(
+                    f"the processes of one training have different settings: {key} is "
+                    f"{first.get(key)} in rank 0 and {own.get(key)} in rank {rank}; start each "
+                    "training by a command (srun --ntasks=1) of its own"
+                )
+
+
+def with_devices(config: Config, count: int) -> Config:
+    """Return the configuration with the number of processes on this machine."""
+    return dataclasses.replace(config, trainer=dataclasses.replace(config.trainer, devices=count))
+
+
+def lead(
+    processes: Processes,
+    start: Callable[[], None],
+    fabric: Fabric,
+    config: Config,
+    folder: Path,
+    signals: StopSignals,
+) -> None:
+    """Check everything, make or open the run folder, and train, in the process with rank 0.
+
+    Args:
+        processes: all processes of the training.
+        start: starts or joins the other processes, unless that has been done.
+        fabric: the Fabric handle of this process.
+        config: the configuration of the run.
+        folder: the run folder.
+        signals: records the signal that stops the training.
+    """
     memory = PeakMemory(fabric.device)
     corpus: Corpus = build("data", config.data)
     search: Search = build("search", config.search)
 
-    # Report errors before the run folder is created and before other processes are launched.
+    # Report errors before the run folder is created and before other processes are started.
     metrics.bleu_tokenizer(Target.of(config.data))
-    earlier = resume.find_earlier(folder, config)
+    if remark := launching.describe_unused_tasks():
+        console.print(remark)
+    earlier = resume.find_earlier(folder, config, fabric.world_size)
     if earlier and earlier.complete:
         console.print(
             f"{folder} is finished: set a larger budget to continue training, choose another "
             "name=, or set fresh=true to start over"
         )
-        return folder
+        return
     if earlier:
         config = resume.with_original_defaults(folder, config)
     console.print(f"run folder: {folder}")
@@ -86,7 +155,7 @@ def train_unrestored(config: Config) -> Path:
         tokenizers = load_tokenizers(folder, earlier.info)
     else:
         tokenizers = learn_tokenizers(corpus, config.tokenizer)
-    training = Training(fabric, config, corpus, search, tokenizers, memory)
+    training = Training(fabric, config, corpus, search, tokenizers, memory, signals)
     training.measure_losses(held_out_texts(corpus))
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
@@ -109,11 +178,10 @@ def train_unrestored(config: Config) -> Path:
             resume.refuse_started_run(folder)
             tokenizers.save(folder)
             create_run(folder, dataclasses.asdict(config), texts, gold_alignments(corpus))
-        launch(fabric, count)
-        with ended_together(fabric, on_kill=training.close):
-            training.train_into(folder, earlier)
-    training.signals.reraise()
-    return folder
+        processes.on_kill += [training.close, lambda: release(folder)]
+        start()
+        processes.ready()
+        training.train_into(folder, earlier)
 
 
 def remarks_on_text(training: "Training", texts: Mapping[str, Text]) -> list[str]:
@@ -123,20 +191,29 @@ def remarks_on_text(training: "Training", texts: Mapping[str, Text]) -> list[str
     return [*dict.fromkeys(chain.from_iterable(split)), *sentences(training.losses.values())]
 
 
-def follow(fabric: Fabric, config: Config, folder: Path, count: int | None) -> Path:
-    """Train in a process with rank > 0; rank 0 has created the run folder."""
-    launch(fabric, count)
-    with ended_together(fabric, on_kill=lambda: None):
-        memory = PeakMemory(fabric.device)
-        corpus, search = build("data", config.data), build("search", config.search)
-        tokenizers = Tokenizers.load(folder)
-        Training(fabric, config, corpus, search, tokenizers, memory).train_into(folder)
-    return folder
+def follow(fabric: Fabric, config: Config, folder: Path) -> None:
+    """Train in a process with rank > 0; rank 0 has created the run folder.
+
+    Raises:
+        UserError: this machine does not see the run folder.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f"the process with rank {fabric.global_rank}, on {socket.gethostname()}, does not see "
+            f"{folder}: all machines need the same file system for runs_dir"
+        )
+    memory = PeakMemory(fabric.device)
+    corpus, search = build("data", config.data), build("search", config.search)
+    tokenizers = Tokenizers.load(folder)
+    training = Training(fabric, config, corpus, search, tokenizers, memory, StopSignals())
+    training.train_into(folder)
 
 
-def launch(fabric: Fabric, count: int | None) -> None:
-    """Start all processes of a run with `count` threads each; None keeps Lightning's number."""
-    compose.clear_hydra()  # or Lightning adds Hydra's options to the command of other processes
-    fabric.launch()
+def launch(processes: Processes, fabric: Fabric, config: Config, count: int | None) -> None:
+    """Start or join the processes of a run, with `count` threads each; None is for timing."""
+    compose.clear_hydra()  # other libraries then do not treat this process as one of Hydra's
+    processes.start(fabric)
+    if count is None and processes.count > 1:
+        count = threads.most(config.trainer.devices)
     if count is not None:
-        torch.set_num_threads(count)  # launch() has set Lightning's default
+        torch.set_num_threads(count)  # launching has set Lightning's default

@@ -10,6 +10,7 @@ from seq2seq.models.base import Seq2Seq
 from seq2seq.scoring import metrics
 from seq2seq.scoring.perplexity import mean_loss
 from seq2seq.search.base import Search
+from seq2seq.system.share import ALONE, Share
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.source_use import SourceUse, source_use
@@ -53,20 +54,27 @@ class Validator:
         self.encoded = encode(self.text, tokenizers.source, tokenizers.target)
         self.greedy = search.greedy()
 
-    def validate(self, model: Seq2Seq, step: int) -> Validation:
+    def validate(self, model: Seq2Seq, step: int, share: Share = ALONE) -> Validation:
         """Compute loss and greedy BLEU; the model is left in training mode.
+
+        Args:
+            model: the model.
+            step: the number of updates so far.
+            share: divides the batches among processes; the result is the same in each.
 
         Raises:
             UserError: the loss is NaN or infinite.
+            Interrupted: `share` was interrupted, in any process.
         """
         model.eval()
-        loss = mean_loss(model, self.encoded)
+        loss = mean_loss(model, self.encoded, share=share)
         if not math.isfinite(loss):
             raise UserError(
                 f"the validation loss is {loss} at step {step}: lower train.learning_rate or set "
                 "train.clip_norm"
             )
-        translations = translate(model, self.tokenizers, self.greedy, list(self.text.sources()))
+        sources = list(self.text.sources())
+        translations = translate(model, self.tokenizers, self.greedy, sources, share=share)
         bleu = metrics.bleu(
             [best.text for best, *_ in translations],
             list(self.text.targets()),

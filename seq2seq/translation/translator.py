@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +21,12 @@ from seq2seq.settings.plugins import build
 from seq2seq.settings.ranges import Within
 from seq2seq.settings.schema import coerce
 from seq2seq.system.devices import pick_device
+from seq2seq.system.share import ALONE, Share
 from seq2seq.text.batching import halve_on_out_of_memory, pack, pad
 from seq2seq.text.forms import Forms
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.forced import force
+from seq2seq.translation.int8 import use_int8_output
 from seq2seq.translation.translation import END, Translation, batch_tokens, present
 
 FORCED = 128  # pairs force-decoded together; their attention is in memory
@@ -40,6 +42,7 @@ def translate(
     attention: bool = False,
     prefixes: Sequence[Sequence[int]] | None = None,
     done: Callable[[int], None] = lambda sentences: None,
+    share: Share = ALONE,
 ) -> list[list[Translation]]:
     """Return up to n_best translations of each text, in order; empty for a text without pieces.
 
@@ -55,6 +58,7 @@ def translate(
         prefixes: the ids of the first tokens of each translation, which the search continues; EOS
             may be the last one.
         done: called after each batch with its number of sentences.
+        share: divides the batches among processes; the result is the same in each, and as of one.
 
     Raises:
         UserError: n_best is out of range, the search cannot continue given tokens, or all scores
@@ -81,15 +85,21 @@ def translate(
         groups = search(model, src, mask, n_best=n_best, attention=attention, prefix=given)
         return groups, search.caps_with(given, mask, model.special).tolist()
 
-    for batch in pack(order, lengths, batch_tokens(device)) if len(order) else []:
+    def translated(batch: NDArray[np.integer[Any]]) -> list[tuple[int, list[Translation]]]:
+        found = []
         for rows, (groups, caps) in halve_on_out_of_memory(batch, searched):
             for i, hypotheses, cap in zip(rows.tolist(), groups, caps, strict=True):
                 if not hypotheses:
                     raise UserError(
                         "the scores of the model are NaN or infinite: its training has diverged"
                     )
-                translations[i] = [present(texts[i], hyp, tokenizers, cap) for hyp in hypotheses]
+                found.append((i, [present(texts[i], hyp, tokenizers, cap) for hyp in hypotheses]))
             done(len(rows))
+        return found
+
+    batches = pack(order, lengths, batch_tokens(device)) if len(order) else []
+    for i, best in chain.from_iterable(share.map(translated, batches)):
+        translations[i] = best
     return translations
 
 
@@ -107,6 +117,8 @@ class Translator:
         rounds: number of rounds of mask-predict; that of the run if None.
         lengths: number of lengths of mask-predict; that of the run if None.
         device: auto, cpu, cuda, cuda:1, ...
+        int8: compute the output layer in 8-bit integers, on a CPU only; this is faster, but
+            translations and scores can differ.
 
     Attributes:
         forms: the inflected forms of the target language, for methods that explain the lexeme or
@@ -126,12 +138,15 @@ class Translator:
         rounds: int | None = None,
         lengths: int | None = None,
         device: str = "auto",
+        int8: bool = False,
     ) -> None:
         self.forms: Forms | None = None
         self.run = run if isinstance(run, RunFolder) else open_run(run)
         self.search = search or run_search(self.run, beam=beam, rounds=rounds, lengths=lengths)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
         self.search.check_model(type(self.model))
+        if int8:
+            use_int8_output(self.model)
 
     def __call__(self, texts: Sequence[str], *, attention: bool = False) -> list[Translation]:
         """Return the best translation of each text, in order."""
@@ -144,6 +159,7 @@ class Translator:
         *,
         attention: bool = False,
         done: Callable[[int], None] = lambda sentences: None,
+        share: Share = ALONE,
     ) -> list[list[Translation]]:
         """Return up to n translations of each text, best first.
 
@@ -154,6 +170,7 @@ class Translator:
             n: maximum number of translations of each text.
             attention: also return attention.
             done: called after each batch with its number of sentences.
+            share: divides the batches among processes, as in `translate`.
 
         Raises:
             UserError: n is out of range.
@@ -168,6 +185,7 @@ class Translator:
             n_best=n,
             attention=attention,
             done=done,
+            share=share,
         )
 
     def force(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from seq2seq.layers.attention import AdditiveScore, attend, scaled_dot_score
+from seq2seq.layers.attention import AdditiveScore, attend, scaled_dot_score, softmax
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.multi_head import MultiHeadAttention
 
@@ -202,3 +202,25 @@ def test_the_weights_of_multi_head_attention_are_taken_before_dropout(x, source)
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match=r"dim \(10\) must be divisible by heads \(4\)"):
         MultiHeadAttention(dim=10, heads=4, dropout=0.0)
+
+
+@pytest.mark.parametrize("keys", [1, 2, 7, 15, 16, 17, 40])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_softmax_over_few_keys_is_that_of_torch(keys, kind):
+    scores = torch.randn(3, 2, keys, generator=torch.Generator().manual_seed(keys)).to(kind)
+    scores[0, 0, 1:] = float("-inf")
+    torch.testing.assert_close(softmax(scores), scores.softmax(-1))
+    assert softmax(scores).shape == scores.shape
+    assert softmax(torch.full((1, keys), float("-inf"))).isnan().all()
+
+
+def test_the_softmax_over_few_keys_has_its_gradient():
+    scores = torch.randn(2, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(softmax, scores)
+
+
+@pytest.mark.filterwarnings("ignore")  # tracing is deprecated, and the type check is traced
+def test_a_traced_softmax_takes_any_number_of_keys():
+    traced = torch.jit.trace(softmax, torch.randn(2, 5))
+    scores = torch.randn(2, 9)
+    torch.testing.assert_close(traced(scores), scores.softmax(-1))

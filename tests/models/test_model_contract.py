@@ -182,11 +182,12 @@ def test_step_by_step_equals_all_at_once(autoregressive, batch):
             torch.testing.assert_close(attention, whole.attention[:, :, :, t])
 
 
-def test_the_rows_of_a_beam_share_their_sentence(autoregressive, batch):
+@pytest.mark.parametrize("prepared", [False, True])
+def test_the_rows_of_a_beam_share_their_sentence(autoregressive, batch, prepared):
     model = autoregressive
     memory = model.encode(batch.src, batch.src_mask)
     rows = torch.arange(3).repeat_interleave(2)
-    own, shared = select(memory, rows), memory
+    own, shared = select(memory, rows), model.share(memory) if prepared else memory
     states = [select(model.start(memory), rows) for _ in range(2)]
     for token in torch.randint(3, VOCAB, (4, 6)):
         apart, together = (

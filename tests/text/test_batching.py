@@ -82,14 +82,27 @@ def test_a_saved_position_continues_with_the_very_next_batch(lengths, seed, gone
     assert some(second, 40) == some(first, 40)
 
 
-@given(LENGTHS, SEEDS, st.integers(1, 4))
-def test_processes_share_an_epoch_equally(lengths, seed, ranks):
-    whole = epoch(sampler(lengths, seed=seed))
-    assume(len(whole) >= ranks)
-    shares = [epoch(sampler(lengths, seed=seed, rank=rank, ranks=ranks)) for rank in range(ranks)]
-    assert {len(share) for share in shares} == {len(whole) // ranks}
-    together = [batch for step in zip(*shares, strict=True) for batch in step]
-    assert together == whole[: len(together)]
+def rounds(batches: TokenBatches, count: int) -> list[tuple[list[int], tuple[int, int]]]:
+    """The next batches of a process, each with its place."""
+    return [(next_one.tolist(), batches.place) for next_one in islice(batches, count)]
+
+
+@given(LENGTHS, SEEDS, st.integers(1, 4), st.integers(0, 30), st.integers(1, 4))
+def test_processes_take_turns_in_the_stream_of_one_process(lengths, seed, ranks, gone, later):
+    """No batch is left out or comes twice, also if training continues with another number."""
+    alone = sampler(lengths, seed=seed)
+    assume(len(alone) >= max(ranks, later))
+    first = [sampler(lengths, seed=seed, rank=rank, ranks=ranks) for rank in range(ranks)]
+    shares = [rounds(one, gone) for one in first]
+    state = json.loads(json.dumps(first[0].state_dict()))
+    assert all(one.state_dict() == state for one in first)
+    assert first[0].epochs == pytest.approx(gone * ranks / len(alone))
+    again = [sampler(lengths, seed=0, rank=rank, ranks=later) for rank in range(later)]
+    for one in again:
+        one.load_state_dict(state)
+    more = [rounds(one, gone) for one in again]
+    together = [*chain(*zip(*shares, strict=True)), *chain(*zip(*more, strict=True))]
+    assert together == rounds(alone, (ranks + later) * gone)
 
 
 def test_the_same_seed_gives_the_same_order():

@@ -150,7 +150,7 @@ def test_what_is_prepared_ahead_counts_as_not_yet_trained_on(learner, words):
         assert ahead.state().facts == plain.state().facts
     resumed = learner("rnn", *words)
     resumed.ahead.prepare()
-    resumed.ahead.load_state_dict(ahead.state().facts["sampler"])
+    resumed.restore_sampler(ahead.state())
     for step in range(12, 30):
         (one, *_), (other, *_) = ahead.draw(1e-3, step), resumed.draw(1e-3, step)
         assert one.batch.src.equal(other.batch.src) and ahead.epochs == resumed.epochs

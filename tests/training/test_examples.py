@@ -99,7 +99,9 @@ def test_sampling_keeps_the_budget_of_every_batch(corpus):
     tokenizers = examples.learn_tokenizers(corpus, settings(vocab_size=90))
     prepared = examples.Examples.prepare(corpus, tokenizers, sampling=0.5, seed=1)
     budget = 60
-    batches = TokenBatches(prepared.usable.rows, *prepared.lengths(budget), budget=budget, seed=1)
+    batches = TokenBatches(
+        prepared.usable.rows, *prepared.lengths(budget, prepared.growth), budget=budget, seed=1
+    )
     divided, seen = 0, []
     for place, rows in zip(range(len(batches)), batches, strict=False):
         parts = prepared.batches(rows, (0, place, 0), budget)

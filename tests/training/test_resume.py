@@ -38,7 +38,6 @@ from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.learner import Learner
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.state import Save, Saves
-from seq2seq.training.validation import Validator
 from seq2seq.translation.translator import Translator
 
 HASTY = ["search.max_length=6", "search.length_ratio=0"]  # what is validated is not the question
@@ -301,7 +300,6 @@ def test_another_configuration_is_refused_unless_forced(given, begun, word, part
         ("seed=2", "seed=1 (now 2)"),
         ("tokenizer.vocab_size=80", "tokenizer.vocab_size=90 (now 80)"),
         ("train.optimizer=adadelta", "train.optimizer=adam (now adadelta)"),
-        ("trainer.devices=2", "trainer.devices=1 (now 2)"),
     ],
 )
 def test_what_a_save_was_made_by_cannot_be_forced(given, begun, word, part):
@@ -309,6 +307,37 @@ def test_what_a_save_was_made_by_cannot_be_forced(given, begun, word, part):
         resume.find_earlier(begun, given(word, "resume=force"))
     assert part in str(caught.value) and "fresh=true" in str(caught.value)
     assert "resume=force" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("then", "words", "says"),
+    [
+        (1, [], None),
+        (2, ["train.accumulate=2"], "each update still has the same 2 batches"),
+        (
+            4,
+            ["trainer.devices=2", "train.accumulate=2"],
+            "2 processes instead of 4: each update",
+        ),
+        (2, [], "1 process instead of 2: each update now has 1 batch instead of 2"),
+        (
+            1,
+            ["trainer.devices=3"],
+            "3 processes instead of 1: each update now has 3 bat",
+        ),
+        ("many", ["trainer.devices=3"], None),  # a damaged run.json
+    ],
+)
+def test_another_number_of_processes_may_go_on_and_is_said(given, begun, then, words, says):
+    (begun / "run.json").write_text(json.dumps({"devices": then}), "utf-8")
+    earlier = resume.find_earlier(begun, given(*words))
+    assert earlier.changes == {}
+    assert earlier.other_processes() is None if says is None else says in earlier.other_processes()
+
+
+def test_more_batches_in_an_update_of_one_process_are_refused_as_before(given, begun):
+    with pytest.raises(UserError, match=r"accumulate=1 \(now 2\)"):
+        resume.find_earlier(begun, given("train.accumulate=2"))
 
 
 def test_every_key_of_a_list_is_a_key(given):
@@ -353,6 +382,19 @@ def test_a_key_that_an_older_version_did_not_have_is_no_hindrance(given, begun):
     del stored["deterministic"], stored["train"]["save_every"]
     write_config(begun, stored)
     assert resume.find_earlier(begun, given()).changes == {}
+
+
+@pytest.mark.parametrize(
+    "word", ["train.r_drop=1.0", "train.guided_attention=0.05", "trainer.precision=bf16-mixed"]
+)
+def test_a_key_that_an_older_version_did_not_have_cannot_be_turned_on(given, begun, word):
+    part, key = word.split("=")[0].split(".")
+    stored = dataclasses.asdict(given())
+    del stored[part][key]
+    write_config(begun, stored)
+    assert resume.find_earlier(begun, given()).changes == {}
+    with pytest.raises(UserError, match=f"was started with {word.split('=')[0]}"):
+        resume.find_earlier(begun, given(word))
 
 
 def test_a_folder_that_is_no_run_is_left_alone(given, tmp_path):
@@ -711,11 +753,15 @@ def test_a_second_signal_ends_it_at_once(fit, tmp_path, number, status):
 
 def test_a_validation_is_cut_short_and_made_again(fit, tmp_path):
     def work() -> None:
-        def slow(*_) -> None:
-            (tmp_path / "looking").write_text("now")
-            time.sleep(60)
+        loss = Seq2Seq.loss
 
-        Validator.validate = slow
+        def slow(self, batch, smoothing=0.0):
+            if not self.training:
+                (tmp_path / "looking").write_text("now")
+                time.sleep(60)
+            return loss(self, batch, smoothing)
+
+        Seq2Seq.loss = slow
         fit("rnn", *BRIEF)
 
     training = Forked(work)
