@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from hub_server import TOKEN, Hub, serving
+from marian_model import write_marian
 from untrained_runs import make_run, write_test_set
 
 from seq2seq import Translator
@@ -66,6 +67,18 @@ def shared(hub: Hub, run: Path) -> str:
         NAME,
         {p: c for p, c in files_of(run).items() if p in wanted or p.endswith(".model")},
     )
+
+
+def test_a_run_with_a_vocabulary_of_its_own_translates_from_the_hub(
+    hub: Hub, phrases: Path, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    text = [(phrases / f"train.{side}").read_text("utf-8").splitlines() for side in ("en", "de")]
+    model = write_marian(tmp_path / "marian", *text, end=2.0)
+    data = ("data=files", f"data.root={phrases}", "data.source=en", "data.target=de")
+    assert command("adopt", "marian", model, "name=opus", *data).status == 0
+    hub.add(NAME, files_of(Path("runs/opus")))
+    found = [Translator(run)(text[0][:3]) for run in (ADDRESS, "runs/opus")]
+    assert [one.text for one in found[0]] == [one.text for one in found[1]]
 
 
 @pytest.mark.usefixtures("login")
