@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from seq2seq import Translator
 from seq2seq.alignment.gold import Gold, Links, write_gold
 from seq2seq.layers.positions import sinusoidal
+from seq2seq.play.session import Session
 from seq2seq.text.batching import collate
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -184,11 +185,14 @@ def test_an_adopted_run_is_evaluated_compared_and_drawn(
     for words in (
         ("align", runs[1], "--test", "test", "--lines", "1", "--out", tmp_path / "heat.png"),
         ("score-alignment", runs[1], "--test", "test"),
+        ("heads", runs[1], "--test", "test"),
         ("plot", "runs", *runs, "--test", "test", "--line", "1", "--out", tmp_path / "two.png"),
         ("export", runs[1], "--to", "transformers", "--out", tmp_path / "back"),
     ):
         answer = command(*words)
         assert answer.status == 0, (words[0], answer.err)
+    asked = json.dumps({"run": 0, "text": "the cat sleeps"}).encode()
+    assert Session([runs[1]], "cpu").answer("translate", asked)["pieces"]
 
 
 def test_our_own_export_comes_back(

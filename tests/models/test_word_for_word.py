@@ -155,8 +155,10 @@ def test_the_next_best_translations_use_other_words_of_the_table() -> None:
     model, batch = fitted(smoothing=0.5), collate([(ids("▁the"), [])], SPECIAL)
     search = Beam(beam=3, length_penalty=0.0, max_length=9, length_ratio=2.0, length_extra=5)
     [group] = search(model, batch.src, batch.src_mask, n_best=3)
-    table = [word for word, _ in model.lexicon[ID["▁the"],]]
-    assert [tuple(best.tokens) for best in group] == table[:3]
+    table = dict(model.lexicon[ID["▁the"],][:3])
+    found = [tuple(best.tokens) for best in group]
+    assert found[0] == next(iter(table)) and {*found} == {*table}
+    assert [table[word] for word in found] == [*table.values()]  # the last two are equal
 
 
 def test_words_attend_to_the_source_word_in_their_place() -> None:
