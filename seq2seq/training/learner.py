@@ -75,6 +75,10 @@ class Learner:
         )
         self.stream = iter(self.batches)
         self.ahead = Ahead(self.draw_batch, self.mark, self.settings.accumulate)
+        self.prepare_optimizer()
+
+    def prepare_optimizer(self) -> None:
+        """Create the optimizer, and the gradient scaler if the precision needs one."""
         self.scaler = devices.gradient_scaler(self.fabric)
         self.optimizer = make_optimizer(
             self.raw_model.parameters(), self.settings, fused=self.scaler is None
@@ -288,8 +292,7 @@ class Learner:
     def pairs(self, drawn: Sequence[DrawnBatch]) -> list[int]:
         """The 1-based line numbers of the pairs in an update, over all processes."""
         rows = np.concatenate([rows for rows, _ in drawn]).tolist()
-        shares = [self.fabric.broadcast(rows, src=rank) for rank in range(self.fabric.world_size)]
-        return sorted(row + 1 for share in shares for row in share)
+        return sorted(row + 1 for share in devices.gather(self.fabric, rows) for row in share)
 
     def mark(self) -> Place:
         """The position of the sampler, of which a batch may not have been used yet."""

@@ -11,7 +11,6 @@ from seq2seq.system import devices
 from seq2seq.training.ahead import Ahead, DrawnBatch, Place
 from seq2seq.training.examples import held_out_texts
 from seq2seq.training.learner import Learner
-from seq2seq.training.optimizer import make_optimizer
 from seq2seq.training.state import Save
 from seq2seq.training.stream_batches import StreamBatches
 
@@ -44,10 +43,7 @@ class StreamLearner(Learner):
                 "a mixture with a part that has streaming=true has no epochs: set train.max_steps "
                 "instead of train.max_epochs"
             )
-        self.scaler = devices.gradient_scaler(self.fabric)
-        self.optimizer = make_optimizer(
-            self.raw_model.parameters(), settings, fused=self.scaler is None
-        )
+        self.prepare_optimizer()
         self.gathered: list[dict[str, Any]] = []
 
     def begin(self) -> None:
@@ -89,12 +85,7 @@ class StreamLearner(Learner):
 
     def gather(self) -> None:
         """Collect the positions of all processes, in all of them."""
-        state, fabric = self.ahead.taken.state, self.fabric
-        self.gathered = (
-            [fabric.broadcast(state, src=rank) for rank in range(fabric.world_size)]
-            if fabric.world_size > 1
-            else [state]
-        )
+        self.gathered = devices.gather(self.fabric, self.ahead.taken.state)
 
     def sampler_state(self) -> dict[str, Any]:
         """The positions of all processes, as `gather` has collected them."""
