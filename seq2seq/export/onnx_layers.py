@@ -37,7 +37,14 @@ class OnnxRecurrence(Recurrence):
         parts = [part.transpose(0, 1) for part in state.chunk(PARTS[self.kind], dim=-1)]
         return self.run(x, None, parts)
 
-    def read(self, x: Tensor, mask: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def read(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        lengths: Tensor | None = None,
+        *,
+        static: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         """Run from a zero state over the unmasked positions, which the graph counts itself."""
         states, last = self.run(x, mask.sum(1).to(torch.int32), None)
         return states, last.unflatten(1, (-1, self.directions))

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 # Number of logits in one chunk, by device type. On a CPU a chunk fits into the last-level cache.
@@ -19,6 +19,7 @@ def cross_entropy(
     targets: Int[Tensor, " positions"],
     smoothing: float = 0.0,
     r_drop: float = 0.0,
+    real: Bool[Tensor, " positions"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the cross-entropy of `softmax(states @ weight.T + bias)`, summed over positions.
 
@@ -37,15 +38,18 @@ def cross_entropy(
         smoothing: label smoothing, the probability mass spread uniformly over the vocabulary
             (Szegedy et al. 2016).
         r_drop: weight alpha of the divergence of R-Drop.
+        real: False at positions that add nothing; both halves are the same with r_drop.
     """
     needs_grad = torch.is_grad_enabled()
     loss = _ChunkedCrossEntropy.apply(
-        states, weight, bias, targets, 1 - smoothing, r_drop, needs_grad
+        states, weight, bias, targets, 1 - smoothing, r_drop, real, needs_grad
     )
     if smoothing:  # the mean logit is the logit of the mean weight: no pass over the vocabulary
         with torch.autocast(states.device.type, enabled=False):
             mean = at_least_float32(weight).mean(0)
             mean_logits = at_least_float32(states) @ mean + at_least_float32(bias).mean()
+            if real is not None:
+                mean_logits = mean_logits * real
             loss = loss - smoothing * mean_logits.sum()
     return loss
 
@@ -102,24 +106,32 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         targets: Tensor,
         confidence: float,
         r_drop: float,
+        real: Tensor | None,
         needs_grad: bool,
     ) -> Tensor:
         copies = 2 if r_drop else 1  # a chunk has the same positions of both copies
         rows = CHUNK_SIZE.get(states.device.type, DEFAULT_CHUNK_SIZE) // len(weight) // copies
         chunks = states.unflatten(0, (copies, -1)).split(max(1, rows), dim=1)
         parts = targets.view(copies, -1).split(max(1, rows), dim=1)
+        every = [None] * len(parts)
+        kept = every if real is None else real.view(copies, -1).split(max(1, rows), dim=1)
         total: Any = 0.0
         grad_states: list[Tensor] = []
         grad_layer: list[Tensor] = []
-        for both, ids in zip(chunks, parts, strict=True):
+        for both, ids, keep in zip(chunks, parts, kept, strict=True):
             chunk, target = both.flatten(0, 1), ids.reshape(-1, 1)
             logits = at_least_float32(F.linear(chunk, weight, bias))
+            if keep is not None and r_drop:  # equal in both copies, so without divergence
+                logits = logits.masked_fill(~keep.reshape(-1, 1), 0.0)
             p = logits.softmax(1)
             # log Z = logit - log p of any token; the most probable one has p >= 1 / vocab.
             log_z = logits.amax(1) - p.amax(1).log()
-            total = total + (log_z - confidence * logits.gather(1, target).squeeze(1)).sum()
+            losses = log_z - confidence * logits.gather(1, target).squeeze(1)
+            total = total + (losses if keep is None else losses * keep.reshape(-1)).sum()
             if needs_grad:
                 p.scatter_add_(1, target, p.new_full(target.shape, -confidence))
+                if keep is not None:
+                    p.mul_(keep.reshape(-1, 1))
             if r_drop:
                 divergence, grad = symmetric_divergence(logits)
                 total = total + r_drop / 2 * divergence
@@ -143,4 +155,4 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         grad_states, grad_weight, grad_bias = (grad_output * grad for grad in ctx.saved_tensors)
-        return grad_states, grad_weight, grad_bias, None, None, None, None
+        return grad_states, grad_weight, grad_bias, *[None] * 5

@@ -75,6 +75,8 @@ class Recurrence(nn.Module):
         x: Float[Tensor, "batch len inputs"],
         mask: Bool[Tensor, "batch len"],
         lengths: Int[Tensor, " batch"] | None = None,
+        *,
+        static: bool = False,
     ) -> tuple[Float[Tensor, "batch len both"], Float[Tensor, "batch layers directions width"]]:
         """Run from a zero state over the unmasked positions.
 
@@ -83,11 +85,14 @@ class Recurrence(nn.Module):
             mask: False at padding.
             lengths: number of unmasked positions of each row, in the memory of the CPU. None counts
                 them, which makes the host wait for a GPU.
+            static: do not use the lengths, but a loop over time steps, for `Batch.static`.
 
         Returns:
             The states of the top layer at every position, both directions concatenated, and the
             final state of every layer and direction.
         """
+        if static:
+            return self._read_in_steps(x, mask)
         # torch sorts the rows too (`enforce_sorted=False`), but waits for the device to undo it.
         descending, order = lengths_on_host(lengths, mask).sort(descending=True)
         there, back = (one.to(x.device, non_blocking=True) for one in (order, order.argsort()))
@@ -96,6 +101,43 @@ class Recurrence(nn.Module):
         padded, _ = pad_packed_sequence(states, batch_first=True, total_length=x.size(1))
         final = self._joined(last).unflatten(1, (-1, self.directions))
         return padded.index_select(0, back), final.index_select(0, back)
+
+    def _read_in_steps(
+        self, x: Float[Tensor, "batch len inputs"], mask: Bool[Tensor, "batch len"]
+    ) -> tuple[Float[Tensor, "batch len both"], Float[Tensor, "batch layers directions width"]]:
+        """Do what `read` does in one step for each position, for both directions at once.
+
+        A packed sequence would need the lengths, and the fused call on padded rows would continue
+        through the padding.
+        """
+        network, final = self.network, []
+        for layer in range(network.num_layers):
+            if layer and self.training:
+                x = F.dropout(x, network.dropout)
+            inputs, recurrent, biases = [], [], []
+            for suffix in ("", "_reverse")[: self.directions]:
+                sides = [f"{side}_l{layer}{suffix}" for side in ("ih", "hh")]
+                (inner, outer), (inner_bias, outer_bias) = (
+                    [getattr(network, f"{kind}_{side}") for side in sides]
+                    for kind in ("weight", "bias")
+                )
+                inputs.append(F.linear(flip(x, mask) if suffix else x, inner, inner_bias))
+                recurrent.append(outer.T)
+                biases.append(outer_bias.unsqueeze(0))
+            products, weight, bias = (torch.stack(one) for one in (inputs, recurrent, biases))
+            size = network.hidden_size
+            state = products.new_zeros(*products.shape[:2], PARTS[self.kind] * size)
+            states = []
+            for product, unmasked in zip(products.unbind(2), mask.unbind(1), strict=True):
+                step = torch.baddbmm(bias, state[..., :size], weight)
+                new = next_state(self.kind, product, step, state)
+                state = torch.where(unmasked.view(1, -1, 1), new, state)
+                states.append(state[..., :size])
+            both = torch.stack(states, dim=2).unbind()
+            both = (both[0], *(flip(one, mask) for one in both[1:]))
+            x = torch.cat(both, dim=-1) * mask.unsqueeze(-1)
+            final.append(state)
+        return x, torch.stack(final).permute(2, 0, 1, 3)
 
     def _joined(self, last: Tensor | tuple[Tensor, Tensor]) -> Tensor:
         """Join the final states that torch returns into one tensor with the batch first."""
@@ -121,19 +163,37 @@ class Cell(nn.Module):
         self, inputs: Float[Tensor, "batch gates"], state: Float[Tensor, "batch width"]
     ) -> Float[Tensor, "batch width"]:
         """Return the next state; inputs are the products of the input with the gate weights."""
-        if self.kind == "tanh":
-            return torch.tanh(inputs + self.recurrent(state))
-        if self.kind == "gru":
-            dim = state.size(-1)
-            # Split instead of slicing: the gradient of a slice allocates a full tensor of zeros.
-            gates, new = inputs.split([2 * dim, dim], dim=-1)
-            recurrent_gates, recurrent_new = self.recurrent(state).split([2 * dim, dim], dim=-1)
-            reset, update = torch.sigmoid(gates + recurrent_gates).chunk(2, dim=-1)
-            return torch.lerp(torch.tanh(torch.addcmul(new, reset, recurrent_new)), state, update)
-        hidden, cell = state.chunk(2, dim=-1)
-        input_gate, forget_gate, new, output_gate = (inputs + self.recurrent(hidden)).chunk(4, -1)
-        cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * new.tanh()
-        return torch.cat([output_gate.sigmoid() * cell.tanh(), cell], dim=-1)
+        hidden = state.chunk(PARTS[self.kind], dim=-1)[0]
+        return next_state(self.kind, inputs, self.recurrent(hidden), state)
+
+
+def next_state(
+    kind: Kind,
+    inputs: Float[Tensor, "*batch gates"],
+    recurrent: Float[Tensor, "*batch gates"],
+    state: Float[Tensor, "*batch width"],
+) -> Float[Tensor, "*batch width"]:
+    """Return the next state of a cell.
+
+    Args:
+        kind: gru, lstm or tanh.
+        inputs: products of the input with the weights of the gates, with their bias.
+        recurrent: the same of the hidden state.
+        state: the state, of an LSTM with its cell.
+    """
+    if kind == "tanh":
+        return torch.tanh(inputs + recurrent)
+    if kind == "gru":
+        dim = state.size(-1)
+        # Split instead of slicing: the gradient of a slice allocates a full tensor of zeros.
+        gates, new = inputs.split([2 * dim, dim], dim=-1)
+        recurrent_gates, recurrent_new = recurrent.split([2 * dim, dim], dim=-1)
+        reset, update = torch.sigmoid(gates + recurrent_gates).chunk(2, dim=-1)
+        return torch.lerp(torch.tanh(torch.addcmul(new, reset, recurrent_new)), state, update)
+    _, cell = state.chunk(2, dim=-1)
+    input_gate, forget_gate, new, output_gate = (inputs + recurrent).chunk(4, -1)
+    cell = forget_gate.sigmoid() * cell + input_gate.sigmoid() * new.tanh()
+    return torch.cat([output_gate.sigmoid() * cell.tanh(), cell], dim=-1)
 
 
 def flip(

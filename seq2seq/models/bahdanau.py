@@ -122,9 +122,11 @@ class Bahdanau(RecurrentSource):
         embedded: Float[Tensor, "batch src embedding"],
         mask: Bool[Tensor, "batch src"],
         lengths: Int[Tensor, " batch"] | None = None,
+        *,
+        static: bool = False,
     ) -> Memory:
         """Run the bidirectional encoder and project the attention keys once."""
-        states, last = self.read_source(embedded, mask, lengths)
+        states, last = self.read_source(embedded, mask, lengths, static=static)
         states = self.context_dropout(states)
         return Memory(states, self.score.project(states), mask, last[:, :, 1])
 

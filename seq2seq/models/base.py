@@ -231,16 +231,37 @@ class Seq2Seq(nn.Module, ABC):
         r_drop: float,
     ) -> Float[Tensor, ""]:
         """Return the loss of `loss` given the decoder states."""
-        # The output layer is the largest matrix product, so padding is removed first.
         targets = batch.tgt_out.flatten()
-        real = chosen(targets != self.special.pad, batch.num_tokens)
-        return cross_entropy(
-            states.flatten(0, 1).index_select(0, real),
-            *self.output_layer,
-            targets[real],
+        return self.loss_at(
+            targets != self.special.pad,
+            None if batch.static else batch.num_tokens,
+            states.flatten(0, 1),
+            self.output_layer,
+            targets,
             smoothing,
             r_drop,
         )
+
+    def loss_at(
+        self,
+        real: Bool[Tensor, " positions"],
+        count: int | None,
+        states: Float[Tensor, "positions width"],
+        output_layer: OutputLayer,
+        targets: Int[Tensor, " positions"],
+        smoothing: float,
+        r_drop: float = 0.0,
+    ) -> Float[Tensor, ""]:
+        """Return the cross-entropy at the positions where `real` is True, summed.
+
+        `count` is their number. If it is None, the logits of all positions are computed.
+        """
+        if count is None:
+            return cross_entropy(states, *output_layer, targets, smoothing, r_drop, real)
+        # The output layer is the largest matrix product, so the others are removed first.
+        places = chosen(real, count)
+        states, targets = states.index_select(0, places), targets[places]
+        return cross_entropy(states, *output_layer, targets, smoothing, r_drop)
 
     def fit(
         self, pairs: Iterable[tuple[Ids, Ids]], source: Sequence[str], target: Sequence[str]

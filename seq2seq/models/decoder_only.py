@@ -11,9 +11,8 @@ from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.head_edits import HeadEdits
-from seq2seq.layers.host_sizes import chosen, lengths_on_host
+from seq2seq.layers.host_sizes import lengths_on_host
 from seq2seq.layers.hypotheses import side_by_side, target_mask
-from seq2seq.layers.loss import cross_entropy
 from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
@@ -334,13 +333,16 @@ class DecoderOnly(Autoregressive):
             return loss
         table = self.source.weight
         following = (batch.src if batch.src_out is None else batch.src_out)[:, 1:]
-        lengths = lengths_on_host(batch.source_lengths, batch.src_mask)
-        real = chosen(following != self.special.pad, int(lengths.sum()) - len(lengths))
-        return loss + cross_entropy(
-            states[:, :-1].flatten(0, 1).index_select(0, real),
-            table,
-            table.new_zeros(len(table)),
-            following.flatten()[real],
+        count = None
+        if not batch.static:
+            lengths = lengths_on_host(batch.source_lengths, batch.src_mask)
+            count = int(lengths.sum()) - len(lengths)
+        return loss + self.loss_at(
+            (following != self.special.pad).flatten(),
+            count,
+            states[:, :-1].flatten(0, 1),
+            OutputLayer(table, table.new_zeros(len(table))),
+            following.flatten(),
             smoothing,
         )
 

@@ -10,8 +10,7 @@ from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.embedding import embed
 from seq2seq.layers.head_edits import HeadEdits
-from seq2seq.layers.host_sizes import chosen, lengths_on_host
-from seq2seq.layers.loss import cross_entropy
+from seq2seq.layers.host_sizes import lengths_on_host
 from seq2seq.layers.parts import LayerKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
@@ -245,10 +244,14 @@ class EncoderOnly(MaskedLM):
         evaluation it is the negative pseudo-log-likelihood; label smoothing applies to tokens.
         There is no R-Drop: two passes mask different tokens.
         """
-        memory = self.encode_batch(batch)
-        length = -self.true_length_log_p(batch, memory).sum()
+        memory, real = self.encode_batch(batch), batch.tgt_out != self.special.pad
+        pairs = real[:, 0]  # False in the added rows of a static batch
+        length = -(self.true_length_log_p(batch, memory) * pairs).sum()
         predicted = real_tokens(batch.tgt_out, self.special)
-        lengths = lengths_on_host(batch.target_lengths, batch.tgt_out != self.special.pad) - 1
+        if batch.static:
+            lengths = predicted.sum(1)
+        else:
+            lengths = lengths_on_host(batch.target_lengths, real) - 1
         if self.training:
             lengths = random_counts(lengths)
             predicted = random_masks(predicted, lengths)
@@ -256,12 +259,20 @@ class EncoderOnly(MaskedLM):
             states = self.fill(tgt, memory, weights=False).states
         else:
             states = self.hidden(batch.tgt_in, memory, weights=False).states
-        count = int(lengths.sum())
-        places = chosen(predicted, count)
-        states, targets = states.flatten(0, 1)[places], batch.tgt_out.flatten()[places]
-        loss = cross_entropy(states, *self.output_layer, targets, smoothing)
+        count = None if batch.static else int(lengths.sum())
+        loss = self.loss_at(
+            predicted.flatten(),
+            count,
+            states.flatten(0, 1),
+            self.output_layer,
+            batch.tgt_out.flatten(),
+            smoothing,
+        )
         if not self.training:
             return loss + length
+        if count is None:
+            mean = loss / lengths.sum().clamp(min=1) + self.length_weight * length / pairs.sum()
+            return mean * real.sum()
         mean = loss / max(count, 1) + self.length_weight * length / len(batch.src)
         return mean * batch.num_tokens
 

@@ -140,9 +140,11 @@ class Luong(RecurrentSource):
         embedded: Float[Tensor, "batch src embedding"],
         mask: Bool[Tensor, "batch src"],
         lengths: Int[Tensor, " batch"] | None = None,
+        *,
+        static: bool = False,
     ) -> Memory:
         """Run the encoder, and compute the attention keys and the initial decoder state once."""
-        states, last = self.read_source(embedded, mask, lengths)
+        states, last = self.read_source(embedded, mask, lengths, static=static)
         # [layers directions parts*units] to [layers parts*directions*units], as the decoder has it
         joined = last.unflatten(-1, (self.parts, -1)).transpose(2, 3).flatten(2)
         return Memory(states, self.score.project(states), mask, self.bridge(joined))

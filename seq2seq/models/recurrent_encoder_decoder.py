@@ -109,9 +109,11 @@ class RecurrentEncoderDecoder(RecurrentSource):
         embedded: Float[Tensor, "batch src embedding"],
         mask: Bool[Tensor, "batch src"],
         lengths: Int[Tensor, " batch"] | None = None,
+        *,
+        static: bool = False,
     ) -> Memory:
         """Encode the source and keep only the final state."""
-        _, last = self.read_source(embedded, mask, lengths)
+        _, last = self.read_source(embedded, mask, lengths, static=static)
         dim = self.encoder.network.hidden_size
         return Memory(last.flatten(2), last[:, -1, :, :dim].flatten(1))
 

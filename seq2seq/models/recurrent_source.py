@@ -56,7 +56,9 @@ class RecurrentSource(Autoregressive):
     def encode_batch(self, batch: Batch) -> Any:
         """Encode the source of a batch, whose lengths are known on the CPU."""
         embedded = self.embed_source(batch.src)
-        return self.encode_embedded(embedded, batch.src_mask, batch.source_lengths)
+        return self.encode_embedded(
+            embedded, batch.src_mask, batch.source_lengths, static=batch.static
+        )
 
     @abstractmethod
     def encode_embedded(
@@ -64,14 +66,18 @@ class RecurrentSource(Autoregressive):
         embedded: Float[Tensor, "batch src embedding"],
         mask: Bool[Tensor, "batch src"],
         lengths: Int[Tensor, " batch"] | None = None,
+        *,
+        static: bool = False,
     ) -> Any:
-        """Encode embedded tokens; `lengths` is that of `Recurrence.read`."""
+        """Encode embedded tokens; `lengths` and `static` are those of `Recurrence.read`."""
 
     def read_source(
         self,
         embedded: Float[Tensor, "batch src embedding"],
         mask: Bool[Tensor, "batch src"],
         lengths: Int[Tensor, " batch"] | None = None,
+        *,
+        static: bool = False,
     ) -> tuple[Float[Tensor, "batch src enc"], Float[Tensor, "batch layers directions width"]]:
         """Run the encoder.
 
@@ -80,5 +86,5 @@ class RecurrentSource(Autoregressive):
             and the final state of every layer and direction.
         """
         x = flip(embedded, mask) if self.reverse else embedded
-        states, last = self.encoder.read(x, mask, lengths)
+        states, last = self.encoder.read(x, mask, lengths, static=static)
         return flip(states, mask) if self.reverse else states, last

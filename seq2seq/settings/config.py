@@ -170,6 +170,7 @@ class TrainerConfig:
         threads: CPU threads per process; null is a fixed number if deterministic, else the fastest
         tf32: products of float32 matrices in TF32 on an NVIDIA GPU: faster, 3 digits instead of 7
         compile: compile the Transformer layers with torch.compile, which takes minutes at the start
+        cuda_graphs: record updates as CUDA graphs; null does so on one NVIDIA GPU if possible
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]
@@ -178,6 +179,7 @@ class TrainerConfig:
     threads: int | None
     tf32: bool
     compile: bool
+    cuda_graphs: bool | None
 
     def __post_init__(self) -> None:
         if self.tf32 and self.precision != "32-true":
@@ -185,6 +187,17 @@ class TrainerConfig:
                 f"trainer.tf32=true has no effect with trainer.precision={self.precision}: it is "
                 "for matrices in float32 (32-true); remove it"
             )
+        for key, without in (
+            ("devices", self.devices == 1),
+            ("precision", self.precision != "16-mixed"),
+            ("compile", not self.compile),
+        ):
+            if self.cuda_graphs and not without:
+                value = str(getattr(self, key)).lower()
+                raise UserError(
+                    f"trainer.cuda_graphs=true cannot be combined with trainer.{key}={value}: "
+                    "remove one of the two"
+                )
         at_least(self, "trainer", devices=1, threads=1)
         at_most(self, "trainer", devices=64, threads=THREADS)
 
@@ -268,5 +281,5 @@ def not_a_folder_name(name: str) -> str | None:
 NOT_FOR_FITTING = {
     *(f"train.{key}" for key in schema(TrainConfig)),
     *("tokenizer.sampling", "trainer.devices", "trainer.precision", "trainer.compile"),
-    "trainer.tf32",
+    *("trainer.tf32", "trainer.cuda_graphs"),
 } - {"train.validate_every", "train.validate_by", "train.save_every", "train.tensorboard"}

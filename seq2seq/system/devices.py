@@ -67,6 +67,11 @@ def fabric(
             f"trainer.tf32=true has no effect with trainer.accelerator={accelerator}: it is for "
             "NVIDIA GPUs; remove it"
         )
+    if settings.cuda_graphs and accelerator != "cuda":
+        raise UserError(
+            f"trainer.cuda_graphs=true has no effect with trainer.accelerator={accelerator}: it is "
+            "for NVIDIA GPUs; remove it"
+        )
     set_tf32(settings.tf32)
     try:
         return Fabric(

@@ -34,6 +34,9 @@ class Batch:
 
     source_lengths and target_lengths are the lengths with EOS. They stay in the memory of the CPU
     on every device, so that reading them does not make the host wait for a GPU; None if unknown.
+
+    A batch of `padded` is static: the sizes of all tensors that a model computes from it must
+    depend on the shapes of its tensors alone, as a CUDA graph needs it.
     """
 
     src: Int[Tensor, "batch src"]
@@ -46,6 +49,7 @@ class Batch:
     num_linked: int = 0
     source_lengths: Int[Tensor, " batch"] | None = None
     target_lengths: Int[Tensor, " batch"] | None = None
+    static: bool = False
 
     @property
     def src_mask(self) -> Bool[Tensor, "batch src"]:
@@ -60,7 +64,7 @@ class Batch:
         """Return a batch with `work`, which repeats the rows `copies` times, on each tensor."""
         optional = (None if one is None else work(one) for one in (self.src_out, self.links))
         src_out, links = optional
-        lengths = (
+        source_lengths, target_lengths = (
             one if one is None else one.repeat(copies)
             for one in (self.source_lengths, self.target_lengths)
         )
@@ -73,7 +77,46 @@ class Batch:
             src_out,
             links,
             copies * self.num_linked,
-            *lengths,
+            source_lengths,
+            target_lengths,
+            self.static,
+        )
+
+    def padded(self, shape: tuple[int, int, int], special: SpecialIds) -> "Batch":
+        """Return the batch with padding up to a shape, as a static one.
+
+        Added rows are an empty source, EOS alone, and a target without any token to predict.
+
+        Args:
+            shape: number of rows, and of source and target tokens.
+            special: the ids of special tokens.
+        """
+        rows, source, target = shape
+
+        def extended(ids: Tensor, length: int, first: int) -> Tensor:
+            """Add columns of padding, and rows of padding after a first token."""
+            before, now = ids.shape
+            ids = F.pad(ids, (0, length - now, 0, rows - before), value=self.pad)
+            ids[before:, 0] = first
+            return ids
+
+        src_out, links = self.src_out, self.links
+        if src_out is not None:
+            src_out = extended(src_out, source, special.eos)
+        if links is not None:
+            count, at_target, at_source = links.shape
+            missing = (source - at_source, target - at_target, rows - count)
+            links = F.pad(links, [size for one in missing for size in (0, one)])
+        return Batch(
+            extended(self.src, source, special.eos),
+            extended(self.tgt_in, target, special.bos),
+            extended(self.tgt_out, target, self.pad),
+            self.num_tokens,
+            self.pad,
+            src_out,
+            links,
+            self.num_linked,
+            static=True,
         )
 
     def to(self, device: torch.device) -> "Batch":

@@ -21,8 +21,8 @@ def random_counts(lengths: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
     """Draw how many tokens of each row to mask, uniformly from one to all; none of an empty row.
 
     Args:
-        lengths: numbers of tokens that may be masked, in the memory of the CPU, where the numbers
-            are drawn: their sum is then known without waiting for a GPU.
+        lengths: numbers of tokens that may be masked; in the memory of the CPU if the sum of the
+            result is needed without waiting for a GPU.
     """
     drawn = 1 + (torch.rand_like(lengths, dtype=torch.float32) * lengths).long()
     return drawn.minimum(lengths)

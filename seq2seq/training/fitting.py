@@ -66,6 +66,8 @@ class FittingLearner(Learner):
             )
         if trainer.compile:
             raise UserError(f"{kind} cannot be compiled: remove trainer.compile=true")
+        if trainer.cuda_graphs:
+            raise UserError(f"{kind} has no gradients: remove trainer.cuda_graphs=true")
         self.done = 0
         self.rest: Iterator[Iteration] = self.iterations()
 

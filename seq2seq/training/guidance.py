@@ -199,7 +199,9 @@ def guided_head(settings: TrainConfig, model: Seq2Seq) -> tuple[int, int]:
     return settings.guided_layer or max(1, layers - 1), settings.guided_head or 1
 
 
-def guided_total(loss: Tensor, guided: Tensor | None, share: float, guided_share: float) -> Tensor:
+def guided_total(
+    loss: Tensor, guided: Tensor | None, share: float | Tensor, guided_share: float | Tensor
+) -> Tensor:
     """Return the weighted sum of both losses; without guided attention, the first alone."""
     total = loss * share
     return total if guided is None else total + guided * guided_share

@@ -22,10 +22,11 @@ from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.text.word_dropout import drop_words
 from seq2seq.training.ahead import Ahead, DrawnBatch, Place
+from seq2seq.training.cuda_graphs import Graphs, Losses, RecordingError, Shares, use_graphs
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
 from seq2seq.training.guidance import Guidance, guided_total
-from seq2seq.training.model_checks import check_model
+from seq2seq.training.model_checks import check_model, has_learned_positions
 from seq2seq.training.moving_average import MovingAverage
 from seq2seq.training.optimizer import can_skip, make_optimizer, skip_if
 from seq2seq.training.state import Save, set_tensors, tensors_of
@@ -60,6 +61,7 @@ class Learner:
         # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
         self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
         self.moving_average: MovingAverage | None = None
+        self.graphs: Graphs | None = None
         self.prepare_updates()
 
     def prepare_updates(self) -> None:
@@ -97,6 +99,9 @@ class Learner:
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
         for method in ("loss", "guided_loss"):
             self.model.mark_forward_method(method)
+        if use_graphs(self.config.trainer, self.fabric.device):
+            longest = None if has_learned_positions(self.raw_model) else self.corpus.max_length + 1
+            self.graphs = Graphs(self.run_pass, self.raw_model, longest)
         if self.settings.ema:
             self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
 
@@ -154,9 +159,14 @@ class Learner:
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
         if self.guidance:
             parts = [(own, self.guidance.attach(own, batch)) for own, batch in parts]
-        if not (self.settings.source_word_dropout or self.settings.target_word_dropout):
-            parts = [(own, batch.to(self.fabric.device)) for own, batch in parts]
-        return [DrawnBatch(*part) for part in parts]
+        return [DrawnBatch(own, self.placed(batch)) for own, batch in parts]
+
+    def placed(self, batch: Batch) -> Batch:
+        """Return a batch with the padding of its CUDA graph, on the device if it is ready."""
+        if self.graphs:
+            batch = self.graphs.padded(batch)
+        drops = self.settings.source_word_dropout or self.settings.target_word_dropout
+        return batch if drops else batch.to(self.fabric.device)
 
     def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
         """Run forward and backward; return the loss in nats and the number of target tokens.
@@ -171,16 +181,16 @@ class Learner:
             self.fabric, sum(batch.num_tokens for _, batch in drawn)
         )
         linked = self.linked(drawn)
-        share, guided_share = self.fabric.world_size / tokens, 0.0
+        # DDP averages gradients over processes; the loss is a mean over tokens.
+        shares = Shares(self.fabric.world_size / tokens, 0.0)
         if self.guidance:
             guided_share = self.guidance.weight * self.fabric.world_size / max(linked, 1)
+            shares = shares._replace(guided=guided_share)
         losses, guided_losses = [], []
         for i, (_, batch) in enumerate(drawn, 1):
             try:
                 with self.fabric.no_backward_sync(self.model, enabled=i < len(drawn)):
-                    loss, guided = self.losses(batch)
-                    # DDP averages gradients over processes; the loss is a mean over tokens.
-                    self.fabric.backward(guided_total(loss, guided, share, guided_share))
+                    loss, guided = self.recorded_pass(self.with_words_dropped(batch), shares)
             except (RuntimeError, MemoryError) as error:
                 if out_of_memory(error):
                     raise UserError(self.too_large(batch)) from error
@@ -191,8 +201,8 @@ class Learner:
                         "on a GPU and a C++ compiler on a CPU"
                     ) from error
                 raise
-            losses.append(loss.detach())
-            guided_losses += [] if guided is None else [guided.detach()]
+            losses.append(loss)
+            guided_losses += [] if guided is None else [guided]
         if guided_losses:
             total = devices.sum_over_processes(self.fabric, torch.stack(guided_losses).sum())
             self.guided = (total, linked)
@@ -207,6 +217,41 @@ class Learner:
         )
         return linked
 
+    def with_words_dropped(self, batch: Batch) -> Batch:
+        """Return a batch on the device, with the word dropout of this update."""
+        settings = self.settings
+        return drop_words(
+            batch,
+            self.raw_model.special,
+            source=settings.source_word_dropout,
+            target=settings.target_word_dropout,
+        ).to(self.fabric.device)
+
+    def recorded_pass(self, batch: Batch, shares: Shares) -> Losses:
+        """Run forward and backward, as a CUDA graph if this training uses them.
+
+        Raises:
+            UserError: trainer.cuda_graphs=true, but it cannot be recorded.
+        """
+        if self.graphs:
+            try:
+                return self.graphs(batch, shares)
+            except RecordingError as error:
+                if self.config.trainer.cuda_graphs:
+                    raise UserError(
+                        f"trainer.cuda_graphs=true: a pass cannot be recorded ({error}); set "
+                        "trainer.cuda_graphs=false, and resume with resume=force"
+                    ) from error
+                self.fabric.print(f"training without CUDA graphs: {error}")
+                self.graphs = None
+        return self.run_pass(batch, shares)
+
+    def run_pass(self, batch: Batch, shares: Shares) -> Losses:
+        """Run forward and backward; return the losses of a batch on the device."""
+        loss, guided = self.losses(batch)
+        self.fabric.backward(guided_total(loss, guided, *shares))
+        return Losses(loss.detach(), None if guided is None else guided.detach())
+
     def losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return the loss of a batch in nats, summed over its target tokens, and that of its links.
 
@@ -214,14 +259,7 @@ class Learner:
         the mean of two passes plus their divergence, so that it is comparable with a loss without
         R-Drop.
         """
-        settings = self.settings
-        batch = drop_words(
-            batch,
-            self.raw_model.special,
-            source=settings.source_word_dropout,
-            target=settings.target_word_dropout,
-        ).to(self.fabric.device)
-        smoothing, r_drop = settings.label_smoothing, settings.r_drop
+        smoothing, r_drop = self.settings.label_smoothing, self.settings.r_drop
         if self.guidance:
             both = self.guidance.losses(
                 self.model, batch.twice() if r_drop else batch, smoothing, r_drop
@@ -260,19 +298,26 @@ class Learner:
         if early:
             skip_if(self.optimizer, ~numbers[:2].isfinite().all())
             self.optimizer.step()
-            self.optimizer.zero_grad()
+            self.zero_gradients()
         self.ahead.prepare()
         loss_value, norm_value, *guided = self.read(numbers)
         finite = math.isfinite(loss_value) and math.isfinite(norm_value)
         if not early:
             if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
                 self.optimizer.step()
-            self.optimizer.zero_grad()
+            self.zero_gradients()
         if finite and self.guidance:
             self.guidance.count(guided[0], self.guided[1])
         if finite and self.moving_average:
             self.moving_average.update(self.step + 1)
         return loss_value, norm_value if finite else None
+
+    def zero_gradients(self) -> None:
+        """Remove the gradients, or set them to zero where CUDA graphs write them."""
+        if self.graphs:
+            self.graphs.zero_gradients()
+        else:
+            self.optimizer.zero_grad()
 
     def read(self, values: Tensor) -> list[float]:
         """Read values from the device: the only time in an update that the host waits for it."""

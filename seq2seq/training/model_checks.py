@@ -3,6 +3,7 @@
 from torch import nn
 
 from seq2seq.errors import UserError
+from seq2seq.layers.positions import LearnedPositions
 from seq2seq.models.base import Seq2Seq
 from seq2seq.settings.config import Config
 
@@ -44,3 +45,8 @@ def has_dropout(model: nn.Module) -> bool:
         or (isinstance(one, nn.RNNBase) and one.dropout > 0)
         for one in model.modules()
     )
+
+
+def has_learned_positions(model: nn.Module) -> bool:
+    """Whether a model has no position after the last one that it learns."""
+    return any(isinstance(one, LearnedPositions) for one in model.modules())

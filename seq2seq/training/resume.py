@@ -32,6 +32,7 @@ HARMLESS = {
     "trainer.devices": "the number of processes, which `EarlierRun.processes` compares",
     "trainer.threads": "speed; rounding errors of sums, as on another machine",
     "trainer.compile": "speed; rounding errors of sums, as on another machine",
+    "trainer.cuda_graphs": "speed; other random numbers of dropout, as on another machine",
     "train.log_every": "frequency of log lines",
     "train.keep_every": "additional checkpoints",
     "train.save_every": "frequency of saves",

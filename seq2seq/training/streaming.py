@@ -81,7 +81,9 @@ class StreamLearner(Learner):
         block = self.streamed.examples
         assert block is not None  # read by the draw
         parts = block.batches(rows, place, self.settings.batch_tokens)
-        return [DrawnBatch(own + self.streamed.first_row, batch) for own, batch in parts]
+        return [
+            DrawnBatch(own + self.streamed.first_row, self.placed(batch)) for own, batch in parts
+        ]
 
     def gather(self) -> None:
         """Collect the positions of all processes, in all of them."""

@@ -46,7 +46,7 @@ class Team:
         if kind != "cpu" and self.count > (most := torch.get_device_module(kind).device_count()):
             raise UserError(f"--devices {self.count}, but this machine has {most} GPUs")
         settings = TrainerConfig(
-            kind, self.count, "32-true", threads=None, compile=False, tf32=False
+            kind, self.count, "32-true", threads=None, compile=False, tf32=False, cuda_graphs=None
         )
         self.fabric = devices.fabric(settings, launcher=self.launcher)
         self.device = str(self.fabric.device)

@@ -136,3 +136,23 @@ def test_r_drop_is_both_cross_entropies_and_the_symmetric_divergence(at_once, sm
     found = with_gradients(doubled, smoothing, scale)
     expected = with_gradients(naive, smoothing, scale)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("r_drop", [0.0, 3.0])
+def test_positions_that_are_not_real_add_nothing(at_once, smoothing, r_drop):
+    copies = 2 if r_drop else 1
+    real = torch.arange(POSITIONS) % 3 != 1
+
+    def ignoring(states, weight, bias, words, smoothing):
+        rows = torch.cat([states, states.flip(1)][:copies])
+        every, mask = words.repeat(copies), real.repeat(copies)
+        return loss.cross_entropy(rows, weight, bias, every, smoothing, r_drop, mask)
+
+    def without(states, weight, bias, words, smoothing):
+        rows = torch.cat([states[real], states.flip(1)[real]][:copies])
+        return loss.cross_entropy(rows, weight, bias, words[real].repeat(copies), smoothing, r_drop)
+
+    found = with_gradients(ignoring, smoothing, 1.0)
+    expected = with_gradients(without, smoothing, 1.0)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
