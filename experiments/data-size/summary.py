@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 
@@ -37,7 +37,7 @@ PANELS = (
 Values = dict[tuple[str, str, str, int], list[float]]  # by corpus, score, model and pairs
 
 
-def read(folder: Path) -> tuple[Values, dict[str, dict[str, object]]]:
+def read(folder: Path) -> tuple[Values, dict[str, Any]]:
     """Return the scores of all seeds, and what scores.json keeps of each run."""
     values, kept = defaultdict(list), {}
     for path in sorted(folder.glob("*-*-*-*/scores.json")):
@@ -85,7 +85,8 @@ def draw(axes: Axes, panel: Panel, values: Values, sizes: list[int]) -> None:
             axes.plot(list(points), [mean(of) for of in points.values()], label=model, **style)
         seeds = [(size, score) for size, of in points.items() for score in of if len(of) > 1]
         if seeds:
-            axes.scatter(*zip(*seeds, strict=True), s=8, color=style["color"], alpha=0.5)
+            x, y = zip(*seeds, strict=True)
+            axes.scatter(x, y, s=8, color=style["color"], alpha=0.5)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size // 1000}k" for size in sizes])
     axes.minorticks_off()
