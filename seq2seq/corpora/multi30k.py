@@ -67,6 +67,7 @@ class Multi30k(Files):
         max_length: longest pair to train on, in pieces per side
         mirrors: URLs to try after root: folders with the same file names, or JSON lines
         form: raw (cased, not tokenized) or tokenized (lowercased, as in most publications)
+        train_pairs: train on the first pairs only, this many; null is all
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Multi30k(Files):
         max_length: Positive,
         mirrors: list[str] | None = None,
         form: Literal["raw", "tokenized"] = "raw",
+        train_pairs: Positive | None = None,
     ) -> None:
         self.suffix = TOKENIZED if form == "tokenized" else ""
         available = TOKENIZED_LANGUAGES if form == "tokenized" else LANGUAGES
@@ -107,6 +109,7 @@ class Multi30k(Files):
             ],
             max_length=max_length,
             tokenized=form == "tokenized",
+            train_pairs=train_pairs,
         )
 
     def name(self, part: str) -> str:

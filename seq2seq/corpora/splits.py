@@ -6,8 +6,9 @@ Subclasses read files; this module decides which pairs of a file belong to a spl
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Annotated, Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,10 @@ from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.content_cache import read_cached, state_hash, write_cached
 from seq2seq.corpora.cut import MOST_SPLITS, Cut, Size, cut
+from seq2seq.corpora.first_pairs import first_pairs
 from seq2seq.corpora.lines import Defect, Place, Report, refuse
 from seq2seq.errors import UserError
-from seq2seq.settings.ranges import Folder, Positive
+from seq2seq.settings.ranges import Default, Folder, Positive
 
 USUAL_PAIRS, USUAL_SHARE = 1000, 0.05  # default size of a split: the smaller of the two
 
@@ -35,6 +37,7 @@ class Keys(TypedDict):
         validation: validation file; with data.file, its size: pairs, or a share such as 0.1
         tests: test files, which also name the test sets; with data.file, their sizes
         split_seed: with data.file, seed of the split; null is 1
+        train_pairs: train on the first pairs only, this many; null is all
         max_length: longest pair to train on, in pieces per side
         tokenized: true if the text is already tokenized; tokenized BLEU is then reported too
     """
@@ -47,6 +50,7 @@ class Keys(TypedDict):
     validation: str | None
     tests: list[str] | None
     split_seed: NotRequired[int | None]
+    train_pairs: NotRequired[Annotated[Positive | None, Default(None)]]
     max_length: Positive
     tokenized: bool
 
@@ -97,6 +101,7 @@ class Splits(Corpus):
             max_length=keys["max_length"],
             tokenized=keys["tokenized"],
         )
+        self.train_pairs = keys.get("train_pairs")
         self._cut: tuple[object, Cut] | None = None
         self._refuse_root_file(train)
         self._refuse_test_on_train(train, tests)
@@ -141,10 +146,20 @@ class Splits(Corpus):
 
     def scan(self, split: str, report: Report) -> Iterator[Pair]:
         """Stream the pairs of a split and report their defects."""
-        return self._cut_pairs(split, report) if self.is_cut(split) else self.stream(split, report)
+        read = partial(self._cut_pairs if self.is_cut(split) else self.stream, split)
+        if split == "train" and self.train_pairs is not None:
+            return first_pairs(read, self.train_pairs, report, self.where(split))
+        return read(report)
 
     def origin(self, split: str) -> tuple[Path | str, ...]:
         """Return the files, the settings that affect reading, and the split settings."""
+        own = self._file_origin(split)
+        if split == "train" and self.train_pairs is not None:
+            return (*own, "first", str(self.train_pairs))
+        return own
+
+    def _file_origin(self, split: str) -> tuple[Path | str, ...]:
+        """Return what `origin` does for all pairs of a split."""
         if not self.is_cut(split):
             return self.reads(split)
         sizes = repr({name: size[1:] for name, size in self.sizes.items()})
@@ -182,17 +197,20 @@ class Splits(Corpus):
         return self._cut[1]
 
     def rows_of_file(self, split: str) -> tuple[NDArray[np.intp], int] | None:
-        """Return the rows of a split that is cut from `file`, and the number of all rows."""
-        if not self.is_cut(split):
+        """Return the rows of a split that is a part of its file, and the number of all rows."""
+        first = self.train_pairs if split == "train" else None
+        if self.is_cut(split):
+            found = self.cut()
+            return found.rows(split)[:first], len(found.split_of)
+        if first is None:
             return None
-        found = self.cut()
-        return found.rows(split), len(found.split_of)
+        return np.arange(first), sum(1 for _ in self.stream(split, refuse))
 
     def division(self) -> dict[str, Any] | None:
         """Describe how the file was divided, for run.json; None if each split has its own file."""
         if not self.sizes:
             return None
-        key = state_hash((type(self).__qualname__, "division", *self.origin("train")))
+        key = state_hash((type(self).__qualname__, "division", *self._file_origin("train")))
         path = cache_folder() / "known" / f"{key}.json" if key else None
         if path and (known := read_cached(path)):
             return known
@@ -212,10 +230,15 @@ class Splits(Corpus):
         return facts
 
     def describe(self) -> list[str]:
-        """Describe how the file was divided."""
+        """Describe how the file was divided, and which pairs are used in training."""
+        first = (
+            [f"train: the first {self.train_pairs:,} pairs of {self.where('train')}"]
+            if self.train_pairs is not None
+            else []
+        )
         facts = self.division()
         if facts is None:
-            return []
+            return first
         counts = [
             f"{name} {count:,}"
             + (f" (of {facts['asked'][name]:,} requested)" if short(facts, name) else "")
@@ -227,6 +250,7 @@ class Splits(Corpus):
             f"split: {facts['sources']:,} distinct sources; {facts['repeated']:,} pairs share "
             "their source with another pair and are in the same split (ignoring case, punctuation "
             "and spaces)",
+            *first,
         ]
 
     def names(self, keys: Keys) -> tuple[str, str, dict[str, str]]:

@@ -122,7 +122,7 @@ def filled(
     )
     for (side, table, learned), norm in zip(sides, model.norms or (None, None), strict=True):
         embeddings = side.embeddings[0] if isinstance(side.embeddings, list) else side.embeddings
-        embeddings.weight = table.weight
+        embeddings.weight = table.vectors
         side.scale_embeddings = True
         side.position_encodings.encodings = (
             sinusoidal(torch.arange(POSITIONS), parts.dim)
@@ -142,7 +142,7 @@ def filled(
         fill_attention(into.self_attention, decoder.to_target, decoder.around_target, True)
         fill_attention(into.attention, decoder.to_source, decoder.around_source, False, first)
         fill_feed_forward(into.ffn, decoder.feed_forward, decoder.around_feed_forward)
-    spec.decoder.projection.weight = model.target.weight
+    spec.decoder.projection.weight = model.target.vectors
     bias = model.bias.detach().clone()
     bias[[model.special.pad, model.special.bos]] = NEVER  # as the search of this package
     spec.decoder.projection.bias = bias

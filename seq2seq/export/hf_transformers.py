@@ -109,9 +109,9 @@ def weights(model: TransformerEncoderDecoder) -> Iterator[tuple[str, Tensor]]:
     """Yield our weights under the names of both classes, with the residual stream reordered."""
     order = sines_first(model.parts.dim)
     if model.source is model.target:
-        yield "model.shared.weight", model.target.weight[:, order]
+        yield "model.shared.weight", model.target.vectors[:, order]
     for side, table in (("encoder", model.source), ("decoder", model.target)):
-        yield f"model.{side}.embed_tokens.weight", table.weight[:, order]
+        yield f"model.{side}.embed_tokens.weight", table.vectors[:, order]
     for name, ours, shape, axis in weights_of_layers(model):
         weight = torch.zeros(shape) if ours is None else ours
         yield name, weight if axis is None else weight.index_select(axis, order)

@@ -42,6 +42,7 @@ class LayerKeys(TypedDict):
         feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
         bias: whether linear layers, layer norms and output layer have biases
         attention_init: of attention: Xavier, that of Q, K, V as one matrix, or N(0, 2 / (5 dim))
+        fix_norm: divide word vectors by their length (FixNorm, Nguyen and Salazar 2019)
     """
 
     dim: Width
@@ -58,6 +59,7 @@ class LayerKeys(TypedDict):
     embedding_dropout: NotRequired[Annotated[Share | None, Default(None)]]
     activation_dropout: NotRequired[Annotated[Share | None, Default(None)]]
     attention_init: NotRequired[Annotated[AttentionInit, Default("xavier")]]
+    fix_norm: NotRequired[Annotated[bool, Default(False)]]
 
 
 class AttentionKeys(LayerKeys, TypedDict):  # TypedDict again, for `__orig_bases__` in Python 3.11
@@ -105,6 +107,7 @@ class Parts:
     embedding_dropout: float | None
     activation_dropout: float | None
     attention_init: AttentionInit
+    fix_norm: bool
 
     @classmethod
     def of(cls, keys: LayerKeys) -> "Parts":

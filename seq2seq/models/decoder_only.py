@@ -1,5 +1,6 @@
 """A decoder alone as a translator: a language model over source and target (GPT's shape)."""
 
+from functools import partial
 from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, cached_length, grow
-from seq2seq.layers.embedding import embed
+from seq2seq.layers.embedding import TokenEmbedding, embed
 from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.host_sizes import lengths_on_host
 from seq2seq.layers.hypotheses import side_by_side, target_mask
@@ -93,8 +94,9 @@ class DecoderOnly(Autoregressive):
         self.dim, self.dropout = dim, parts.embedding_dropout_layer()
         self.causal_source, self.source_loss = source_mask == "causal", loss_on == "both"
         self.restart = target_positions == "restart"
-        self.target = nn.Embedding(target_vocab, dim)
-        self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
+        table = partial(TokenEmbedding, dim=dim, fix_norm=parts.fix_norm)
+        self.target = table(target_vocab)
+        self.source = self.target if shared_vocab else table(source_vocab)
         self.learned = None if max_positions is None else LearnedPositions(max_positions, dim)
         self.segment = nn.Parameter(torch.zeros(dim)) if self.restart else None
         self.layers = nn.ModuleList(
@@ -108,7 +110,7 @@ class DecoderOnly(Autoregressive):
 
     def embed(
         self,
-        table: nn.Embedding,
+        table: TokenEmbedding,
         segment: Tensor | None,
         ids: Int[Tensor, "rows len"],
         places: Int[Tensor, "rows len"],
@@ -331,7 +333,7 @@ class DecoderOnly(Autoregressive):
         """Add the loss of the source tokens after the first, in training with loss_on=both."""
         if not (self.source_loss and self.training):
             return loss
-        table = self.source.weight
+        table = self.source.vectors
         following = (batch.src if batch.src_out is None else batch.src_out)[:, 1:]
         count = None
         if not batch.static:
@@ -349,7 +351,7 @@ class DecoderOnly(Autoregressive):
     @property
     def output_layer(self) -> OutputLayer:
         """The target embedding as weight, and the output bias."""
-        return OutputLayer(self.target.weight, self.bias)
+        return OutputLayer(self.target.vectors, self.bias)
 
     def step(
         self, token: Int[Tensor, " rows"], memory: Memory, state: State, *, weights: bool = True

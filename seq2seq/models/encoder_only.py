@@ -1,5 +1,6 @@
 """An encoder alone as a translator: a masked language model of source and target (BERT's shape)."""
 
+from functools import partial
 from typing import Annotated, Literal, NamedTuple, Unpack, cast
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import renormalized, stack_layers
-from seq2seq.layers.embedding import embed
+from seq2seq.layers.embedding import TokenEmbedding, embed
 from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.host_sizes import lengths_on_host
 from seq2seq.layers.parts import LayerKeys, Parts
@@ -97,8 +98,9 @@ class EncoderOnly(MaskedLM):
         self.restart = target_positions == "restart"
         self.largest_offset, self.length_weight = largest_offset, length_weight
         self.special = SpecialIds(mask=target_vocab)
-        self.target = nn.Embedding(target_vocab + 1, dim)
-        self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
+        table = partial(TokenEmbedding, dim=dim, fix_norm=parts.fix_norm)
+        self.target = table(target_vocab + 1)
+        self.source = self.target if shared_vocab else table(source_vocab)
         self.segments = nn.Embedding(2, dim)  # source, target
         self.learned = None if max_positions is None else LearnedPositions(max_positions, dim)
         self.layers = nn.ModuleList(
@@ -112,7 +114,7 @@ class EncoderOnly(MaskedLM):
     @property
     def output_layer(self) -> OutputLayer:
         """The target embedding without the mask token as weight, and the output bias."""
-        return OutputLayer(self.target.weight[: self.special.mask], self.bias)
+        return OutputLayer(self.target.vectors[: self.special.mask], self.bias)
 
     @property
     def attention_shape(self) -> tuple[int, int]:
@@ -131,7 +133,7 @@ class EncoderOnly(MaskedLM):
 
     def embed(
         self,
-        table: nn.Embedding,
+        table: TokenEmbedding,
         segment: int,
         ids: Int[Tensor, "batch len"],
         places: Int[Tensor, "batch len"],

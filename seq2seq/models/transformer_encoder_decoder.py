@@ -1,5 +1,6 @@
 """The Transformer encoder-decoder that several models configure; each is a file of its own."""
 
+from functools import partial
 from typing import Literal, NamedTuple, Unpack, cast
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from seq2seq.errors import UserError
 from seq2seq.layers.attention import AttentionSteps, stack_layers
 from seq2seq.layers.cache import Cache, CacheElements, SourceCache, cached_length
-from seq2seq.layers.embedding import embed
+from seq2seq.layers.embedding import TokenEmbedding, embed
 from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.parts import AttentionKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
@@ -80,8 +81,9 @@ class TransformerEncoderDecoder(Autoregressive):
             )
         self.parts, self.cross_attention_cache = parts, cross_attention_cache
         self.dim, self.dropout = dim, parts.embedding_dropout_layer()
-        self.target = nn.Embedding(target_vocab, dim)
-        self.source = self.target if shared_vocab else nn.Embedding(source_vocab, dim)
+        table = partial(TokenEmbedding, dim=dim, fix_norm=parts.fix_norm)
+        self.target = table(target_vocab)
+        self.source = self.target if shared_vocab else table(source_vocab)
         self.source_positions: LearnedPositions | None = None
         self.target_positions: LearnedPositions | None = None
         if max_positions is not None:
@@ -98,7 +100,7 @@ class TransformerEncoderDecoder(Autoregressive):
 
     def embed(
         self,
-        table: nn.Embedding,
+        table: TokenEmbedding,
         positions: LearnedPositions | None,
         ids: Int[Tensor, "batch len"],
         start: int = 0,
@@ -272,7 +274,7 @@ class TransformerEncoderDecoder(Autoregressive):
     @property
     def output_layer(self) -> OutputLayer:
         """The target embedding as weight, and the output bias."""
-        return OutputLayer(self.target.weight, self.bias)
+        return OutputLayer(self.target.vectors, self.bias)
 
     def step(
         self,

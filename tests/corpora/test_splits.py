@@ -337,3 +337,76 @@ def test_one_text_for_both_sides_is_refused(command, tmp_path, words):
     (tmp_path / "a.en").write_text("a\n" * 30)
     answer = command("check", "data.source=en", "data.target=fr", *words)
     assert answer.status == 1 and "both sides are " in answer.out + answer.err
+
+
+# --- data.train_pairs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_first_training_pairs_and_all_held_out_ones(made, form):
+    words = ["data.validation=50", "data.tests=[60]"]
+    every, first = made(form, *words), made(form, *words, "data.train_pairs=100")
+    assert list(first.read("train")) == list(every.read("train"))[:100]
+    assert first.text("train").fingerprint != every.text("train").fingerprint
+    for split in ("validation", "test"):
+        assert first.content(split) == every.content(split)
+    assert first.division() == every.division()
+    assert "train: the first 100 pairs" in first.describe()[-1]
+    rows, total = first.rows_of_file("train")
+    assert rows.tolist() == every.cut().rows("train")[:100].tolist() and total == 600
+    assert len(list(made(form, *words, "data.train_pairs=490").read("train"))) == 490
+    with pytest.raises(UserError, match=r"data.train_pairs=491 is more than the 490 training"):
+        made(form, *words, "data.train_pairs=491").text("train")
+
+
+def files(folder: Path, source: list[str], target: list[str]) -> list[str]:
+    """Write the same files for each split, and return the words of the command line."""
+    for split in ("train", "validation", "test"):
+        for language, lines in (("en", source), ("de", target)):
+            text = "".join(f"{line}\n" for line in lines)
+            (folder / f"{split}.{language}").write_text(text, "utf-8")
+    (folder / "test.en").write_text("other words\n", "utf-8")
+    (folder / "test.de").write_text("andere Wörter\n", "utf-8")
+    return ["data=files", f"data.root={folder}", "data.source=en", "data.target=de"]
+
+
+def test_files_of_their_own_and_a_validation_set_that_is_the_training_file(tmp_path):
+    from seq2seq.settings import train_arguments
+    from seq2seq.settings.plugins import build
+
+    lines = [f"line {number}" for number in range(40)]
+    words = files(tmp_path, lines, lines)
+    words += ["data.validation=train", "data.train_pairs=7", "name=x"]
+    corpus = build("data", train_arguments.config(words).data)
+    assert [len(corpus.text(split)) for split in corpus.splits] == [7, 40, 1]
+    rows, total = corpus.rows_of_file("train")
+    assert rows.tolist() == list(range(7)) and total == 40
+    assert corpus.place("train", 6, 0).line == 7
+
+
+def test_later_pairs_are_not_checked_but_the_number_of_lines_is(tmp_path, command):
+    lines = [f"line {number}" for number in range(40)]
+    words = files(tmp_path, lines, lines)
+    (tmp_path / "train.de").write_bytes(b"".join(b"line\n" for _ in lines[1:]) + b"\xff\n")
+    assert command("check", *words, "data.train_pairs=20", "tokenizer.vocab_size=40").status == 0
+    (tmp_path / "train.de").write_text("line\n" * 39, "utf-8")
+    command("train", *words, *SMALL.split(), "data.train_pairs=20").must_refuse("40 lines")
+
+
+def test_more_training_pairs_than_there_are(tmp_path, command):
+    words = files(tmp_path, ["a line"] * 9, ["eine Zeile"] * 9)
+    command("train", *words, *SMALL.split(), "data.train_pairs=10").must_refuse("the 9 training")
+    command("train", *words, *SMALL.split(), "data.train_pairs=0").must_refuse("data.train_pairs=0")
+    command("train", *SMALL.split(), "data.train_pairs=9").must_refuse("data.train_pairs")
+
+
+def test_links_of_the_whole_file_guide_a_training_on_its_first_pairs(tmp_path, command):
+    words = files(tmp_path, ["a line here"] * 9, ["eine Zeile hier"] * 9)
+    links = tmp_path / "train.links"
+    model = SMALL.replace("model=rnn", "model=bahdanau model.align_dim=8").split()
+    run = [*words, *model, "data.train_pairs=5", "train.guided_attention=1"]
+    run += [f"train.guided_links={links}", "tokenizer.vocab_size=30"]
+    links.write_text("0-0 1-1\n" * 5, "utf-8")
+    command("train", *run).must_refuse("5 lines for 9 pairs")
+    links.write_text("0-0 1-1\n" * 9, "utf-8")
+    assert command("train", *run).status == 0

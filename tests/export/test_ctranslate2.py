@@ -49,8 +49,9 @@ def lines(tmp_path: Path) -> Path:
         {"norm": "post"},
         {"norm": "pre", "feed_forward_kind": "gelu", "bias": False},
         {"norm": "post", "positions": "learned", "max_positions": 60},
+        {"norm": "pre", "fix_norm": True},  # divided in the export
     ],
-    ids=["pre", "post", "gelu, no bias", "learned"],
+    ids=["pre", "post", "gelu, no bias", "learned", "fix norm"],
 )
 def test_the_export_translates_as_the_run(
     made: Callable[..., Path],

@@ -20,7 +20,9 @@ KINDS = [
     {"norm": "post", "shared": True},
     {"norm": "post", "shared": False},
     {"norm": "pre", "shared": True, "feed_forward_kind": "gelu", "bias": False},
+    {"norm": "post", "shared": False, "fix_norm": True},  # divided in the export
 ]
+NAMES = ["pre", "post", "post, two", "gelu, no bias", "fix norm"]
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
     return make
 
 
-@pytest.mark.parametrize("keys", KINDS, ids=["pre", "post", "post, two", "gelu, no bias"])
+@pytest.mark.parametrize("keys", KINDS, ids=NAMES)
 def test_logits_and_attention_are_equal(
     made: Callable[..., Path], tmp_path: Path, keys: dict[str, Any]
 ) -> None:
@@ -73,7 +75,7 @@ def test_logits_and_attention_are_equal(
         torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("keys", KINDS, ids=["pre", "post", "post, two", "gelu, no bias"])
+@pytest.mark.parametrize("keys", KINDS, ids=NAMES)
 def test_the_export_translates_as_the_run(
     made: Callable[..., Path], command: Callable[..., Any], keys: dict[str, Any]
 ) -> None:

@@ -50,6 +50,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "attention": "multi_query",
         "positions": "alibi",
         "normalization": "scale",
+        "fix_norm": True,
         "cross_attention_cache": "source",
     },
     "decoder_only": {

@@ -26,11 +26,11 @@ SIZES |= {"readout_dim": 12, "encoder_layers": 1, "decoder_layers": 1, "layers":
 BY_GRADIENTS = ["transformer", "decoder_only", "bahdanau", "luong", "rnn", "lstm"]
 
 
-def made(name: str, **keys: object) -> Seq2Seq:
+def made(name: str, shared: bool = False, **keys: object) -> Seq2Seq:
     section = model_settings(name)
     section |= {key: size for key, size in SIZES.items() if key in section} | keys
     torch.manual_seed(0)
-    return build("model", section, source_vocab=13, target_vocab=13, shared_vocab=False)
+    return build("model", section, source_vocab=13, target_vocab=13, shared_vocab=shared)
 
 
 def batch() -> Batch:
@@ -140,6 +140,47 @@ def test_scale_norm_has_one_weight_and_fixes_the_length():
     assert layer(x.bfloat16()).dtype == torch.bfloat16
 
 
+FIXED = [("transformer", {}), ("encoder_only", {})]
+FIXED += [("decoder_only", {"loss_on": "both", "source_mask": "causal"})]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(("model", "keys"), FIXED)
+def test_fix_norm_is_the_plain_model_with_vectors_of_length_one(model, keys, shared):
+    """The loss, and a step of the search; the lengths of the stored vectors have no effect."""
+    plain = made(model, shared, **keys, dropout=0.0, attention_dropout=0.0)
+    fixed = made(model, shared, **keys, dropout=0.0, attention_dropout=0.0, fix_norm=True)
+    assert same(dict(plain.state_dict()), dict(fixed.state_dict()))
+    torch.manual_seed(1)
+    before = fixed.loss(batch(), 0.1)
+    with torch.no_grad():
+        for one, other in ((plain.source, fixed.source), (plain.target, fixed.target)):
+            one.weight.copy_(F.normalize(one.weight, dim=-1))
+            other.weight.mul_(torch.linspace(0.5, 2.0, len(other.weight)).unsqueeze(1))
+    torch.manual_seed(1)
+    after = fixed.loss(batch(), 0.1)
+    torch.testing.assert_close(after, before)
+    torch.manual_seed(1)
+    torch.testing.assert_close(plain.loss(batch(), 0.1), after)
+    torch.testing.assert_close(fixed.eval()(batch()).logits, plain.eval()(batch()).logits)
+
+
+@pytest.mark.parametrize(("model", "keys"), FIXED)
+def test_the_gradient_of_fix_norm_does_not_change_the_length(model, keys):
+    """It is orthogonal to each vector, since the loss does not depend on the length."""
+    fixed = made(model, True, **keys, fix_norm=True)
+    fixed.loss(batch()).backward()
+    table = fixed.target.weight
+    product = (table * table.grad).sum(1)
+    assert table.grad.norm() > 0.1
+    torch.testing.assert_close(product, torch.zeros(len(table)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("model", ["bahdanau", "rnn", "word_for_word"])
+def test_fix_norm_is_a_key_of_transformers_only(command, model):
+    command("check", f"model={model}", "model.fix_norm=true").must_refuse("model.fix_norm")
+
+
 # --- word dropout --------------------------------------------------------------------------------
 
 
@@ -189,6 +230,7 @@ def test_word_dropout_changes_no_token_that_is_predicted(model, monkeypatch):
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
 def test_all_of_it_in_other_precisions(fit, precision):
     more = ["model.loss_on=both", "model.source_mask=causal", "model.normalization=scale"]
+    more.append("model.fix_norm=true")
     run = fit("decoder_only", *NEW, *more, "model.dropout=0.3", f"trainer.precision={precision}")
     assert json.loads((run / "run.json").read_text("utf-8"))["status"] == "finished"
 

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# BLEU and alignment error rate by the number of training pairs; from the repository's root.
+#   experiments/data-size/run.sh [RUNS]
+# MULTI30K is a folder with the tokenized files of Multi30k (task1/tok); without it they are downloaded. CORPORA, MODELS,
+# SIZES and SEEDS select a part of the runs. Runs that are evaluated already are skipped, and an interrupted training is
+# resumed. SEQ2SEQ="echo seq2seq" prints the commands. WORDS are further arguments of all trainings.
+set -euo pipefail
+out=${1:-runs/data-size}
+seq2seq=${SEQ2SEQ:-seq2seq}
+for corpus in ${CORPORA:-multi30k controlled}; do
+  for pairs in ${SIZES:-1000 2000 4000 8000 16000 29000}; do
+    for model in ${MODELS:-rnn bahdanau transformer}; do
+      for seed in ${SEEDS:-1}; do
+        name=$corpus-$model-$pairs-$seed
+        [[ -f $out/$name/scores.json ]] && continue
+        # Everything but the model and its learning rate is the same for all runs of a corpus.
+        if [[ $corpus == multi30k ]]; then
+          test=test_2016_flickr
+          words=("experiment=multi30k-$model" ${MULTI30K:+"data.root=$MULTI30K"} "data.train_pairs=$pairs" tokenizer.vocab_size=2000
+            train.batch_tokens=4096 train.warmup_steps=200)
+        else
+          test=test
+          words=("experiment=demo-$model" "data.pairs=$pairs" tokenizer.vocab_size=1000 model.dropout=0.2
+            train.batch_tokens=2048 train.label_smoothing=0.1 train.keep_every=null)
+        fi
+        $seq2seq train "${words[@]}" "seed=$seed" "name=$name" "runs_dir=$out" train.schedule=cosine train.max_steps=2000 \
+          train.max_epochs=200 train.validate_every=200 train.patience=null train.average=1 ${WORDS:-}
+        $seq2seq evaluate "$out/$name" --test "$test"
+      done
+    done
+  done
+done
+[[ -n ${SEQ2SEQ:-} ]] || python experiments/data-size/summary.py "$out" experiments/data-size

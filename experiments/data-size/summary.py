@@ -1,0 +1,120 @@
+"""The table and the picture of this experiment, from runs named CORPUS-MODEL-PAIRS-SEED.
+
+python experiments/data-size/summary.py RUNS experiments/data-size
+"""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+
+from seq2seq.plots.curves import styles
+from seq2seq.plots.figure import paper
+from seq2seq.system.files import write_json, write_lines
+
+MODELS = ("rnn", "bahdanau", "transformer")
+TESTS = {"multi30k": "test_2016_flickr", "controlled": "test"}
+KEPT = ("bleu", "alignment", "perplexity", "search", "versions", "machine")
+
+
+class Panel(NamedTuple):
+    """A score on a corpus."""
+
+    title: str
+    corpus: str
+    score: str
+
+
+PANELS = (
+    Panel("BLEU, Multi30k", "multi30k", "bleu"),
+    Panel("BLEU, built-in corpus", "controlled", "bleu"),
+    Panel("AER, built-in corpus, %", "controlled", "aer"),
+)
+Values = dict[tuple[str, str, str, int], list[float]]  # by corpus, score, model and pairs
+
+
+def read(folder: Path) -> tuple[Values, dict[str, Any]]:
+    """Return the scores of all seeds, and what scores.json keeps of each run."""
+    values, kept = defaultdict(list), {}
+    for path in sorted(folder.glob("*-*-*-*/scores.json")):
+        corpus, model, pairs, _ = path.parent.name.split("-")
+        info = json.loads(path.with_name("run.json").read_text("utf-8"))
+        scores = json.loads(path.read_text("utf-8"))[TESTS[corpus]]
+        kept[path.parent.name] = {
+            "training": {k: info[k] for k in ("parameters", "steps", "epochs", "best", "commit")},
+            TESTS[corpus]: {key: scores[key] for key in KEPT if key in scores},
+        }
+        values[corpus, "bleu", model, int(pairs)].append(scores["bleu"]["score"])
+        if "alignment" in scores:
+            values[corpus, "aer", model, int(pairs)].append(100 * scores["alignment"]["aer"])
+    return dict(values), kept
+
+
+def cell(scores: list[float]) -> str:
+    """Format the mean, and the standard deviation if there are several seeds."""
+    if not scores:
+        return "-"
+    return f"{mean(scores):.1f}" + (f" ± {stdev(scores):.1f}" if len(scores) > 1 else "")
+
+
+def table(values: Values, sizes: list[int]) -> list[str]:
+    """Return the lines of a table in Markdown."""
+    lines = [f"| | model | {' | '.join(f'{size:,}' for size in sizes)} |"]
+    lines += ["|:--|:--|" + "--:|" * len(sizes)]
+    for panel in PANELS:
+        for model in MODELS:
+            row = [values.get((panel.corpus, panel.score, model, size), []) for size in sizes]
+            if any(row):
+                lines.append(f"| {panel.title} | `{model}` | {' | '.join(map(cell, row))} |")
+    return lines
+
+
+def draw(axes: Axes, panel: Panel, values: Values, sizes: list[int]) -> None:
+    """Draw a line for each model: means, and all seeds as points if there are several."""
+    for model, style in zip(MODELS, styles(), strict=False):
+        points = {
+            size: scores
+            for size in sizes
+            if (scores := values.get((panel.corpus, panel.score, model, size)))
+        }
+        if points:
+            axes.plot(list(points), [mean(of) for of in points.values()], label=model, **style)
+        seeds = [(size, score) for size, of in points.items() for score in of if len(of) > 1]
+        if seeds:
+            x, y = zip(*seeds, strict=True)
+            axes.scatter(x, y, s=8, color=style["color"], alpha=0.5)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size // 1000}k" for size in sizes])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("training pairs")
+    axes.set_ylabel(panel.title)
+    axes.grid(axis="y", linewidth=0.5, alpha=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.lines:
+        axes.legend(frameon=False)
+
+
+def main(folder: Path, out: Path) -> None:
+    """Write table.md, scores.json and data-size.png."""
+    values, kept = read(folder)
+    sizes = sorted({pairs for _, _, _, pairs in values})
+    lines = table(values, sizes)
+    write_lines(out / "table.md", lines)
+    write_json(out / "scores.json", kept)
+    panels = [panel for panel in PANELS if any(key[:2] == panel[1:] for key in values)]
+    with paper(out / "data-size.png") as figure:
+        figure.set_size_inches(4.2 * len(panels), 3.6)
+        for axes, panel in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        ):
+            draw(axes, panel, values, sizes)
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
