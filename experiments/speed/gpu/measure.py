@@ -33,7 +33,7 @@ from seq2seq.training.learner import Learner
 
 QUICK = os.environ.get("SMALL") == "1"
 SECONDS, WINDOWS, WARM = (0.2, 1, 1) if QUICK else (0.5, 2, 12)
-BATCHES = 2 if QUICK else 30  # of each training; the same ones in every pass
+BATCHES = 1 if QUICK else 30  # of each training; the same ones in every pass
 GRAPHS, EAGER = "trainer.cuda_graphs=true", "trainer.cuda_graphs=false"
 FAMILY = ["experiment=demo", "train.batch_tokens=1280", "train.schedule=constant"]
 SIZES = {  # 2.5 million parameters with 4,000 pieces, as in experiments/family
@@ -48,7 +48,7 @@ SIZES = {  # 2.5 million parameters with 4,000 pieces, as in experiments/family
 }
 ORDER = ("transformer", "bahdanau", "rnn")
 OUT = Path(sys.argv[2])
-RESULTS: dict[str, Any] = {}
+RESULTS: dict[str, Any] = json.loads(OUT.read_text("utf-8")) if OUT.is_file() else {}
 WORDS = sys.argv[3:]
 
 
@@ -173,7 +173,12 @@ def measured(of: Any) -> dict[str, Any]:
 
 
 def record(key: str, work: Any) -> None:
-    """Keep what `work` returns, or the error that it raises; write all to the file."""
+    """Keep what `work` returns, or the error that it raises; write all to the file.
+
+    What the file has already is not measured again.
+    """
+    if key in RESULTS:
+        return
     started = time.perf_counter()
     try:
         RESULTS[key] = work()
@@ -183,6 +188,11 @@ def record(key: str, work: Any) -> None:
         RESULTS[key]["seconds_in_all"] = round(time.perf_counter() - started, 2)
     OUT.write_text(json.dumps(RESULTS, indent=1))
     print(key, json.dumps(RESULTS[key]), flush=True)
+    if "error" in RESULTS[key]:
+        try:
+            synchronize()
+        except RuntimeError:  # some errors of CUDA leave a process unusable: begin another
+            sys.exit(3)
 
 
 def profile(of: Any) -> dict[str, Any]:
@@ -211,10 +221,10 @@ def updates() -> None:
     others = [["trainer.precision=bf16-mixed"], ["deterministic=false"]]
     if gpu:
         others.insert(1, ["trainer.tf32=true"])
-    if gpu:
-        record("products", products)
     for sizes, name, words in cases:
         record(key(sizes, name, words), lambda s=sizes, n=name, w=words: measured(config(n, s, *w)))
+    if gpu:
+        record("products", products)
     for sizes in ("family", "reference"):
         for words in both:
             record(
