@@ -146,6 +146,15 @@ class Passes:
         return time.perf_counter() - started, tokens
 
 
+def speed(passes: list[tuple[float, int]]) -> dict[str, Any]:
+    """Return the speed of passes, of which each is given as its seconds and tokens."""
+    return {
+        "updates_per_second": median(BATCHES / seconds for seconds, _ in passes),
+        "tokens_per_second": median(tokens / seconds for seconds, tokens in passes),
+        "passes": len(passes),
+    }
+
+
 def measured(of: Any) -> dict[str, Any]:
     """Return the speed of updates of a configuration, its graphs, and the peak memory."""
     gpu = torch.cuda.is_available()
@@ -156,20 +165,15 @@ def measured(of: Any) -> dict[str, Any]:
     passes, found = Passes(of), []
     while sum(seconds for seconds, _ in found) < SECONDS * WINDOWS:
         found.append(passes.run())
-    speed: dict[str, Any] = {
-        "updates_per_second": median(BATCHES / seconds for seconds, _ in found),
-        "tokens_per_second": median(tokens / seconds for seconds, tokens in found),
-        "passes": len(found),
-        "parameters": passes.learner.raw_model.parameter_count,
-    }
+    entry = speed(found) | {"parameters": passes.learner.raw_model.parameter_count}
     if passes.graphs is not None:
         recorded = len(passes.graphs.recorded)
         usual = median(seconds for seconds, _ in found)
-        speed |= {"graphs": recorded, "seconds_per_graph": (passes.first - usual) / recorded}
+        entry |= {"graphs": recorded, "seconds_per_graph": (passes.first - usual) / recorded}
     if gpu:
-        speed["peak_bytes"] = torch.cuda.max_memory_allocated()
-        speed["peak_bytes_reserved"] = torch.cuda.max_memory_reserved()
-    return speed
+        entry["peak_bytes"] = torch.cuda.max_memory_allocated()
+        entry["peak_bytes_reserved"] = torch.cuda.max_memory_reserved()
+    return entry
 
 
 def record(key: str, work: Any) -> None:
@@ -268,27 +272,19 @@ def products() -> dict[str, Any]:
 
 
 def compiled() -> None:
-    """Measure trainer.compile; each configuration is compiled before the wait for GO."""
-    for more in ([], ["trainer.precision=bf16-mixed"]):
-        name = key("reference", "transformer", ["trainer.compile=true", *more])
-        ready: list[Any] = []
+    """Measure trainer.compile, which compiles before the wait for GO."""
+    name, ready = "reference transformer trainer.compile=true", list[Passes]()
 
-        def warm(more: list[str] = more, ready: list[Any] = ready) -> dict[str, Any]:
-            started = time.perf_counter()
-            ready.append(Passes(config("transformer", "reference", "trainer.compile=true", *more)))
-            return {"seconds_to_begin": time.perf_counter() - started}
+    def warm() -> dict[str, Any]:
+        started = time.perf_counter()
+        ready.append(Passes(config("transformer", "reference", "trainer.compile=true")))
+        ready[0].run()
+        return {"seconds_to_begin": time.perf_counter() - started}
 
-        def speed(ready: list[Any] = ready) -> dict[str, Any]:
-            found = [ready[0].run() for _ in range(1 + WINDOWS)][1:]
-            return {
-                "updates_per_second": median(BATCHES / seconds for seconds, _ in found),
-                "tokens_per_second": median(tokens / seconds for seconds, tokens in found),
-            }
-
-        record(f"{name}, beginning", warm)
-        if ready:
-            wait_for_go()
-            record(name, speed)
+    record(f"{name}, beginning", warm)
+    wait_for_go()
+    if ready:
+        record(name, lambda: speed([ready[0].run() for _ in range(WINDOWS)]))
 
 
 def marian() -> None:
