@@ -2,15 +2,17 @@
 
     python measure.py WHAT OUT.json [KEY=VALUE ...]
 
-WHAT is `updates` (models, sizes and precisions), `compiled` (trainer.compile), `graphs` (whole
-passes as CUDA graphs, an experiment that the package does not have), `marian` (the Transformer of
-Hugging Face), or `decoding`. The words after it are those of `seq2seq train`, such as
-data=files data.root=FOLDER. SMALL=1 measures for a moment only, to try this script on a CPU.
+WHAT is `updates` (models, sizes and precisions, with and without CUDA graphs), `plain` (those that
+earlier versions have too), `compiled` (trainer.compile), `marian` (the Transformer of Hugging
+Face), `decoding`, or `pieces`, which writes the text and the sizes for eole_training.py to the
+folder OUT. The words after it are those of `seq2seq train`, such as data=files data.root=FOLDER.
+SMALL=1 measures for a moment only, to try this script on a CPU.
 
 With GO=FILE in the environment, what takes long to begin (compiling, importing) is done first, and
 the measurement waits for this file, so that others can be measured meanwhile.
 """
 
+import gc
 import json
 import os
 import sys
@@ -26,12 +28,13 @@ from seq2seq.commands import bench
 from seq2seq.settings import train_arguments
 from seq2seq.settings.plugins import build
 from seq2seq.system import devices
-from seq2seq.text.batching import collate
 from seq2seq.training.examples import learn_tokenizers
 from seq2seq.training.learner import Learner
 
 QUICK = os.environ.get("SMALL") == "1"
 SECONDS, WINDOWS, WARM = (0.2, 1, 1) if QUICK else (0.5, 2, 12)
+BATCHES = 1 if QUICK else 30  # of each training; the same ones in every pass
+GRAPHS, EAGER = "trainer.cuda_graphs=true", "trainer.cuda_graphs=false"
 FAMILY = ["experiment=demo", "train.batch_tokens=1280", "train.schedule=constant"]
 SIZES = {  # 2.5 million parameters with 4,000 pieces, as in experiments/family
     "rnn": ["model.dim=246", "model.embedding=128", "model.readout_dim=128"],
@@ -43,8 +46,9 @@ SIZES = {  # 2.5 million parameters with 4,000 pieces, as in experiments/family
         "model.feed_forward=480",
     ],
 }
+ORDER = ("transformer", "bahdanau", "rnn")
 OUT = Path(sys.argv[2])
-RESULTS: dict[str, Any] = {}
+RESULTS: dict[str, Any] = json.loads(OUT.read_text("utf-8")) if OUT.is_file() else {}
 WORDS = sys.argv[3:]
 
 
@@ -111,19 +115,74 @@ def update_of(learner: Learner) -> Any:
     return update
 
 
+class Passes:
+    """Passes over the first batches of a training, one update for each.
+
+    With CUDA graphs, the first pass records a graph for each shape.
+    """
+
+    def __init__(self, of: Any) -> None:
+        self.learner = made(of)
+        self.start = self.learner.batches.state_dict()
+        self.update = update_of(self.learner)
+        started = time.perf_counter()
+        self.run(BATCHES if self.graphs is not None else min(BATCHES, WARM))
+        self.first = time.perf_counter() - started
+
+    @property
+    def graphs(self) -> Any:
+        """The graphs of the training; None without them, and in versions that have none."""
+        return getattr(self.learner, "graphs", None)
+
+    def run(self, updates: int = BATCHES) -> tuple[float, int]:
+        """Update on the first batches; return the seconds and the number of target tokens."""
+        self.learner.batches.load_state_dict(self.start)
+        if ahead := getattr(self.learner, "ahead", None):
+            ahead.restart()
+        synchronize()
+        started = time.perf_counter()
+        tokens = sum(self.update() for _ in range(updates))
+        synchronize()
+        return time.perf_counter() - started, tokens
+
+
+def speed(passes: list[tuple[float, int]]) -> dict[str, Any]:
+    """Return the speed of passes, of which each is given as its seconds and tokens."""
+    return {
+        "updates_per_second": median(BATCHES / seconds for seconds, _ in passes),
+        "tokens_per_second": median(tokens / seconds for seconds, tokens in passes),
+        "passes": len(passes),
+    }
+
+
 def measured(of: Any) -> dict[str, Any]:
-    """Return the speed of updates of a configuration, and the peak memory."""
-    if torch.cuda.is_available():
+    """Return the speed of updates of a configuration, its graphs, and the peak memory."""
+    gpu = torch.cuda.is_available()
+    if gpu:
+        gc.collect()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    learner = made(of)
-    found = rate(update_of(learner)) | {"parameters": learner.raw_model.parameter_count}
-    if torch.cuda.is_available():
-        found["peak_bytes"] = torch.cuda.max_memory_allocated()
-    return found
+    passes, found = Passes(of), []
+    while len(found) < WINDOWS or sum(seconds for seconds, _ in found) < SECONDS * WINDOWS:
+        found.append(passes.run())
+    entry = speed(found) | {"parameters": passes.learner.raw_model.parameter_count}
+    if passes.graphs is not None:
+        recorded = len(passes.graphs.recorded)
+        usual = median(seconds for seconds, _ in found)
+        entry |= {"graphs": recorded, "seconds_per_graph": (passes.first - usual) / recorded}
+    if gpu:
+        entry["peak_bytes"] = torch.cuda.max_memory_allocated()
+        entry["peak_bytes_reserved"] = torch.cuda.max_memory_reserved()
+    return entry
 
 
 def record(key: str, work: Any) -> None:
-    """Keep what `work` returns, or the error that it raises; write all to the file."""
+    """Keep what `work` returns, or the error that it raises; write all to the file.
+
+    What the file has already is not measured again.
+    """
+    if key in RESULTS:
+        return
     started = time.perf_counter()
     try:
         RESULTS[key] = work()
@@ -133,51 +192,61 @@ def record(key: str, work: Any) -> None:
         RESULTS[key]["seconds_in_all"] = round(time.perf_counter() - started, 2)
     OUT.write_text(json.dumps(RESULTS, indent=1))
     print(key, json.dumps(RESULTS[key]), flush=True)
+    if "error" in RESULTS[key]:
+        try:
+            synchronize()
+        except RuntimeError:  # some errors of CUDA leave a process unusable: begin another
+            sys.exit(3)
 
 
 def profile(of: Any) -> dict[str, Any]:
     """Return kernels of an update, and the share of the time in which the GPU computes."""
-    update, updates = update_of(made(of)), 2 if QUICK else 6
-    for _ in range(WARM):
-        update()
-    synchronize()
-    started = time.perf_counter()
-    for _ in range(updates):
-        update()
-    synchronize()
-    wall = time.perf_counter() - started
+    passes = Passes(of)
+    wall, _ = passes.run()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
-        for _ in range(updates):
-            update()
-        synchronize()
+        passes.run()
     kernels = [e for e in seen.events() if str(e.device_type).endswith("CUDA")]
     busy = sum(e.time_range.elapsed_us() for e in kernels) / 1e6
-    return {"kernels_per_update": len(kernels) / updates, "gpu_busy_share": busy / wall}
+    return {"kernels_per_update": len(kernels) / BATCHES, "gpu_busy_share": busy / wall}
+
+
+def plain() -> None:
+    """Measure updates of both sizes with the defaults of the version."""
+    for name in ORDER:
+        for sizes in ("family", "reference"):
+            record(f"{sizes} {name}", lambda n=name, s=sizes: measured(config(n, s)))
 
 
 def updates() -> None:
-    """Measure updates; the environment variable PART chooses `both` (old and new) or `new`."""
-    part = os.environ.get("PART", "new")
-    if torch.cuda.is_available() and part == "new":
+    """Measure updates with and without CUDA graphs, then in other precisions with them."""
+    gpu = torch.cuda.is_available()
+    both = [[GRAPHS], [EAGER]] if gpu else [[EAGER]]
+    cases = [(s, n, w) for n in ORDER for s in ("family", "reference") for w in both]
+    others = [["trainer.precision=bf16-mixed"], ["deterministic=false"]]
+    if gpu:
+        others.insert(1, ["trainer.tf32=true"])
+    for sizes, name, words in cases:
+        record(key(sizes, name, words), lambda s=sizes, n=name, w=words: measured(config(n, s, *w)))
+    if gpu:
         record("products", products)
     for sizes in ("family", "reference"):
-        for name in SIZES:
-            record(f"{sizes} {name} 32-true", lambda n=name, s=sizes: measured(config(n, s)))
-    if part != "new":
-        return
-    for name in SIZES:
-        record(f"profile family {name}", lambda n=name: profile(config(n, "family")))
-    gpu = torch.cuda.is_available()
-    for sizes, variants in (
-        ("reference", [["trainer.tf32=true"]] if gpu else []),
-        ("reference", [["trainer.precision=bf16-mixed"]]),
-        ("reference", [["trainer.precision=bf16-mixed", "deterministic=false"]]),
-        ("family", [["deterministic=false"]]),
-    ):
-        for words in variants:
-            for name in SIZES:
-                key = f"{sizes} {name} {' '.join(words)}"
-                record(key, lambda n=name, s=sizes, w=words: measured(config(n, s, *w)))
+        for words in both:
+            record(
+                "profile " + key(sizes, "transformer", words),
+                lambda s=sizes, w=words: profile(config("transformer", s, *w)),
+            )
+    for name in ORDER:
+        for words in others:
+            more = [*both[0], *words]
+            record(
+                key("reference", name, more),
+                lambda n=name, w=more: measured(config(n, "reference", *w)),
+            )
+
+
+def key(sizes: str, name: str, words: list[str]) -> str:
+    """Return the name of a measurement."""
+    return " ".join([sizes, name, *words])
 
 
 def products() -> dict[str, Any]:
@@ -203,89 +272,26 @@ def products() -> dict[str, Any]:
 
 
 def compiled() -> None:
-    """Measure trainer.compile; all is compiled before the wait for GO."""
-    ready = {}
-    for sizes, more in (
-        ("reference", []),
-        ("family", []),
-        ("reference", ["trainer.precision=bf16-mixed"]),
-    ):
-        key = f"{sizes} transformer compile {' '.join(more)}".strip()
+    """Measure trainer.compile, which compiles before the wait for GO."""
+    name, ready = "reference transformer trainer.compile=true", list[Passes]()
 
-        def warm(key: str = key, sizes: str = sizes, more: Any = more) -> dict[str, Any]:
-            of = config("transformer", sizes, "trainer.compile=true", *more)
-            update, started = update_of(made(of)), time.perf_counter()
-            for _ in range(1 if QUICK else 25):
-                update()
-            synchronize()
-            ready[key] = update
-            return {"seconds_to_begin": time.perf_counter() - started}
+    def warm() -> dict[str, Any]:
+        started = time.perf_counter()
+        ready.append(Passes(config("transformer", "reference", "trainer.compile=true")))
+        ready[0].run()
+        return {"seconds_to_begin": time.perf_counter() - started}
 
-        record(f"{key}, beginning", warm)
+    record(f"{name}, beginning", warm)
     wait_for_go()
-    for key, update in ready.items():
-        record(key, lambda u=update: rate(u))
-
-
-def graphs() -> None:
-    """Measure forward and backward passes of one shape: eager, and replayed as one CUDA graph."""
-    for sizes, name in (
-        ("family", "transformer"),
-        ("reference", "transformer"),
-        ("family", "bahdanau"),
-        ("reference", "bahdanau"),
-        ("family", "rnn"),
-    ):
-        record(f"{sizes} {name} one shape", lambda s=sizes, n=name: graph(config(n, s)))
-
-
-def graph(of: Any) -> dict[str, Any]:
-    """Return passes a second of a batch of full rows, eager and replayed."""
-    from seq2seq.layers.recurrent import Recurrence
-
-    learner = made(of)
-    model, length = learner.raw_model.train(), 24
-    rows = of.train.batch_tokens // (length + 1)
-    generator = torch.Generator().manual_seed(1)
-    ids = torch.randint(5, 900, (rows, 2, length), generator=generator).tolist()
-    batch = collate([(source, target) for source, target in ids], model.special)
-    batch = batch.to(learner.fabric.device)
-
-    def read(self: Any, x: Any, mask: Any, lengths: Any = None) -> Any:
-        states, last = self.network(x)  # all rows are full
-        return states, self._joined(last).unflatten(1, (-1, self.directions))
-
-    Recurrence.read = read
-
-    def one() -> int:
-        (model.loss(batch, 0.0) / batch.num_tokens).backward()
-        return batch.num_tokens
-
-    found = {"eager": rate(one)}
-    if torch.cuda.is_available():
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                one()
-        torch.cuda.current_stream().wait_stream(side)
-        captured = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(captured):
-            one()
-
-        def replay() -> int:
-            captured.replay()
-            return batch.num_tokens
-
-        found["graph"] = rate(replay)
-    return found
+    if ready:
+        record(name, lambda: speed([ready[0].run() for _ in range(WINDOWS)]))
 
 
 def marian() -> None:
     """Measure Marian of Hugging Face in the sizes of the reference Transformer."""
     from transformers import MarianConfig, MarianMTModel
 
-    of = config("transformer", "reference")
+    of = config("transformer", "reference", EAGER)  # batches without the padding of graphs
     learner, keys = made(of), of.model
     sizes = MarianConfig(
         vocab_size=learner.raw_model.output_layer.weight.size(0),
@@ -367,8 +373,8 @@ def sentences(learner: Learner) -> list[torch.Tensor]:
 
 def decoding() -> None:
     """Measure decoding of the reference sizes, in batches of 64 and of 1,024 sentences."""
-    for name in SIZES:
-        learner = made(config(name, "reference"))
+    for name in ORDER:
+        learner = made(config(name, "reference", EAGER))
         model, (src,) = learner.raw_model.eval(), sentences(learner)
         for beam in bench.BEAMS:
             for size in (64, 1024):
@@ -382,5 +388,23 @@ def decoding() -> None:
                 record(f"{name} beam {beam} batch {size}", lambda w=work: rate(w, warm=1))
 
 
+def pieces() -> None:
+    """Write the pieces of the training text, the vocabulary and the sizes, for eole_training.py."""
+    of = config("transformer", "reference")
+    corpus = build("data", of.data)
+    tokenizers = learn_tokenizers(corpus, of.tokenizer)
+    learner = Learner(devices.fabric(of.trainer), of, corpus, tokenizers)
+    encoded, known = learner.examples.encoded, learner.examples.tokenizers
+    rows = learner.examples.usable.rows.tolist()
+    OUT.mkdir(parents=True, exist_ok=True)
+    for side, name, tokenizer in ((0, "source", known.source), (1, "target", known.target)):
+        lines = [" ".join(tokenizer.pieces(encoded[row][side].tolist())) for row in rows]
+        (OUT / name).write_text("\n".join(lines) + "\n", "utf-8")
+    words = known.source.vocabulary[4:]  # after the special pieces, which eole adds
+    (OUT / "vocabulary").write_text("\n".join(words) + "\n", "utf-8")
+    keys = {"model": dict(of.model), "train": vars(of.train), "seed": of.seed, "pairs": len(rows)}
+    (OUT / "sizes.json").write_text(json.dumps(keys, default=list), "utf-8")
+
+
 if __name__ == "__main__":
-    {f.__name__: f for f in (updates, compiled, graphs, marian, decoding)}[sys.argv[1]]()
+    {f.__name__: f for f in (updates, plain, compiled, marian, decoding, pieces)}[sys.argv[1]]()

@@ -9,12 +9,18 @@ out=$(cd "$2" && pwd)
 words=(data=files data.root="$data" data.source=en data.target=de trainer.accelerator="${DEVICE:-cuda}")
 export OMP_NUM_THREADS=1
 
-measure() { # CODE WHAT NAME
-  PYTHONPATH=$1 python "$here/measure.py" "$2" "$out/$3.json" "${words[@]}"
+measure() { # CODE WHAT OUT
+  PYTHONPATH=$1${PYTHONPATH:+:$PYTHONPATH} python "$here/measure.py" "$2" "$3" "${words[@]}"
 }
 
-if [[ -n $old ]]; then PART=both measure "$(cd "$old" && pwd)" updates old; fi
-for what in updates compiled graphs decoding; do
-  measure "$root" "$what" "${what/updates/new}"
-done
-if python -c 'import transformers' 2>/dev/null; then measure "$root" marian marian; fi
+for what in updates decoding compiled; do measure "$root" "$what" "$out/$what.json"; done
+if python -c 'import transformers' 2>/dev/null; then measure "$root" marian "$out/marian.json"; fi
+if python -c 'import eole' 2>/dev/null; then
+  pieces=$(mktemp -d)
+  trap 'rm -r "$pieces"' EXIT
+  measure "$root" pieces "$pieces"
+  for precision in fp32 bf16; do
+    python "$here/eole_training.py" "$out/eole.json" "$pieces" "$precision"
+  done
+fi
+if [[ -n $old ]]; then measure "$(cd "$old" && pwd)" plain "$out/old.json"; fi
