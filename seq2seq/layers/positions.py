@@ -106,15 +106,17 @@ def rotate(
     return torch.stack([first * cos - second * sin, first * sin + second * cos], -1).flatten(-2)
 
 
-def alibi_slopes(heads: int) -> list[float]:
+def alibi_slopes(heads: int, device: torch.device) -> Float[Tensor, " heads"]:
     """Return the slope of each head (Press et al. 2022, section 3 and their published code).
 
     They are 2^(-8 i / n) for i from 1 to n, if the number n of heads is a power of two. Otherwise
     they are those of the next lower power of two, then every second one of the next higher power.
     """
     power = 1 << (heads.bit_length() - 1)
-    slopes = [2 ** (-8 * i / power) for i in range(1, power + 1)]
-    return slopes + [2 ** (-4 * i / power) for i in range(1, 2 * (heads - power), 2)]
+    # Computed on the device: a CUDA graph cannot copy from the host.
+    first = torch.arange(1, power + 1, device=device) * (-8 / power)
+    more = (2 * torch.arange(heads - power, device=device) + 1) * (-4 / power)
+    return torch.cat([first, more]).exp2()
 
 
 def alibi(
@@ -125,7 +127,6 @@ def alibi(
     The paper has keys before the query only. In an encoder, keys on both sides count by their
     distance.
     """
-    # Copied without waiting for the device, unlike by torch.tensor(..., device=...).
-    slopes = torch.tensor(alibi_slopes(heads)).to(queries.device, non_blocking=True).view(-1, 1, 1)
+    slopes = alibi_slopes(heads, queries.device).view(-1, 1, 1)
     distance = (queries.unsqueeze(-1) - keys.unsqueeze(-2)).abs()
     return -slopes * distance.unsqueeze(1)

@@ -1,12 +1,13 @@
 """Layers of the recurrent models: recurrent networks and cells, embedding, output layer."""
 
-from typing import Literal
+import warnings
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.host_sizes import lengths_on_host
@@ -67,7 +68,7 @@ class Recurrence(nn.Module):
         parts = tuple(
             part.transpose(0, 1).contiguous() for part in state.chunk(PARTS[self.kind], dim=-1)
         )
-        states, last = self.network(x, parts if self.kind == "lstm" else parts[0])
+        states, last = self._run(x, parts if self.kind == "lstm" else parts[0])
         return states, self._joined(last)
 
     def read(
@@ -97,7 +98,7 @@ class Recurrence(nn.Module):
         descending, order = lengths_on_host(lengths, mask).sort(descending=True)
         there, back = (one.to(x.device, non_blocking=True) for one in (order, order.argsort()))
         packed = pack_padded_sequence(x.index_select(0, there), descending, batch_first=True)
-        states, last = self.network(packed)
+        states, last = self._run(packed)
         padded, _ = pad_packed_sequence(states, batch_first=True, total_length=x.size(1))
         final = self._joined(last).unflatten(1, (-1, self.directions))
         return padded.index_select(0, back), final.index_select(0, back)
@@ -138,6 +139,51 @@ class Recurrence(nn.Module):
             x = torch.cat(both, dim=-1) * mask.unsqueeze(-1)
             final.append(state)
         return x, torch.stack(final).permute(2, 0, 1, 3)
+
+    def _run(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """Run the network over padded or packed inputs.
+
+        In one call over several layers, cuDNN draws dropout from a state of its own, which seeding
+        does not reset: a resumed run would not repeat.
+        """
+        network = self.network
+        drops = self.training and network.dropout and network.num_layers > 1
+        on_gpu = next(network.parameters()).device.type == "cuda"
+        return self._run_layers(x, state) if drops and on_gpu else network(x, state)
+
+    def _run_layers(self, x: Any, state: Any) -> tuple[Any, Any]:
+        """Do what the network does, in one call for each layer."""
+        network, packed = self.network, isinstance(x, PackedSequence)
+        layer_of: Any = {"gru": torch.gru, "lstm": torch.lstm, "tanh": torch.rnn_tanh}[self.kind]
+        data, sizes = (x.data, (x.batch_sizes,)) if packed else (x, ())
+        if state is None:
+            rows = int(x.batch_sizes[0]) if packed else len(x)
+            zeros = data.new_zeros(network.num_layers * self.directions, rows, network.hidden_size)
+            state = (zeros, zeros) if self.kind == "lstm" else zeros
+        parts = state if isinstance(state, tuple) else (state,)
+        final = []
+        for layer in range(network.num_layers):
+            if layer and self.training:
+                data = F.dropout(data, network.dropout)
+            first = [part.split(self.directions)[layer] for part in parts]
+            own = slice(layer * self.directions, (layer + 1) * self.directions)
+            weights = [weight for side in network.all_weights[own] for weight in side]
+            options = (True, 1, 0.0, self.training, network.bidirectional)
+            with warnings.catch_warnings():
+                # Weights of one layer alone are copied, since cuDNN orders those of all layers.
+                warnings.filterwarnings("ignore", "RNN module weights are not part of single")
+                data, *last = layer_of(
+                    data,
+                    *sizes,
+                    first if self.kind == "lstm" else first[0],
+                    weights,
+                    *options,
+                    *(() if packed else (True,)),
+                )
+            final.append(last)
+        ends = tuple(torch.cat(ends) for ends in zip(*final, strict=True))
+        states = x._replace(data=data) if packed else data
+        return states, ends if self.kind == "lstm" else ends[0]
 
     def _joined(self, last: Tensor | tuple[Tensor, Tensor]) -> Tensor:
         """Join the final states that torch returns into one tensor with the batch first."""

@@ -8,6 +8,7 @@ Batches are therefore padded to a small number of shapes, with one graph for eac
 part of the loss. Gradients are added to tensors that stay allocated.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -154,8 +155,7 @@ class GraphRecorder:
     """Records passes as CUDA graphs, which share their memory, since one runs at a time."""
 
     def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.stream = torch.cuda.Stream(device)
+        self.device, self.stream = device, recording_stream(device)
         self.pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, run: Pass, batch: Batch, shares: Shares) -> Recorded:
@@ -186,3 +186,9 @@ class GraphRecorder:
             yield
         finally:
             torch.cuda.set_rng_state(state, self.device)
+
+
+@functools.cache
+def recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream to record on: one, because libraries keep memory for every stream."""
+    return torch.cuda.Stream(device)

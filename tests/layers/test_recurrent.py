@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.recurrent import PARTS, Cell, DeepOutput, Embedding, Recurrence, flip
@@ -48,6 +49,30 @@ def test_reading_a_batch_is_reading_each_sentence_alone(kind, both):
         torch.testing.assert_close(alone[0][0], states[i, :n])
         torch.testing.assert_close(alone[1][0], last[i])
         assert (states[i, n:] == 0).all()
+
+
+@KINDS
+@pytest.mark.parametrize("both", [False, True])
+def test_reading_in_steps_is_reading(kind, both):
+    layer = shaken(Recurrence(kind, 4, 3, layers=2, dropout=0.0, bidirectional=both))
+    x = torch.randn(3, 5, 4)
+    found = layer.read(x, MASK, static=True)
+    torch.testing.assert_close(found, layer.read(x, MASK))
+
+
+@KINDS
+@pytest.mark.parametrize("both", [False, True])
+def test_layer_by_layer_is_the_whole_network(kind, both):
+    layer = shaken(Recurrence(kind, 4, 3, layers=3, dropout=0.5, bidirectional=both))
+    x, zero = torch.randn(3, 5, 4), torch.zeros(3 * (1 + both), 3, 3)
+    state = (zero + 0.1, zero - 0.2) if kind == "lstm" else zero + 0.1
+    torch.testing.assert_close(layer._run_layers(x, state), layer.network(x, state))
+    packed = pack_padded_sequence(x, [5, 4, 2], batch_first=True)
+    (found, last), (states, expected) = layer._run_layers(packed, None), layer.network(packed)
+    torch.testing.assert_close((found.data, last), (states.data, expected))
+    layer.train()
+    first, second = (layer._run_layers(packed, None)[0].data for _ in range(2))
+    assert not first.equal(second) and not first.equal(found.data)
 
 
 @KINDS
