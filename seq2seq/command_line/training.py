@@ -16,8 +16,11 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]"
 
 def check(words: Words = None) -> None:
     """Check a corpus for errors without training (same arguments as train)."""
-    from seq2seq.settings import help as settings_help
-    from seq2seq.settings import train_arguments
+    with importing():
+        import torch  # noqa: F401  (by the model, whose search is the default)
+
+        from seq2seq.settings import help as settings_help
+        from seq2seq.settings import train_arguments
 
     requested, refused = train_arguments.parse_command(words or [], settings_help.check_help), False
     for member in requested.members if requested else []:
@@ -32,8 +35,11 @@ def check(words: Words = None) -> None:
 
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
-    from seq2seq.settings import help as settings_help
-    from seq2seq.settings import train_arguments
+    with importing():
+        import torch  # noqa: F401  (by the model, whose search is the default)
+
+        from seq2seq.settings import help as settings_help
+        from seq2seq.settings import train_arguments
 
     if requested := train_arguments.parse_command(words or [], settings_help.help_text):
         with importing():

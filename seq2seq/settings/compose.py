@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seq2seq.errors import UserError
@@ -42,8 +42,19 @@ class Part(NamedTuple):
 
 
 def compose_parts(row: Sequence[Part]) -> DictConfig:
-    """Compose the configuration of one run with Hydra, then set the text keys."""
-    composed = compose([part.word for part in row if part.value is None])
+    """Compose the configuration of one run: its choices with Hydra, then the values of its keys.
+
+    Raises:
+        UserError: Hydra rejects an argument.
+    """
+    hydras = [part for part in row if part.value is None]
+    if all(part.key in groups() or replaces_value(part.override) for part in hydras):
+        composed = compose_choices(tuple(part.word for part in hydras if part.key in groups()))
+        for part in hydras:
+            if part.key not in groups():
+                replace_value(composed, part)
+    else:
+        composed = compose([part.word for part in hydras])
     with composing():
         for part in row:
             if part.value is not None:
@@ -55,6 +66,30 @@ def compose_parts(row: Sequence[Part]) -> DictConfig:
                     text = literal(means) if isinstance(means, str) else None
                     OmegaConf.update(composed, part.key, text, force_add=added(part.key))
     return composed
+
+
+def replaces_value(override: Override | None) -> bool:
+    """Whether an argument is KEY=VALUE, without a sign or a package, which Hydra treats apart."""
+    return (
+        override is not None
+        and override.package is None
+        and not (override.is_add() or override.is_force_add() or override.is_delete())
+    )
+
+
+def replace_value(composed: DictConfig, part: Part) -> None:
+    """Set the value of a key in a composed configuration, as Hydra does.
+
+    Raises:
+        UserError: the value does not fit the key.
+    """
+    assert part.override is not None
+    try:
+        OmegaConf.update(composed, part.key, part.override.value(), merge=True)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UserError(
+            f"the configuration cannot be composed: Error merging override {part.word}"
+        ) from error
 
 
 @contextmanager
@@ -136,33 +171,47 @@ def compose(overrides: list[str]) -> DictConfig:
         UserError: Hydra rejects an argument.
     """
     overrides = [for_hydra(one) for word in overrides for one in written_out(word)]
-    if not any(word.startswith("search=") for word in overrides):
-        chosen = tuple(word for word in overrides if word.partition("=")[0] in groups())
-        overrides = [*natural_search(chosen, own_folder()), *overrides]
-    return compose_exactly(overrides)
+    chosen = tuple(word for word in overrides if word.partition("=")[0] in groups())
+    return installed(compose_exactly([*natural_search(chosen), *overrides]))
 
 
-@functools.lru_cache
-def natural_search(chosen: tuple[str, ...], own: Path | None) -> list[str]:
-    """Return the argument `search=` that fits the model better than the default; [] if none does.
+def compose_choices(chosen: tuple[str, ...]) -> DictConfig:
+    """Like `compose`, for arguments GROUP=CHOICE only."""
+    return installed(compose_once((*natural_search(chosen), *chosen), own_folder()))
+
+
+def natural_search(chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the argument `search=` that fits the model better than the default; () if none does.
 
     Args:
-        chosen: the arguments GROUP=CHOICE; none is `search=`.
-        own: the user's folder of choices; part of the cache key.
+        chosen: the arguments GROUP=CHOICE.
     """
-    composed = compose_exactly(list(chosen))
-    if HydraConfig.get().runtime.choices["search"] != default_search():
-        return []  # chosen by an experiment
+    if any(word.startswith("search=") for word in chosen):
+        return ()
+    composed = compose_once(chosen, own_folder())
+    if composed.hydra.runtime.choices["search"] != default_search():
+        return ()  # chosen by an experiment
     try:
         model: Any = locate("model", composed.model.get("name"))
     except UserError:
-        return []  # reported when the configuration is checked
+        return ()  # reported when the configuration is checked
     natural = model.natural_search
-    return [] if natural == default_search() else [f"search={natural}"]
+    return () if natural == default_search() else (f"search={natural}",)
+
+
+@functools.lru_cache
+def compose_once(chosen: tuple[str, ...], own: Path | None) -> DictConfig:
+    """Return `compose_exactly` of the arguments GROUP=CHOICE, cached, so that it must not change.
+
+    Args:
+        chosen: the arguments.
+        own: the user's folder of choices; part of the cache key.
+    """
+    return compose_exactly(list(chosen))
 
 
 def compose_exactly(overrides: list[str]) -> DictConfig:
-    """Compose the configuration for these arguments alone.
+    """Compose the configuration for these arguments alone, with Hydra's own section.
 
     Raises:
         UserError: Hydra rejects an argument.
@@ -172,11 +221,16 @@ def compose_exactly(overrides: list[str]) -> DictConfig:
         overrides = [*overrides, f"hydra.searchpath=['file://{path}']"]
     folder = str(config_files.config_folder())
     with composing(), hydra.initialize_config_dir(folder, version_base="1.3"):
-        composed = hydra.compose("train", overrides, return_hydra_config=True)
-    HydraConfig.instance().set_config(composed)  # for ${hydra:runtime.choices.model} and the like
-    with open_dict(composed):
-        del composed["hydra"]
-    return composed
+        return hydra.compose("train", overrides, return_hydra_config=True)
+
+
+def installed(composed: DictConfig) -> DictConfig:
+    """Return a copy without Hydra's own section, which becomes Hydra's global configuration."""
+    # for ${hydra:runtime.choices.model} and the like
+    HydraConfig.instance().set_config(composed)
+    copy = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    OmegaConf.set_struct(copy, True)  # as in the original
+    return copy
 
 
 def clear_hydra() -> None:
