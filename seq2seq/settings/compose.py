@@ -42,19 +42,12 @@ class Part(NamedTuple):
 
 
 def compose_parts(row: Sequence[Part]) -> DictConfig:
-    """Compose the configuration of one run: its choices with Hydra, then the values of its keys.
+    """Compose the configuration of one run with Hydra, then set the text keys.
 
     Raises:
         UserError: Hydra rejects an argument.
     """
-    hydras = [part for part in row if part.value is None]
-    if all(part.key in groups() or replaces_value(part.override) for part in hydras):
-        composed = compose_choices(tuple(part.word for part in hydras if part.key in groups()))
-        for part in hydras:
-            if part.key not in groups():
-                replace_value(composed, part)
-    else:
-        composed = compose([part.word for part in hydras])
+    composed = compose_parsed([part for part in row if part.value is None])
     with composing():
         for part in row:
             if part.value is not None:
@@ -68,28 +61,28 @@ def compose_parts(row: Sequence[Part]) -> DictConfig:
     return composed
 
 
-def replaces_value(override: Override | None) -> bool:
-    """Whether an argument is KEY=VALUE, without a sign or a package, which Hydra treats apart."""
-    return (
-        override is not None
-        and override.package is None
-        and not (override.is_add() or override.is_force_add() or override.is_delete())
-    )
+def compose_parsed(parts: Sequence[Part]) -> DictConfig:
+    """Like `compose`, for arguments parsed by Hydra.
 
-
-def replace_value(composed: DictConfig, part: Part) -> None:
-    """Set the value of a key in a composed configuration, as Hydra does.
-
-    Raises:
-        UserError: the value does not fit the key.
+    The choices are composed once in a command; the values are set in a copy, as Hydra sets them.
     """
-    assert part.override is not None
-    try:
-        OmegaConf.update(composed, part.key, part.override.value(), merge=True)
-    except (OmegaConfBaseException, ValueError) as error:
-        raise UserError(
-            f"the configuration cannot be composed: Error merging override {part.word}"
-        ) from error
+    values = [part for part in parts if part.key not in groups()]
+    if all(part.override and replaces_value(part.override) for part in values):
+        composed = compose_choices(tuple(part.word for part in parts if part.key in groups()))
+        try:
+            for part in values:
+                assert part.override is not None
+                OmegaConf.update(composed, part.key, part.override.value(), merge=True)
+            return composed
+        except (OmegaConfBaseException, ValueError):
+            pass  # Hydra rejects it, too, and its message names the argument
+    return compose([part.word for part in parts])
+
+
+def replaces_value(override: Override) -> bool:
+    """Whether an argument is KEY=VALUE, without a sign or a package, which Hydra treats apart."""
+    signs = override.is_add() or override.is_force_add() or override.is_delete()
+    return override.package is None and not signs
 
 
 @contextmanager

@@ -156,13 +156,13 @@ def lead(
     else:
         tokenizers = learn_tokenizers(corpus, config.tokenizer)
     training = Training(fabric, config, corpus, search, tokenizers, memory, signals)
-    training.measure_losses(held_out_texts(corpus))
+    texts = held_out_texts(corpus)
+    training.measure_losses(texts)
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
     else:
         for line in corpus.describe():
             console.print(line, markup=False, highlight=False)
-        texts = held_out_texts(corpus)
         refuse_test_on_train(training.learner.examples.text, texts)
         print_overlap(training.learner.examples.text, texts)
         print_markup({"train": training.learner.examples.text, **texts})
