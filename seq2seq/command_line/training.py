@@ -68,7 +68,8 @@ def demo(
     ] = False,
 ) -> None:
     """Train four models on the built-in corpus, compare them, and plot their attention."""
-    from seq2seq.commands.demo import demo
+    with importing():
+        from seq2seq.commands.demo import demo
 
     print_written(*demo(out, words or [], seed=seed, fresh=fresh))
 
@@ -102,9 +103,10 @@ def bench(
     ] = None,
 ) -> None:
     """Measure training and translation speed on this machine, and estimate training time."""
-    from seq2seq.commands.bench import bench, bench_table
-    from seq2seq.commands.bench_caches import bench_caches, caches_table
-    from seq2seq.system.files import write_json
+    with importing():
+        from seq2seq.commands.bench import bench, bench_table
+        from seq2seq.commands.bench_caches import bench_caches, caches_table
+        from seq2seq.system.files import write_json
 
     measure, table = (bench_caches, caches_table) if caches else (bench, bench_table)
     names = [word for word in words or [] if "=" not in word]
