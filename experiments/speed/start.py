@@ -2,7 +2,7 @@
 
 python experiments/speed/start.py RUN [KEY=VALUE...]: RUN is a trained run, KEY=VALUE are words of
 `seq2seq train` (default: those of the demo's plain RNN). Prints, for each command, the minimum and
-the median of 7 rounds, in each of which every command runs once. The first round, which fills the
+the median of 5 rounds, in each of which every command runs once. The first round, which fills the
 caches, is not counted. To compare versions, set PYTHONPATH to the folder of each.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROUNDS = 7
+ROUNDS = 5
 LINE = b"The dog sees the cat.\n"
 # Ends the process after the first call of a method of `Learner`, once that has been imported.
 UNTIL = """
