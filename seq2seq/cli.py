@@ -15,6 +15,7 @@ from seq2seq.command_line.playing import play
 from seq2seq.command_line.sharing import adopt, export, pull, push
 from seq2seq.command_line.training import bench, check, demo, train
 from seq2seq.command_line.translation import compare, evaluate, translate
+from seq2seq.system.collector import keep_imported_objects
 from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.memory import keep_freed_memory
 from seq2seq.version import __version__
@@ -112,6 +113,7 @@ for commands in COMMANDS.values():
 def main() -> None:
     """Run the `seq2seq` command."""
     keep_freed_memory()
+    keep_imported_objects()
     with reporting_user_errors():
         app(prog_name="seq2seq")  # the name also determines the variable for shell completion
 

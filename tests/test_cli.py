@@ -102,6 +102,29 @@ def test_light_commands_have_no_heavy_imports(words):
     assert set(HEAVY) & shown_and_imported(*words)[1] == set()
 
 
+FIRST_UPDATE = """
+import os, sys
+from seq2seq.cli import main
+from seq2seq.training.learner import Learner
+update = Learner.update
+def last(learner, loss):
+    update(learner, loss)
+    print(*sys.modules, flush=True)
+    os._exit(0)
+Learner.update = last
+main()
+"""
+
+
+@pytest.mark.parametrize("more", ["deterministic=true", "train.optimizer=adadelta"])
+def test_a_first_update_waits_for_no_import_that_it_does_not_need(tiny, tmp_path, more):
+    given = [sys.executable, "-c", FIRST_UPDATE, "train", *tiny("bahdanau", "name=a", more)]
+    done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert {"torch", "lightning_fabric"} <= imported
+    assert {*COMPILER, *PICTURES, *SERVICES, "datasets", "pyarrow", "pandas"} & imported == set()
+
+
 @pytest.mark.parametrize("words", UNUSED, ids=lambda words: words[0])
 def test_a_command_imports_no_library_that_it_does_not_use(words, copy, monkeypatch):
     monkeypatch.chdir(copy.parent)

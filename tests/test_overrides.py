@@ -1,6 +1,7 @@
 """Words of the command line: what is typed for a text key is what is used; options."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seq2seq.errors import UserError
-from seq2seq.settings import config_files, train_arguments
+from seq2seq.settings import compose, config_files, key_checks, train_arguments
 from seq2seq.settings.config import Config
 from seq2seq.settings.overrides import split, values
 
@@ -257,3 +258,78 @@ def test_a_comparison_names_the_missing_runs_of_a_sweep(tmp_path):
     (tmp_path / "sweep.json").write_text(json.dumps({"runs": runs}))
     [note] = missing_of_sweep(tmp_path, {"a"})
     assert "b" in note and "no file" in note
+
+
+# --- composing once -----------------------------------------------------------------------------
+
+COMPOSED = [
+    [],
+    ["train.max_steps=5", "train.betas=[0.5,0.9]", "train.max_minutes=null", "seed=0x1f"],
+    ["train.max_steps=1e3", "train.learning_rate=1", "train.tensorboard=True", "seed=1_000"],
+    ["model=transformer", "model.feed_forward=8", "train=adadelta", "train.eps=1e-6"],
+    ["model=encoder_only", "search.rounds=3"],
+    ["model=encoder_only", "search=greedy"],
+    ["experiment=demo-rnn", "train.schedule=constant", "model.embedding=8"],
+    ["model.embedding=${seed}", "seed=7", "train.max_steps=${oc.env:SEQ2SEQ_NONE,4}"],
+    ["+seed=4"],
+    ["model.nothing=2"],
+    ["trainer=3"],
+    ["train.max_steps={a: 1}"],
+    ["tokenizer=[1]"],
+    ["++train.max_steps=7", "model=gru"],
+    ["model.embedding=8", "model=luong", "model.embedding=16", "seed=2", "seed=3"],
+]
+
+
+def outcome(function: Callable[[list], object], words: list) -> object:
+    """The composed values, whether keys can be added, and Hydra's choices; or the message."""
+    try:
+        composed = function(words)
+        plain = compose.OmegaConf.to_container(composed, resolve=True)
+    except UserError as error:
+        return str(error)
+    choices = dict(compose.HydraConfig.get().runtime.choices)
+    return plain, compose.OmegaConf.is_struct(composed), choices
+
+
+@pytest.mark.parametrize("words", COMPOSED, ids=" ".join)
+def test_values_that_are_set_later_are_those_that_hydra_composes(words):
+    parts = [part for word in words for part in train_arguments.parts(word, sweep=False)]
+    assert outcome(compose.compose_parts, parts) == outcome(compose.compose, words)
+
+
+def test_a_configuration_is_composed_once(monkeypatch):
+    asked = []
+    exactly = compose.compose_exactly
+    monkeypatch.setattr(compose, "compose_exactly", lambda own: asked.append(own) or exactly(own))
+    key_checks.known_keys.cache_clear()
+    read("model=rnn", "train.max_steps=3", "model.embedding=8", "seed=3")
+    assert asked == [["data=files", "model=rnn"]]
+    asked.clear()
+    read("model=encoder_only", "seed=3")  # the second time with its natural search
+    assert asked == [
+        ["data=files", "model=encoder_only"],
+        ["search=mask_predict", "data=files", "model=encoder_only"],
+    ]
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    file = tmp_path / "experiment" / "own.yaml"
+    for seed in (3, 4):
+        file.write_text(f"# @package _global_\nseed: {seed}\n", "utf-8")
+        words = ["--config-dir", str(tmp_path), *PLACES, "experiment=own"]
+        command = train_arguments.parse_command(words, str)
+        assert command.members[0].config.seed == seed
+
+
+def test_only_the_sections_of_a_command_line_are_searched_for_text_keys(monkeypatch):
+    asked = []
+    text_keys = key_checks.text_keys
+    monkeypatch.setattr(
+        train_arguments, "text_keys", lambda name: asked.append(name) or text_keys(name)
+    )
+    list(train_arguments.parts("model=rnn", sweep=False))
+    assert asked == []
+    list(train_arguments.parts("train.max_steps=3", sweep=False))
+    assert asked == ["train"]

@@ -24,6 +24,7 @@ from seq2seq.command_line.options import (
     writable,
 )
 from seq2seq.command_line.output import print_table, print_written
+from seq2seq.system.collector import importing
 
 if TYPE_CHECKING:
     from seq2seq.alignment.rule import Rule
@@ -96,7 +97,8 @@ def score_alignment(
     Computes the AER of every decoder layer, head and row of the map of a run, and of --links. The
     map is attention, or what --method computes.
     """
-    from seq2seq.commands.score_alignment import TRIED, score_alignment
+    with importing():
+        from seq2seq.commands.score_alignment import TRIED, score_alignment
 
     read = None
     values: dict[str, Any] = {"layer": layer, "head": head, "shift": shift, "end": end}
@@ -177,7 +179,8 @@ def export_alignment(
     device: DeviceOption = "auto",
 ) -> None:
     """Write the word alignment of every sentence pair of a text."""
-    from seq2seq.commands.export_alignment import export_text
+    with importing():
+        from seq2seq.commands.export_alignment import export_text
 
     if out.suffix == ".npz" and (end, threshold) != (None, None):
         raise typer.BadParameter(

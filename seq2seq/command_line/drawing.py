@@ -29,6 +29,7 @@ from seq2seq.command_line.options import (
 from seq2seq.command_line.output import print_table, print_written
 from seq2seq.errors import UserError
 from seq2seq.limits import LARGEST
+from seq2seq.system.collector import importing
 
 Kind = Literal["runs", "heads", "lines", "steps", "gradients", "pronouns"]
 
@@ -74,7 +75,8 @@ def align(
 
     To score the alignment of a whole text, use score-alignment; to write it, export-alignment.
     """
-    from seq2seq.commands.align import align
+    with importing():
+        from seq2seq.commands.align import align
 
     name = map or "source"
     if name != "source" and (rule is not None or shift is not None):
@@ -177,7 +179,8 @@ def plot(
             return
         print_written(*plot_gradients(runs, test=test, line=line, out=out, device=device))
         return
-    from seq2seq.commands.plot import plot
+    with importing():
+        from seq2seq.commands.plot import plot
 
     name = map or "source"
     refuse_map(name, method, hide)
@@ -222,7 +225,8 @@ def heads(
     search; AER needs gold links and is that of the run's extraction rule. The changes of BLEU are
     drawn by layer and head; all scores are also written as JSON and CSV.
     """
-    from seq2seq.commands.heads import heads
+    with importing():
+        from seq2seq.commands.heads import heads
 
     table, written = heads(
         run, test=test, name=map or "source", lines=lines, out=out, device=device

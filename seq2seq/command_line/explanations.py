@@ -9,6 +9,7 @@ from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.command_line.options import DeviceOption, FormsOption, HideOption, RunArgument
 from seq2seq.command_line.output import print_table, print_written
 from seq2seq.limits import LARGEST
+from seq2seq.system.collector import importing
 
 MethodsOption = Annotated[
     str | None,
@@ -51,7 +52,8 @@ def score_contrast(
 
     By default attention, occlusion and gradient are scored, as far as the model has them.
     """
-    from seq2seq.commands.score_contrast import score_contrast
+    with importing():
+        from seq2seq.commands.score_contrast import score_contrast
 
     table, written = score_contrast(
         run, test=test, methods=method_list(method), hide=hide, device=device
@@ -95,7 +97,8 @@ def score_deletion(
     of hidden words, and the drop if as many random words are hidden. By default attention,
     occlusion and gradient are scored, as far as the model has them.
     """
-    from seq2seq.commands.score_deletion import score_deletion
+    with importing():
+        from seq2seq.commands.score_deletion import score_deletion
 
     numbers = [part.strip() for part in words.split(",")]
     for number in numbers:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from seq2seq.command_line.options import DeviceOption
+from seq2seq.system.collector import importing
 
 
 def play(
@@ -29,6 +30,7 @@ def play(
     The address of the page is printed. Only this machine can reach it, and only with the token in
     the address. Stop with Ctrl-C.
     """
-    from seq2seq.commands.play import play
+    with importing():
+        from seq2seq.commands.play import play
 
     play(runs or [], port=port, browser=browser, device=device)

@@ -9,6 +9,7 @@ import typer
 from seq2seq.command_line.options import RunArgument
 from seq2seq.command_line.output import print_written
 from seq2seq.errors import UserError
+from seq2seq.system.collector import importing
 
 
 def push(
@@ -113,9 +114,10 @@ def export(
     With --verify and float32, the exit status is 1 if a translation differs, or with onnx a logit
     by more than 0.0001. Both decode greedily.
     """
-    from seq2seq.alignment.rule import Rule
-    from seq2seq.commands.export import export
-    from seq2seq.system.console import print_if_read
+    with importing():
+        from seq2seq.alignment.rule import Rule
+        from seq2seq.commands.export import export
+        from seq2seq.system.console import print_if_read
 
     if to != "ctranslate2" and rule is not None:
         raise UserError(f"--rule has no effect with --to {to}")

@@ -16,8 +16,11 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]"
 
 def check(words: Words = None) -> None:
     """Check a corpus for errors without training (same arguments as train)."""
-    from seq2seq.settings import help as settings_help
-    from seq2seq.settings import train_arguments
+    with importing():
+        import torch  # noqa: F401  (by the model, whose search is the default)
+
+        from seq2seq.settings import help as settings_help
+        from seq2seq.settings import train_arguments
 
     requested, refused = train_arguments.parse_command(words or [], settings_help.check_help), False
     for member in requested.members if requested else []:
@@ -32,8 +35,11 @@ def check(words: Words = None) -> None:
 
 def train(words: Words = None) -> None:
     """Train a model: seq2seq train model=bahdanau data=multi30k (--help lists all keys)."""
-    from seq2seq.settings import help as settings_help
-    from seq2seq.settings import train_arguments
+    with importing():
+        import torch  # noqa: F401  (by the model, whose search is the default)
+
+        from seq2seq.settings import help as settings_help
+        from seq2seq.settings import train_arguments
 
     if requested := train_arguments.parse_command(words or [], settings_help.help_text):
         with importing():
@@ -62,7 +68,8 @@ def demo(
     ] = False,
 ) -> None:
     """Train four models on the built-in corpus, compare them, and plot their attention."""
-    from seq2seq.commands.demo import demo
+    with importing():
+        from seq2seq.commands.demo import demo
 
     print_written(*demo(out, words or [], seed=seed, fresh=fresh))
 
@@ -96,9 +103,10 @@ def bench(
     ] = None,
 ) -> None:
     """Measure training and translation speed on this machine, and estimate training time."""
-    from seq2seq.commands.bench import bench, bench_table
-    from seq2seq.commands.bench_caches import bench_caches, caches_table
-    from seq2seq.system.files import write_json
+    with importing():
+        from seq2seq.commands.bench import bench, bench_table
+        from seq2seq.commands.bench_caches import bench_caches, caches_table
+        from seq2seq.system.files import write_json
 
     measure, table = (bench_caches, caches_table) if caches else (bench, bench_table)
     names = [word for word in words or [] if "=" not in word]

@@ -155,8 +155,9 @@ def evaluate(
     The map of --method between the words of each translation is stored, too, and scored if the
     test set has gold links.
     """
-    from seq2seq.alignment.method_names import parse_methods
-    from seq2seq.commands.evaluate import evaluate, score_table
+    with importing():
+        from seq2seq.alignment.method_names import parse_methods
+        from seq2seq.commands.evaluate import evaluate, score_table
 
     scores = evaluate(
         run,

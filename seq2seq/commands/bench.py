@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -32,6 +31,7 @@ from seq2seq.settings.plugins import build, fits
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
 from seq2seq.system.files import write_lines
+from seq2seq.system.lightning import Fabric
 from seq2seq.system.memory import PeakMemory
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.batching import pad
@@ -88,7 +88,7 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
     if first.trainer.devices > 1:
         raise UserError(f"bench measures one device, not trainer.devices={first.trainer.devices}")
     fabric = devices.fabric(first.trainer)
-    devices.set_determinism(first.deterministic)
+    devices.set_determinism(first.deterministic, compiled=first.trainer.compile)
     corpus: Corpus = build("data", first.data)
     tokenizers = learn_tokenizers(corpus, first.tokenizer)
     most = torch.get_num_threads()

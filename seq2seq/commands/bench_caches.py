@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -24,6 +23,7 @@ from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import build
 from seq2seq.system import devices, provenance
 from seq2seq.system.console import console
+from seq2seq.system.lightning import Fabric
 from seq2seq.system.terminal_table import TableView
 
 SOURCE = 20  # tokens of the source sentence

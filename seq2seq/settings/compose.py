@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seq2seq.errors import UserError
@@ -42,8 +42,12 @@ class Part(NamedTuple):
 
 
 def compose_parts(row: Sequence[Part]) -> DictConfig:
-    """Compose the configuration of one run with Hydra, then set the text keys."""
-    composed = compose([part.word for part in row if part.value is None])
+    """Compose the configuration of one run with Hydra, then set the text keys.
+
+    Raises:
+        UserError: Hydra rejects an argument.
+    """
+    composed = compose_parsed([part for part in row if part.value is None])
     with composing():
         for part in row:
             if part.value is not None:
@@ -55,6 +59,30 @@ def compose_parts(row: Sequence[Part]) -> DictConfig:
                     text = literal(means) if isinstance(means, str) else None
                     OmegaConf.update(composed, part.key, text, force_add=added(part.key))
     return composed
+
+
+def compose_parsed(parts: Sequence[Part]) -> DictConfig:
+    """Like `compose`, for arguments parsed by Hydra.
+
+    The choices are composed once in a command; the values are set in a copy, as Hydra sets them.
+    """
+    values = [part for part in parts if part.key not in groups()]
+    if all(part.override and replaces_value(part.override) for part in values):
+        composed = compose_choices(tuple(part.word for part in parts if part.key in groups()))
+        try:
+            for part in values:
+                assert part.override is not None
+                OmegaConf.update(composed, part.key, part.override.value(), merge=True)
+            return composed
+        except (OmegaConfBaseException, ValueError):
+            pass  # Hydra rejects it, too, and its message names the argument
+    return compose([part.word for part in parts])
+
+
+def replaces_value(override: Override) -> bool:
+    """Whether an argument is KEY=VALUE, without a sign or a package, which Hydra treats apart."""
+    signs = override.is_add() or override.is_force_add() or override.is_delete()
+    return override.package is None and not signs
 
 
 @contextmanager
@@ -136,33 +164,47 @@ def compose(overrides: list[str]) -> DictConfig:
         UserError: Hydra rejects an argument.
     """
     overrides = [for_hydra(one) for word in overrides for one in written_out(word)]
-    if not any(word.startswith("search=") for word in overrides):
-        chosen = tuple(word for word in overrides if word.partition("=")[0] in groups())
-        overrides = [*natural_search(chosen, own_folder()), *overrides]
-    return compose_exactly(overrides)
+    chosen = tuple(word for word in overrides if word.partition("=")[0] in groups())
+    return installed(compose_exactly([*natural_search(chosen), *overrides]))
 
 
-@functools.lru_cache
-def natural_search(chosen: tuple[str, ...], own: Path | None) -> list[str]:
-    """Return the argument `search=` that fits the model better than the default; [] if none does.
+def compose_choices(chosen: tuple[str, ...]) -> DictConfig:
+    """Like `compose`, for arguments GROUP=CHOICE only."""
+    return installed(compose_once((*natural_search(chosen), *chosen), own_folder()))
+
+
+def natural_search(chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the argument `search=` that fits the model better than the default; () if none does.
 
     Args:
-        chosen: the arguments GROUP=CHOICE; none is `search=`.
-        own: the user's folder of choices; part of the cache key.
+        chosen: the arguments GROUP=CHOICE.
     """
-    composed = compose_exactly(list(chosen))
-    if HydraConfig.get().runtime.choices["search"] != default_search():
-        return []  # chosen by an experiment
+    if any(word.startswith("search=") for word in chosen):
+        return ()
+    composed = compose_once(chosen, own_folder())
+    if composed.hydra.runtime.choices["search"] != default_search():
+        return ()  # chosen by an experiment
     try:
         model: Any = locate("model", composed.model.get("name"))
     except UserError:
-        return []  # reported when the configuration is checked
+        return ()  # reported when the configuration is checked
     natural = model.natural_search
-    return [] if natural == default_search() else [f"search={natural}"]
+    return () if natural == default_search() else (f"search={natural}",)
+
+
+@functools.lru_cache
+def compose_once(chosen: tuple[str, ...], own: Path | None) -> DictConfig:
+    """Return `compose_exactly` of the arguments GROUP=CHOICE, cached, so that it must not change.
+
+    Args:
+        chosen: the arguments.
+        own: the user's folder of choices; part of the cache key.
+    """
+    return compose_exactly(list(chosen))
 
 
 def compose_exactly(overrides: list[str]) -> DictConfig:
-    """Compose the configuration for these arguments alone.
+    """Compose the configuration for these arguments alone, with Hydra's own section.
 
     Raises:
         UserError: Hydra rejects an argument.
@@ -172,11 +214,16 @@ def compose_exactly(overrides: list[str]) -> DictConfig:
         overrides = [*overrides, f"hydra.searchpath=['file://{path}']"]
     folder = str(config_files.config_folder())
     with composing(), hydra.initialize_config_dir(folder, version_base="1.3"):
-        composed = hydra.compose("train", overrides, return_hydra_config=True)
-    HydraConfig.instance().set_config(composed)  # for ${hydra:runtime.choices.model} and the like
-    with open_dict(composed):
-        del composed["hydra"]
-    return composed
+        return hydra.compose("train", overrides, return_hydra_config=True)
+
+
+def installed(composed: DictConfig) -> DictConfig:
+    """Return a copy without Hydra's own section, which becomes Hydra's global configuration."""
+    # for ${hydra:runtime.choices.model} and the like
+    HydraConfig.instance().set_config(composed)
+    copy = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    OmegaConf.set_struct(copy, True)  # as in the original
+    return copy
 
 
 def clear_hydra() -> None:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from seq2seq.errors import UserError, did_you_mean
 from seq2seq.settings import config_files
-from seq2seq.settings.compose import Part, compose, dotted
+from seq2seq.settings.compose import Part, compose_choices, dotted
 from seq2seq.settings.config import Config
 from seq2seq.settings.config_files import choices_of, file_of, groups, own_folder
 from seq2seq.settings.mixture_parts import inner_key
@@ -62,7 +62,7 @@ def known_keys(chosen: tuple[str, ...], own: Path | None) -> tuple[set[str], dic
         chosen: the arguments GROUP=CHOICE; other groups have their default.
         own: the user's folder of choices; part of the cache key.
     """
-    composed = compose(list(chosen))
+    composed = compose_choices(chosen)
     return set(dotted(composed)), dict(HydraConfig.get().runtime.choices)
 
 
@@ -112,17 +112,16 @@ def hint(key: str, known: set[str]) -> str:
 
 
 @functools.cache
-def text_keys() -> dict[str, str]:
-    """Return the `text_kind` of every dotted key that is a text or a list of texts."""
-    keys = {}
-    for name, kind in schema(Config).items():
-        owners: list[type] = [kind] if isinstance(kind, type) and is_dataclass(kind) else []
-        if name in SECTION_PACKAGES:
-            files = (config_files.config_folder() / name).glob("*.yaml")
-            targets = {str(OmegaConf.select(OmegaConf.load(file), "name")) for file in files}
-            owners = [locate(name, target) for target in sorted(targets)]
-        sections = [(f"{name}.{key}", k) for owner in owners for key, k in schema(owner).items()]
-        for key, one in [*sections, (name, kind)]:
-            if text := text_kind(one):
-                keys[key] = text
-    return keys
+def text_keys(name: str) -> dict[str, str]:
+    """Return the `text_kind` of every dotted key that is a text or a list of texts.
+
+    Args:
+        name: the section of the keys, or the only key.
+    """
+    kind = schema(Config).get(name)
+    owners: list[type] = [kind] if isinstance(kind, type) and is_dataclass(kind) else []
+    if name in SECTION_PACKAGES:
+        owners = [locate(name, target) for target in config_files.classes(name)]
+    sections = [(f"{name}.{key}", k) for owner in owners for key, k in schema(owner).items()]
+    kinds = ((key, text_kind(one)) for key, one in [*sections, (name, kind)])
+    return {key: kind for key, kind in kinds if kind}

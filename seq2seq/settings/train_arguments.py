@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from seq2seq.errors import UserError
-from seq2seq.settings.compose import Part, compose_parts, literal, parse, read
+from seq2seq.settings.compose import Part, compose_once, compose_parts, literal, parse, read
 from seq2seq.settings.config import LONGEST_NAME, NOT_FOR_FITTING, Config, not_a_folder_name
 from seq2seq.settings.config_files import choices_of, groups, user_folder
 from seq2seq.settings.key_checks import check_choice, check_keys, text_keys
@@ -118,6 +118,7 @@ def members(words: list[str], *, sweep: bool | None) -> list[Member]:
     Raises:
         UserError: as in `parse_command`.
     """
+    compose_once.cache_clear()  # a file may have changed since the last command of this process
     words = [one for word in words for one in written_out(word)]
     columns = [list(parts(word, sweep=sweep)) for word in words]
     if (count := math.prod(map(len, columns))) > MOST:
@@ -152,7 +153,8 @@ def parts(word: str, *, sweep: bool | None) -> Iterator[Part]:
     key = key.removeprefix("++")
     part_key = inner_key(key)
     text_key = key if part_key is None else f"data.{part_key}"
-    if equals and (kind := text_keys().get(text_key)) and not (sweep and SWEEPING.fullmatch(typed)):
+    kind = None if key in groups() else text_keys(key.partition(".")[0]).get(text_key)
+    if equals and kind and not (sweep and SWEEPING.fullmatch(typed)):
         for value in values(typed, kind, sweep=bool(sweep)):
             yield Part(f"{key}={value.typed}", key, value, None)
         return
@@ -176,7 +178,7 @@ def parts(word: str, *, sweep: bool | None) -> Iterator[Part]:
     for each in swept_values(override):
         [one] = parse([f"{start}={each}"])
         check_choice(one, shown(one.value()))
-        text = Value(str(one.value()), str(one.value())) if text_key in text_keys() else None
+        text = Value(str(one.value()), str(one.value())) if kind else None
         yield Part(f"{key}={text.typed}" if text else one.input_line or "", key, text, one)
 
 

@@ -6,18 +6,33 @@ them many times. `import torch` takes a tenth longer for it, and the end of the 
 
 import atexit
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+keeping = False  # changed by `keep_imported_objects`
+
+
+def keep_imported_objects() -> None:
+    """From now on, exclude all objects from collection that exist after an import (`importing`).
+
+    A collection then takes 0.2 s less. What is garbage at that time is never freed, so that only
+    commands call this function, never the library.
+    """
+    global keeping
+    keeping = True
 
 
 @contextmanager
 def importing() -> Iterator[None]:
     """Context manager for imports, during which no garbage is collected."""
-    enabled = gc.isenabled()
+    enabled, modules = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
+        if keeping and len(sys.modules) > modules:
+            gc.freeze()
         if enabled:
             gc.enable()
 

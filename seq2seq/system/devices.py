@@ -15,9 +15,7 @@ from seq2seq.system.launcher import Launcher
 
 # Lightning is imported only for training, because its import takes longer than translating a line.
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-    from lightning_fabric.loggers.logger import Logger
-    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+    from seq2seq.system.lightning import ClusterEnvironment, Fabric, Logger
 
 DEVICES = re.compile("cpu|mps|cuda(:[0-9]{1,4})?")  # valid names of a single device
 
@@ -29,7 +27,7 @@ UNSUPPORTED = {("cpu", "16-mixed"): "bf16-mixed", ("mps", "64-true"): "32-true"}
 
 def first_process() -> bool:
     """Whether this process has rank 0; True if no launcher has set a rank."""
-    from lightning_fabric.utilities.rank_zero import rank_zero_only
+    from seq2seq.system.lightning import rank_zero_only
 
     return getattr(rank_zero_only, "rank", 0) == 0
 
@@ -50,7 +48,7 @@ def fabric(
     Raises:
         UserError: the machine does not support the settings.
     """
-    from lightning_fabric import Fabric
+    from seq2seq.system.lightning import Fabric
 
     accelerator: str = settings.accelerator
     if accelerator == "auto":
@@ -92,9 +90,11 @@ def fabric(
 
 def cluster_environment(launcher: Launcher | None) -> "ClusterEnvironment":
     """Fabric's description of the processes that a launcher has started, or of our own."""
-    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from seq2seq.system.lightning import (
+        LightningEnvironment,
+        SLURMEnvironment,
+        TorchElasticEnvironment,
+    )
 
     if launcher is None:  # also in a job of SLURM, where Fabric would wait for other tasks
         return LightningEnvironment()
@@ -107,15 +107,22 @@ def cluster_environment(launcher: Launcher | None) -> "ClusterEnvironment":
     return SLURMEnvironment()
 
 
-def set_determinism(deterministic: bool) -> None:
+def set_determinism(deterministic: bool, *, compiled: bool) -> None:
     """Make torch use deterministic operations, or the fastest ones.
 
     An operation without a deterministic implementation, as some on a GPU, is still used; torch
     warns about it by name.
+
+    Args:
+        deterministic: whether the operations are deterministic.
+        compiled: whether torch.compile is used, to which this applies as well.
     """
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA is first used
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    if compiled:
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    else:  # the same without the compiler, which the other function imports
+        torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     torch.backends.cudnn.benchmark = False
     # Filling costs time and is not needed: no code here reads uninitialized memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -199,7 +206,7 @@ def event_logger(folder: Path) -> "Logger":
     Raises:
         UserError: TensorBoard is not installed.
     """
-    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+    from seq2seq.system.lightning import TensorBoardLogger
 
     try:
         return TensorBoardLogger(root_dir=folder, name="tensorboard", version="")

@@ -25,11 +25,7 @@ def restored(*, compiled: bool) -> Iterator[None]:
     """
     with ExitStack() as after:
         after.callback(torch.set_num_threads, torch.get_num_threads())
-        after.callback(
-            torch.use_deterministic_algorithms,
-            torch.are_deterministic_algorithms_enabled(),
-            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
-        )
+        after.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
         for owner, name in (
             (torch.backends.cudnn, "benchmark"),
             (torch.utils.deterministic, "fill_uninitialized_memory"),
@@ -49,6 +45,12 @@ def restored(*, compiled: bool) -> Iterator[None]:
         after.enter_context(one_process())
         if compiled:
             after.callback(torch.compiler.reset)
+            # As above, but also for the compiler, which this function imports.
+            after.callback(
+                torch.use_deterministic_algorithms,
+                torch.are_deterministic_algorithms_enabled(),
+                warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
+            )
         yield
 
 
@@ -77,9 +79,9 @@ def set_environment(variables: dict[str, str]) -> None:
 @contextmanager
 def one_process() -> Iterator[None]:
     """Destroy a process group created inside the context, and restore Lightning's rank."""
-    from lightning_fabric.utilities import rank_zero
+    from seq2seq.system import lightning
 
-    rank_zero_only: Any = rank_zero.rank_zero_only
+    rank_zero_only: Any = lightning.rank_zero_only
     rank, existed = rank_zero_only.rank, has_process_group()
     try:
         yield

@@ -130,7 +130,7 @@ def start_others(count: int, **variables: str) -> list[subprocess.Popen[bytes]]:
         count: number of processes, including this one.
         **variables: environment variables for the other processes.
     """
-    from lightning_fabric.plugins.environments.lightning import find_free_network_port
+    from seq2seq.system.lightning import find_free_network_port
 
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", str(find_free_network_port()))

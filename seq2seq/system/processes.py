@@ -21,7 +21,7 @@ from seq2seq.system.launcher import Launcher
 from seq2seq.system.peers import Follower, Leader
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from seq2seq.system.lightning import Fabric
 
 ADDRESS = "SEQ2SEQ_RANK_0"  # variable with the address of rank 0, for the processes it has started
 

@@ -1,13 +1,13 @@
 """One optimizer update: draw batches, compute gradients, change the weights."""
 
 import contextlib
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,6 +17,7 @@ from seq2seq.errors import UserError
 from seq2seq.runs.weights import build_model
 from seq2seq.settings.config import Config
 from seq2seq.system import devices
+from seq2seq.system.lightning import Fabric
 from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
@@ -58,8 +59,6 @@ class Learner:
         self.guidance = Guidance.of(
             config.train, corpus, self.examples.text, tokenizers, self.raw_model
         )
-        # Before compiling: torch no longer compiles a model once its FLOPs have been counted.
-        self.multiply_adds = multiply_adds(self.raw_model, *self.examples.mean_lengths)
         self.moving_average: MovingAverage | None = None
         self.graphs: Graphs | None = None
         self.prepare_updates()
@@ -91,9 +90,20 @@ class Learner:
         """Number of passes over the training text so far, including the fraction of this one."""
         return self.ahead.taken.epochs
 
+    @functools.cached_property
+    def multiply_adds(self) -> float:
+        """Multiply-adds per target token (`seq2seq.training.flops`).
+
+        They are counted when first read, because counting imports torch's compiler.
+        """
+        return multiply_adds(self.raw_model, *self.examples.mean_lengths)
+
     def set_up(self) -> None:
         """Set the rank, compile if configured, and move model and optimizer to the device."""
         self.begin()
+        if self.config.trainer.compile or self.fabric.device.type != "cpu":
+            # Count them on the CPU and before compiling: torch no longer compiles a model later.
+            _ = self.multiply_adds
         if self.config.trainer.compile:
             self.compile()
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
@@ -389,7 +399,6 @@ class Learner:
         tokenizers = self.examples.tokenizers
         return {
             "parameters": self.raw_model.parameter_count,
-            "multiply_adds_per_target_token": self.multiply_adds,
             "model": {
                 "kind": type(self.raw_model).__name__,
                 "source_vocab": len(tokenizers.source),

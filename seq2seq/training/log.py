@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric import Fabric
 from rich import box
 from rich.table import Table
 
@@ -22,6 +21,7 @@ from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import locate
 from seq2seq.system.console import console
 from seq2seq.system.files import append_line, synced_length, truncate, write_json
+from seq2seq.system.lightning import Fabric
 from seq2seq.system.provenance import commit, environment, timestamp
 from seq2seq.training.resume import EarlierRun, describe_changes
 from seq2seq.training.source_use import SourceUse

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
@@ -22,6 +21,7 @@ from seq2seq.settings.config import Config
 from seq2seq.system import devices, energy, provenance, threads
 from seq2seq.system.console import track, training_bar
 from seq2seq.system.files import drop_partial, read_lines_checked
+from seq2seq.system.lightning import Fabric
 from seq2seq.system.memory import PeakMemory
 from seq2seq.system.share import Run, Share, run_at_once
 from seq2seq.system.signals import Interrupted, StopSignals
@@ -224,7 +224,7 @@ class Training:
         )
         if not first:  # a model may need the time until then to begin with its source
             self.remark_on_source(use)
-        self.log.update(**self.progress_so_far())
+        self.log.update(**self.progress_so_far(), **self.cost())
 
     def remark_on_source(self, use: SourceUse | None) -> None:
         """Print that the source is not used, once."""
@@ -298,7 +298,8 @@ class Training:
             if status == "finished":
                 self.count_words()
             parameters = model.parameter_count  # fitting changes it
-            self.log.update(status=status, parameters=parameters, **self.progress_so_far())
+            progress = {**self.progress_so_far(), **self.cost()}
+            self.log.update(status=status, parameters=parameters, **progress)
         self.fabric.barrier()
 
     def try_average(self) -> None:
@@ -454,6 +455,10 @@ class Training:
             "best": None if best is None else vars(best),
             **self.learner.progress(),
         }
+
+    def cost(self) -> dict[str, float]:
+        """The field of run.json that is known after the first validation."""
+        return {"multiply_adds_per_target_token": self.learner.multiply_adds}
 
     def facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the corpus and the model."""

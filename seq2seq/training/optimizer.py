@@ -1,10 +1,12 @@
 """Optimizers, learning-rate schedules and the training budget."""
 
+import inspect
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.optim import Adadelta, Adam, AdamW, Optimizer
@@ -26,10 +28,29 @@ def make_optimizer(
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "adadelta":
         rho = settings.betas[0]
-        return Adadelta(parameters, lr=rate, rho=rho, eps=settings.eps, weight_decay=decay)
+        return without_compiler(Adadelta)(
+            parameters, lr=rate, rho=rho, eps=settings.eps, weight_decay=decay
+        )
     betas = (settings.betas[0], settings.betas[1])
-    kind = AdamW if settings.optimizer == "adamw" else Adam
+    kind = without_compiler(AdamW if settings.optimizer == "adamw" else Adam)
     return kind(parameters, lr=rate, betas=betas, eps=settings.eps, weight_decay=decay, fused=fused)
+
+
+# Methods of an optimizer that torch excludes from compilation
+EXCLUDED = ("step", "zero_grad", "add_param_group", "state_dict", "load_state_dict")
+
+
+def without_compiler(kind: type[Optimizer]) -> Any:
+    """Return a subclass of an optimizer whose methods do not import torch's compiler.
+
+    torch decorates these methods so that its compiler does not compile them. The decorators import
+    the compiler, which takes nearly a second, although nothing here compiles an optimizer
+    (`trainer.compile` compiles layers of the model). The subclass has the methods without their
+    decorators. Of these, only that of `step` does something else: it turns gradients off.
+    """
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in EXCLUDED}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return type(kind.__name__, (kind,), methods)
 
 
 def can_skip(optimizer: Optimizer) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
@@ -24,6 +23,7 @@ from seq2seq.settings.plugins import build
 from seq2seq.system import devices, isolation, threads
 from seq2seq.system import launcher as launching
 from seq2seq.system.console import console
+from seq2seq.system.lightning import Fabric
 from seq2seq.system.lock import LOCK, exclusive_writer, release
 from seq2seq.system.memory import PeakMemory
 from seq2seq.system.processes import Processes
@@ -76,7 +76,7 @@ def train_unrestored(config: Config) -> Path:
             tensorboard=folder if config.train.tensorboard else None,
             launcher=launcher,
         )
-        devices.set_determinism(config.deterministic)
+        devices.set_determinism(config.deterministic, compiled=config.trainer.compile)
         start = partial(launch, processes, fabric, config, count)
         if launcher or not devices.first_process():
             start()
@@ -156,13 +156,13 @@ def lead(
     else:
         tokenizers = learn_tokenizers(corpus, config.tokenizer)
     training = Training(fabric, config, corpus, search, tokenizers, memory, signals)
-    training.measure_losses(held_out_texts(corpus))
+    texts = held_out_texts(corpus)
+    training.measure_losses(texts)
     if earlier:
         resume.refuse_other_text(earlier, training.facts()["data"], config)
     else:
         for line in corpus.describe():
             console.print(line, markup=False, highlight=False)
-        texts = held_out_texts(corpus)
         refuse_test_on_train(training.learner.examples.text, texts)
         print_overlap(training.learner.examples.text, texts)
         print_markup({"train": training.learner.examples.text, **texts})

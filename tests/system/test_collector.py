@@ -1,12 +1,15 @@
 """The garbage collector at the start and the end of a command."""
 
 import gc
+import io
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from seq2seq.system import collector
 from seq2seq.system.collector import importing
 
 PROGRAM = """
@@ -42,3 +45,21 @@ def test_functions_at_exit_and_finalizers_of_folders_still_run():
     folder, last = done.stdout.splitlines()
     assert last == "at exit"
     assert not Path(folder).exists()
+
+
+def test_only_a_command_keeps_the_objects_of_an_import_and_only_once(monkeypatch):
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # `this` prints
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(1))
+    with importing():
+        import_module("this")
+    assert frozen == []
+    monkeypatch.delitem(sys.modules, "this")
+    monkeypatch.setattr(collector, "keeping", False)  # and again afterwards
+    collector.keep_imported_objects()
+    for _ in range(2):
+        with importing():
+            import_module("this")
+    assert frozen == [1]
+    assert gc.isenabled()

@@ -10,7 +10,7 @@ import yaml
 
 from seq2seq.settings.config import TrainConfig
 from seq2seq.settings.schema import check
-from seq2seq.training.optimizer import Budget, Schedule, make_optimizer
+from seq2seq.training.optimizer import Budget, Schedule, make_optimizer, without_compiler
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
 PEAK, WARMUP = 0.004, 10
@@ -101,11 +101,36 @@ def test_what_has_no_limit_is_never_spent(budget, done):
 def test_the_optimizer_is_made_with_the_settings(settings, name, kind):
     settings = replace(settings, optimizer=name, betas=[0.8, 0.9], weight_decay=0.01)
     optimizer = make_optimizer([torch.nn.Parameter(torch.ones(2))], settings)
-    assert type(optimizer) is kind
+    assert isinstance(optimizer, kind)
+    assert type(optimizer).__name__ == kind.__name__
     (group,) = optimizer.param_groups
     assert (group["lr"], group["eps"], group["weight_decay"]) == (PEAK, 1e-9, 0.01)
     momentum = {"rho": 0.8} if name == "adadelta" else {"betas": (0.8, 0.9)}
     assert momentum.items() <= group.items()
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.Adadelta])
+def test_an_optimizer_without_decorators_for_the_compiler_does_the_same(kind):
+    fused = {} if kind is torch.optim.Adadelta else {"fused": True}
+    states, calls = [], []
+    for own in (kind, without_compiler(kind)):
+        x = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        y = torch.nn.Parameter(torch.tensor([3.0]))
+        optimizer = own([x], lr=0.1, **fused)
+        optimizer.add_param_group({"params": [y], "lr": 0.01})
+        optimizer.register_step_post_hook(lambda *_: calls.append(1))
+        for _ in range(3):
+            optimizer.zero_grad()
+            assert x.grad is None
+            (x.square().sum() + y.sum()).backward()
+            assert optimizer.step() is None
+            assert torch.is_grad_enabled() and not x.grad.requires_grad
+        weights = (torch.nn.Parameter(torch.ones(size)) for size in (2, 1))
+        other = own([{"params": [one]} for one in weights], **fused)
+        other.load_state_dict(optimizer.state_dict())
+        states.append((x.tolist(), y.tolist(), str(other.state_dict())))
+    assert states[0] == states[1]
+    assert len(calls) == 6
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "adadelta"])

@@ -64,7 +64,7 @@ def config(name: str, sizes: str, *more: str) -> Any:
 def made(of: Any) -> Learner:
     """Return a learner that is ready for updates."""
     corpus, fabric = build("data", of.data), devices.fabric(of.trainer)
-    devices.set_determinism(of.deterministic)
+    devices.set_determinism(of.deterministic, compiled=of.trainer.compile)
     learner = Learner(fabric, of, corpus, learn_tokenizers(corpus, of.tokenizer))
     learner.set_up()
     return learner
