@@ -7,14 +7,15 @@ that many, new ones each time: `SEQ2SEQ_EXAMPLES=10000 pytest tests/test_fuzz.py
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -44,6 +45,22 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(significance, "RESAMPLES", 50)
     monkeypatch.setattr(significance, "TRIALS", 100)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """An installed Chromium, driven by Playwright."""
+    driver = pytest.importorskip("playwright.sync_api")
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None
+    )
+    if program is None:
+        pytest.skip("there is no Chromium on the path")
+    driver.expect.set_options(timeout=60_000)  # machines are shared
+    with driver.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

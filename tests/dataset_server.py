@@ -1,13 +1,12 @@
 """A local server that answers the client of the Hugging Face hub about datasets, with ranges."""
 
-import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from local_server import JsonHandler, oid, serving
 
 COMMIT = "1" * 40
 
@@ -36,30 +35,11 @@ class Datasets:
         ]
 
 
-def oid(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
 @contextmanager
 def serving_datasets(datasets: Datasets) -> Iterator[Datasets]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def answer(self, status: int, body: object = b"", **headers: str) -> None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            for key, value in headers.items():
-                self.send_header(key.replace("_", "-"), value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(data)
-
+    class Handler(JsonHandler):
         def do_request(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.body()
             path = unquote(urlsplit(self.path).path)
             api = re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/([\w-]+)/([^/]+)(?:/(.*))?)?", path)
             file = re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
@@ -108,13 +88,5 @@ def serving_datasets(datasets: Datasets) -> Iterator[Datasets]:
             span = f"bytes {first}-{first + len(part) - 1}/{len(content)}"
             self.answer(206, part, Content_Range=span, **facts)
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        datasets.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield datasets
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as datasets.url:
+        yield datasets

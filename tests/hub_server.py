@@ -4,11 +4,11 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from local_server import JsonHandler, oid, serving
 
 TOKEN = "hf_correct"
 Files = dict[str, bytes]
@@ -49,32 +49,13 @@ class Hub:
         return next((one for one in known if one[0] == revision), None)
 
 
-def oid(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
 def large(path: str) -> bool:
     return path.endswith((".safetensors", ".png"))
 
 
 @contextmanager
-def serving(hub: Hub) -> Iterator[Hub]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def answer(self, status: int, body: object = b"", **headers: str) -> None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            for key, value in headers.items():
-                self.send_header(key.replace("_", "-"), value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(data)
-
+def serving_hub(hub: Hub) -> Iterator[Hub]:
+    class Handler(JsonHandler):
         def refuse(self, status: int, code: str) -> None:
             self.answer(status, {"error": code}, X_Error_Code=code, X_Error_Message=code)
 
@@ -88,16 +69,6 @@ def serving(hub: Hub) -> Iterator[Hub]:
             if found is None:
                 self.refuse(404, "RevisionNotFound")
             return found
-
-        def body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding") != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            parts = []
-            while size := int(self.rfile.readline(), 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(parts)
 
         def handle_request(self) -> None:
             path = unquote(urlsplit(self.path).path)
@@ -201,13 +172,5 @@ def serving(hub: Hub) -> Iterator[Hub]:
             else:
                 self.answer(404, {"error": path})
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        hub.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield hub
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as hub.url:
+        yield hub

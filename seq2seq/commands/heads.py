@@ -119,7 +119,7 @@ def heads(
 def signature(sample: Sample) -> str:
     """Return the sacreBLEU signature of the scores."""
     statistics = metrics.statistics(
-        sample.references[:1], sample.references[:1], **sample.target._asdict()
+        sample.references[:1], sample.references[:1], only=["bleu"], **sample.target._asdict()
     )
     return statistics["bleu"].signature
 

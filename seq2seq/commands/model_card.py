@@ -53,7 +53,9 @@ def evaluated_tests(run: RunFolder) -> list[Bleu]:
                 f"{folder / 'hypothesis.txt'} has {len(hypotheses)} lines, but reference.txt has "
                 f"{len(references)}: run `seq2seq evaluate` again"
             )
-        counts = statistics(hypotheses, references, more=more, **target._asdict())["bleu"]
+        counts = statistics(hypotheses, references, more=more, only=["bleu"], **target._asdict())[
+            "bleu"
+        ]
         found.append(Bleu(test, Resampling(len(references)).interval(counts), counts.signature))
     return found
 

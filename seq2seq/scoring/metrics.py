@@ -6,7 +6,7 @@ signature.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypedDict
 
@@ -128,6 +128,7 @@ def statistics(
     language: str | None,
     tokenizer: str | None = None,
     more: Sequence[list[str]] = (),
+    only: Collection[str] = ("bleu", "chrf", "ter"),
 ) -> dict[str, Statistics]:
     """Compute the sentence statistics of BLEU, chrF and TER, for resampling.
 
@@ -137,9 +138,10 @@ def statistics(
         language: code of the target language; None if unknown.
         tokenizer: a sacreBLEU tokenizer, instead of that of the language.
         more: further references of the same sentences.
+        only: the metrics to compute. TER takes most of the time.
 
     Returns:
-        The statistics `bleu`, `chrf` and `ter`.
+        The statistics `bleu`, `chrf` and `ter`, or those of `only`.
 
     Raises:
         UserError: the lists differ in length, or are empty.
@@ -149,10 +151,13 @@ def statistics(
     bleu, chrf = _bleu(language, tokenizer), CHRF()
     result = {}
     for name, metric, formula in (("bleu", bleu, formulas.bleu), ("chrf", chrf, formulas.chrf)):
-        counts = metric._extract_corpus_statistics(hypotheses, sides)
-        signature = str(metric.get_signature())
-        result[name] = Statistics(np.array(counts, np.float64), formula, signature)
-    return {**result, "ter": _ter_statistics(hypotheses, sides, language)}
+        if name in only:
+            counts = metric._extract_corpus_statistics(hypotheses, sides)
+            signature = str(metric.get_signature())
+            result[name] = Statistics(np.array(counts, np.float64), formula, signature)
+    if "ter" in only:
+        result["ter"] = _ter_statistics(hypotheses, sides, language)
+    return result
 
 
 def words(lines: list[str], language: str | None, tokenizer: str | None = None) -> list[list[str]]:

@@ -3,7 +3,6 @@
 Every test ends by checking that the console was silent and that no request left the page.
 """
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,8 +26,7 @@ driver = pytest.importorskip(
     "playwright.sync_api",
     reason="Playwright is not installed: pip install 'seq2seq-toolkit[browser]'",
 )
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path")
+
 
 OUTSIDE = "document.documentElement.scrollWidth > innerWidth"
 
@@ -36,15 +34,6 @@ OUTSIDE = "document.documentElement.scrollWidth > innerWidth"
 def until(report: Any, selector: str, count: int) -> None:
     """Wait for so many elements; not by a script of the driver's, which the page's policy stops."""
     driver.expect(report.locator(selector)).to_have_count(count)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    driver.expect.set_options(timeout=60_000)  # machines are shared
-    with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

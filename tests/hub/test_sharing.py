@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hub_server import TOKEN, Hub, serving
+from hub_server import TOKEN, Hub, serving_hub
 from marian_model import write_marian
 from untrained_runs import make_run, write_test_set
 
@@ -28,7 +28,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """The local server, in place of the hub; the cache is empty and nobody is logged in."""
     from huggingface_hub import constants
 
-    with serving(Hub()) as hub:
+    with serving_hub(Hub()) as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
         template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)

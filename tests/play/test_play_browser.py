@@ -5,7 +5,6 @@ Every test ends by checking that the console was silent and that no request left
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,8 +18,7 @@ driver = pytest.importorskip(
     "playwright.sync_api",
     reason="Playwright is not installed: pip install 'seq2seq-toolkit[browser]'",
 )
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path")
+
 
 MODELS = ("rnn", "bahdanau", "transformer")
 TEXT = "a man rides a horse"
@@ -39,15 +37,6 @@ def address(serve, tmp_path_factory) -> str:
         file = runs[1] / "checkpoints" / f"step-{step:08d}.safetensors"
         save_tensors(file, {name: one * step / 10 for name, one in weights.items()}, {})
     return f"http://127.0.0.1:{serve(*runs).port}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    driver.expect.set_options(timeout=60_000)  # machines are shared
-    with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
