@@ -1,10 +1,27 @@
 #!/usr/bin/env bash
-# The Transformer of the published table, three seeds; from the repository's root. DATA is a folder with the tokenized
-# files of Multi30k (task1/tok); without it they are downloaded.
+# The runs of the published table; from the repository's root. MULTI30K is a folder with the tokenized files of Multi30k (task1/tok),
+# GREEK one with the Greek New Testament (experiments/alignment/prepare.py); without MULTI30K they are downloaded, without GREEK the
+# last two runs are left out. WORDS are further arguments of all trainings, such as "trainer.tf32=true deterministic=false".
 set -euo pipefail
 out=${1:-runs/published}
+run() { # NAME WORD...
+  [[ -f $out/$1/scores.json ]] && return
+  seq2seq train "${@:2}" "name=$1" "runs_dir=$out" ${WORDS:-}
+  seq2seq evaluate "$out/$1"
+}
+data=(${MULTI30K:+"data.root=$MULTI30K"})
 for seed in 1 2 3; do
-  seq2seq train experiment=multi30k-transformer ${DATA:+data.root="$DATA"} seed="$seed" name="transformer-$seed" \
-    runs_dir="$out" train.validate_every=520 train.max_epochs=40
-  seq2seq evaluate "$out/transformer-$seed"
+  run "transformer-ema-$seed" experiment=multi30k-transformer "${data[@]}" "seed=$seed"
 done
+run transformer-post-ema-1 experiment=multi30k-transformer-post "${data[@]}" seed=1
+run transformer-ema-r_drop-1 experiment=multi30k-transformer "${data[@]}" seed=1 train.r_drop=1 train.batch_tokens=4096 train.max_steps=3500
+run bahdanau-recipe-1 experiment=multi30k-bahdanau "${data[@]}" seed=1
+run rnn-recipe-1 experiment=multi30k-rnn "${data[@]}" seed=1
+run bahdanau-recipe-de-en-1 experiment=multi30k-bahdanau "${data[@]}" data.source=de data.target=en seed=1
+run default-transformer-cased-30-epochs-1 model=transformer data=multi30k seed=1
+if [[ -n ${GREEK:-} ]]; then
+  greek=(experiment=low-resource-transformer data=files "data.root=$GREEK" data.source=grc data.target=eng data.tokenized=true seed=1)
+  run greek-transformer-1 "${greek[@]}"
+  run greek-transformer-guided-1 "${greek[@]}" train.guided_attention=0.1 train.guided_links=fast_align
+fi
+python experiments/published/summary.py "$out" experiments/published
