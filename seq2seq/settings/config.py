@@ -170,7 +170,7 @@ class TrainerConfig:
         threads: CPU threads per process; null is a fixed number if deterministic, else the fastest
         tf32: products of float32 matrices in TF32 on an NVIDIA GPU: faster, 3 digits instead of 7
         compile: compile the Transformer layers with torch.compile, which takes minutes at the start
-        cuda_graphs: record updates as CUDA graphs; null does so on one NVIDIA GPU if possible
+        cuda_graphs: record passes as CUDA graphs; null does so on one NVIDIA GPU if possible
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"]

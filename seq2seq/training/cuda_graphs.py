@@ -1,8 +1,8 @@
 """Training passes as CUDA graphs: all kernels of a forward and backward pass in one launch.
 
 Models of a few million parameters compute for a few milliseconds per update. Launching each of
-their hundreds or thousands of kernels from Python takes ten times as long. A CUDA graph records the
-launches once, for fixed shapes and addresses, and replays them together.
+their hundreds or thousands of kernels from Python takes several times as long. A CUDA graph records
+the launches once, for fixed shapes and addresses, and replays them together.
 
 Batches are therefore padded to a small number of shapes, with one graph for each. Padding is not
 part of the loss. Gradients are added to tensors that stay allocated.

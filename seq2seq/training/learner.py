@@ -249,8 +249,8 @@ class Learner:
             except RecordingError as error:
                 if self.config.trainer.cuda_graphs:
                     raise UserError(
-                        f"trainer.cuda_graphs=true: a pass cannot be recorded ({error}); set "
-                        "trainer.cuda_graphs=false, and resume with resume=force"
+                        f"trainer.cuda_graphs=true: a pass cannot be recorded ({error}); resume "
+                        "with trainer.cuda_graphs=false"
                     ) from error
                 self.fabric.print(f"training without CUDA graphs: {error}")
                 self.graphs = None

@@ -361,7 +361,7 @@ OWN = {"name", "runs_dir", "resume", "model.cross_attention_cache"}  # keys of o
 @pytest.mark.parametrize("key", sorted(resume.HARMLESS.keys() - OWN))
 def test_what_changes_nothing_is_no_hindrance(given, begun, key):
     switches = {"fresh": "false", "train.tensorboard": "true", "trainer.compile": "true"}
-    values = {"trainer.threads": "2", **switches}
+    values = {"trainer.threads": "2", "trainer.cuda_graphs": "false", **switches}
     word = f"{key}={values.get(key, '7')}"
     assert resume.find_earlier(begun, given(word)).changes == {}
 

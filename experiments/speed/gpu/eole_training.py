@@ -131,9 +131,16 @@ def main(out: Path, folder: Path, precision: str) -> dict[str, Any]:
     from eole.train_single import main as train
 
     timer, step, found = Timer(), eole.trainer.Trainer._train_step, dict[str, Any]()
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+
+    def seen(*_: Any) -> None:  # outside of the forward pass, torch names its default
+        on = torch.is_autocast_enabled(kind)
+        found["autocast"] = str(torch.get_autocast_dtype(kind)) if on else None
 
     def timed(self: Any, batches: Any, normalization: Any, total: Any, *rest: Any, **more: Any):
-        found["parameters"] = sum(p.numel() for p in self.model.parameters())
+        if not timer.count:
+            found["parameters"] = sum(p.numel() for p in self.model.parameters())
+            self.model.register_forward_pre_hook(seen)
         step(self, batches, normalization, total, *rest, **more)
         timer.after_update(total.n_tokens)
 
@@ -144,7 +151,6 @@ def main(out: Path, folder: Path, precision: str) -> dict[str, Any]:
     found |= {"updates_per_second": median(rates), "tokens_per_second": median(tokens)}
     if torch.cuda.is_available():
         found["peak_bytes"] = torch.cuda.max_memory_allocated()
-        found["autocast"] = str(torch.get_autocast_dtype("cuda"))
     return found
 
 
