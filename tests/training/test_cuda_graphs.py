@@ -71,7 +71,7 @@ def learner(tiny, tmp_path) -> Callable[..., Learner]:
         given = tiny(name, f"runs_dir={tmp_path}", "name=run", *none, *words)
         config = train_arguments.config([*given])
         corpus, fabric = build("data", config.data), devices.fabric(config.trainer)
-        devices.set_determinism(config.deterministic)
+        devices.set_determinism(config.deterministic, compiled=False)
         made = Learner(fabric, config, corpus, learn_tokenizers(corpus, config.tokenizer))
         made.set_up()
         if graphs:
