@@ -14,6 +14,7 @@ from seq2seq.adoption.origin import origin
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
 from seq2seq.models.base import Seq2Seq
+from seq2seq.runs.facts import model_facts
 from seq2seq.runs.folder import ADOPTED, FORMAT, create_run
 from seq2seq.runs.weights import save_weights
 from seq2seq.scoring import metrics
@@ -114,15 +115,8 @@ def facts(
     """Return the fields of run.json that describe the model and the corpus."""
     lengths = mean_lengths(tokenizers, corpus.text("validation"))
     return {
-        "parameters": model.parameter_count,
+        **model_facts(model, tokenizers),
         "multiply_adds_per_target_token": multiply_adds(model, *lengths),
-        "model": {
-            "kind": type(model).__name__,
-            "source_vocab": len(tokenizers.source),
-            "target_vocab": len(tokenizers.target),
-            "shared_vocab": tokenizers.shared,
-        },
-        "tokenizer": {side: one.fingerprint for side, one in tokenizers._asdict().items()},
         "data": {
             "source": corpus.source,
             "target": corpus.target,

@@ -13,23 +13,21 @@ from torch import Tensor
 
 from seq2seq.corpora import Corpus
 from seq2seq.corpora.joined import bounds_of
-from seq2seq.errors import UserError
+from seq2seq.runs.facts import model_facts
 from seq2seq.runs.weights import build_model
 from seq2seq.settings.config import Config
 from seq2seq.system import devices
 from seq2seq.system.lightning import Fabric
-from seq2seq.text.batching import Batch, out_of_memory
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
-from seq2seq.text.word_dropout import drop_words
 from seq2seq.training.ahead import Ahead, DrawnBatch, Place
-from seq2seq.training.cuda_graphs import Graphs, Losses, RecordingError, Shares, use_graphs
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
-from seq2seq.training.guidance import Guidance, guided_total
-from seq2seq.training.model_checks import check_model, has_learned_positions
+from seq2seq.training.guidance import Guidance
+from seq2seq.training.model_checks import check_model
 from seq2seq.training.moving_average import MovingAverage
 from seq2seq.training.optimizer import can_skip, make_optimizer, skip_if
+from seq2seq.training.passes import Passes
 from seq2seq.training.state import Save, set_tensors, tensors_of
 
 
@@ -60,7 +58,6 @@ class Learner:
             config.train, corpus, self.examples.text, tokenizers, self.raw_model
         )
         self.moving_average: MovingAverage | None = None
-        self.graphs: Graphs | None = None
         self.prepare_updates()
 
     def prepare_updates(self) -> None:
@@ -109,9 +106,10 @@ class Learner:
         self.model, self.optimizer = self.fabric.setup(self.raw_model, self.optimizer)
         for method in ("loss", "guided_loss"):
             self.model.mark_forward_method(method)
-        if use_graphs(self.config.trainer, self.fabric.device):
-            longest = None if has_learned_positions(self.raw_model) else self.corpus.max_length + 1
-            self.graphs = Graphs(self.run_pass, self.raw_model, longest)
+        longest = self.corpus.max_length
+        self.passes = Passes(
+            self.fabric, self.config, self.model, self.raw_model, self.guidance, longest
+        )
         if self.settings.ema:
             self.moving_average = MovingAverage(self.raw_model, self.settings.ema)
 
@@ -163,131 +161,16 @@ class Learner:
     ) -> list[DrawnBatch]:
         """Return these rows as batches within the token budget; subword sampling may need several.
 
-        `place` is that of the seed of sampling. They are on the device already, unless words are
-        dropped, which is done on the CPU when the generators have the seed of the update.
+        `place` is that of the seed of sampling.
         """
         parts = self.examples.batches(rows, place, self.settings.batch_tokens)
         if self.guidance:
             parts = [(own, self.guidance.attach(own, batch)) for own, batch in parts]
-        return [DrawnBatch(own, self.placed(batch)) for own, batch in parts]
-
-    def placed(self, batch: Batch) -> Batch:
-        """Return a batch with the padding of its CUDA graph, on the device if it is ready."""
-        if self.graphs:
-            batch = self.graphs.padded(batch)
-        drops = self.settings.source_word_dropout or self.settings.target_word_dropout
-        return batch if drops else batch.to(self.fabric.device)
+        return [DrawnBatch(own, self.passes.placed(batch)) for own, batch in parts]
 
     def gradients(self, drawn: Sequence[DrawnBatch]) -> tuple[Tensor, int]:
-        """Run forward and backward; return the loss in nats and the number of target tokens.
-
-        Both are sums over all processes. The loss, without that of guided attention, stays on its
-        device, because reading it would synchronize the host with the device.
-
-        Raises:
-            UserError: a batch does not fit into memory, or torch.compile fails on this machine.
-        """
-        tokens = devices.sum_over_processes(
-            self.fabric, sum(batch.num_tokens for _, batch in drawn)
-        )
-        linked = self.linked(drawn)
-        # DDP averages gradients over processes; the loss is a mean over tokens.
-        shares = Shares(self.fabric.world_size / tokens, 0.0)
-        if self.guidance:
-            guided_share = self.guidance.weight * self.fabric.world_size / max(linked, 1)
-            shares = shares._replace(guided=guided_share)
-        losses, guided_losses = [], []
-        for i, (_, batch) in enumerate(drawn, 1):
-            try:
-                with self.fabric.no_backward_sync(self.model, enabled=i < len(drawn)):
-                    loss, guided = self.recorded_pass(self.with_words_dropped(batch), shares)
-            except (RuntimeError, MemoryError) as error:
-                if out_of_memory(error):
-                    raise UserError(self.too_large(batch)) from error
-                if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-                    reason = " ".join(str(error).strip().splitlines()[:2])
-                    raise UserError(
-                        f"trainer.compile=true fails on this machine: {reason}; it needs Triton "
-                        "on a GPU and a C++ compiler on a CPU"
-                    ) from error
-                raise
-            losses.append(loss)
-            guided_losses += [] if guided is None else [guided]
-        if guided_losses:
-            total = devices.sum_over_processes(self.fabric, torch.stack(guided_losses).sum())
-            self.guided = (total, linked)
-        return devices.sum_over_processes(self.fabric, torch.stack(losses).sum()), tokens
-
-    def linked(self, drawn: Sequence[DrawnBatch]) -> int:
-        """Return the number of target tokens with links, over all processes."""
-        if not self.guidance:
-            return 0
-        linked: int = devices.sum_over_processes(
-            self.fabric, sum(batch.num_linked for _, batch in drawn)
-        )
-        return linked
-
-    def with_words_dropped(self, batch: Batch) -> Batch:
-        """Return a batch on the device, with the word dropout of this update."""
-        settings = self.settings
-        return drop_words(
-            batch,
-            self.raw_model.special,
-            source=settings.source_word_dropout,
-            target=settings.target_word_dropout,
-        ).to(self.fabric.device)
-
-    def recorded_pass(self, batch: Batch, shares: Shares) -> Losses:
-        """Run forward and backward, as a CUDA graph if this training uses them.
-
-        Raises:
-            UserError: trainer.cuda_graphs=true, but it cannot be recorded.
-        """
-        if self.graphs:
-            try:
-                return self.graphs(batch, shares)
-            except RecordingError as error:
-                if self.config.trainer.cuda_graphs:
-                    raise UserError(
-                        f"trainer.cuda_graphs=true: a pass cannot be recorded ({error}); resume "
-                        "with trainer.cuda_graphs=false"
-                    ) from error
-                self.fabric.print(f"training without CUDA graphs: {error}")
-                self.graphs = None
-        return self.run_pass(batch, shares)
-
-    def run_pass(self, batch: Batch, shares: Shares) -> Losses:
-        """Run forward and backward; return the losses of a batch on the device."""
-        loss, guided = self.losses(batch)
-        self.fabric.backward(guided_total(loss, guided, *shares))
-        return Losses(loss.detach(), None if guided is None else guided.detach())
-
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Return the loss of a batch in nats, summed over its target tokens, and that of its links.
-
-        The second is None without guided attention. With R-Drop the first is half of the paper's,
-        the mean of two passes plus their divergence, so that it is comparable with a loss without
-        R-Drop.
-        """
-        smoothing, r_drop = self.settings.label_smoothing, self.settings.r_drop
-        if self.guidance:
-            both = self.guidance.losses(
-                self.model, batch.twice() if r_drop else batch, smoothing, r_drop
-            )
-            return (both[0] / 2, both[1] / 2) if r_drop else both
-        if r_drop:
-            return self.model.loss(batch.twice(), smoothing, r_drop) / 2, None
-        return self.model.loss(batch, smoothing), None
-
-    def too_large(self, batch: Batch) -> str:
-        """The error message for a batch that does not fit into memory."""
-        (pairs, source), target = batch.src.shape, batch.tgt_out.shape[1]
-        return (
-            f"out of memory on a batch of {pairs} pairs with up to {source} source and {target} "
-            f"target tokens: lower train.batch_tokens={self.settings.batch_tokens} (raise "
-            f"train.accumulate to keep the batch size) or data.max_length="
-            f"{self.corpus.max_length}, and resume with resume=force"
-        )
+        """Compute the gradients of an update, see `Passes.gradients`."""
+        return self.passes.gradients([batch for _, batch in drawn])
 
     def update(self, loss: Tensor) -> tuple[float, float | None]:
         """Clip the gradients and update the weights; return the loss and the gradient norm.
@@ -301,33 +184,28 @@ class Learner:
             max_norm=self.settings.clip_norm or math.inf,
             error_if_nonfinite=False,
         )
-        values = [loss, norm.to(loss)] + ([self.guided[0].to(loss)] if self.guidance else [])
+        values = [loss, norm.to(loss)]
+        if self.guidance:
+            values.append(self.passes.guided.loss.to(loss))
         numbers = torch.stack(values)
         # Fused Adam decides on the device whether to skip, so that the host need not wait for it.
         early = can_skip(self.optimizer) and not self.scaler
         if early:
             skip_if(self.optimizer, ~numbers[:2].isfinite().all())
             self.optimizer.step()
-            self.zero_gradients()
+            self.passes.zero_gradients(self.optimizer)
         self.ahead.prepare()
         loss_value, norm_value, *guided = self.read(numbers)
         finite = math.isfinite(loss_value) and math.isfinite(norm_value)
         if not early:
             if finite or self.scaler:  # the scaler skips the update itself and lowers its scale
                 self.optimizer.step()
-            self.zero_gradients()
+            self.passes.zero_gradients(self.optimizer)
         if finite and self.guidance:
-            self.guidance.count(guided[0], self.guided[1])
+            self.guidance.count(guided[0], self.passes.guided.rows)
         if finite and self.moving_average:
             self.moving_average.update(self.step + 1)
         return loss_value, norm_value if finite else None
-
-    def zero_gradients(self) -> None:
-        """Remove the gradients, or set them to zero where CUDA graphs write them."""
-        if self.graphs:
-            self.graphs.zero_gradients()
-        else:
-            self.optimizer.zero_grad()
 
     def read(self, values: Tensor) -> list[float]:
         """Read values from the device: the only time in an update that the host waits for it."""
@@ -396,19 +274,8 @@ class Learner:
 
     def facts(self) -> dict[str, Any]:
         """The fields of run.json that describe the model and the training corpus."""
-        tokenizers = self.examples.tokenizers
         return {
-            "parameters": self.raw_model.parameter_count,
-            "model": {
-                "kind": type(self.raw_model).__name__,
-                "source_vocab": len(tokenizers.source),
-                "target_vocab": len(tokenizers.target),
-                "shared_vocab": tokenizers.shared,
-            },
-            "tokenizer": {
-                "source": tokenizers.source.fingerprint,
-                "target": tokenizers.target.fingerprint,
-            },
+            **model_facts(self.raw_model, self.examples.tokenizers),
             "data": {
                 "source": self.corpus.source,
                 "target": self.corpus.target,

@@ -82,7 +82,8 @@ class StreamLearner(Learner):
         assert block is not None  # read by the draw
         parts = block.batches(rows, place, self.settings.batch_tokens)
         return [
-            DrawnBatch(own + self.streamed.first_row, self.placed(batch)) for own, batch in parts
+            DrawnBatch(own + self.streamed.first_row, self.passes.placed(batch))
+            for own, batch in parts
         ]
 
     def gather(self) -> None:

@@ -48,6 +48,7 @@ def test_functions_at_exit_and_finalizers_of_folders_still_run():
 
 
 def test_only_a_command_keeps_the_objects_of_an_import_and_only_once(monkeypatch):
+    monkeypatch.setattr(collector, "keeping", False)  # a command may have run in this process
     monkeypatch.delitem(sys.modules, "this", raising=False)
     monkeypatch.setattr(sys, "stdout", io.StringIO())  # `this` prints
     frozen = []
@@ -56,7 +57,6 @@ def test_only_a_command_keeps_the_objects_of_an_import_and_only_once(monkeypatch
         import_module("this")
     assert frozen == []
     monkeypatch.delitem(sys.modules, "this")
-    monkeypatch.setattr(collector, "keeping", False)  # and again afterwards
     collector.keep_imported_objects()
     for _ in range(2):
         with importing():

@@ -22,7 +22,6 @@ from seq2seq.training.cuda_graphs import (
     shape_for,
     use_graphs,
 )
-from seq2seq.training.examples import learn_tokenizers
 from seq2seq.training.learner import Learner
 
 NAMES = [name for name in config_files.model_names() if name != "word_for_word"]
@@ -63,19 +62,15 @@ def re_run(run: Pass, batch: Batch, shares: Shares) -> Recorded:
 
 
 @pytest.fixture
-def learner(tiny, tmp_path) -> Callable[..., Learner]:
-    """A learner of a tiny model without dropout, ready for updates."""
+def without_dropout(learner) -> Callable[..., Learner]:
+    """Make a learner without dropout, which a test may ask to record its passes on a CPU."""
 
     def make(name: str, *words: str, graphs: bool = False) -> Learner:
         none = [f"model.{key}=0" for key in config_files.model_settings(name) if "dropout" in key]
-        given = tiny(name, f"runs_dir={tmp_path}", "name=run", *none, *words)
-        config = train_arguments.config([*given])
-        corpus, fabric = build("data", config.data), devices.fabric(config.trainer)
-        devices.set_determinism(config.deterministic, compiled=False)
-        made = Learner(fabric, config, corpus, learn_tokenizers(corpus, config.tokenizer))
-        made.set_up()
+        made = learner(name, *none, *words)
         if graphs:
-            made.graphs = Graphs(made.run_pass, made.raw_model, corpus.max_length + 1, re_run)
+            passes, longest = made.passes, made.corpus.max_length + 1
+            passes.graphs = Graphs(passes.run, made.raw_model, longest, re_run)
             made.ahead.restart()
         return made
 
@@ -84,42 +79,43 @@ def learner(tiny, tmp_path) -> Callable[..., Learner]:
 
 def gradients(made: Learner, batch: Batch) -> torch.Tensor:
     made.optimizer.zero_grad()
-    made.run_pass(batch, Shares(1.0, 1.0))
+    made.passes.run(batch, Shares(1.0, 1.0))
     every = [p.grad for p in made.raw_model.parameters()]
     return torch.cat([one.flatten() for one in every if one is not None])
 
 
 @pytest.mark.parametrize(("name", "words"), CASES)
-def test_padding_and_added_rows_change_neither_loss_nor_gradients(learner, name, words):
-    made = learner(name, *words.split(), "trainer.precision=64-true")
+def test_padding_and_added_rows_change_neither_loss_nor_gradients(without_dropout, name, words):
+    made = without_dropout(name, *words.split(), "trainer.precision=64-true")
     made.raw_model.eval()  # encoder_only draws masks in training
     for drawn in made.draw(1e-3, 1) + made.draw(1e-3, 2):
         plain, special = drawn.batch, made.raw_model.special
         (rows, source), target = plain.src.shape, plain.tgt_out.size(1)
         padded = plain.padded((rows + 3, source + 5, target + 2), special)
-        losses = [made.losses(one)[0] for one in (plain, padded)]
+        losses = [made.passes.losses(one)[0] for one in (plain, padded)]
         torch.testing.assert_close(losses[1], losses[0])
         torch.testing.assert_close(gradients(made, padded), gradients(made, plain))
 
 
 @pytest.mark.parametrize(("name", "words"), CASES)
-def test_a_padded_batch_needs_nothing_from_the_device(learner, name, words):
-    made = learner(name, *words.split())
+def test_a_padded_batch_needs_nothing_from_the_device(without_dropout, name, words):
+    made = without_dropout(name, *words.split())
     (drawn, *_) = made.draw(1e-3, 1)
     batch = drawn.batch.padded(shape_for(drawn.batch, None), made.raw_model.special)
-    assert waits_of(lambda: made.run_pass(batch, Shares(1.0, 1.0)), []) == []
+    assert waits_of(lambda: made.passes.run(batch, Shares(1.0, 1.0)), []) == []
     assert all(p.grad.isfinite().all() for p in made.raw_model.parameters() if p.grad is not None)
 
 
-def test_masks_of_a_padded_batch_are_drawn_for_its_pairs_only(learner):
-    made = learner("encoder_only")
+def test_masks_of_a_padded_batch_are_drawn_for_its_pairs_only(without_dropout):
+    made = without_dropout("encoder_only")
     (drawn, *_) = made.draw(1e-3, 1)
     rows, source = drawn.batch.src.shape
     shape = 4 * rows, source, drawn.batch.tgt_out.size(1)
     padded = drawn.batch.padded(shape, made.raw_model.special)
     with torch.no_grad():
         plain, more = (
-            sum(float(made.losses(one)[0]) for _ in range(300)) for one in (drawn.batch, padded)
+            sum(float(made.passes.losses(one)[0]) for _ in range(300))
+            for one in (drawn.batch, padded)
         )
     assert more == pytest.approx(plain, rel=0.02)
 
@@ -151,12 +147,12 @@ SAME = [
 
 
 @pytest.mark.parametrize(("name", "words"), SAME)
-def test_recorded_passes_train_like_others(learner, linked, name, words):
+def test_recorded_passes_train_like_others(without_dropout, linked, name, words):
     words = words.replace("LINKS", f"train.guided_attention=0.5 train.guided_links={linked}")
     words = ["train.batch_tokens=60", "trainer.precision=64-true", *words.split()]
-    plain, graphs = learner(name, *words), learner(name, *words, graphs=True)
+    plain, graphs = without_dropout(name, *words), without_dropout(name, *words, graphs=True)
     found = [list(trained(one)) for one in (plain, graphs)]
-    assert len(graphs.graphs.recorded) > 1
+    assert len(graphs.passes.graphs.recorded) > 1
     torch.testing.assert_close(torch.tensor(found[1]), torch.tensor(found[0]), rtol=1e-6, atol=0)
     for own, other in zip(
         plain.state().tensors.values(), graphs.state().tensors.values(), strict=True
@@ -164,14 +160,14 @@ def test_recorded_passes_train_like_others(learner, linked, name, words):
         torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-9)
 
 
-def test_word_dropout_is_drawn_anew_for_each_replay(learner):
-    made = learner("bahdanau", "train.source_word_dropout=0.5", graphs=True)
+def test_word_dropout_is_drawn_anew_for_each_replay(without_dropout):
+    made = without_dropout("bahdanau", "train.source_word_dropout=0.5", graphs=True)
     drawn, seen = made.draw(1e-3, 1), []
     for step in range(1, 4):
         made.draw(1e-3, step)  # seeds the generators
         made.gradients(drawn[:1])
-        seen.append(next(iter(made.graphs.recorded.values())).batch.src.clone())
-        made.zero_gradients()
+        seen.append(next(iter(made.passes.graphs.recorded.values())).batch.src.clone())
+        made.passes.zero_gradients(made.optimizer)
     assert not seen[0].equal(seen[1]) and not seen[1].equal(seen[2])
 
 
@@ -181,8 +177,8 @@ def test_shapes_are_few_and_little_larger():
     assert len({rounded(n) for n in numbers}) < 40
 
 
-def test_a_length_is_not_rounded_beyond_the_longest(learner):
-    made = learner("transformer")
+def test_a_length_is_not_rounded_beyond_the_longest(without_dropout):
+    made = without_dropout("transformer")
     batch = made.draw(1e-3, 1)[0].batch
     longest = batch.src.size(1)
     _, source, target = shape_for(batch, longest)
@@ -220,32 +216,32 @@ def test_graphs_are_refused_without_a_gpu_and_without_gradients(command, tiny):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 @pytest.mark.parametrize(("name", "words"), CASES)
-def test_a_replay_is_the_pass_that_was_recorded(learner, name, words):
+def test_a_replay_is_the_pass_that_was_recorded(without_dropout, name, words):
     """With dropout, and with other graphs in between; so a resumed run is exactly the same."""
     more = [f"model.{key}=0.2" for key in config_files.model_settings(name) if key == "dropout"]
     words = ["trainer.accelerator=cuda", "train.batch_tokens=60", *more, *words.split()]
-    made, found = learner(name, *words), []
-    assert made.graphs is not None
+    made, found = without_dropout(name, *words), []
+    assert made.passes.graphs is not None
     batches = [drawn.batch for step in range(1, 8) for drawn in made.draw(1e-3, step)]
-    for work in (made.graphs, made.run_pass, made.graphs):
+    for work in (made.passes.graphs, made.passes.run, made.passes.graphs):
         numbers = []
         for step, batch in enumerate(batches):
-            made.zero_gradients()
+            made.passes.zero_gradients(made.optimizer)
             devices.seed_generators(1, step)
             numbers.append(work(batch, Shares(0.5, 0.5)).loss)
-            numbers += [p.grad.norm() for p in made.graphs.parameters]
+            numbers += [p.grad.norm() for p in made.passes.graphs.parameters]
         found.append(torch.stack(numbers))
     assert found[0].equal(found[1]) and found[0].equal(found[2])
-    assert len(made.graphs.recorded) > 1
+    assert len(made.passes.graphs.recorded) > 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "encoder_only"])
-def test_graphs_train_like_others_on_a_gpu(learner, name):
+def test_graphs_train_like_others_on_a_gpu(without_dropout, name):
     """Except encoder_only, whose masks are drawn on the device with graphs, else on the host."""
     gpu = ["trainer.accelerator=cuda", "train.batch_tokens=60"]
     found = [
-        torch.tensor(list(trained(learner(name, *gpu, f"trainer.cuda_graphs={word}"))))
+        torch.tensor(list(trained(without_dropout(name, *gpu, f"trainer.cuda_graphs={word}"))))
         for word in ("true", "false")
     ]
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=0)

@@ -1,16 +1,12 @@
 """An update makes the host wait for a GPU once; the next batch is prepared before that."""
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from device_laws import waits_of
 
-from seq2seq.settings import config_files, train_arguments
-from seq2seq.settings.plugins import build
-from seq2seq.system import devices
-from seq2seq.training.examples import learn_tokenizers
+from seq2seq.settings import config_files
 from seq2seq.training.learner import Learner
 
 NAMES = [name for name in config_files.model_names() if name != "word_for_word"]
@@ -43,22 +39,6 @@ SETTINGS = {
 CASES = [(name, "") for name in NAMES] + [
     (name, words) for name, several in SETTINGS.items() for words in several
 ]
-
-
-@pytest.fixture
-def learner(tiny, tmp_path) -> Callable[..., Learner]:
-    """A learner of a tiny model, ready for updates."""
-
-    def make(name: str, *words: str) -> Learner:
-        given = tiny(name, f"runs_dir={tmp_path}", "name=run", *words)
-        config = train_arguments.config([*given])
-        corpus, fabric = build("data", config.data), devices.fabric(config.trainer)
-        devices.set_determinism(config.deterministic, compiled=False)
-        made = Learner(fabric, config, corpus, learn_tokenizers(corpus, config.tokenizer))
-        made.set_up()
-        return made
-
-    return make
 
 
 def update(learner: Learner, step: int = 1) -> float:

@@ -132,7 +132,7 @@ class Passes:
     @property
     def graphs(self) -> Any:
         """The graphs of the training; None without them, and in versions that have none."""
-        return getattr(self.learner, "graphs", None)
+        return getattr(getattr(self.learner, "passes", None), "graphs", None)
 
     def run(self, updates: int = BATCHES) -> tuple[float, int]:
         """Update on the first batches; return the seconds and the number of target tokens."""

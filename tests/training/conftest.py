@@ -1,0 +1,28 @@
+"""Learners that are ready for updates, without a training loop around them."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from seq2seq.settings import train_arguments
+from seq2seq.settings.plugins import build
+from seq2seq.system import devices, isolation
+from seq2seq.training.examples import learn_tokenizers
+from seq2seq.training.learner import Learner
+
+
+@pytest.fixture
+def learner(tiny, tmp_path) -> Iterator[Callable[..., Learner]]:
+    """Make the learner of a tiny model; what it sets in the process is restored."""
+
+    def make(name: str, *words: str) -> Learner:
+        given = tiny(name, f"runs_dir={tmp_path}", "name=run", *words)
+        config = train_arguments.config([*given])
+        corpus, fabric = build("data", config.data), devices.fabric(config.trainer)
+        devices.set_determinism(config.deterministic, compiled=False)
+        made = Learner(fabric, config, corpus, learn_tokenizers(corpus, config.tokenizer))
+        made.set_up()
+        return made
+
+    with isolation.restored(compiled=False):
+        yield make
