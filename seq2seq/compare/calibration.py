@@ -61,13 +61,33 @@ def calibrations(run: Run, test: str) -> dict[str, Calibrated]:
             values = numbers(own, "score", "confidence", "accuracy", "tokens")
             bins = [
                 Bin(*numbers(row, "to", "tokens", "confidence", "accuracy"))
-                for row in (rows if isinstance(rows, list) else [])
+                for row in checked_list(rows)
             ]
         except ValueError:
             continue
         score, confidence, accuracy, tokens = values
         found[kind] = Calibrated(score, confidence, accuracy, tokens, bins)
     return found
+
+
+def checked_list(rows: object) -> list[object]:
+    """Return a list from an untrusted file; none is an empty one.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if rows is None or isinstance(rows, list):
+        return rows or []
+    raise ValueError
+
+
+def damaged_calibrations(run: Run, test: str) -> list[str]:
+    """Return the kinds of tokens whose calibration is stored but cannot be read."""
+    stored, readable = run.scores[test].get("calibration"), calibrations(run, test)
+    if stored is None:
+        return []
+    kinds = stored if isinstance(stored, dict) else KINDS
+    return [kind for kind in KINDS if kind in kinds and kind not in readable]
 
 
 def numbers(row: object, *keys: str) -> list[float]:

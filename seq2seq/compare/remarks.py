@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from seq2seq.compare.axes import MIN_SENTENCES
+from seq2seq.compare.calibration import damaged_calibrations
 from seq2seq.compare.quality import LEVEL
 from seq2seq.compare.runs import Run
 from seq2seq.compare.significance import RESAMPLES, TRIALS
@@ -87,6 +88,13 @@ def remarks(
             "Word frequencies are those of the training text of the first run that records them; "
             "other runs were trained on different text."
         )
+    notes += [
+        f"The calibration of {run.name} on {printable(test)} is damaged and left out: run "
+        "`seq2seq evaluate` again."
+        for run in folders
+        for test in chosen
+        if damaged_calibrations(run, test)
+    ]
     scored = set().union(*(run.scores for run in folders))
     for test in sorted(scored - set(chosen)):
         without = ", ".join(run.name for run in folders if test not in run.scores)

@@ -345,6 +345,15 @@ def test_hostile_scores_are_refused_in_a_sentence_or_not_used(
     json.loads((tmp_path / "out" / "report.json").read_text("utf-8"), parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize("keys", [(), ("output",), ("output", "score"), ("output", "bins")])
+def test_a_damaged_calibration_is_named(pair: tuple[Path, Path], keys: tuple[str, ...]) -> None:
+    add_probabilities(pair[0])
+    note = "The calibration of good on"
+    assert not any(note in one for one in compare(pair).notes)
+    edit_json(pair[0] / "scores.json", TEST, "calibration", *keys, value="many")
+    assert any(note in one and "seq2seq evaluate" in one for one in compare(pair).notes)
+
+
 @pytest.mark.parametrize("value", ["many", [], True, float("nan")])
 @pytest.mark.parametrize(
     "key",
