@@ -845,3 +845,23 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(command, ru
         ]
         command(*given).must_refuse(f"{option} {place}", "is a f")
     assert sorted(path.name for path in Path().iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["heads", "run", "--test", "test"],
+        ["score-alignment", "run"],
+        ["score-contrast", "run"],
+        ["score-deletion", "run", "--test", "test"],
+        ["evaluate", "run"],
+        ["compare", "run"],
+        ["bench"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_closed_output_is_refused_before_the_work(command, monkeypatch, tmp_path, words):
+    (tmp_path / "run").mkdir()  # not even looked into
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", None)
+    command(*words).must_refuse("standard output is closed")

@@ -23,7 +23,7 @@ from seq2seq.command_line.options import (
     ThresholdOption,
     writable,
 )
-from seq2seq.command_line.output import print_table, print_written
+from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.system.collector import importing
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def score_alignment(
     Computes the AER of every decoder layer, head and row of the map of a run, and of --links. The
     map is attention, or what --method computes.
     """
+    check_output()
     with importing():
         from seq2seq.commands.score_alignment import TRIED, score_alignment
 

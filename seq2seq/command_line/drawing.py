@@ -26,7 +26,7 @@ from seq2seq.command_line.options import (
     TargetOption,
     TestOption,
 )
-from seq2seq.command_line.output import print_table, print_written
+from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.errors import UserError
 from seq2seq.limits import LARGEST
 from seq2seq.system.collector import importing
@@ -225,6 +225,7 @@ def heads(
     search; AER needs gold links and is that of the run's extraction rule. The changes of BLEU are
     drawn by layer and head; all scores are also written as JSON and CSV.
     """
+    check_output()
     with importing():
         from seq2seq.commands.heads import heads
 

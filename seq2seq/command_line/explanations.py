@@ -7,7 +7,7 @@ import typer
 
 from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.command_line.options import DeviceOption, FormsOption, HideOption, RunArgument
-from seq2seq.command_line.output import print_table, print_written
+from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.limits import LARGEST
 from seq2seq.system.collector import importing
 
@@ -52,6 +52,7 @@ def score_contrast(
 
     By default attention, occlusion and gradient are scored, as far as the model has them.
     """
+    check_output()
     with importing():
         from seq2seq.commands.score_contrast import score_contrast
 
@@ -97,6 +98,7 @@ def score_deletion(
     of hidden words, and the drop if as many random words are hidden. By default attention,
     occlusion and gradient are scored, as far as the model has them.
     """
+    check_output()
     with importing():
         from seq2seq.commands.score_deletion import score_deletion
 

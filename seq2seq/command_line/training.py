@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from seq2seq.command_line.options import writable
-from seq2seq.command_line.output import print_table, print_written
+from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.limits import LARGEST
 from seq2seq.system.collector import importing
 
@@ -103,6 +103,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure training and translation speed on this machine, and estimate training time."""
+    check_output()
     with importing():
         from seq2seq.commands.bench import bench, bench_table
         from seq2seq.commands.bench_caches import bench_caches, caches_table

@@ -21,7 +21,7 @@ from seq2seq.command_line.options import (
     between,
     writable,
 )
-from seq2seq.command_line.output import print_table, print_written
+from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.errors import UserError
 from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
 from seq2seq.system.collector import exit_without_collection, importing
@@ -155,6 +155,7 @@ def evaluate(
     The map of --method between the words of each translation is stored, too, and scored if the
     test set has gold links.
     """
+    check_output()
     with importing():
         from seq2seq.alignment.method_names import parse_methods
         from seq2seq.commands.evaluate import evaluate, score_table
@@ -242,6 +243,7 @@ def compare(
 
     Without runs: seq2seq compare --source FILE --reference FILE --hyps a=FILE --hyps b=FILE
     """
+    check_output()
     from seq2seq.compare import compare
     from seq2seq.compare.report import terminal, write
 
