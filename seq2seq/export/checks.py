@@ -103,7 +103,7 @@ def check_transformer(
             )
     if len(model.prefix):
         raise UserError(
-            "this run has model.target_prefix, tokens that its decoder reads before <s>, which the "
-            f"export to {program} cannot express"
+            f"this run has model.target_prefix={model.prefix.tolist()}, tokens that its decoder "
+            f"reads before <s>, which the export to {program} cannot express"
         )
     return model
