@@ -26,6 +26,7 @@ from seq2seq.models.base import Autoregressive
 from seq2seq.models.results import Hidden, Maps, OutputLayer, SourceRead, Step
 from seq2seq.settings.ranges import Layers, Natural
 from seq2seq.text.batching import Batch
+from seq2seq.text.special_ids import PREFIX
 
 
 class Memory(NamedTuple):
@@ -87,6 +88,8 @@ class TransformerEncoderDecoder(Autoregressive):
                 "model.cross_attention_cache=source cannot be combined with "
                 "model.attention=latent, which caches a normalized vector of its own in each layer"
             )
+        if len(target_prefix or ()) > PREFIX:
+            raise UserError(f"model.target_prefix must have at most {PREFIX} ids")
         if wrong := [one for one in target_prefix or () if one >= target_vocab]:
             raise UserError(
                 f"model.target_prefix has the id {wrong[0]}, but the target vocabulary has the ids "

@@ -12,7 +12,7 @@ from typing import Any
 from seq2seq.errors import UserError
 from seq2seq.system.files import replacing
 from seq2seq.text.sentence_piece import SentencePiece
-from seq2seq.text.special_ids import SpecialIds
+from seq2seq.text.special_ids import PREFIX, SpecialIds
 
 LISTS = ("prefix", "silent")  # optional lists of ids in a vocabulary file
 LARGEST = 1 << 26  # bytes of a vocabulary file
@@ -79,6 +79,8 @@ class Renumbered:
             raise UserError(f'{file} must have a list of pieces under "pieces"')
         check_vocabulary(file, pieces, special)
         lists = {key: read_ids(file, key, content.get(key, []), len(pieces)) for key in LISTS}
+        if len(lists["prefix"]) > PREFIX:
+            raise UserError(f'{file} must have at most {PREFIX} ids under "prefix"')
         if shares is not None and pieces != shares.vocabulary:
             raise UserError(
                 f"{file} must have the same pieces as the other vocabulary in its folder, because "

@@ -405,3 +405,11 @@ def test_damaged_lists_of_ids_in_a_run_are_refused(
     rewritten("source.vocabulary.json", **{key: ids})(run)
     with pytest.raises(Exception, match=f'under "{key}"'):
         Renumbered.load(run / "source.model")
+
+
+def test_a_long_prefix_in_a_run_is_refused(
+    adopt: Callable[[Path], Path], plain: Path, command: Callable[..., Any]
+) -> None:
+    run = adopt(plain)
+    rewritten("source.vocabulary.json", prefix=[5] * 17)(run)
+    command("translate", run, stdin="a\n").must_refuse("at most 16 ids")

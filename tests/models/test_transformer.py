@@ -200,6 +200,7 @@ def test_a_sequence_beyond_the_learned_positions_is_refused(batch):
             {"target_prefix": [2, 99]},
             "target_prefix has the id 99",
         ),
+        ({"target_prefix": [2] * 17}, "target_prefix must have at most 16 ids"),
         (
             {"positions": "fairseq", "dim": 2, "heads": 1},
             "dim=2 must be even and at least 4",
