@@ -296,6 +296,13 @@ def test_other_codes_of_the_data_are_translated(
     command("adopt", "marian", plain, *own).must_refuse("contradicts the data", "en")
 
 
+def test_the_languages_of_wmt21_are_known(adopt: Callable[[Path], Path], changed: Path) -> None:
+    rewritten(TOKENIZER, language_codes="wmt21", extra_special_tokens=None)(changed)
+    source, target = Translator(adopt(changed), device="cpu").tokenizers
+    tokenizer, _ = theirs(changed)
+    assert [*source.prefix, target.special.bos] == list(map(tokenizer.get_lang_id, ("en", "de")))
+
+
 def test_half_precision_and_copies_of_tied_weights_are_read(
     adopt: Callable[[Path], Path], plain: Path, changed: Path
 ) -> None:
