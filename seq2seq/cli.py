@@ -101,7 +101,7 @@ COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (push, "Share a run on the Hugging Face hub."),
         (pull, "Copy a shared run from the hub."),
         (export, "Write a model in the format of another program."),
-        (adopt, "Make a run of a Marian model, to compare it."),
+        (adopt, "Make a run of a pretrained model, to compare it."),
     ],
 }
 for commands in COMMANDS.values():

@@ -1,9 +1,10 @@
 """The tokenizers of a Marian model: two SentencePiece models, and the ids of their pieces."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from seq2seq.adoption.marian_config import MarianConfig
+from seq2seq.adoption.marian_config import AdoptedConfig
 from seq2seq.errors import UserError
 from seq2seq.runs.untrusted import read_json
 from seq2seq.text.renumbered import Renumbered, check_vocabulary
@@ -14,16 +15,14 @@ from seq2seq.text.tokenizer import Tokenizers
 UNKNOWN = "<unk>"
 
 
-def read_tokenizers(folder: Path, config: MarianConfig) -> Tokenizers:
+def read_tokenizers(folder: Path, config: AdoptedConfig) -> Tokenizers:
     """Read source.spm, target.spm, vocab.json and, with two vocabularies, target_vocab.json.
 
     Raises:
         UserError: a file is missing or damaged, or does not fit the configuration.
     """
     settings = read_settings(folder)
-    unknown = settings.get("unk_token", UNKNOWN)
-    if isinstance(unknown, dict):  # a token with its options
-        unknown = unknown.get("content")
+    unknown = token(settings, "unk_token", UNKNOWN)
     separate = bool(settings.get("separate_vocabs", False))
     if separate == config.shared:
         raise UserError(
@@ -32,13 +31,7 @@ def read_tokenizers(folder: Path, config: MarianConfig) -> Tokenizers:
             f"{str(config.shared).lower()}: one of the two files is not that of this model"
         )
     names = ("vocab.json", "target_vocab.json" if separate else "vocab.json")
-    files = [folder / name for name in ("source.spm", "target.spm", *dict.fromkeys(names))]
-    for file in files:
-        if not file.is_file():
-            raise UserError(
-                f"{file} is missing: a Marian model has the tokenizer files "
-                f"{', '.join(one.name for one in files)}"
-            )
+    refuse_missing(folder, ("source.spm", "target.spm", *dict.fromkeys(names)), "a Marian model")
     sides = []
     for name, size in zip(names, config.vocabularies, strict=True):
         file = folder / name
@@ -71,10 +64,7 @@ def read_vocabulary(file: Path, size: int) -> list[str]:
         UserError: it is damaged, has another number of pieces than the model, or codes of several
             target languages.
     """
-    ids = read_json(file)
-    pieces = sorted(ids, key=lambda piece: ids[piece] if isinstance(ids[piece], int) else -1)
-    if [ids[piece] for piece in pieces] != list(range(len(pieces))):
-        raise UserError(f"{file} must give the ids 0, 1, ... to its pieces, each once")
+    pieces = read_pieces(file)
     if len(pieces) != size:
         raise UserError(f"{file} has {len(pieces):,} pieces, but config.json says {size:,}")
     codes = [one for one in pieces if one.startswith(">>") and one.endswith("<<")]
@@ -84,6 +74,38 @@ def read_vocabulary(file: Path, size: int) -> list[str]:
             "begin each source sentence: models for several target languages cannot be adopted yet"
         )
     return pieces
+
+
+def read_pieces(file: Path) -> list[str]:
+    """Return the pieces of a vocabulary file in the order of their ids.
+
+    Raises:
+        UserError: it is damaged, or its ids are not 0, 1, ...
+    """
+    ids = read_json(file)
+    pieces = sorted(ids, key=lambda piece: ids[piece] if isinstance(ids[piece], int) else -1)
+    if [ids[piece] for piece in pieces] != list(range(len(pieces))):
+        raise UserError(f"{file} must give the ids 0, 1, ... to its pieces, each once")
+    return pieces
+
+
+def token(settings: dict[str, Any], name: str, default: str) -> object:
+    """Return a special token of tokenizer_config.json, which may be stored with its options."""
+    value = settings.get(name) or default
+    return value.get("content") if isinstance(value, dict) else value
+
+
+def refuse_missing(folder: Path, names: Collection[str], title: str) -> None:
+    """Check that the files of a tokenizer are there.
+
+    Raises:
+        UserError: one is not.
+    """
+    for name in names:
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder / name} is missing: {title} has the tokenizer files {', '.join(names)}"
+            )
 
 
 def languages(folder: Path) -> tuple[str | None, str | None]:

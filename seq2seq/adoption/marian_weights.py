@@ -1,4 +1,4 @@
-"""The weights of a Marian model of the library `transformers`, as those of our Transformer."""
+"""The weights of a Marian or M2M100 model of `transformers`, as those of our Transformer."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from seq2seq.adoption.marian_config import MarianConfig
+from seq2seq.adoption.marian_config import AdoptedConfig
 from seq2seq.errors import UserError
 from seq2seq.export.hf_weights import sines_first, weights_of_layers
-from seq2seq.layers.positions import sinusoidal
+from seq2seq.layers.positions import fairseq_sinusoidal, sinusoidal
 from seq2seq.models.transformer_encoder_decoder import TransformerEncoderDecoder
 from seq2seq.runs.size_check import FLOATS, stored_sizes
 from seq2seq.runs.weights import build_model, read_weights
@@ -26,7 +26,11 @@ TABLES = {
 }
 OUTPUT = "lm_head.weight"  # the same as the decoder's embedding
 BIAS = "final_logits_bias"
-POSITIONS = tuple(f"model.{side}.embed_positions.weight" for side in TABLES)
+# Position encodings, which older versions of `transformers` stored
+POSITIONS = {
+    "sinusoidal": tuple(f"model.{side}.embed_positions.weight" for side in TABLES),
+    "fairseq": tuple(f"model.{side}.embed_positions.weights" for side in TABLES),
+}
 
 
 def weights_file(folder: Path) -> Path:
@@ -51,7 +55,7 @@ def weights_file(folder: Path) -> Path:
     raise UserError(f"{folder} has no {WEIGHTS}")
 
 
-def check_stored(file: Path, config: MarianConfig) -> None:
+def check_stored(file: Path, config: AdoptedConfig) -> None:
     """Compare the header of the weights with the configuration, before memory is allocated.
 
     Raises:
@@ -88,8 +92,8 @@ def layer_numbers(names: Iterable[str], side: str) -> set[str]:
 
 
 @torch.no_grad()
-def load(file: Path, config: MarianConfig, tokenizers: Tokenizers) -> TransformerEncoderDecoder:
-    """Return our Transformer with the weights of a Marian model.
+def load(file: Path, config: AdoptedConfig, tokenizers: Tokenizers) -> TransformerEncoderDecoder:
+    """Return our Transformer with the weights of a Marian or M2M100 model.
 
     Raises:
         UserError: the file is damaged, or its weights are not those of such a model.
@@ -98,24 +102,27 @@ def load(file: Path, config: MarianConfig, tokenizers: Tokenizers) -> Transforme
     stored = {name: tensor.float() for name, tensor in read_weights(file).items()}
     with torch.random.fork_rng(devices=[]):  # initial weights are replaced
         model = cast(TransformerEncoderDecoder, build_model(config.model, tokenizers))
-    theirs_to_ours = sines_first(model.parts.dim).argsort()
-    refuse_other_positions(file, stored, model.parts.dim)
+    dim, positions = model.parts.dim, model.parts.positions
+    # Sinusoids of fairseq have all sines first in our Transformer, too.
+    theirs_to_ours = torch.arange(dim) if positions == "fairseq" else sines_first(dim).argsort()
+    tables = refuse_other_positions(file, stored, dim, positions)
     for side, table in (("encoder", model.source), ("decoder", model.target)):
-        weight = embedding(file, stored, side, shared=config.shared)
+        weight = embedding(file, stored, side, config)
         fill(file, f"the embedding of the {side}", table.weight, weight[:, theirs_to_ours])
-    bias = stored.pop(BIAS, torch.zeros(1, len(model.bias)))
-    fill(file, BIAS, model.bias, bias.flatten())
+    bias = None if positions == "fairseq" else stored.pop(BIAS, None)
+    bias = torch.zeros(len(model.bias)) if bias is None else bias.flatten()
+    fill(file, BIAS, model.bias, bias)
     for name, ours, _, axis in weights_of_layers(model):
         if name not in stored:
-            raise UserError(f"{file} is not that of a Marian model: it has no {name}")
+            raise UserError(f"{file} is not that of {config.kind.title}: it has no {name}")
         assert ours is not None  # the model has all biases
         weight = stored.pop(name)
         if axis is not None and weight.shape == ours.shape:  # another shape is refused next
             weight = weight.index_select(axis, theirs_to_ours)
         fill(file, name, ours, weight)
-    if unused := sorted(stored.keys() - {SHARED, OUTPUT, *TABLES.values(), *POSITIONS}):
+    if unused := sorted(stored.keys() - {SHARED, OUTPUT, *TABLES.values(), *tables}):
         raise UserError(
-            f"{file} is not that of a Marian model with the sizes of config.json: it has "
+            f"{file} is not that of {config.kind.title} with the sizes of config.json: it has "
             f"{unused[0]}"
         )
     if not config.scaled:
@@ -139,18 +146,18 @@ def fill(file: Path, name: str, ours: Tensor, theirs: Tensor) -> None:
     ours.copy_(theirs)
 
 
-def embedding(file: Path, stored: Mapping[str, Tensor], side: str, *, shared: bool) -> Tensor:
+def embedding(file: Path, stored: Mapping[str, Tensor], side: str, config: AdoptedConfig) -> Tensor:
     """Return the embedding of one side, of which a file may have several equal copies.
 
     Raises:
         UserError: there is none, or they are not equal.
     """
     names = [SHARED, *TABLES.values(), OUTPUT]
-    if not shared:
+    if not config.shared:
         names = [TABLES[side], *([OUTPUT] if side == "decoder" else [])]
     copies = {name: stored[name] for name in names if name in stored}
     if not copies:
-        raise UserError(f"{file} is not that of a Marian model: it has no {names[0]}")
+        raise UserError(f"{file} is not that of {config.kind.title}: it has no {names[0]}")
     first, *others = copies
     for other in others:
         if not torch.equal(copies[first], copies[other]):
@@ -161,28 +168,41 @@ def embedding(file: Path, stored: Mapping[str, Tensor], side: str, *, shared: bo
     return copies[first]
 
 
-def refuse_other_positions(file: Path, stored: Mapping[str, Tensor], dim: int) -> None:
-    """Check that stored position encodings are the usual sinusoids.
+def refuse_other_positions(
+    file: Path, stored: Mapping[str, Tensor], dim: int, positions: str
+) -> tuple[str, ...]:
+    """Check that stored position encodings are the sinusoids of our model.
+
+    Returns:
+        The names that they may have.
 
     Raises:
         UserError: they are others.
     """
-    for name in POSITIONS:
+    for name in POSITIONS[positions]:
         if name not in stored:
             continue
-        table = sinusoidal(torch.arange(len(stored[name])), dim)[:, sines_first(dim)]
-        same = table.shape == stored[name].shape
-        if not same or not torch.allclose(table, stored[name], atol=2e-3):  # may be float16
+        table = stored[name]
+        if positions == "fairseq":  # the first two rows belong to no position
+            table = table[2:]
+            usual = fairseq_sinusoidal(torch.arange(len(table)), dim)
+        else:
+            usual = sinusoidal(torch.arange(len(table)), dim)[:, sines_first(dim)]
+        same = usual.shape == table.shape
+        if not same or not torch.allclose(usual, table, atol=2e-3):  # may be float16
             raise UserError(f"{file} cannot be adopted: {name} are not sinusoids")
+    return POSITIONS[positions]
 
 
 def move_scale(model: TransformerEncoderDecoder) -> None:
     """Divide the embeddings by sqrt(dim), by which our Transformer multiplies its input.
 
-    The output layer has the same weights, so its input, the last layer norm, is multiplied.
+    The output layer has the same weights, so its input, the last layer norm, is multiplied: that of
+    the stack with norm=pre, of the last layer with norm=post.
     """
     scale = math.sqrt(model.parts.dim)
     for table in {model.source, model.target}:
         table.weight.div_(scale)
-    for parameter in model.decoder_layers[-1].around_feed_forward.norm.parameters():
+    last = [model.decoder_layers[-1].around_feed_forward.norm, *model.norms][-1]
+    for parameter in last.parameters():
         parameter.mul_(scale)

@@ -13,16 +13,17 @@ CARD = "README.md"
 LONGEST_CARD = 1 << 20  # bytes
 
 
-def origin(folder: Path, files: Iterable[Path]) -> dict[str, Any]:
+def origin(folder: Path, files: Iterable[Path], kind: str) -> dict[str, Any]:
     """Return the field of run.json that describes the origin of an adopted model.
 
     Args:
         folder: the folder of the model.
         files: the files that were read.
+        kind: the kind of model: marian or m2m100.
     """
     version = read_json(folder / "config.json").get("transformers_version")
     return {
-        "kind": "marian",
+        "kind": kind,
         "folder": folder.resolve().name,
         "license": license_of(folder),
         "transformers": version if isinstance(version, str) else None,

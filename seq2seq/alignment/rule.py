@@ -23,7 +23,7 @@ from seq2seq.alignment.method_names import (
     hides_words,
 )
 from seq2seq.errors import UserError
-from seq2seq.text.words import WORD_START
+from seq2seq.text.words import WORD_START, begins_with_language
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,9 @@ def pick(
 
 
 def words(pieces: Sequence[str]) -> list[str]:
-    """Join pieces to words; the last piece, `</s>`, is omitted."""
-    return [word for word in "".join(pieces[:-1]).split(WORD_START) if word]
+    """Join pieces to words; the last piece, `</s>`, and a language token are omitted."""
+    text = "".join(pieces[begins_with_language(pieces) : -1])
+    return [word for word in text.split(WORD_START) if word]
 
 
 def without_spaces(text: str) -> str:
@@ -167,22 +168,24 @@ def shares(pieces: Sequence[str], tokens: Sequence[str]) -> Float[ndarray, "piec
     Pieces and tokens are matched by their characters without spaces, since the tokenizations may
     differ. A token is matched only as a whole; one whose characters are not in the text has a
     column of zeros. A piece that only marks a space belongs to the following token. `</s>` is the
-    last row and the last column.
+    last row and the last column. A language token before the text (M2M100) is no part of it and has
+    the column of `</s>`, so that attention to it is attention to no word.
 
     Args:
         pieces: the pieces of the model, `</s>` last.
         tokens: the tokens, normalized like the pieces.
     """
-    piece_texts = [without_spaces(piece) for piece in pieces[:-1]]
+    before = int(begins_with_language(pieces))
+    piece_texts = [without_spaces(piece) for piece in pieces[before:-1]]
     token_texts = [without_spaces(token) for token in tokens]
     owner = owners("".join(piece_texts), token_texts)
     table, end = np.zeros((len(pieces), len(tokens) + 1), dtype=np.float32), 0
-    for row, piece in zip(table, piece_texts, strict=False):
+    for row, piece in zip(table[before:], piece_texts, strict=False):
         start, end = end, end + len(piece)
         for token in owner[start : max(end, start + 1)]:
             if token is not None:
                 row[token] += 1 / max(len(piece), 1)
-    table[-1, -1] = 1
+    table[[*range(before), -1], -1] = 1
     return table
 
 

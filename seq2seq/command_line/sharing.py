@@ -138,7 +138,10 @@ def export(
 
 
 def adopt(
-    kind: Annotated[Literal["marian"], typer.Argument(metavar="marian", help="Kind of model.")],
+    kind: Annotated[
+        Literal["marian"],
+        typer.Argument(metavar="marian", help="Marian or M2M100, as config.json says."),
+    ],
     folder: Annotated[
         Path,
         typer.Argument(metavar="FOLDER", help="Model of the library transformers on this machine."),
@@ -150,23 +153,31 @@ def adopt(
             help="Name of the run, and keys of train on data (data=multi30k), search and runs_dir.",
         ),
     ] = None,
+    source_language: Annotated[
+        str | None,
+        typer.Option(help="Source language of M2M100, if data.source is no code of the model."),
+    ] = None,
+    target_language: Annotated[
+        str | None,
+        typer.Option(help="Target language of M2M100, if data.target is no code of the model."),
+    ] = None,
     config_dir: Annotated[
         Path | None,
         typer.Option("--config-dir", "-cd", metavar="FOLDER", help="Folder with your choices."),
     ] = None,
 ) -> None:
-    """Make a run folder of a Marian model (OPUS-MT), to evaluate and compare it like a run.
+    """Make a run folder of a Marian (OPUS-MT) or M2M100 model, to evaluate and compare it.
 
     It gets the test sets of the data, which must be those of the runs that it is compared with:
     seq2seq adopt marian opus-mt-en-de name=opus data=multi30k. The model cannot be trained further.
     """
-    from seq2seq.commands.adopt import adopt_marian
+    from seq2seq.commands.adopt import adopt_model
     from seq2seq.settings.config_files import user_folder
     from seq2seq.system.console import console
 
     if config_dir is not None and not config_dir.is_dir():
         raise UserError(f"--config-dir {config_dir}: there is no such folder")
     with user_folder(config_dir):
-        run = adopt_marian(folder, words or [])
+        run = adopt_model(folder, words or [], source_language, target_language)
     print_written(run)
     console.print(f"next:  seq2seq evaluate {shlex.quote(str(run))}", markup=False)

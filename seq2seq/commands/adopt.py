@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from seq2seq.adoption import marian_weights
-from seq2seq.adoption.marian_config import read_config
-from seq2seq.adoption.marian_tokenizers import languages, read_tokenizers
+from seq2seq.adoption import m2m100_tokenizers, marian_tokenizers, marian_weights
+from seq2seq.adoption.m2m100_tokenizers import Direction, language_codes
+from seq2seq.adoption.marian_config import AdoptedConfig, read_config
+from seq2seq.adoption.marian_tokenizers import languages
 from seq2seq.adoption.origin import origin
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
@@ -33,14 +34,22 @@ TAKEN = ("name", "runs_dir", "data", "search")  # keys of train, and groups, tha
 STORED = ("name", "runs_dir", "data", "model", "search")  # keys of config.yaml
 
 
-def adopt_marian(folder: Path, words: Sequence[str]) -> Path:
-    """Make a run folder of a Marian model of the library `transformers`.
+def adopt_model(
+    folder: Path,
+    words: Sequence[str],
+    source_language: str | None = None,
+    target_language: str | None = None,
+) -> Path:
+    """Make a run folder of a Marian or M2M100 model of the library `transformers`.
 
     The run has the test sets of the corpus, as if it had been trained on it.
 
     Args:
-        folder: the model: config.json, model.safetensors, source.spm, target.spm, vocab.json.
+        folder: the model: config.json, model.safetensors, and the files of its tokenizer.
         words: `name=`, and other arguments of `seq2seq train` on run folder, data and search.
+        source_language: the source language of a model of several languages, if the data has
+            another code for it, or none.
+        target_language: the same of the target language.
 
     Returns:
         The run folder.
@@ -59,10 +68,9 @@ def adopt_marian(folder: Path, words: Sequence[str]) -> Path:
             "model (hf download USER/NAME --local-dir FOLDER gets them)"
         )
     described = read_config(folder)
-    tokenizers = read_tokenizers(folder, described)
-    weights = marian_weights.weights_file(folder)
     corpus: Corpus = build("data", settings.data)
-    refuse_other_languages(folder, corpus)
+    tokenizers = read_tokenizers(folder, described, corpus, (source_language, target_language))
+    weights = marian_weights.weights_file(folder)
     model = marian_weights.load(weights, described, tokenizers)
     texts = held_out_texts(corpus)
     for line in corpus.describe():
@@ -73,7 +81,8 @@ def adopt_marian(folder: Path, words: Sequence[str]) -> Path:
         "name": settings.name,
         "status": "finished",
         "started": timestamp(),
-        ADOPTED: origin(folder, read_files(folder)),
+        ADOPTED: origin(folder, read_files(folder), described.kind.name)
+        | language_tokens(described, tokenizers),
         **facts(model, tokenizers, corpus, settings),
         **environment(),
     }
@@ -89,6 +98,57 @@ def adopt_marian(folder: Path, words: Sequence[str]) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return run
+
+
+def read_tokenizers(
+    folder: Path, described: AdoptedConfig, corpus: Corpus, given: tuple[str | None, str | None]
+) -> Tokenizers:
+    """Read the tokenizers of a model, for the languages of the corpus or those given instead.
+
+    Raises:
+        UserError: a file is missing or damaged, the languages are not those of the model, or
+            languages are given without effect.
+    """
+    if described.kind.languages:
+        return m2m100_tokenizers.read_tokenizers(
+            folder, described, direction(folder, corpus, given)
+        )
+    for side, code in zip(Direction._fields, given, strict=True):
+        if code is not None:
+            raise UserError(
+                f"--{side}-language {code} has no effect on {described.kind.title}, which has one "
+                "direction: remove it"
+            )
+    tokenizers = marian_tokenizers.read_tokenizers(folder, described)
+    refuse_other_languages(folder, corpus)
+    return tokenizers
+
+
+def language_tokens(described: AdoptedConfig, tokenizers: Tokenizers) -> dict[str, list[str]]:
+    """Return the tokens of the languages of a model of several languages, for run.json."""
+    if not described.kind.languages:
+        return {}
+    source, target = tokenizers
+    return {"language_tokens": source.pieces([*source.prefix, target.special.bos])}
+
+
+def direction(folder: Path, corpus: Corpus, given: tuple[str | None, str | None]) -> Direction:
+    """Return the languages of the corpus in the codes of a model of several languages.
+
+    Raises:
+        UserError: a given language contradicts the corpus.
+    """
+    known, codes = language_codes(folder), []
+    for side, own, other in zip(
+        Direction._fields, (corpus.source, corpus.target), given, strict=True
+    ):
+        if other is not None and own != other and own in known:
+            raise UserError(
+                f"--{side}-language {other} contradicts the data, whose {side} language is {own}: "
+                f"remove it, or set data.{side}"
+            )
+        codes.append(own if other is None else other)
+    return Direction(*codes)
 
 
 def configuration(words: Sequence[str]) -> Config:
@@ -128,7 +188,8 @@ def facts(
 def read_files(folder: Path) -> set[Path]:
     """Return the files of a model that adopting reads, except the model card."""
     names = ("config.json", "source.spm", "target.spm", "vocab.json", "target_vocab.json")
-    known = [folder / name for name in (*names, "tokenizer_config.json", marian_weights.WEIGHTS)]
+    more = (m2m100_tokenizers.SEGMENTER, "tokenizer_config.json", marian_weights.WEIGHTS)
+    known = [folder / name for name in (*names, *more)]
     return {file for file in known if file.is_file()}
 
 

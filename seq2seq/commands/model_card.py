@@ -188,9 +188,12 @@ def training(run: RunFolder) -> str:
 
 def origin(info: Mapping[str, Any]) -> str:
     """Return the facts about a model that another program has trained as a Markdown table."""
+    tokens = fact(info, ADOPTED, "language_tokens")
+    named = " to ".join(f"`{one}`" for one in tokens) if isinstance(tokens, list) else None
     facts = {
         "kind": fact(info, ADOPTED, "kind"),
         "folder": fact(info, ADOPTED, "folder"),
+        "language tokens": named,
         "license stated by its card": fact(info, ADOPTED, "license"),
         "SHA-256 of its weights": fact(info, ADOPTED, "sha256", "model.safetensors"),
     }

@@ -13,6 +13,8 @@ from seq2seq.runs.folder import ADOPTED
 from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
 
+ADOPTED_KINDS = {"marian": "a Marian model", "m2m100": "an M2M100 model"}
+
 
 def search_notes(test: str, folders: Sequence[Run]) -> list[str]:
     """Describe the search settings: once if they are the same for all runs, else for each run."""
@@ -108,10 +110,11 @@ def adopted(run: Run) -> str:
     origin = section(run.info, ADOPTED)
     license = origin.get("license")
     stated = f"license {license}" if isinstance(license, str) else "no license stated"
+    kind = ADOPTED_KINDS.get(str(origin.get("kind")), "a model")
     digest = section(origin, "sha256").get("model.safetensors")
     hashed = f", SHA-256 of the weights {digest[:12]}" if isinstance(digest, str) else ""
     return (
-        f"{run.name} is a Marian model that another program trained, on other text "
+        f"{run.name} is {kind} that another program trained, on other text "
         f"({printable(stated + hashed)}): the cost of its training is unknown, and its training "
         "text may contain sentences of these test sets."
     )

@@ -101,4 +101,9 @@ def check_transformer(
                 f"this run has model.{key}={value}, but the export to {program} is for "
                 f"{' and '.join(values)}"
             )
+    if len(model.prefix):
+        raise UserError(
+            f"this run has model.target_prefix={model.prefix.tolist()}, tokens that its decoder "
+            f"reads before <s>, which the export to {program} cannot express"
+        )
     return model

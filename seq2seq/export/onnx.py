@@ -89,6 +89,7 @@ def description(translator: Translator, carried: list[str]) -> dict[str, Any]:
         "model": snake_case(type(translator.model).__name__),
         "languages": {side: data.get(side) for side in ("source", "target")},
         "special": {name: getattr(special, name) for name in ("pad", "bos", "eos", "unk")},
+        "source_prefix": list(translator.tokenizers.source.prefix),
         "never": [special.pad, special.bos],
         "search": {
             "max_length": search.max_length,

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.layers.parts import Parts
-from seq2seq.layers.positions import sinusoidal
+from seq2seq.layers.positions import fairseq_sinusoidal, sinusoidal
+
+ADDED = {"sinusoidal": sinusoidal, "fairseq": fairseq_sinusoidal}  # formulas, by kind of positions
 
 
 class TokenEmbedding(nn.Embedding):
@@ -54,11 +56,12 @@ def embed(
     Args:
         parts: the hyperparameters.
         tokens: the embeddings of the tokens.
-        places: places of the tokens, counted from 0, for sinusoidal encodings.
+        places: places of the tokens, counted from 0, for encodings that a formula gives.
         learned: the learned encodings of these places; None if the model has none.
         segment: the embedding of the part of the sequence (Devlin et al. 2018); None if not marked.
     """
     x = (tokens if segment is None else tokens + segment) * math.sqrt(parts.dim)
     if learned is not None:
         return x + learned
-    return x + sinusoidal(places, parts.dim).to(x) if parts.positions == "sinusoidal" else x
+    formula = ADDED.get(parts.positions)
+    return x if formula is None else x + formula(places, parts.dim).to(x)

@@ -17,7 +17,7 @@ from seq2seq.settings.ranges import Default, Share, Width
 from seq2seq.settings.schema import defaults
 
 Attention = Literal["multi_head", "multi_query", "grouped_query", "latent"]
-Positions = Literal["sinusoidal", "learned", "rope", "alibi", "none"]
+Positions = Literal["sinusoidal", "fairseq", "learned", "rope", "alibi", "none"]
 Normalization = Literal["layer", "rms", "scale"]
 AttentionInit = Literal["xavier", "joint", "small"]
 FeedForwardKind = Literal["relu", "gelu", "swish", "swiglu"]
@@ -36,7 +36,7 @@ class LayerKeys(TypedDict):
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         activation_dropout: dropout probability inside feed-forward; null is that of dropout
         attention_dropout: dropout probability on attention weights
-        positions: position encodings; rope and alibi act in self-attention only
+        positions: encodings; fairseq is sinusoidal, rope and alibi act in self-attention only
         max_positions: maximum sequence length in tokens of positions=learned
         normalization: layer, rms (Zhang and Sennrich 2019) or scale norm (Nguyen and Salazar 2019)
         feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
@@ -159,6 +159,11 @@ class Parts:
         if self.positions == "sinusoidal" and self.dim % 2:
             raise UserError(
                 f"model.dim={self.dim} must be even: positions are sine and cosine pairs"
+            )
+        if self.positions == "fairseq" and (self.dim % 2 or self.dim < 4):
+            raise UserError(
+                f"model.dim={self.dim} must be even and at least 4: positions=fairseq has as many "
+                "sines as cosines, of two frequencies or more"
             )
         if self.positions == "rope" and width % 2:
             raise UserError(

@@ -31,6 +31,24 @@ def angles(places: Int[Tensor, "*batch len"], dim: int) -> Float[Tensor, "*batch
     return places.float().unsqueeze(-1) * torch.exp(frequencies)
 
 
+def fairseq_sinusoidal(
+    places: Int[Tensor, "*batch len"], dim: int
+) -> Float[Tensor, "*batch len dim"]:
+    """Sines of all frequencies, then cosines, as in fairseq, and so in M2M100 and NLLB.
+
+    The dim / 2 frequencies go from 1 to exactly 1/10,000, and the first position is 2: fairseq
+    counts from the id of padding, 1, plus 1 (its class SinusoidalPositionalEmbedding).
+
+    Args:
+        places: positions, counted from 0.
+        dim: size of the encoding; even and at least 4.
+    """
+    half = dim // 2
+    frequencies = torch.arange(half, device=places.device) * (-math.log(10_000) / (half - 1))
+    angle = (places + 2).float().unsqueeze(-1) * torch.exp(frequencies)
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+
 class LearnedPositions(nn.Module):
     """An embedding for every position below a maximum (Gehring et al. 2017).
 

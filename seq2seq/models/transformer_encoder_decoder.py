@@ -1,7 +1,7 @@
 """The Transformer encoder-decoder that several models configure; each is a file of its own."""
 
 from functools import partial
-from typing import Literal, NamedTuple, Unpack, cast
+from typing import Any, Literal, NamedTuple, Unpack, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -24,8 +24,9 @@ from seq2seq.layers.transformer import (
 )
 from seq2seq.models.base import Autoregressive
 from seq2seq.models.results import Hidden, Maps, OutputLayer, SourceRead, Step
-from seq2seq.settings.ranges import Layers
+from seq2seq.settings.ranges import Layers, Natural
 from seq2seq.text.batching import Batch
+from seq2seq.text.special_ids import PREFIX
 
 
 class Memory(NamedTuple):
@@ -51,14 +52,21 @@ class TransformerEncoderDecoder(Autoregressive):
 
     `cross_attention_cache` changes no weight and can be set on a trained model at any time.
 
+    `target_prefix` is for models of other programs whose decoder reads more than one token before
+    the target, such as `</s>` and the target language in M2M100. The last of these tokens is
+    `special.bos`; the prefix is the others. They take the first positions. Nothing is predicted
+    from them, so no result has a row for them, and `Maps.target` adds their weight to that of BOS.
+
     Args:
         encoder_layers: number of encoder layers
         decoder_layers: number of decoder layers
         cross_attention_cache: while decoding, keep keys and values of each layer, or the source
+        target_prefix: ids of tokens that the decoder reads before BOS; null is none
     """
 
     compilable = True
     bias: Tensor  # of the output layer
+    prefix: Tensor  # ids that the decoder reads before BOS
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class TransformerEncoderDecoder(Autoregressive):
         encoder_layers: Layers,
         decoder_layers: Layers,
         cross_attention_cache: Literal["keys", "source"] = "keys",
+        target_prefix: list[Natural] | None = None,
         **keys: Unpack[AttentionKeys],
     ) -> None:
         super().__init__()
@@ -78,6 +87,13 @@ class TransformerEncoderDecoder(Autoregressive):
             raise UserError(
                 "model.cross_attention_cache=source cannot be combined with "
                 "model.attention=latent, which caches a normalized vector of its own in each layer"
+            )
+        if len(target_prefix or ()) > PREFIX:
+            raise UserError(f"model.target_prefix must have at most {PREFIX} ids")
+        if wrong := [one for one in target_prefix or () if one >= target_vocab]:
+            raise UserError(
+                f"model.target_prefix has the id {wrong[0]}, but the target vocabulary has the ids "
+                f"0 to {target_vocab - 1}"
             )
         self.parts, self.cross_attention_cache = parts, cross_attention_cache
         self.dim, self.dropout = dim, parts.embedding_dropout_layer()
@@ -96,6 +112,8 @@ class TransformerEncoderDecoder(Autoregressive):
         stacks = 2 if parts.norm == "pre" else 0  # the output of a pre-norm stack is not normalized
         self.norms = nn.ModuleList(parts.norm_layer() for _ in range(stacks))
         add_output_bias(self, target_vocab, learned=parts.bias)
+        prefix = torch.tensor(target_prefix or [], dtype=torch.long)
+        self.register_buffer("prefix", prefix, persistent=False)
         initialize(self, dim, parts.attention_init)
 
     def embed(
@@ -150,13 +168,17 @@ class TransformerEncoderDecoder(Autoregressive):
         return CacheElements(self.dim if self.cross_attention_cache == "source" else source, target)
 
     def start(self, memory: Memory) -> State:
-        """Return an empty cache for each decoder layer."""
+        """Return the cache of each decoder layer before BOS: empty, or that of the prefix."""
         nothing = self.target.weight.new_zeros(memory.mask.size(0), 0, self.dim)
         places = torch.zeros(1, 0, dtype=torch.long, device=nothing.device)
         inputs = self.target_inputs(0, places)
-        return tuple(
+        empty = tuple(
             layer.to_target.remember(nothing, inputs.rotation) for layer in self.decoder_layers
         )
+        if not len(self.prefix):
+            return empty
+        tokens = self.prefix.expand(memory.mask.size(0), -1)
+        return self.run(tokens, memory, empty, weights=False)[2]
 
     def target_inputs(self, cached: int, tgt: Int[Tensor, "rows tgt"]) -> SelfAttentionInputs:
         """Return the inputs of the decoder's self-attention for tokens after the cached ones."""
@@ -180,16 +202,18 @@ class TransformerEncoderDecoder(Autoregressive):
         """Run the decoder on tgt after the cached tokens; return the output of each layer, too.
 
         Args:
-            tgt: one token in `step`, all in `hidden`.
+            tgt: one token in `step`, all in `whole`.
             memory: the encoded source.
-            state: of `step`; None in `hidden`.
+            state: the caches of earlier tokens; None if there are none.
             weights: return the source attention weights.
             self_weights: return the self-attention weights of each layer.
             only: return the source attention weights of this layer alone, counted from 0.
         """
         layers, mask = self.decoder_layers, memory.mask.unsqueeze(1)
         cached = 0 if state is None else cached_length(state[0])
-        inputs = self.target_inputs(cached, tgt)._replace(absorbed=state is not None)
+        inputs = self.target_inputs(cached, tgt)._replace(
+            absorbed=state is not None and tgt.size(1) == 1
+        )
         x, outputs, pasts = self.embed(self.target, self.target_positions, tgt, cached), [], []
         sources = memory.source * (len(layers) // len(memory.source))
         before = [None] * len(layers) if state is None else state
@@ -205,6 +229,13 @@ class TransformerEncoderDecoder(Autoregressive):
         attention = stack_layers([output.source for output in chosen]) if weights else None
         return Hidden(x, attention), outputs, tuple(pasts)
 
+    def whole(
+        self, tgt: Int[Tensor, "batch tgt"], memory: Memory, weights: bool, **asked: Any
+    ) -> tuple[Hidden, list[DecoderOutput], State]:
+        """Run the decoder on a whole target, after the prefix; `asked` are arguments of `run`."""
+        state = self.start(memory) if len(self.prefix) else None
+        return self.run(tgt, memory, state, weights, **asked)
+
     def hidden(
         self,
         tgt: Int[Tensor, "batch tgt"],
@@ -214,7 +245,7 @@ class TransformerEncoderDecoder(Autoregressive):
         only: int | None = None,
     ) -> Hidden:
         """Run all positions at once under a causal mask; `only` is that of `run`."""
-        return self.run(tgt, memory, None, weights, only=only)[0]
+        return self.whole(tgt, memory, weights, only=only)[0]
 
     def hidden_of_layer(
         self, tgt: Int[Tensor, "batch tgt"], memory: Memory, layer: int
@@ -232,8 +263,11 @@ class TransformerEncoderDecoder(Autoregressive):
         """Return the weights of the source attention and of both stacks' self-attention."""
         embedded = self.embed_source(batch.src)
         memory, encoder = self.read_source(embedded, batch.src_mask, weights=True)
-        hidden, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True, self_weights=True)
+        hidden, outputs, _ = self.whole(batch.tgt_in, memory, weights=True, self_weights=True)
         target = stack_layers([output.target for output in outputs])
+        if target is not None and (count := len(self.prefix)):
+            first = target[..., : count + 1].sum(-1, keepdim=True)  # the prefix and BOS
+            target = torch.cat([first, target[..., count + 1 :]], dim=-1)
         return Maps(hidden.attention, target, stack_layers(encoder))
 
     def attention_edits(self) -> dict[str, list[HeadEdits]]:
@@ -249,7 +283,7 @@ class TransformerEncoderDecoder(Autoregressive):
     def source_reads(self, batch: Batch) -> list[SourceRead]:
         """Return the value vectors of the source attention of each decoder layer."""
         memory = self.encode_batch(batch)
-        _, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True)
+        _, outputs, _ = self.whole(batch.tgt_in, memory, weights=True)
         layers, reads = self.decoder_layers, []
         caches = memory.source * (len(layers) // len(memory.source))
         for layer, output, cache in zip(layers, outputs, caches, strict=True):
@@ -262,7 +296,7 @@ class TransformerEncoderDecoder(Autoregressive):
     def attention_steps(self, batch: Batch) -> list[AttentionSteps]:
         """Return the steps of the source attention of each decoder layer."""
         memory = self.encode_batch(batch)
-        _, outputs, _ = self.run(batch.tgt_in, memory, None, weights=True)
+        _, outputs, _ = self.whole(batch.tgt_in, memory, weights=True)
         layers = self.decoder_layers
         caches = memory.source * (len(layers) // len(memory.source))
         return [

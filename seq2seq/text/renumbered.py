@@ -1,4 +1,4 @@
-"""SentencePiece with the ids of a vocabulary of its own, as Marian has them."""
+"""SentencePiece with the ids of a vocabulary of its own, as Marian and M2M100 have them."""
 
 import functools
 import hashlib
@@ -12,8 +12,9 @@ from typing import Any
 from seq2seq.errors import UserError
 from seq2seq.system.files import replacing
 from seq2seq.text.sentence_piece import SentencePiece
-from seq2seq.text.special_ids import SpecialIds
+from seq2seq.text.special_ids import PREFIX, SpecialIds
 
+LISTS = ("prefix", "silent")  # optional lists of ids in a vocabulary file
 LARGEST = 1 << 26  # bytes of a vocabulary file
 
 
@@ -29,6 +30,8 @@ class Renumbered:
         vocabulary: all pieces in the order of their ids.
         special: the ids of special tokens.
         shares: the tokenizer of the other side, if both have the same vocabulary.
+        prefix: ids before those of every text, such as the source language in M2M100.
+        silent: ids that stand for no text in a translation, such as languages, besides special ids.
     """
 
     def __init__(
@@ -37,8 +40,12 @@ class Renumbered:
         vocabulary: Sequence[str],
         special: SpecialIds,
         shares: "Renumbered | None" = None,
+        *,
+        prefix: Sequence[int] = (),
+        silent: Sequence[int] = (),
     ) -> None:
         self.segmenter, self.shares = segmenter, shares
+        self.prefix, self.silent = tuple(prefix), tuple(silent)
         self.vocabulary = list(vocabulary)
         self.special = special._replace(mask=len(self.vocabulary))
         self._ids = {piece: number for number, piece in enumerate(self.vocabulary)}
@@ -51,7 +58,10 @@ class Renumbered:
     def _description(self) -> str:
         special = self.special._asdict()
         del special["mask"]  # follows from the length
-        return json.dumps({"special": special, "pieces": self.vocabulary}, ensure_ascii=False)
+        content: dict[str, Any] = {"special": special, "pieces": self.vocabulary}
+        # Absent if empty, as in older runs
+        content |= {key: ids for key in LISTS if (ids := list(getattr(self, key)))}
+        return json.dumps(content, ensure_ascii=False)
 
     @classmethod
     def load(cls, path: Path, shares: "Renumbered | None" = None) -> "Renumbered":
@@ -68,12 +78,15 @@ class Renumbered:
         if not isinstance(pieces, list) or not all(isinstance(one, str) for one in pieces):
             raise UserError(f'{file} must have a list of pieces under "pieces"')
         check_vocabulary(file, pieces, special)
+        lists = {key: read_ids(file, key, content.get(key, []), len(pieces)) for key in LISTS}
+        if len(lists["prefix"]) > PREFIX:
+            raise UserError(f'{file} must have at most {PREFIX} ids under "prefix"')
         if shares is not None and pieces != shares.vocabulary:
             raise UserError(
                 f"{file} must have the same pieces as the other vocabulary in its folder, because "
                 "the vocabulary is shared"
             )
-        return cls(segmenter, pieces, SpecialIds(**special), shares)
+        return cls(segmenter, pieces, SpecialIds(**special), shares, **lists)
 
     def save(self, path: Path) -> None:
         """Write the SentencePiece model, and the vocabulary next to it."""
@@ -85,13 +98,14 @@ class Renumbered:
         return len(self.vocabulary)
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, without BOS or EOS.
+        """Return the ids of each text, after the prefix, without BOS or EOS.
 
         Raises:
             UserError: a text contains a lone surrogate.
         """
         ids, unk = self._ids, self.special.unk
-        return [[ids.get(piece, unk) for piece in row] for row in self.segmenter.split(texts)]
+        rows = self.segmenter.split(texts)
+        return [[*self.prefix, *(ids.get(one, unk) for one in row)] if row else [] for row in rows]
 
     def sample(self, text: str, strength: float, rng: Random) -> list[int]:
         """Not available: it is for training only."""
@@ -100,15 +114,17 @@ class Renumbered:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids; control pieces are dropped."""
         pad, bos, eos, _ = self.special.pieces
-        return self.segmenter.join(self.pieces([i for i in ids if i not in (pad, bos, eos)]))
+        dropped = {pad, bos, eos, *self.silent}
+        return self.segmenter.join(self.pieces([i for i in ids if i not in dropped]))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Return the pieces of ids."""
         return [self.vocabulary[i] for i in ids]
 
     def surfaces(self, text: str) -> list[str]:
-        """Return the pieces of a text; an unknown piece is its text."""
-        return self.segmenter.surfaces(text)
+        """Return the pieces of the ids of a text; an unknown piece is its text."""
+        pieces = self.segmenter.surfaces(text)
+        return [*self.pieces(self.prefix), *pieces] if pieces else []
 
     def normalize(self, texts: Sequence[str]) -> list[str]:
         """Return the texts after normalization and before segmentation; spaces are WORD_START."""
@@ -149,6 +165,17 @@ def check_vocabulary(file: Path, pieces: Sequence[str], special: dict[str, Any])
             f"{file}: the ids of pad, eos and unk must differ from each other, and bos from eos "
             f"and unk, but they are {special}"
         )
+
+
+def read_ids(file: Path, key: str, ids: object, count: int) -> list[int]:
+    """Return a list of ids of a vocabulary file.
+
+    Raises:
+        UserError: it is no list of ids from 0 to count - 1.
+    """
+    if not isinstance(ids, list) or not all(type(i) is int and 0 <= i < count for i in ids):
+        raise UserError(f'{file} must have a list of ids from 0 to {count - 1} under "{key}"')
+    return ids
 
 
 def read_mapping(file: Path) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class SentencePiece:
         shares: tokenizer of the other side, if both have the same vocabulary.
     """
 
+    prefix: tuple[int, ...] = ()
+
     def __init__(self, model: bytes, shares: "SentencePiece | None" = None) -> None:
         self.model, self.shares = model, shares
         self.fingerprint = hashlib.sha256(model).hexdigest()

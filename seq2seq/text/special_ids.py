@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+PREFIX = 16  # most tokens before a text; an untrusted run must not ask for any number
+
 
 class SpecialIds(NamedTuple):
     """The ids of special tokens; the same for source and target, except `mask`.

@@ -34,6 +34,10 @@ class Tokenizer(Protocol):
         """The tokenizer of the other side, if it has the same pieces and is another object."""
 
     @property
+    def prefix(self) -> tuple[int, ...]:
+        """The ids before those of the text: the source language in M2M100, else none."""
+
+    @property
     def vocabulary(self) -> list[str]:
         """All pieces in the order of their ids."""
 
@@ -41,7 +45,10 @@ class Tokenizer(Protocol):
         """Number of pieces, including special ones but not the mask."""
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, without BOS or EOS."""
+        """Return the ids of each text, after the prefix, without BOS or EOS.
+
+        A text without pieces has no ids at all.
+        """
 
     def sample(self, text: str, strength: float, rng: Random) -> list[int]:
         """Return the ids of a random segmentation of a text (subword regularization)."""
@@ -53,7 +60,7 @@ class Tokenizer(Protocol):
         """Return the pieces of ids."""
 
     def surfaces(self, text: str) -> list[str]:
-        """Return the pieces of a text; an unknown piece is its text."""
+        """Return the pieces of the ids of a text; an unknown piece is its text."""
 
     def normalize(self, texts: Sequence[str]) -> list[str]:
         """Return the texts after normalization and before segmentation; spaces are WORD_START."""

@@ -1,5 +1,6 @@
 """Words as sequences of pieces: where they begin, and how a text is divided into them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -7,7 +8,21 @@ from seq2seq.text.special_ids import SpecialIds
 
 WORD_START = "▁"  # begins a piece at the beginning of a word, as in SentencePiece
 Word = tuple[int, ...]  # its pieces
+LANGUAGE = re.compile(r"__\w+__")  # a language token, the first piece of a source of M2M100
 CONTINUES, SPACE, SYMBOL = 0, 1, 2  # kinds of pieces; the last two begin a word
+
+
+def language_token(code: str) -> str:
+    """Return the piece that names a language; it stands for no text."""
+    return f"__{code}__"
+
+
+def begins_with_language(pieces: Sequence[str]) -> bool:
+    """Whether the first piece is a language token.
+
+    The first piece of a text is never one, since it begins with WORD_START.
+    """
+    return bool(pieces) and LANGUAGE.fullmatch(pieces[0]) is not None
 
 
 def kinds_of(vocabulary: Sequence[str], special: SpecialIds) -> Word:

@@ -8,11 +8,21 @@ from typing import Any
 
 import pytest
 import torch
+from adopted_model import (
+    diagonal,
+    in_parts,
+    nan,
+    pickled,
+    rewritten,
+    truncated,
+    weights,
+    without,
+)
 from marian_model import EOS, write_marian
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from seq2seq import Translator
-from seq2seq.alignment.gold import Gold, Links, write_gold
+from seq2seq.alignment.gold import write_gold
 from seq2seq.layers.positions import sinusoidal
 from seq2seq.play.session import Session
 from seq2seq.text.batching import collate
@@ -53,15 +63,6 @@ def adopted(
         return Path("runs/opus").absolute()
 
     return adopt
-
-
-def diagonal(folder: Path) -> list[Gold]:
-    """Link the first words of each pair of a test set."""
-    links = Links(frozenset({(0, 0)}), frozenset({(1, 1)}))
-    sides = (
-        (folder / f"{side}.txt").read_text("utf-8").splitlines() for side in ("source", "reference")
-    )
-    return [Gold(s.split(), t.split(), links) for s, t in zip(*sides, strict=True)]
 
 
 def words(phrases: Path, *more: str) -> list[str]:
@@ -234,52 +235,10 @@ def test_a_model_card_says_who_trained_it(
     assert (tmp_path / "card" / "tokenizer.vocabulary.json").is_file()
 
 
-def rewritten(file: str, **keys: Any) -> Callable[[Path], None]:
-    """Return a function that changes keys of a JSON file; None removes one."""
-
-    def change(folder: Path) -> None:
-        content = json.loads((folder / file).read_text()) | keys
-        content = {key: value for key, value in content.items() if value is not None}
-        (folder / file).write_text(json.dumps(content))
-
-    return change
-
-
-def without(*files: str) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        for file in files:
-            (folder / file).unlink()
-
-    return change
-
-
-def pickled(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-
-
-def in_parts(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
-    (folder / "model.safetensors.index.json").write_text("{}")
-
-
 def several_languages(folder: Path) -> None:
     ids = json.loads((folder / VOCAB).read_text("utf-8"))
     ids[">>fr<<"] = ids.pop(next(piece for piece, number in ids.items() if number == 20))
     (folder / VOCAB).write_text(json.dumps(ids), "utf-8")
-
-
-def truncated(folder: Path) -> None:
-    file = folder / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-def weights(change: Callable[[dict[str, torch.Tensor]], None]) -> Callable[[Path], None]:
-    def apply(folder: Path) -> None:
-        tensors = load_file(folder / "model.safetensors")
-        change(tensors)
-        save_file(tensors, folder / "model.safetensors")
-
-    return apply
 
 
 def older(tensors: dict[str, torch.Tensor]) -> None:
@@ -299,10 +258,6 @@ def other_output(tensors: dict[str, torch.Tensor]) -> None:
     tensors["lm_head.weight"] = tensors["model.shared.weight"] + 1
 
 
-def nan(tensors: dict[str, torch.Tensor]) -> None:
-    tensors["model.encoder.layers.1.fc2.weight"][0, 0] = float("nan")
-
-
 def other_positions(tensors: dict[str, torch.Tensor]) -> None:
     tensors["model.encoder.embed_positions.weight"] = torch.zeros(30, 16)
 
@@ -320,7 +275,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no folder": (shutil.rmtree, "there is no folder"),
     "no config": (without(CONFIG), "no config.json"),
     "T5": (rewritten(CONFIG, model_type="t5"), "'t5'"),
-    "M2M100": (rewritten(CONFIG, model_type="m2m_100"), "target language"),
+    "M2M100": (rewritten(CONFIG, model_type="m2m_100"), "pad_token_id"),
     "no type": (rewritten(CONFIG, model_type=None), "no model_type"),
     "pre-norm": (rewritten(CONFIG, normalize_before=True), "normalize_before"),
     "untied": (rewritten(CONFIG, tie_word_embeddings=False), "tie_word_embeddings"),
@@ -397,6 +352,7 @@ def marian_copy(marian_once: Path, tmp_path: Path) -> Path:
         (["data.sauce=en"], "data.sauce"),
         (["--config-dir", "nowhere"], "--config-dir nowhere"),
         (["name=a/b"], "name="),
+        (["--source-language", "en"], "--source-language en has no effect"),
     ],
 )
 def test_arguments_without_effect_are_refused(

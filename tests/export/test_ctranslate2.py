@@ -126,6 +126,7 @@ def test_int8_is_smaller_and_near(made: Callable[..., Path], tmp_path: Path) -> 
         {"positions": "alibi"},
         {"normalization": "rms"},
         {"feed_forward_kind": "swiglu"},
+        {"target_prefix": [2]},
     ],
 )
 def test_parts_that_the_format_cannot_hold_are_refused(

@@ -52,6 +52,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "normalization": "scale",
         "fix_norm": True,
         "cross_attention_cache": "source",
+        "target_prefix": [2, 5],
     },
     "decoder_only": {
         "heads": 4,

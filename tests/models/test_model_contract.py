@@ -75,6 +75,9 @@ CHOICES = [
     {"target_positions": "continue", "positions": "rope"},
     {"target_positions": "continue", "positions": "learned", "max_positions": 12},
     {"feed_forward_kind": "swiglu", "cross_attention_cache": "source"},
+    {"target_prefix": [2, 9], "positions": "fairseq"},
+    {"target_prefix": [7], "attention": "latent", "positions": "rope"},
+    {"target_prefix": [2], "positions": "alibi", "cross_attention_cache": "source"},
     {"source_mask": "causal", "loss_on": "both"},
     {"target_positions": "continue"},
 ]
@@ -500,7 +503,10 @@ def test_a_uniform_head_attends_equally_and_the_others_do_as_before(section, bat
         model = edited(plain, name, "uniform", layer, [head])
         found, rows = attention_maps(model, batch)[name][:, layer], real_rows(name, batch)
         old = before[name][:, layer]
-        equal = (old > 0) / (old > 0).sum(-1, keepdim=True).clamp_min(1)
+        columns = (old > 0).float()
+        if name == "target":  # the first column is that of BOS and the prefix
+            columns[..., 0] *= 1 + len(section.get("target_prefix") or [])
+        equal = columns / columns.sum(-1, keepdim=True).clamp_min(1)
         torch.testing.assert_close(found[:, head][rows], equal[:, head][rows])
         for row, keep in enumerate(rows):
             torch.testing.assert_close(found[row, others][:, keep], old[row, others][:, keep])
@@ -600,6 +606,8 @@ def with_other_ids(section: dict[str, Any]) -> Seq2Seq:
     """The model of `make` with the vocabulary in another order."""
     other = copy.deepcopy(make(section))
     other.special = OTHER
+    if section.get("target_prefix"):
+        other.prefix = torch.tensor([MOVED[i] for i in section["target_prefix"]])
     if other.fits:
         pieces = [PIECES[MOVED.index(i)] for i in range(VOCAB)]
         next(other.fit(moved(FITTED), pieces, pieces))

@@ -197,6 +197,15 @@ def test_a_sequence_beyond_the_learned_positions_is_refused(batch):
         ({"positions": "rope", "heads": 8}, "even width, but model.dim=24 / model.heads=8 is 3"),
         ({"dim": 25, "heads": 5}, "model.dim=25 must be even"),
         (
+            {"target_prefix": [2, 99]},
+            "target_prefix has the id 99",
+        ),
+        ({"target_prefix": [2] * 17}, "target_prefix must have at most 16 ids"),
+        (
+            {"positions": "fairseq", "dim": 2, "heads": 1},
+            "dim=2 must be even and at least 4",
+        ),
+        (
             {"attention": "latent", "cross_attention_cache": "source"},
             "cross_attention_cache=source cannot be combined with model.attention=latent",
         ),

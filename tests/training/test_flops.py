@@ -114,6 +114,10 @@ ONE_LAYER = {"dim": 16, "feed_forward": 24, "encoder_layers": 1, "decoder_layers
         ({"positions": "alibi", "normalization": "rms"}, decoder("multi_head")),
         ({"cross_attention_cache": "source"}, decoder("multi_head")),
         ({"feed_forward_kind": "gelu"}, decoder("multi_head")),
+        (  # one more query in all layers, and one more key
+            {"target_prefix": [2]},
+            decoder("multi_head") + (6 * 16**2 + 2 * 16 * (1 + T + S) + 2 * 16 * 24) / T,
+        ),
         ({"feed_forward_kind": "swiglu"}, decoder("multi_head") + (S + T) * 16 * 24 / T),
     ],
 )

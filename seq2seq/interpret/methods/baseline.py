@@ -44,8 +44,9 @@ def with_words_hidden(
     embedded: Float[Tensor, "batch src width"],
     src: Int[Tensor, "batch src"],
 ) -> Float[Tensor, "batch src width"]:
-    """Replace the vectors of all pieces by the mean, except those of `</s>` and padding."""
+    """Replace the vectors of all pieces by the mean, except those of prefix, `</s>` and padding."""
     mean = mean_vectors(translator, src.size(1)).to(embedded)
     special = translator.model.special
     kept = (src == special.eos) | (src == special.pad)
+    kept[:, : len(translator.tokenizers.source.prefix)] = True
     return torch.where(kept.unsqueeze(-1), embedded, mean)
