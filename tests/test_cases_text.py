@@ -220,7 +220,9 @@ def learner(tmp_path: Path, *words: str) -> Learner:
     config = train_arguments.config([*given, *words])
     corpus = build("data", config.data)
     fabric = devices.fabric(config.trainer, tensorboard=None)
-    return Learner(fabric, config, corpus, learn_tokenizers(corpus, config.tokenizer))
+    made = Learner(fabric, config, corpus, learn_tokenizers(corpus, config.tokenizer))
+    made.set_up()
+    return made
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
