@@ -95,8 +95,6 @@ def draw(axes: Axes, panel: Panel, values: Values, sizes: list[int]) -> None:
     axes.set_ylabel(panel.title)
     axes.grid(axis="y", linewidth=0.5, alpha=0.5)
     axes.spines[["top", "right"]].set_visible(False)
-    if axes.lines:
-        axes.legend(frameon=False)
 
 
 def main(folder: Path, out: Path) -> None:
@@ -109,10 +107,13 @@ def main(folder: Path, out: Path) -> None:
     panels = [panel for panel in PANELS if any(key[:2] == panel[1:] for key in values)]
     with paper(out / "data-size.png") as figure:
         figure.set_size_inches(4.2 * len(panels), 3.6)
-        for axes, panel in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-        ):
+        row = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(row, panels, strict=True):
             draw(axes, panel, values, sizes)
+        # The first panel has all models; the last place, beside the panels, has no line.
+        handles, names = row[0].get_legend_handles_labels()
+        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
+        row[-1].legend(handles, names, frameon=False, **place)
     print("\n".join(lines))
 
 
