@@ -1,19 +1,19 @@
 """Learners that are ready for updates, without a training loop around them."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from seq2seq.settings import train_arguments
-from seq2seq.settings.plugins import build
-from seq2seq.system import devices, isolation
-from seq2seq.training.examples import learn_tokenizers
-from seq2seq.training.learner import Learner
-
 
 @pytest.fixture
-def learner(tiny, tmp_path) -> Iterator[Callable[..., Learner]]:
-    """Make the learner of a tiny model; what it sets in the process is restored."""
+def learner(tiny, tmp_path) -> Iterator[Callable[..., Any]]:
+    """Make the `Learner` of a tiny model; what it sets in the process is restored."""
+    from seq2seq.settings import train_arguments
+    from seq2seq.settings.plugins import build
+    from seq2seq.system import devices, isolation
+    from seq2seq.training.examples import learn_tokenizers
+    from seq2seq.training.learner import Learner
 
     def make(name: str, *words: str) -> Learner:
         given = tiny(name, f"runs_dir={tmp_path}", "name=run", *words)
