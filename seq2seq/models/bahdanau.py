@@ -7,13 +7,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2seq.layers.attention import AdditiveInit, AdditiveScore, AttentionSteps, attend
+from seq2seq.layers.deep_output import DeepOutput
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.recurrent import (
     GATES,
     PARTS,
     Cell,
-    DeepOutput,
     Embedding,
     Kind,
     linear,

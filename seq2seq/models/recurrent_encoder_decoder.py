@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from seq2seq.layers.deep_output import DeepOutput
 from seq2seq.layers.recurrent import (
     PARTS,
-    DeepOutput,
     Embedding,
     Kind,
     Recurrence,

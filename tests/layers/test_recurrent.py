@@ -7,8 +7,9 @@ import torch
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from seq2seq.layers.deep_output import DeepOutput
 from seq2seq.layers.dropout import Dropout
-from seq2seq.layers.recurrent import PARTS, Cell, DeepOutput, Embedding, Recurrence, flip
+from seq2seq.layers.recurrent import PARTS, Cell, Embedding, Recurrence, flip
 
 KINDS = pytest.mark.parametrize("kind", ["gru", "lstm", "tanh"])
 LENGTHS = [2, 5, 1]
