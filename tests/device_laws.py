@@ -1,7 +1,7 @@
 """What makes the host wait for a GPU, noticed on a CPU."""
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -12,10 +12,21 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from seq2seq.settings import config_files
+
 aten: Any = torch.ops.aten
 READS = {"cpu", "tolist", "item", "numpy", "nonzero", "__bool__", "__int__", "__float__"}
 COPIES = {"tensor", "as_tensor", "asarray", "from_numpy", "cuda"}  # from pageable memory, waiting
 COUNTS = {aten._local_scalar_dense, aten.nonzero, aten.masked_select, aten._unique2, aten.equal}
+
+
+BY_GRADIENTS = [name for name in config_files.model_names() if name != "word_for_word"]
+
+
+def cases(settings: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Return all models that learn by gradients with their defaults, and with these settings."""
+    varied = [(name, words) for name, several in settings.items() for words in several]
+    return [(name, "") for name in BY_GRADIENTS] + varied
 
 
 def caller() -> str:

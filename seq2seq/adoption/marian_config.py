@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from seq2seq.errors import UserError, did_you_mean
+from seq2seq.runs.folder import ADOPTED_KINDS
 from seq2seq.runs.untrusted import read_json
 from seq2seq.settings.ranges import Natural, Share, Width, Within
 from seq2seq.settings.schema import coerce
@@ -16,7 +17,6 @@ class Kind(NamedTuple):
 
     Attributes:
         name: its name in run.json.
-        title: the same in messages.
         fixed: keys that change the function, with the value that our Transformer and the class of
             `transformers` have. An absent key has this value.
         defaults: values of other absent keys, as in the class of `transformers`; sizes must be
@@ -26,17 +26,20 @@ class Kind(NamedTuple):
     """
 
     name: str
-    title: str
     fixed: dict[str, Any]
     defaults: dict[str, Any]
     model: dict[str, Any]
     languages: bool
 
+    @property
+    def title(self) -> str:
+        """Its name in messages."""
+        return ADOPTED_KINDS[self.name]
+
 
 KINDS = {
     "marian": Kind(
         "marian",
-        "a Marian model",
         {  # the first three are keys of the converter of Marian's own files
             "normalize_before": False,
             "normalize_embedding": False,
@@ -59,7 +62,6 @@ KINDS = {
     ),
     "m2m_100": Kind(
         "m2m100",
-        "an M2M100 model",
         {
             "pad_token_id": 1,  # positions=fairseq counts from the next number
             "share_encoder_decoder_embeddings": True,

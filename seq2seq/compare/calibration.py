@@ -81,13 +81,14 @@ def checked_list(rows: object) -> list[object]:
     raise ValueError
 
 
-def damaged_calibrations(run: Run, test: str) -> list[str]:
-    """Return the kinds of tokens whose calibration is stored but cannot be read."""
-    stored, readable = run.scores[test].get("calibration"), calibrations(run, test)
+def has_damaged_calibration(run: Run, test: str) -> bool:
+    """Whether the calibration of some kind of tokens is stored but cannot be read."""
+    stored = run.scores[test].get("calibration")
     if stored is None:
-        return []
+        return False
     kinds = stored if isinstance(stored, dict) else KINDS
-    return [kind for kind in KINDS if kind in kinds and kind not in readable]
+    readable = calibrations(run, test)
+    return any(kind in kinds and kind not in readable for kind in KINDS)
 
 
 def numbers(row: object, *keys: str) -> list[float]:

@@ -4,16 +4,14 @@ import json
 from collections.abc import Sequence
 
 from seq2seq.compare.axes import MIN_SENTENCES
-from seq2seq.compare.calibration import damaged_calibrations
+from seq2seq.compare.calibration import has_damaged_calibration
 from seq2seq.compare.quality import LEVEL
 from seq2seq.compare.runs import Run
 from seq2seq.compare.significance import RESAMPLES, TRIALS
 from seq2seq.compare.systems import System
-from seq2seq.runs.folder import ADOPTED
+from seq2seq.runs.folder import ADOPTED, ADOPTED_KINDS
 from seq2seq.runs.nested import section
 from seq2seq.text.characters import printable
-
-ADOPTED_KINDS = {"marian": "a Marian model", "m2m100": "an M2M100 model"}
 
 
 def search_notes(test: str, folders: Sequence[Run]) -> list[str]:
@@ -95,7 +93,7 @@ def remarks(
         "`seq2seq evaluate` again."
         for run in folders
         for test in chosen
-        if damaged_calibrations(run, test)
+        if has_damaged_calibration(run, test)
     ]
     scored = set().union(*(run.scores for run in folders))
     for test in sorted(scored - set(chosen)):

@@ -44,6 +44,7 @@ from seq2seq.system.files import replacing, write_lines
 FORMAT = 2
 
 ADOPTED = "adopted"  # the key of run.json of a model that another program has trained
+ADOPTED_KINDS = {"marian": "a Marian model", "m2m100": "an M2M100 model"}  # titles of its kinds
 
 HUB = "hf:"  # at the start of an address on the hub, see `seq2seq.hub`
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from device_laws import waits_of
+from device_laws import BY_GRADIENTS, cases, waits_of
 
+from seq2seq.errors import UserError
 from seq2seq.settings import config_files, train_arguments
 from seq2seq.settings.plugins import build
 from seq2seq.system import devices
@@ -17,6 +18,7 @@ from seq2seq.training.cuda_graphs import (
     Losses,
     Pass,
     Recorded,
+    RecordingError,
     Shares,
     rounded,
     shape_for,
@@ -24,7 +26,6 @@ from seq2seq.training.cuda_graphs import (
 )
 from seq2seq.training.learner import Learner
 
-NAMES = [name for name in config_files.model_names() if name != "word_for_word"]
 SETTINGS = {
     "transformer": [
         "model.positions=rope",
@@ -43,9 +44,7 @@ SETTINGS = {
     "luong": ["model.score=concat", "model.input_feeding=false", "model.layers=2"],
     "bahdanau": ["train.r_drop=1 model.readout_dropout=0.01", "model.layers=2", "model.cell=lstm"],
 }
-CASES = [(name, "") for name in NAMES] + [
-    (name, words) for name, several in SETTINGS.items() for words in several
-]
+CASES = cases(SETTINGS)
 
 
 def re_run(run: Pass, batch: Batch, shares: Shares) -> Recorded:
@@ -171,6 +170,27 @@ def test_word_dropout_is_drawn_anew_for_each_replay(without_dropout):
     assert not seen[0].equal(seen[1]) and not seen[1].equal(seen[2])
 
 
+@pytest.mark.parametrize("wanted", [None, True])
+def test_a_pass_that_cannot_be_recorded_is_run_or_refused(without_dropout, capsys, wanted):
+    made, plain = without_dropout("rnn", graphs=True), without_dropout("rnn")
+    passes = made.passes
+    trainer = dataclasses.replace(made.config.trainer, cuda_graphs=wanted)
+    passes.config = dataclasses.replace(made.config, trainer=trainer)
+
+    def fail(run: Pass, batch: Batch, shares: Shares) -> Recorded:
+        raise RecordingError("no such kernel")
+
+    passes.graphs.record = fail
+    if wanted:
+        with pytest.raises(UserError, match=r"true: a pass cannot be recorded \(no such kernel\)"):
+            list(trained(made))
+        return
+    found = [list(trained(one)) for one in (made, plain)]
+    torch.testing.assert_close(torch.tensor(found[0]), torch.tensor(found[1]))
+    assert passes.graphs is None
+    assert capsys.readouterr().out.count("training without CUDA graphs: no such kernel") == 1
+
+
 def test_shapes_are_few_and_little_larger():
     numbers = range(1, 2000)
     assert all(n <= rounded(n) <= max(n + 3, 1.25 * n) for n in numbers)
@@ -236,7 +256,7 @@ def test_a_replay_is_the_pass_that_was_recorded(without_dropout, name, words):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "encoder_only"])
+@pytest.mark.parametrize("name", [name for name in BY_GRADIENTS if name != "encoder_only"])
 def test_graphs_train_like_others_on_a_gpu(without_dropout, name):
     """Except encoder_only, whose masks are drawn on the device with graphs, else on the host."""
     gpu = ["trainer.accelerator=cuda", "train.batch_tokens=60"]

@@ -4,13 +4,12 @@ import math
 
 import pytest
 import torch
-from device_laws import waits_of
+from device_laws import BY_GRADIENTS, cases, waits_of
 
 from seq2seq.settings import config_files
 from seq2seq.training.learner import Learner
 
-NAMES = [name for name in config_files.model_names() if name != "word_for_word"]
-WITH_DROPOUT = [n for n in NAMES if "dropout" in config_files.model_settings(n)]
+WITH_DROPOUT = [n for n in BY_GRADIENTS if "dropout" in config_files.model_settings(n)]
 SETTINGS = {
     "transformer": [
         "model.positions=rope",
@@ -36,9 +35,7 @@ SETTINGS = {
         "train.optimizer=adadelta",
     ],
 }
-CASES = [(name, "") for name in NAMES] + [
-    (name, words) for name, several in SETTINGS.items() for words in several
-]
+CASES = cases(SETTINGS)
 
 
 def update(learner: Learner, step: int = 1) -> float:
@@ -160,7 +157,7 @@ def test_a_gpu_is_waited_for_once_in_an_update(learner, monkeypatch, name, words
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BY_GRADIENTS)
 def test_the_gradients_on_a_gpu_are_like_on_the_cpu(learner, name):
     known = config_files.model_settings(name)
     words = [f"model.{key}=0" for key in known if key.endswith("dropout")]
