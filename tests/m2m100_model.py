@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from marian_model import SIZES, learned
+from marian_model import SIZES, learned, vary_constants
 
 from seq2seq.adoption.m2m100_tokenizers import CODES
 
@@ -55,9 +55,7 @@ def write_m2m100(folder: Path, texts: Iterable[str], *, end: float = 0.0, **keys
     torch.manual_seed(0)
     random = transformers.M2M100ForConditionalGeneration(config)
     with torch.no_grad():
-        for name, weight in random.named_parameters():
-            if "layer_norm" in name or name.endswith("bias"):
-                weight.add_(torch.randn_like(weight) * 0.1)
+        vary_constants(random)
         # Small embeddings: the next token depends less on the last one, so that it does not recur.
         random.model.shared.weight.mul_(0.25)
         norm = random.model.decoder.layer_norm

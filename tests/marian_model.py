@@ -106,11 +106,17 @@ def write_marian(
     torch.manual_seed(0)
     model = transformers.MarianMTModel(config)
     with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if "layer_norm" in name or name.endswith("bias"):
-                weight.add_(torch.randn_like(weight) * 0.1)
+        vary_constants(model)
         model.final_logits_bias.normal_()
         model.final_logits_bias[0, EOS] += end
     model.save_pretrained(folder)
     (folder / "README.md").write_text("---\nlanguage: [en, de]\nlicense: cc-by-4.0\n---\n# opus\n")
     return folder
+
+
+@torch.no_grad()
+def vary_constants(model: torch.nn.Module) -> None:
+    """Change the parameters that a new model has as zeros and ones."""
+    for name, weight in model.named_parameters():
+        if "layer_norm" in name or name.endswith("bias"):
+            weight.add_(torch.randn_like(weight) * 0.1)
