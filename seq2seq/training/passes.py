@@ -151,7 +151,10 @@ class Passes:
 
     def run(self, batch: Batch, shares: Shares) -> Losses:
         """Run forward and backward; return the losses of a batch on the device."""
-        loss, guided = self.losses(batch)
+        # Fabric's wrapper enters this context in calls of forward; without DDP it hands those of
+        # loss and guided_loss to the model as they are.
+        with self.fabric.autocast():
+            loss, guided = self.losses(batch)
         self.fabric.backward(guided_total(loss, guided, *shares))
         return Losses(loss.detach(), None if guided is None else guided.detach())
 

@@ -1,6 +1,7 @@
-"""Learners that are ready for updates, without a training loop around them."""
+"""Learners that are ready for updates, without a training loop around them; word links."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,3 +27,13 @@ def learner(tiny, tmp_path) -> Iterator[Callable[..., Any]]:
 
     with isolation.restored(compiled=False):
         yield make
+
+
+@pytest.fixture(scope="session")
+def linked(phrases: Path) -> Path:
+    """The phrases with files of links beside them: word i with word i."""
+    for split in ("train", "heart"):
+        lines = (phrases / f"{split}.en").read_text("utf-8").splitlines()
+        links = [" ".join(f"{i}-{i}" for i in range(len(line.split()))) for line in lines]
+        (phrases / f"{split}.links").write_text("".join(f"{line}\n" for line in links), "utf-8")
+    return phrases

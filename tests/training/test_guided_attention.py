@@ -25,16 +25,6 @@ HEART = ["data.train=heart", "data.validation=heart", "tokenizer.vocab_size=70"]
 ON = "train.guided_attention=0.5"
 
 
-@pytest.fixture(scope="session")
-def linked(phrases: Path) -> Path:
-    """The phrases with files of links beside them: word i with word i."""
-    for split in ("train", "heart"):
-        lines = (phrases / f"{split}.en").read_text("utf-8").splitlines()
-        links = [" ".join(f"{i}-{i}" for i in range(len(line.split()))) for line in lines]
-        (phrases / f"{split}.links").write_text("".join(f"{line}\n" for line in links), "utf-8")
-    return phrases
-
-
 def by(folder: Path, split: str = "train") -> list[str]:
     return [ON, f"train.guided_links={folder / split}.links"]
 
