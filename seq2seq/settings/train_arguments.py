@@ -77,21 +77,29 @@ def parse_command(words: list[str], help: Callable[[list[str]], str]) -> Command
 
 
 def refuse_without_effect(words: list[str], config: Config) -> None:
-    """Refuse arguments that have no effect on a model that fits itself.
+    """Refuse arguments that have no effect with the others.
 
-    A sweep may have them, for its other models.
+    These are keys of the training of a model that fits itself, and keys that need another one. A
+    sweep may have them, for its other runs.
 
     Raises:
         UserError: there is such an argument.
     """
-    if fits(config.model):
-        for key in (word.partition("=")[0].removeprefix("++") for word in words):
-            if key in NOT_FOR_FITTING or key == "train":
-                raise UserError(
-                    f"{key} has no effect on model={config.model['name']}, which is not trained by "
-                    f"gradients: remove it (model.iterations={config.model['iterations']} is the "
-                    "length of its training)"
-                )
+    needs = {
+        "train.plateau_factor": (config.train.schedule == "plateau", "train.schedule=plateau"),
+        "train.average_of": (config.train.average > 1, "train.average above 1"),
+    }
+    for word in words:
+        key = word.partition("=")[0].removeprefix("++")
+        if fits(config.model) and (key in NOT_FOR_FITTING or key == "train"):
+            raise UserError(
+                f"{key} has no effect on model={config.model['name']}, which is not trained by "
+                f"gradients: remove it (model.iterations={config.model['iterations']} is the "
+                "length of its training)"
+            )
+        met, need = needs.get(key, (True, ""))
+        if not met:
+            raise UserError(f"{word} has no effect without {need}: set it, or remove {key}")
 
 
 def config(words: list[str]) -> Config:

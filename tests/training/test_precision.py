@@ -23,7 +23,7 @@ def losses(run: Path) -> list[float]:
     return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
 
 
-@pytest.mark.parametrize("more", [[], ["train.r_drop=1", "model.dropout=0.1"], ["guided"]], ids=["", "r-drop", "guided"])
+@pytest.mark.parametrize("more", [[], ["train.r_drop=1", "model.dropout=0.1"], ["guided"]])
 @pytest.mark.parametrize("precision", TYPES)
 def test_products_of_matrices_have_the_type_of_the_precision(learner, linked, precision, more):
     """Also without DDP, whose wrapper would see to it."""

@@ -357,6 +357,18 @@ def test_a_model_that_fits_itself_refuses_them(command, tiny, key):
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "need", "met"),
+    [
+        ("train.plateau_factor=0.3", "train.schedule=plateau", "train.schedule=plateau"),
+        ("train.average_of=best", "train.average above 1", "train.average=2"),
+    ],
+)
+def test_a_key_that_needs_another_is_refused_without_it(command, word, need, met):
+    command("train", word).must_refuse(f"{word} has no effect without {need}")
+    assert command("train", word, met, "--cfg", "job").status == 0
+
+
 def test_a_sweep_refuses_them_before_it_trains(command, tiny, tmp_path):
     words = [word for word in tiny("transformer") if not word.startswith("model")]
     words += ["-m", f"runs_dir={tmp_path / 'sweep'}", "model.dropout=0"]
