@@ -5,7 +5,6 @@ import math
 import time
 from collections.abc import Mapping
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,24 @@ import torch
 from seq2seq.corpora import Corpus, Text
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import write_config
-from seq2seq.runs.weights import save_weights, set_weights
+from seq2seq.runs.weights import save_weights
 from seq2seq.scoring import metrics
 from seq2seq.search.base import Search
 from seq2seq.settings.config import Config
-from seq2seq.system import devices, energy, provenance, threads
-from seq2seq.system.console import track, training_bar
-from seq2seq.system.files import drop_partial, read_lines_checked
+from seq2seq.system import devices, energy, provenance
+from seq2seq.system.console import training_bar
+from seq2seq.system.files import drop_partial
 from seq2seq.system.lightning import Fabric
 from seq2seq.system.memory import PeakMemory
 from seq2seq.system.share import Run, Share, run_at_once
 from seq2seq.system.signals import Interrupted, StopSignals
-from seq2seq.text import word_counts
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training.ahead import DrawnBatch
 from seq2seq.training.checkpoints import Checkpoints
+from seq2seq.training.clock import Clock
 from seq2seq.training.estimate import Pace
+from seq2seq.training.final_weights import count_words, keep_average_if_better
 from seq2seq.training.learner import Learner
 from seq2seq.training.learners import learner_class
 from seq2seq.training.log import TrainingLog
@@ -39,6 +39,7 @@ from seq2seq.training.resume import EarlierRun
 from seq2seq.training.round_trip import Loss, by_vocabulary
 from seq2seq.training.source_use import SourceUse
 from seq2seq.training.state import Progress, Save, Saves, read_fields
+from seq2seq.training.thread_count import choose_threads
 from seq2seq.training.validation import Validation, Validator
 
 
@@ -116,7 +117,7 @@ class Training:
 
                 # 2. save if due; leave the loop when the run is over or a signal has arrived
                 stop_signal = devices.largest(self.fabric, self.signals.number or 0)
-                save_due = self.seconds - self.saved >= 60 * settings.save_every
+                save_due = self.clock.save_due(settings.save_every)
                 over, save_due = devices.broadcast(self.fabric, (self.is_over(), save_due))
                 if stop_signal:
                     self.signals.number = stop_signal  # possibly received by another process
@@ -161,9 +162,7 @@ class Training:
         if self.estimated or not self.log.is_main:
             return
         now, (steps, epochs, seconds) = self.now, self.at_start
-        pace = Pace(
-            self.seconds - now.validating - seconds, now.step - steps, self.learner.epochs - epochs
-        )
+        pace = Pace(self.clock.learning - seconds, now.step - steps, self.learner.epochs - epochs)
         if pace.is_enough:
             self.estimated = True
             if not self.learner.raw_model.fits:
@@ -201,6 +200,10 @@ class Training:
         except Interrupted:
             return None
 
+    def validated_again(self) -> Validation:
+        """The result of a validation of weights that are no checkpoint, by all processes."""
+        return self.validator.validate(self.learner.raw_model, self.now.step, self.divided())
+
     def divided(self, run: Run = run_at_once) -> Share:
         """The share of this process in work on the validation set."""
         gather = partial(devices.gather, self.fabric)
@@ -218,7 +221,7 @@ class Training:
             result,
             use,
             best=best,
-            minutes=self.minutes,
+            minutes=self.clock.minutes,
             seconds=time.perf_counter() - started,
             guided=guide.last if guide else None,
         )
@@ -266,7 +269,7 @@ class Training:
 
     def log_progress(self, rate: float) -> dict[str, Any]:
         """Log the averages since the last call; return the fields of the progress bar."""
-        now, seconds = self.now, self.seconds - self.now.validating
+        now, seconds = self.now, self.clock.learning
         loss, speed = (
             now.loss / (now.tokens_since_log or math.nan),
             now.tokens_since_log / (seconds - now.seconds_at_log),
@@ -278,9 +281,9 @@ class Training:
             **fields,
             "skipped": now.skipped,
         }
-        self.log.write(now.step, entry, {"minutes": self.minutes, "tokens_per_second": speed})
+        self.log.write(now.step, entry, {"minutes": self.clock.minutes, "tokens_per_second": speed})
         now.loss, now.tokens_since_log, now.seconds_at_log = 0.0, 0, seconds
-        self.measure()
+        self.clock.measure()
         return {"description": f"loss {loss:.3f}{guided_part(fields)}", "speed": speed}
 
     def finish(self, status: str) -> None:
@@ -291,47 +294,15 @@ class Training:
         if self.fabric.is_global_zero and kept.best is None:
             with self.learner.evaluated():
                 save_weights(model, kept.model)
-        several = kept.best is not None and kept.count > 1 and len(kept.chosen()) > 1
-        if status == "finished" and devices.broadcast(self.fabric, several):
-            self.try_average()
+        if status == "finished":
+            keep_average_if_better(self.fabric, kept, model, self.validated_again, self.log)
         if self.fabric.is_global_zero:
             if status == "finished":
-                self.count_words()
+                count_words(kept.folder, self.learner.corpus, self.learner.examples.text)
             parameters = model.parameter_count  # fitting changes it
             progress = {**self.progress_so_far(), **self.cost()}
             self.log.update(status=status, parameters=parameters, **progress)
         self.fabric.barrier()
-
-    def try_average(self) -> None:
-        """Validate the average of the chosen checkpoints, and write it if it is the best."""
-        kept, model = self.checkpoints, self.learner.raw_model
-        if self.fabric.is_global_zero:  # which alone knows the checkpoints
-            set_weights(model, kept.averaged(), kept.path(kept.chosen()[0]))
-        devices.broadcast_weights(self.fabric, model)
-        result = self.validator.validate(model, self.now.step, self.divided())
-        if kept.best is None:
-            return
-        steps = ", ".join(str(validation.step) for validation in kept.chosen())
-        single, better = kept.best, result.ranking(kept.by) > kept.best.ranking(kept.by)
-        self.log.print(
-            f"the average of steps {steps} has loss {result.loss:.3f} and BLEU "
-            f"{result.bleu:.2f}: {'kept' if better else f'step {single.step} is better'}"
-        )
-        self.log.update(average={**vars(result), "of": steps, "kept": better})
-        if better:
-            kept.best = result
-            save_weights(model, kept.model)
-
-    def count_words(self) -> None:
-        """Write the training-text frequency of every word in the held-out sources."""
-        folder, text = self.checkpoints.folder, self.learner.examples.text
-        if self.learner.corpus.streams:
-            return  # the text has not been stored
-        if not (folder / word_counts.FILE).is_file():
-            held_out = (read_lines_checked(file) for file in folder.glob("hyps/*/source.txt"))
-            training = track(text.sources(), "counting words", total=len(text), unit="lines")
-            counts = word_counts.count(training, chain.from_iterable(held_out))
-            word_counts.write_counts(folder, counts)
 
     # Saving and resuming
 
@@ -343,14 +314,13 @@ class Training:
         if self.now.skipped_in_a_row:
             return
         self.learner.gather()
-        self.saved = self.seconds
+        self.clock.mark_save()
         if self.fabric.is_global_zero:
             self.write_save()
 
     def write_save(self) -> None:
         """Write a save, in rank 0."""
-        self.now.seconds = self.saved = self.seconds
-        self.measure()
+        self.clock.measure()
         tensors, facts = self.learner.state()
         facts["progress"] = dataclasses.asdict(self.now)
         facts["falls"] = self.schedule.falls
@@ -372,15 +342,15 @@ class Training:
             self.learner.restore(save)
             self.now = read_fields(Progress, save.facts["progress"], "a progress")
             self.schedule.falls = save.facts["falls"]
-        self.set_threads(save)
+        if reason := choose_threads(self.fabric, self.config, save, self.learner.dry_run):
+            self.log.print(f"threads: {reason}")
+        self.log.info["machine"] = provenance.machine()
         self.fabric.barrier()  # rank 0 must not write before all processes have read
-        self.saved = self.now.seconds
-        self.started = time.perf_counter() - self.saved
         here, several = self.config.trainer.devices, self.fabric.world_size
         # The energy of other machines is unknown.
         counters = energy.counters(self.fabric.device, here) if several == here else []
-        self.meter = energy.Meter(counters, self.now.joules)
-        self.at_start = self.now.step, self.learner.epochs, self.saved - self.now.validating
+        self.clock = Clock(self.now, counters, self.memory)
+        self.at_start = self.now.step, self.learner.epochs, self.now.seconds - self.now.validating
         if self.now.step:
             self.now.spent = devices.broadcast(self.fabric, self.share())  # the budget may differ
         self.learner.gather()
@@ -396,57 +366,18 @@ class Training:
             self.log.update()
             self.write_save()
 
-    def set_threads(self, save: Save | None) -> None:
-        """Set the thread count: as configured, as in the save, or the fastest one measured."""
-        if self.config.trainer.threads is None and self.fabric.device.type == "cpu":
-            now = self.fabric.world_size
-            if save and "threads" in save.facts and save.facts.get("processes", now) == now:
-                count = save.facts["threads"]
-                reason = f"{count}, as when this run started"
-            elif self.config.deterministic:
-                count = torch.get_num_threads()
-                reason = (
-                    f"{count} of {threads.processors()} processors, chosen without timing "
-                    "(trainer.threads sets another number, deterministic=false measures the "
-                    "fastest)"
-                )
-            else:
-                # The same number of trials in all processes, which compute gradients together.
-                most = devices.broadcast(self.fabric, torch.get_num_threads())
-                timings = threads.probe(self.learner.dry_run, most)
-                count = devices.broadcast(self.fabric, threads.fastest(timings))
-                reason = threads.describe(timings)
-            torch.set_num_threads(count)
-            self.log.print(f"threads: {reason}")
-        self.log.info["machine"] = provenance.machine()
-
-    @property
-    def seconds(self) -> float:
-        """Time spent on this run in seconds, with validation and with what ran before a resume."""
-        return time.perf_counter() - self.started
-
-    @property
-    def minutes(self) -> float:
-        """Time spent on this run in minutes."""
-        return self.seconds / 60
-
     def share(self) -> float:
         """The spent share of the budget, from 0 to 1."""
-        return self.budget.spent(self.now.step, self.learner.epochs, self.minutes)
-
-    def measure(self) -> None:
-        """Read the energy and memory counters."""
-        self.now.joules = self.meter.read()
-        self.now.peak_memory = max(self.now.peak_memory, self.memory.read() or 0)
+        return self.budget.spent(self.now.step, self.learner.epochs, self.clock.minutes)
 
     def progress_so_far(self) -> dict[str, Any]:
         """The fields of run.json that describe the progress of the training."""
-        best, learning = self.checkpoints.best, self.seconds - self.now.validating
-        self.measure()
+        best, learning = self.checkpoints.best, self.clock.learning
+        self.clock.measure()
         return {
             "steps": self.now.step,
             "epochs": self.learner.epochs,
-            "minutes": self.minutes,
+            "minutes": self.clock.minutes,
             "target_tokens": self.now.target_tokens,
             "target_tokens_per_second": self.now.target_tokens / learning,
             "skipped": self.now.skipped,
