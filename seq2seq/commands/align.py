@@ -19,7 +19,7 @@ from seq2seq.interpret.maps import MapName, attention_in, word_map
 from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.interpret.token_scores import HIDE, score_translations
 from seq2seq.plots import figure, heatmaps
-from seq2seq.plots.heatmaps import Panel
+from seq2seq.plots.panel import NO_GOLD, Panel
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import read_lines_checked, write_json
 from seq2seq.translation.translation import END, Translation
@@ -185,7 +185,7 @@ def drawn(
     """
     if name == "source":
         alignment = sentence.aligned(translator, translation, rule)
-        links = sentence.gold.links if sentence.gold else heatmaps.NO_GOLD
+        links = sentence.gold.links if sentence.gold else NO_GOLD
         weights = np.array(alignment.weights)
         panel = Panel(
             alignment.source_words,

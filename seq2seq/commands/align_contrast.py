@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from seq2seq.interpret.contrast import Contrast
-from seq2seq.plots.heatmaps import Panel
+from seq2seq.plots.panel import Panel
 
 
 def contrast_panel(found: Contrast, rule_name: str) -> tuple[Panel, dict[str, Any]]:

@@ -16,7 +16,8 @@ from seq2seq.interpret.heads import numbers
 from seq2seq.interpret.maps import MapName, attention_in, check_maps
 from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
 from seq2seq.plots import figure, heatmaps
-from seq2seq.plots.heatmaps import Panel
+from seq2seq.plots.alignment_lines import draw_lines
+from seq2seq.plots.panel import Panel
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import read_weights, set_weights
 from seq2seq.translation.translator import Translator
@@ -122,7 +123,7 @@ def plot(
             heatmaps.draw_side_by_side(panels, picture)
         case "lines":
             translation = sentence.translated(first, rules[0], name)
-            heatmaps.lines(drawn(first, sentence, translation, rules[0], name)[0], picture)
+            draw_lines(drawn(first, sentence, translation, rules[0], name)[0], picture)
         case "heads":
             heatmaps.draw_grid(heads(first, sentence, shown), picture)
         case "steps":

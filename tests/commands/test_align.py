@@ -17,6 +17,7 @@ from seq2seq.commands.align import align, numbers, slug
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.plots import figure, heatmaps
+from seq2seq.plots.panel import CELL, OUTLINE, Panel
 from seq2seq.system.files import write_json
 from seq2seq.translation.translation import END
 from seq2seq.translation.translator import Translator
@@ -127,7 +128,7 @@ def test_with_gold_the_words_are_its_tokens_and_the_links_are_outlined(run, tmp_
     assert found["target_words"] == [*cut.target, *([] if shift else [END])]
     np.testing.assert_allclose(np.sum(found["weights"], axis=1), 1, rtol=1e-5)
     plain = align(run, **asked, out=tmp_path / "plain.svg")[0]
-    outlines = [path.read_text("utf-8").count(heatmaps.OUTLINE) for path in (picture, plain)]
+    outlines = [path.read_text("utf-8").count(OUTLINE) for path in (picture, plain)]
     assert outlines == [2, 0]
 
 
@@ -167,7 +168,7 @@ ODD = ["$", "$x_1$", "$\\frac{$", "a_b^c", "😀", "\x07", "\0", "火", "%", "",
 
 def drawn(path: Path, source: list[str], target: list[str]) -> bytes:
     weights = np.random.default_rng(0).dirichlet(np.ones(len(source)), size=len(target))
-    heatmaps.draw_side_by_side([heatmaps.Panel(source, target, weights)], path)
+    heatmaps.draw_side_by_side([Panel(source, target, weights)], path)
     return path.read_bytes()
 
 
@@ -199,7 +200,7 @@ def test_a_longer_sentence_makes_a_larger_picture(tmp_path):
         return tuple(int.from_bytes(png[i : i + 4], "big") for i in (16, 20))
 
     (few, height), (many, same) = size(10), size(80)
-    assert many - few == pytest.approx(70 * heatmaps.CELL * 150, abs=2)
+    assert many - few == pytest.approx(70 * CELL * 150, abs=2)
     assert same == height
 
 

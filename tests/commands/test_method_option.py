@@ -13,7 +13,9 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.compare import html
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
-from seq2seq.plots.heatmaps import SIGNED, Panel, draw_side_by_side, lines
+from seq2seq.plots.alignment_lines import draw_lines
+from seq2seq.plots.heatmaps import SIGNED, draw_side_by_side
+from seq2seq.plots.panel import Panel
 from seq2seq.runs import stored_attention
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.files import write_json
@@ -275,7 +277,7 @@ def test_signed_maps_are_red_and_blue_with_zero_white(tmp_path):
         color = np.array(SIGNED(value)[:3])
         assert (np.abs(pixels - color).max(1) < 0.01).mean() > 0.01
     assert np.allclose(SIGNED(0.5)[:3], 1, atol=0.01)
-    lines(Panel(["a", "b"], ["c", "d"], values, signed=True), out)
+    draw_lines(Panel(["a", "b"], ["c", "d"], values, signed=True), out)
     inks = imread(out)[..., :3].reshape(-1, 3)
     for color in (SIGNED(0.0), SIGNED(1.0)):
         assert (np.abs(inks - np.array(color[:3])).max(1) < 0.05).any()
@@ -284,4 +286,4 @@ def test_signed_maps_are_red_and_blue_with_zero_white(tmp_path):
 def test_zero_everywhere_is_drawn(tmp_path):
     panel = Panel(["a"], ["b"], np.zeros((1, 1), dtype=np.float32), signed=True)
     draw_side_by_side([panel], tmp_path / "x.png")
-    lines(panel, tmp_path / "y.png")
+    draw_lines(panel, tmp_path / "y.png")

@@ -16,7 +16,8 @@ from seq2seq.commands.plot import Shown, heads, plot, steps
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.plots import figure, heatmaps
-from seq2seq.plots.heatmaps import Panel
+from seq2seq.plots.alignment_lines import WIDE, draw_lines, right_to_left
+from seq2seq.plots.panel import MOST, NO_GOLD, OUTLINE, Panel
 from seq2seq.runs.weights import save_weights
 from seq2seq.system.files import write_json
 from seq2seq.translation.translator import Translator
@@ -36,7 +37,7 @@ def run(request, tmp_path_factory) -> Path:
     return folder
 
 
-def random_panel(length: int, gold: Links = heatmaps.NO_GOLD) -> Panel:
+def random_panel(length: int, gold: Links = NO_GOLD) -> Panel:
     words = [WORDS[i % len(WORDS)] for i in range(length)]
     weights = np.random.default_rng(0).dirichlet(np.ones(length) * 0.2, size=length)
     return Panel(words, words, weights, "title", gold)
@@ -104,11 +105,11 @@ def test_small_multiples_of_a_long_sentence_have_numbers_for_words(tmp_path):
 def test_lines_of_words_become_columns_where_they_would_be_too_wide(tmp_path):
     sizes = {}
     for length in (4, 80):
-        heatmaps.lines(random_panel(length), tmp_path / f"{length}.png")
+        draw_lines(random_panel(length), tmp_path / f"{length}.png")
         sizes[length] = size(tmp_path / f"{length}.png")
     assert sizes[4][0] > sizes[4][1]
     assert sizes[80][0] < sizes[80][1]
-    assert max(sizes[4]) <= heatmaps.WIDE * 150
+    assert max(sizes[4]) <= WIDE * 150
 
 
 def test_gold_is_outlined_in_all_kinds(tmp_path):
@@ -117,12 +118,12 @@ def test_gold_is_outlined_in_all_kinds(tmp_path):
     for draw in (
         lambda panel: heatmaps.draw_side_by_side([panel], path),
         lambda panel: heatmaps.draw_grid([[panel]], path),
-        lambda panel: heatmaps.lines(panel, path),
+        lambda panel: draw_lines(panel, path),
     ):
         counts = []
-        for links in (gold, heatmaps.NO_GOLD):
+        for links in (gold, NO_GOLD):
             draw(random_panel(4, links))
-            counts.append(path.read_text("utf-8").count(heatmaps.OUTLINE))
+            counts.append(path.read_text("utf-8").count(OUTLINE))
         assert counts == [3, 0]
 
 
@@ -130,7 +131,7 @@ def test_gold_is_outlined_in_all_kinds(tmp_path):
     ("word", "left"), [("שלום", True), ("سلام", True), ("火", False), ("a", False)]
 )
 def test_scripts_that_run_from_right_to_left_are_known(word, left):
-    assert heatmaps.right_to_left(word) == left
+    assert right_to_left(word) == left
 
 
 def test_words_of_a_right_to_left_script_are_placed_from_the_right(tmp_path):
@@ -138,10 +139,8 @@ def test_words_of_a_right_to_left_script_are_placed_from_the_right(tmp_path):
     for words in (["a", "b", "cc"], ["א", "ב", "גג"]):
         path = tmp_path / "x.svg"
         panel = Panel(words, words, np.zeros((3, 3)), gold=Links(frozenset({(0, 0)})))
-        heatmaps.lines(panel, path)
-        line = next(
-            part for part in path.read_text("utf-8").split("<path ") if heatmaps.OUTLINE in part
-        )
+        draw_lines(panel, path)
+        line = next(part for part in path.read_text("utf-8").split("<path ") if OUTLINE in part)
         ends.append(float(line.split('d="M ')[1].split()[0]))
     assert ends[0] < ends[1]
 
@@ -191,7 +190,7 @@ def test_every_kind_draws_every_map(command, transformer, tmp_path, kind, name):
         "encoder": ["from source", "to source"],
     }
     assert [title in text for title in titles[name]] == [True, True]
-    assert text.count(heatmaps.OUTLINE) == (4 if (kind, name) == ("heads", "source") else 0)
+    assert text.count(OUTLINE) == (4 if (kind, name) == ("heads", "source") else 0)
 
 
 @pytest.mark.parametrize("name", ["target", "encoder"])
@@ -276,12 +275,12 @@ def test_a_border_is_drawn_between_columns_of_source_and_target(tmp_path):
     for draw in (
         lambda one: heatmaps.draw_side_by_side([one, one], path),
         lambda one: heatmaps.draw_grid([[one, one]], path),
-        lambda one: heatmaps.lines(one, path),
+        lambda one: draw_lines(one, path),
     ):
         counts = []
         for border in (2, None):
             draw(panel._replace(border=border))
-            counts.append(path.read_text("utf-8").count(heatmaps.OUTLINE))
+            counts.append(path.read_text("utf-8").count(OUTLINE))
         assert counts in ([2, 0], [1, 0])
 
 
@@ -300,7 +299,7 @@ def test_a_run_without_attention_is_refused(tmp_path, kind):
 def test_no_picture_is_larger_than_a_bound(tmp_path, length):
     """Cells shrink, and fewer words are written; titles and words of any length are shortened."""
     panel = random_panel(length)._replace(title="a long name of a run " * 20)
-    heatmaps.lines(panel, tmp_path / "lines.png")
+    draw_lines(panel, tmp_path / "lines.png")
     heatmaps.draw_side_by_side([panel], tmp_path / "beside.png")
     for path in tmp_path.iterdir():
         assert max(size(path)) < 8000, path
@@ -316,8 +315,8 @@ def test_many_heads_and_long_words_keep_the_bound(tmp_path, monkeypatch):
 
 
 def test_a_sentence_too_long_for_a_picture_is_refused(tmp_path):
-    for draw in (heatmaps.lines, lambda p, path: heatmaps.draw_side_by_side([p], path)):
-        words = ["w"] * (heatmaps.MOST + 1)
+    for draw in (draw_lines, lambda p, path: heatmaps.draw_side_by_side([p], path)):
+        words = ["w"] * (MOST + 1)
         with pytest.raises(UserError, match="cannot show a sentence of 2,501 words"):
             draw(Panel(words, ["a"], np.zeros((1, len(words)))), tmp_path / "x.png")
 
