@@ -27,7 +27,7 @@ size() {
 
 rate() {
   case $1 in
-    transformer* | decoder_only | encoder_only) echo train.learning_rate=3e-3 model.attention_dropout=0.0 ;;
+    transformer* | decoder_only | encoder_only) echo train.learning_rate=3e-3 model.attention_init=xavier ;;
   esac
 }
 

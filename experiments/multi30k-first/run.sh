@@ -8,8 +8,10 @@ runs=${RUNS:-$here/runs}
 seq2seq=${SEQ2SEQ:-seq2seq}
 
 for model in transformer bahdanau rnn; do
+  more=()  # the defaults of that time
+  [[ $model == transformer ]] && more=(model.attention_dropout=0.1 model.activation_dropout=null model.attention_init=xavier)
   $seq2seq train experiment=multi30k-first model=$model name=$model runs_dir="$runs" seed=1 \
-    ${DATA:+data.root="$DATA"}
+    ${DATA:+data.root="$DATA"} ${more[@]+"${more[@]}"}
   $seq2seq evaluate "$runs/$model"
 done
 

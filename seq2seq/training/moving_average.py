@@ -54,8 +54,10 @@ class MovingAverage:
     def update(self, step: int) -> None:
         """Include the weights after update `step`, counted from 1."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for name, parameter in self.model.named_parameters():
-            self.average[name].lerp_(parameter.to(self.average[name].dtype), 1 - decay)
+        averages = list(self.average.values())
+        pairs = zip(averages, self.model.parameters(), strict=True)
+        weights = [parameter.to(average.dtype) for average, parameter in pairs]
+        torch._foreach_lerp_(averages, weights, 1 - decay)  # one kernel for all on a GPU
 
     @contextmanager
     def installed(self) -> Iterator[None]:

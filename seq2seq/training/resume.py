@@ -16,7 +16,8 @@ from seq2seq.runs.folder import ADOPTED, read_config
 from seq2seq.runs.nested import flatten, section
 from seq2seq.runs.untrusted import read_json, read_yaml
 from seq2seq.runs.weights import read_tensors
-from seq2seq.settings.config import Config
+from seq2seq.settings.config import Config, TrainConfig, TrainerConfig
+from seq2seq.settings.config_files import model_names, model_settings
 from seq2seq.settings.plugins import locate
 from seq2seq.settings.schema import defaults
 from seq2seq.system.lock import LOCK
@@ -38,6 +39,14 @@ HARMLESS = {
     "train.save_every": "frequency of saves",
     "train.max_skipped": "when to abort",
     "train.tensorboard": "an additional log",
+}
+# Defaults of earlier versions that have changed since.
+FORMER = {
+    "train.warmup_steps": 200,
+    "train.ema": 0.0,
+    "model.attention_dropout": 0.1,
+    "model.activation_dropout": None,
+    "model.attention_init": "xavier",
 }
 # Keys for the end of training: earlier updates do not depend on them, except with the cosine.
 ENDS = ("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience")
@@ -127,6 +136,7 @@ def find_earlier(folder: Path, config: Config, processes: int | None = None) -> 
             )
         return None
     stored, info = read_config(folder), read_info(folder)
+    config = with_former_defaults(stored, config)
     if ADOPTED in info:
         raise UserError(
             f"{folder} has a model of another program (seq2seq adopt), which cannot be trained "
@@ -152,8 +162,12 @@ def find_earlier(folder: Path, config: Config, processes: int | None = None) -> 
 
 
 def with_original_defaults(folder: Path, config: Config) -> Config:
-    """Adapt the configuration of a resumed run: keys newer than the run get their old behavior."""
+    """Adapt the configuration of a resumed run to the defaults of the version that started it.
+
+    Keys newer than the run get their old behavior.
+    """
     stored = read_config(folder)
+    config = with_former_defaults(stored, config)
     data = {**config.data}
     if "bleu_tokenizer" not in section(stored, "data"):
         data.pop("bleu_tokenizer", None)
@@ -161,6 +175,38 @@ def with_original_defaults(folder: Path, config: Config) -> Config:
     if "target_normalization" not in section(stored, "tokenizer"):
         tokenizer = dataclasses.replace(tokenizer, target_normalization=None)
     return dataclasses.replace(config, data=data, tokenizer=tokenizer)
+
+
+def with_former_defaults(stored: Mapping[str, Any], config: Config) -> Config:
+    """Replace defaults by the FORMER ones of a stored configuration, unless resume=force.
+
+    A run of an earlier version is so resumed by the command that started it.
+    """
+    if config.resume == "force":
+        return config
+    name = config.model["name"]
+    model = model_settings(name) if name in model_names() else {}
+    today = flatten({"train": shipped_defaults()["train"], "model": model})
+    then, given = flatten(written_out(dict(stored))), flatten(dataclasses.asdict(config))
+    kept: dict[str, dict[str, Any]] = {"train": {}, "model": {}}
+    for key, former in FORMER.items():
+        if key in today and key in then and given.get(key) == today[key] and then[key] == former:
+            part, _, inner = key.partition(".")
+            kept[part][inner] = former
+    train = dataclasses.replace(config.train, **kept["train"])
+    return dataclasses.replace(config, train=train, model=config.model | kept["model"])
+
+
+def describe_former(given: Config, resumed: Config) -> str | None:
+    """A sentence on the FORMER defaults that a resumed run keeps; None if there are none."""
+    now, then = (flatten(dataclasses.asdict(one)) for one in (given, resumed))
+    kept = [f"{key}={format_value(then[key])}" for key in FORMER if now.get(key) != then.get(key)]
+    if not kept:
+        return None
+    return (
+        f"resuming with the defaults of the version that started this run: {', '.join(kept)} "
+        "(resume=force changes them)"
+    )
 
 
 def read_info(folder: Path) -> dict[str, Any]:
@@ -174,12 +220,13 @@ def read_info(folder: Path) -> dict[str, Any]:
 def written_out(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration with what absent keys and null in its `data` stand for.
 
-    An older run lacks newer keys. Their defaults are what it did, except in `tokenizer` and `data`.
+    An older run lacks newer keys. The defaults of their classes are what it did, except in
+    `tokenizer` and `data`; those of the configuration files may have changed.
     """
     config, data = dict(config), section(config, "data")
-    for name, shipped in shipped_defaults().items():
+    for name, owner in (("train", TrainConfig), ("trainer", TrainerConfig)):
         with contextlib.suppress(UserError):
-            config[name] = shipped | section(config, name)
+            config[name] = shipped_defaults()[name] | defaults(owner) | section(config, name)
     with contextlib.suppress(UserError):
         model = section(config, "model")
         config["model"] = defaults(locate("model", model.get("name"))) | model

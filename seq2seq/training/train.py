@@ -148,9 +148,11 @@ def lead(
             "name=, or set fresh=true to start over"
         )
         return
-    if earlier:
-        config = resume.with_original_defaults(folder, config)
     console.print(f"run folder: {folder}")
+    if earlier:
+        given, config = config, resume.with_original_defaults(folder, config)
+        if remark := resume.describe_former(given, config):
+            console.print(remark, markup=False)
     if earlier:
         tokenizers = load_tokenizers(folder, earlier.info)
     else:
@@ -202,6 +204,7 @@ def follow(fabric: Fabric, config: Config, folder: Path) -> None:
             f"the process with rank {fabric.global_rank}, on {socket.gethostname()}, does not see "
             f"{folder}: all machines need the same file system for runs_dir"
         )
+    config = resume.with_original_defaults(folder, config)
     memory = PeakMemory(fabric.device)
     corpus, search = build("data", config.data), build("search", config.search)
     tokenizers = Tokenizers.load(folder)

@@ -385,7 +385,12 @@ def test_a_key_that_an_older_version_did_not_have_is_no_hindrance(given, begun):
 
 
 @pytest.mark.parametrize(
-    "word", ["train.r_drop=1.0", "train.guided_attention=0.05", "trainer.precision=bf16-mixed"]
+    "word",
+    [
+        "train.r_drop=1.0",
+        "train.guided_attention=0.05",
+        "trainer.precision=bf16-mixed",
+    ],
 )
 def test_a_key_that_an_older_version_did_not_have_cannot_be_turned_on(given, begun, word):
     part, key = word.split("=")[0].split(".")
@@ -395,6 +400,50 @@ def test_a_key_that_an_older_version_did_not_have_cannot_be_turned_on(given, beg
     assert resume.find_earlier(begun, given()).changes == {}
     with pytest.raises(UserError, match=f"was started with {word.split('=')[0]}"):
         resume.find_earlier(begun, given(word))
+
+
+@pytest.fixture
+def of_earlier_version(tiny, tmp_path) -> Callable[..., Config]:
+    """Today's configuration of the run `one`, which an earlier version began with its defaults."""
+
+    def read(*words: str) -> Config:
+        more = [f"runs_dir={tmp_path}", "name=one", "model.attention_dropout=0.0", *words]
+        return compose.read(compose.compose([*tiny("transformer"), *TODAY, *more]))
+
+    stored = dataclasses.asdict(read())
+    for key, former in resume.FORMER.items():
+        part, name = key.split(".")
+        assert stored[part][name] != former  # the defaults of today are others
+        stored[part][name] = former
+    del stored["train"]["ema"]  # older than the key
+    write_config(tmp_path / "one", stored)
+    return read
+
+
+TODAY = ["train.warmup_steps=1000", "train.ema=0.998"]  # `tiny` has others
+
+
+def test_the_same_command_resumes_a_run_of_earlier_defaults(of_earlier_version, tmp_path):
+    given = of_earlier_version()
+    assert resume.find_earlier(tmp_path / "one", given).changes == {}
+    resumed = resume.with_original_defaults(tmp_path / "one", given)
+    values = flatten(dataclasses.asdict(resumed))
+    assert {key: values[key] for key in resume.FORMER} == resume.FORMER
+    said = resume.describe_former(given, resumed)
+    assert all(key in said for key in resume.FORMER) and "train.ema=0.0" in said
+    assert resume.describe_former(resumed, resumed) is None
+
+
+@pytest.mark.parametrize("word", ["train.ema=0.9", "train.warmup_steps=100"])
+def test_another_value_than_both_defaults_is_a_change(of_earlier_version, tmp_path, word):
+    with pytest.raises(UserError, match=f"{word.split('=')[0]}=.* \\(now {word.split('=')[1]}\\)"):
+        resume.find_earlier(tmp_path / "one", of_earlier_version(word))
+
+
+def test_force_changes_earlier_defaults_too(of_earlier_version, tmp_path):
+    given = of_earlier_version("resume=force")
+    assert resume.find_earlier(tmp_path / "one", given).changes.keys() == resume.FORMER.keys()
+    assert resume.with_original_defaults(tmp_path / "one", given).train.ema == 0.998
 
 
 def test_a_folder_that_is_no_run_is_left_alone(given, tmp_path):
