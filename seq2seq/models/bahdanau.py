@@ -113,6 +113,7 @@ class Bahdanau(RecurrentSource):
         self.from_context = linear(enc, gates, bias=False)
         self.cells = nn.ModuleList(Cell(cell, dim) for _ in range(layers))
         self.between = nn.ModuleList(linear(dim, gates) for _ in range(layers - 1))
+        self.layer_dropout = Dropout(dropout if layers > 1 else 0.0)
         self.readout = DeepOutput(
             readout, dim + embedding + enc, readout_dim, target_vocab, on_readout
         )
@@ -167,7 +168,7 @@ class Bahdanau(RecurrentSource):
         for i, cell in enumerate(self.cells):
             new_state.append(cell(inputs, state[i]))
             if i < len(self.between):
-                inputs = self.between[i](self.hidden_part(new_state[-1]))
+                inputs = self.between[i](self.layer_dropout(self.hidden_part(new_state[-1])))
         return DecoderStep(
             self.hidden_part(new_state[-1]), context, weights.flatten(0, 1), tuple(new_state)
         )

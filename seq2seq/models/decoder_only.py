@@ -63,6 +63,7 @@ class DecoderOnly(Autoregressive):
     """
 
     compilable = True
+    compiled = ("read_source", "hidden")  # the loss needs the states of the source, too
     joint_attention = True
     bias: Tensor  # of the output layer
 

@@ -12,6 +12,7 @@ from seq2seq.layers.attention import renormalized, stack_layers
 from seq2seq.layers.embedding import TokenEmbedding, embed
 from seq2seq.layers.head_edits import HeadEdits
 from seq2seq.layers.host_sizes import lengths_on_host
+from seq2seq.layers.loss import at_least_float32
 from seq2seq.layers.parts import LayerKeys, Parts
 from seq2seq.layers.positions import LearnedPositions
 from seq2seq.layers.transformer import (
@@ -292,7 +293,7 @@ class EncoderOnly(MaskedLM):
         offset = (batch.tgt_out != self.special.pad).sum(1) - memory.mask.sum(1)
         largest = self.largest_offset
         classes = offset.clamp(-largest, largest) + largest
-        log_p = memory.offsets.float().log_softmax(-1)
+        log_p = at_least_float32(memory.offsets).log_softmax(-1)
         return log_p.gather(1, classes.unsqueeze(1)).squeeze(1)
 
     def length_log_p(
@@ -303,7 +304,7 @@ class EncoderOnly(MaskedLM):
         lengths = (memory.mask.sum(1, keepdim=True) - 1 + offsets).clamp(min=1)
         lengths = lengths.minimum(caps.unsqueeze(1)).cpu()
         # On the CPU: the sum of the classes of one length has no deterministic kernel on a GPU.
-        p = memory.offsets.float().softmax(-1).cpu()
+        p = at_least_float32(memory.offsets).softmax(-1).cpu()
         table = p.new_zeros(len(p), int(caps.max()) + 1).scatter_add(1, lengths, p)
         return table.log().to(caps.device)
 

@@ -115,7 +115,9 @@ class Search(ABC):
 
     def caps(self, mask: Bool[Tensor, "batch src"]) -> Int[Tensor, " batch"]:
         """Return the maximum number of tokens in the translation of each sentence."""
-        lengths = mask.sum(1) - 1  # without EOS
+        # In float32, 0.42 * 150 is below 63. Apple's GPUs have no float64.
+        exact = torch.float32 if mask.device.type == "mps" else torch.float64
+        lengths = mask.sum(1).to(exact) - 1  # without EOS
         return (lengths * self.length_ratio + self.length_extra).clamp(1, self.max_length).long()
 
     def caps_with(

@@ -125,7 +125,9 @@ class Tokenizers(NamedTuple):
             if target_rule == normalization:
                 both = learn(chain(sources, targets), normalization)
                 return cls(both, both)
-            target = learn(chain(normalized(sources, normalization), targets), target_rule)
+            texts = chain(normalized(sources, normalization), normalized(targets, target_rule))
+            learned = learn(texts, "identity")  # another rule would change both sides again
+            target = learned if target_rule == "identity" else learned.normalizing(target_rule)
             return cls(target.normalizing(normalization), target)
         return cls(learn(sources, normalization), learn(targets, target_rule))
 

@@ -73,7 +73,8 @@ class Schedule:
 
     constant; inverse_sqrt (Vaswani et al. 2017, equation 3, parametrized by its peak); cosine to
     zero at the end of the budget (Loshchilov and Hutter 2017); plateau, which decays after every
-    validation without improvement. All have a linear warm-up.
+    validation without improvement. A linear warm-up multiplies all of them except inverse_sqrt,
+    which begins after it.
     """
 
     settings: TrainConfig

@@ -229,6 +229,12 @@ def test_attention_is_kept_only_where_it_is_asked_for(model, search):
     assert all(h.attention is None for group in search_all(search, model) for h in group)
 
 
+def test_a_cap_that_is_a_whole_number_is_not_rounded_down():
+    """0.42 * 150 is 63, and less in single precision."""
+    search = beam(1, max_length=256, length_ratio=0.42, length_extra=0)
+    assert search.caps(torch.ones(1, 151, dtype=torch.bool)).tolist() == [63]
+
+
 @settings(max_examples=25)
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=4),

@@ -223,6 +223,29 @@ def test_a_shared_vocabulary_is_one_object_on_both_sides(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
 
 
+@pytest.mark.parametrize("target_rule", ["identity", "nmt_nfkc", "nmt_nfkc_cf"])
+@pytest.mark.parametrize("rule", ["identity", "nmt_nfkc", "nmt_nfkc_cf"])
+def test_a_shared_vocabulary_has_the_characters_of_both_normalizations(tmp_path, rule, target_rule):
+    """Capitals and circled digits of one side, where the rule of the other removes them."""
+    sources, targets = [*ENGLISH, "Two dogs ①"], [*GERMAN, "Zwei Hunde ②"]
+    learned = Tokenizers.train(
+        sources,
+        targets,
+        shared=True,
+        kind="bpe",
+        vocab_size=80,
+        character_coverage=1.0,
+        normalization=rule,
+        target_normalization=target_rule,
+    )
+    learned.save(tmp_path)
+    for source, target in (learned, Tokenizers.load(tmp_path)):
+        assert all(UNK not in ids for ids in [*source.encode(sources), *target.encode(targets)])
+        assert source.vocabulary == target.vocabulary
+        assert ("D" in source.normalize(["Dogs"])[0]) == (rule != "nmt_nfkc_cf")
+        assert ("D" in target.normalize(["Dogs"])[0]) == (target_rule != "nmt_nfkc_cf")
+
+
 def test_separate_vocabularies_stay_separate(tmp_path):
     tokenizers = pair(shared=False)
     tokenizers.save(tmp_path)

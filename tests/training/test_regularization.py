@@ -79,7 +79,6 @@ def test_null_is_the_same_as_the_value_of_dropout(model, keys):
         return model_.loss(batch()).item()
 
     plain = loss(**dict.fromkeys(keys))
-    assert loss() == plain
     assert loss(**dict.fromkeys(keys, 0.3)) == plain
     for key in keys:
         assert loss(**{key: 0.0}) != plain
@@ -92,6 +91,15 @@ def test_dropout_of_the_context_is_that_of_the_encoder_states():
     assert 0.2 < (states == 0).float().mean() < 0.9
     plain = made("bahdanau", dropout=0.0).encode(batch().src, batch().src_mask).states
     assert (plain[batch().src_mask] == 0).sum() == 0
+
+
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru", "rnn", "luong", "bahdanau"])
+def test_dropout_between_recurrent_layers_is_in_the_decoder_too(name):
+    others = model_settings(name).keys() & {"embedding_dropout", "readout_dropout"}
+    model = made(name, layers=2, dropout=0.5, **dict.fromkeys(others, 0.0))
+    memory = model.eval().encode_batch(batch())
+    first, second = (model.train().hidden(batch().tgt_in, memory).states for _ in range(2))
+    assert not torch.equal(first, second)
 
 
 def test_all_dropouts_off_are_the_evaluation_mode():

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from seq2seq.errors import UserError
+from seq2seq.layers.transformer import DecoderLayer, SelfAttentionLayer
 from seq2seq.runs.weights import average, read_weights
 from seq2seq.settings.config_files import model_names, model_settings
-from seq2seq.settings.plugins import fits
+from seq2seq.settings.plugins import fits, locate
 from seq2seq.system import threads
 from seq2seq.translation.translator import Translator
 
@@ -418,6 +419,39 @@ def test_a_compiled_model_learns_the_same(fit, tiny, tmp_path, parts):
     assert int(told.stdout.split("graphs:")[1]) > 0
     plain = fit("transformer", *given)
     assert log(tmp_path / "compiled", "loss") == pytest.approx(log(plain, "loss"), rel=1e-5)
+
+
+COMPILED = [(name, "") for name in model_names() if locate("model", name).compilable]
+COMPILED += [(name, "train.guided_attention=0.5") for name, _ in COMPILED if name != "encoder_only"]
+
+
+@pytest.mark.parametrize(("model", "guided"), COMPILED)
+def test_every_layer_of_an_update_is_compiled(learner, linked, monkeypatch, model, guided):
+    """Also those that read the source in a stack for both sides."""
+    inside, calls = [], []
+
+    def compiled(work, **_):
+        def call(*given, **more):
+            inside.append(work)
+            try:
+                return work(*given, **more)
+            finally:
+                inside.pop()
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    more = [guided, f"train.guided_links={linked / 'train.links'}"] if guided else []
+    made = learner(model, "trainer.compile=true", *more)
+    layers = [
+        module
+        for module in made.raw_model.modules()
+        if isinstance(module, SelfAttentionLayer | DecoderLayer)
+    ]
+    for layer in layers:
+        layer.register_forward_hook(lambda *_: calls.append(bool(inside)))
+    made.dry_run()
+    assert len(calls) >= len(layers) and all(calls)
 
 
 def test_what_cannot_be_compiled_is_said_to_be_so(fit, tiny, tmp_path):
