@@ -114,7 +114,7 @@ def score_alignment(
                 raise typer.BadParameter(f"--hide has no effect with --method {method}")
             if end is not None and method in WITHOUT_LAYERS:
                 raise typer.BadParameter(f"--end has no effect with --method {method}")
-            read = extraction_rule(run, "run", {"threshold": threshold})
+            read = extraction_rule(run, "default", {"threshold": threshold})
             refuse_end(end, read)
             read = replace(read, hide=hide or read.hide, end=end or read.end)
         else:
@@ -132,6 +132,7 @@ def score_alignment(
         form=gold_format,
         rule=read,
         pick=rule == "auto",
+        back_default=rule == "default",
         tried=TRIED if method is None else [method],
         back=back,
         links=links or [],

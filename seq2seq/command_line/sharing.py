@@ -88,8 +88,8 @@ def export(
         Literal["ctranslate2", "onnx", "transformers"],
         typer.Option(
             "--to",
-            help="Format. onnx holds every model that predicts one token after another; the "
-            "others hold Transformers.",
+            help="Format. onnx holds every model that is trained by gradients and predicts one "
+            "token after another; the others hold Transformers.",
         ),
     ],
     quantization: Annotated[

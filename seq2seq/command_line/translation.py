@@ -52,7 +52,7 @@ def translate(
     temperature: Annotated[
         float | None,
         typer.Option(
-            help="With --sample: softmax temperature (default: 1).",
+            help="With --sample: softmax temperature (default: that of the run, or 1).",
             callback=between(COLDEST, HOTTEST),
         ),
     ] = None,
@@ -61,20 +61,23 @@ def translate(
         typer.Option(
             min=0,
             max=LARGEST,
-            help="With --sample: sample from the K most likely pieces; 0 is all (default: 0).",
+            help="With --sample: sample from the K most likely pieces; 0 is all (default: that "
+            "of the run, or 0).",
         ),
     ] = None,
     top_p: Annotated[
         float | None,
         typer.Option(
             help="With --sample: sample from the most likely pieces whose probabilities add up to "
-            "this (default: 1).",
+            "this (default: that of the run, or 1).",
             callback=between(0.0, 1.0, above=True),
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, max=LARGEST, help="With --sample: random seed (default: 1)."),
+        typer.Option(
+            min=0, max=LARGEST, help="With --sample: random seed (default: that of the run, or 1)."
+        ),
     ] = None,
     device: DeviceOption = "auto",
     int8: Annotated[

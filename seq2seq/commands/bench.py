@@ -26,8 +26,9 @@ from seq2seq.errors import UserError, did_you_mean
 from seq2seq.models.base import Seq2Seq
 from seq2seq.search.base import Hypothesis, Search
 from seq2seq.settings import config_files, key_checks, train_arguments
-from seq2seq.settings.config import Config
+from seq2seq.settings.config import Config, TrainConfig
 from seq2seq.settings.plugins import build, fits
+from seq2seq.settings.schema import schema
 from seq2seq.system import devices, provenance, threads
 from seq2seq.system.console import console
 from seq2seq.system.files import write_lines
@@ -55,6 +56,17 @@ NO_EFFECT = dict.fromkeys(
     "model": "give the names of models without `model=`",
     "model.name": "give the names of models without `model=`",
 }
+# Keys of train that the measured updates, or the estimated time of a training, depend on
+MEASURED = {
+    *("max_steps", "max_epochs", "max_minutes"),
+    *("optimizer", "betas", "eps", "weight_decay", "clip_norm", "label_smoothing"),
+    *("source_word_dropout", "target_word_dropout", "r_drop", "ema", "batch_tokens", "accumulate"),
+    *("guided_attention", "guided_layer", "guided_head", "guided_links"),
+}
+NO_EFFECT |= dict.fromkeys(
+    [f"train.{key}" for key in schema(TrainConfig) if key not in MEASURED],
+    "it measures updates at a fixed learning rate, without validation",
+)
 SQUARE = {"cpu": 1024}  # size of the square matrices
 
 
@@ -73,6 +85,12 @@ def bench(names: Sequence[str], words: Sequence[str] = (), *, own: bool = False)
         UserError: there is no such model, or `seq2seq train` would refuse the arguments.
     """
     key_checks.refuse_keys(words, NO_EFFECT, "bench")
+    for word in words:
+        if word.lstrip("+~").partition("=")[0].partition(".")[0] == "search":
+            raise UserError(
+                f"{word} has no effect: bench decodes {FORCED} pieces in every sentence, with a "
+                f"beam of {' and of '.join(map(str, BEAMS))}"
+            )
     known = config_files.model_names()
     for name in names:
         if name not in known:

@@ -90,7 +90,9 @@ def evaluate(
         run.scores  # noqa: B018 - a damaged file is refused before the work, not after it
         names = list(tests) or [name for name in run.tests if name not in UNSCORED]
         if not names:
-            raise UserError(f"the run {str(path)!r} has no test set; try --test validation")
+            rest = list(run.tests)
+            hint = f"; try --test {rest[0]}" if rest else ", which `push --no-texts` leaves out"
+            raise UserError(f"the run {str(path)!r} has no test set{hint}")
         folders = {name: run.test(name) for name in names}
         added = more_references(
             references,

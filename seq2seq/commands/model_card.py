@@ -4,7 +4,7 @@ The card is Markdown with a YAML header, in the format of the Hugging Face hub, 
 scores from `model-index`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import yaml
@@ -88,6 +88,17 @@ def languages(run: RunFolder) -> list[str]:
     """Return the codes of source and target; fewer if the run does not have them."""
     data = run.config["data"]
     return [data[side] for side in ("source", "target") if data.get(side)]
+
+
+def card_license(lines: Sequence[str]) -> str | None:
+    """Return the license in the YAML header of a card; None if there is none."""
+    if not lines or lines[0] != "---" or "---" not in lines[1:]:
+        return None
+    try:
+        header = yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
+    except yaml.YAMLError:
+        return None
+    return str(header["license"]) if isinstance(header, dict) and "license" in header else None
 
 
 def metadata(run: RunFolder, license: str, scores: list[Bleu]) -> dict[str, Any]:

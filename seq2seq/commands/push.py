@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.align import Sentence, drawn
-from seq2seq.commands.model_card import CARD, PICTURE, model_card
+from seq2seq.commands.model_card import CARD, PICTURE, card_license, model_card
 from seq2seq.errors import UserError
 from seq2seq.hub.address import check_name
 from seq2seq.hub.download import ORIGIN
@@ -77,13 +77,17 @@ def push(
             f"the training of {str(run.path)!r} has not finished (status: "
             f"{run.info.get('status', 'unknown')}): run the same `seq2seq train` command again"
         )
+    if dry_run is not None and private:
+        raise UserError("--private has no effect with --dry-run, which uploads nothing")
     if dry_run is not None and dry_run.exists():
         raise UserError(f"--dry-run {dry_run} exists already: name a new folder")
     if dry_run is not None and dry_run.resolve().is_relative_to(run.path.resolve()):
         raise UserError(f"--dry-run {dry_run} is in the run folder: name a folder outside")
     files = dict(shared_files(run.path, texts))
     with TemporaryDirectory() as work:
-        if CARD not in files:
+        if CARD in files:
+            check_card(files[CARD], license)
+        else:
             files |= written_card(run, name, license, Path(work), texts)
         done = None
         if dry_run is None:
@@ -108,6 +112,21 @@ def shared_files(folder: Path, texts: bool) -> Iterator[tuple[str, Path]]:
         if place.parts[0] in ("hyps", "source_words.tsv", "align") and not texts:
             continue
         yield place.as_posix(), file
+
+
+def check_card(path: Path, license: str) -> None:
+    """Check that a card that the user wrote names the license.
+
+    Raises:
+        UserError: it does not; the message says what to write.
+    """
+    given = card_license(read_lines_checked(path))
+    if given != license:
+        has = "names no license" if given is None else f"says license: {given}"
+        raise UserError(
+            f"{path} is used as the model card, but it {has}, not {license}: begin it with the "
+            f"three lines `---`, `license: {license}`, `---`, or remove it to have a card written"
+        )
 
 
 def written_card(

@@ -17,7 +17,7 @@ from seq2seq.alignment.baselines import (
 from seq2seq.alignment.form_names import Form
 from seq2seq.alignment.gold_files import read_links
 from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
-from seq2seq.alignment.method_names import MethodName, hides_words
+from seq2seq.alignment.method_names import WITHOUT_LAYERS, MethodName
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.alignment_tables import grids, rule_label, table
 from seq2seq.errors import UserError
@@ -106,6 +106,7 @@ def score_alignment(
     pick: bool = False,
     tried: Sequence[MethodName] = TRIED,
     back: Path | None = None,
+    back_default: bool = False,
     links: Sequence[str] = (),
     train: tuple[Path, Path] | None = None,
     forms: Path | None = None,
@@ -125,6 +126,7 @@ def score_alignment(
         tried: the methods to choose from with `pick`; those that the model does not support are
             left out.
         back: a run of the reverse direction, for symmetrization.
+        back_default: read layer, head and row of that run by the default rule, not its own.
         links: NAME=FILE of the links of other aligners.
         train: two files of tokens to train fast_align on, in addition to the text.
         forms: a table of the forms of target words; that of the built-in corpus if None.
@@ -177,7 +179,9 @@ def score_alignment(
                     one.best.record()
                 )
         if other is not None:
-            others |= directions(translator, rule, Translator(other, device=device), gold_set)
+            back_rule = Rule() if back_default else chosen_rule(other)
+            reverse = Translator(other, device=device)
+            others |= directions(translator, rule, reverse, back_rule, gold_set)
         parts = [part for one in by_method for part in grids(one, chosen=one is scores)]
         facts = {
             "run": run.name,
@@ -244,7 +248,10 @@ def score_methods(
     refusals: list[UnsupportedModelError] = []
     for method in methods:
         try:
-            scores.append(score_all_rules(translator, gold_set, replace(rule, method=method)))
+            own = replace(rule, method=method)
+            if method in WITHOUT_LAYERS:  # their maps have no `</s>`
+                own = replace(own, end=Rule().end)
+            scores.append(score_all_rules(translator, gold_set, own))
         except UnsupportedModelError as error:
             refusals.append(error)
     if not scores:
@@ -290,15 +297,20 @@ def check_direction(run: RunFolder, back: RunFolder) -> None:
 
 
 def directions(
-    translator: Translator, rule: Rule, back: Translator, gold_set: GoldSet
+    translator: Translator, rule: Rule, back: Translator, back_rule: Rule, gold_set: GoldSet
 ) -> dict[str, list[LinkSet]]:
     """Return the links of a run of the reverse direction, and the symmetrized links.
 
-    Both directions use the same method; layer, head and row of each are those of its own rule.
+    Only layer, head and row of the reverse direction are those of `back_rule`; all else is that of
+    `rule`.
     """
     forward = links_of(translator, rule, gold_set)
-    hide = rule.hide if hides_words(rule.method) else None
-    back_rule = changed(chosen_rule(back.run), method=rule.method, hide=hide)
+    back_rule = replace(
+        changed(back_rule, method=rule.method),
+        end=rule.end,
+        threshold=rule.threshold,
+        hide=rule.hide,
+    )
     backward = [flip(links) for links in links_of(back, back_rule, gold_set.swapped())]
     pairs = list(zip(forward, backward, strict=True))
     return {

@@ -144,7 +144,7 @@ def compare(
         "--target-language": target_language,
         "--bleu-tokenizer": bleu_tokenizer,
     }
-    given = [option for option, value in file_options.items() if value]
+    given = [option for option, value in file_options.items() if value is not None]
     if not paths and (given or hyps or reference):
         if tests:
             raise UserError("--test needs run folders: without any, --source is the test set")

@@ -24,10 +24,13 @@ class Comet:
         folder: the folder of a downloaded model, with one `.ckpt` file at any depth.
 
     Raises:
-        UserError: there is not exactly one model in it, or the library is not installed.
+        UserError: there is no such folder, it does not have exactly one model, or the library is
+            not installed.
     """
 
     def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise UserError(f"--comet {folder}: there is no such folder")
         files = sorted(folder.rglob("*.ckpt"))
         if len(files) != 1:
             raise UserError(

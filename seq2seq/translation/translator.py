@@ -142,7 +142,10 @@ class Translator:
     ) -> None:
         self.forms: Forms | None = None
         self.run = run if isinstance(run, RunFolder) else open_run(run)
-        self.search = search or run_search(self.run, beam=beam, rounds=rounds, lengths=lengths)
+        given = {"beam": beam, "rounds": rounds, "lengths": lengths}
+        if search is not None and (without := [key for key in given if given[key] is not None]):
+            raise UserError(f"{without[0]} has no effect with search, which has its own value")
+        self.search = search or run_search(self.run, **given)
         self.model, self.tokenizers = load_model(self.run, pick_device(device))
         self.search.check_model(type(self.model))
         if int8:

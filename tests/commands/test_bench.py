@@ -37,7 +37,19 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def words(tiny) -> list[str]:
     """A corpus and a training of a few pairs."""
-    return [word for word in tiny("rnn") if not word.startswith("model")]
+    unused = ("model", *bench.NO_EFFECT)
+    return [word for word in tiny("rnn") if not word.startswith(unused)]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("train.learning_rate=9", "train.schedule=constant", "train.patience=1"),
+        *("train.keep_every=5", "search=sample", "search.max_length=3"),
+    ],
+)
+def test_what_no_measurement_depends_on_is_refused(command, word):
+    command("bench", "rnn", word).must_refuse(word)
 
 
 def test_every_variant_that_learns_by_gradients_is_measured(words):

@@ -13,8 +13,9 @@ from untrained_runs import ENGLISH, GERMAN, gold_alignments, make_run, make_run_
 from seq2seq.alignment.baselines import diagonal, fast_align
 from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.links import flip
+from seq2seq.alignment.method_names import WITHOUT_LAYERS
 from seq2seq.alignment.rule import Rule
-from seq2seq.commands.score_alignment import score_alignment
+from seq2seq.commands.score_alignment import links_of, score_alignment
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import measure
 from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
@@ -79,6 +80,52 @@ def test_two_directions_are_combined(run, tmp_path):
     crossed = links["both, intersection"]
     assert links["both, union"] + crossed == there + again
     assert crossed <= links["both, grow-diag-final-and"] <= links["both, union"]
+
+
+@pytest.fixture
+def turned(run, tmp_path) -> Path:
+    """A run of the other direction, with a rule of its own."""
+    back = make_run(tmp_path / "back", "bahdanau", source="de", target="en")
+    for tokenizer, name in (("target", "source"), ("source", "target")):
+        shutil.copy(run / f"{tokenizer}.model", back / f"{name}.model")
+    own = {"rule": vars(Rule(shift=True, threshold=0.9, end="renormalise"))}
+    (back / RULE).parent.mkdir()
+    (back / RULE).write_text(json.dumps(own), "utf-8")
+    return back
+
+
+def test_threshold_and_end_are_those_of_both_directions(run, turned, tmp_path):
+    """Only layer, head and row of the other direction are its own, and not with the default."""
+
+    def links(**given) -> int:
+        rule = Rule(**given.pop("rule", {}))
+        out = tmp_path / "out.json"
+        asked = {"test": "test", "rule": rule, "back": turned, "device": "cpu", "out": out}
+        score_alignment(run, **asked, **given)
+        return json.loads(out.read_text("utf-8"))["rows"]["back, the other direction"]["links"]
+
+    def alone(rule: Rule) -> int:
+        swapped = GoldSet.of_test(run / "hyps" / "test").swapped()
+        return sum(map(len, links_of(Translator(turned, device="cpu"), rule, swapped)))
+
+    assert links(rule={"threshold": 0.01}) == alone(Rule(shift=True, threshold=0.01))
+    assert links(rule={"threshold": 0.01}, back_default=True) == alone(Rule(threshold=0.01))
+    assert links(rule={"end": "keep"}) == alone(Rule(shift=True, end="keep"))
+    assert alone(Rule(threshold=0.01)) > alone(Rule(threshold=0.9))
+
+
+def test_auto_depends_on_no_earlier_choice(run, command, tmp_path):
+    """Neither threshold nor end of a stored rule is used, and no end where there is none."""
+    copy = Path(shutil.copytree(run, tmp_path / "copied"))
+    for words in (["--threshold", "0.9"], ["--end", "keep"], []):
+        words = ["score-alignment", copy, "--test", "test", "--rule", "auto", *words]
+        assert command(*words, "--method", "attention").status == 0
+    stored = json.loads((copy / RULE).read_text("utf-8"))["rule"]
+    assert (stored["threshold"], stored["end"]) == (None, "drop")
+    words = ["score-alignment", copy, "--test", "test", "--rule", "auto", "--end", "keep"]
+    assert command(*words).status == 0
+    stored = json.loads((copy / RULE).read_text("utf-8"))["rule"]
+    assert stored["end"] == ("drop" if stored["method"] in WITHOUT_LAYERS else "keep")
 
 
 def test_a_run_of_the_same_direction_is_refused(run):

@@ -127,15 +127,39 @@ def test_without_texts_no_sentence_leaves_the_machine(
 ) -> None:
     words = ("push", run, NAME, "--license", "mit", "--no-texts", "--dry-run", "out")
     assert command(*words).status == 0
+    command("evaluate", "out").must_refuse("has no test set", "push --no-texts")
     assert not [name for name in files_of(Path("out")) if name.startswith(("hyps", "align"))]
     assert SENTENCE.encode() not in b"".join(files_of(Path("out")).values())
     assert Translator("out")([SENTENCE])[0].text == Translator(run)([SENTENCE])[0].text
 
 
 def test_a_readme_of_your_own_is_kept(run: Path, command: Callable[..., Any]) -> None:
-    (run / "README.md").write_text("mine", "utf-8")
+    mine = "---\nlicense: mit\n---\nmine\n"
+    (run / "README.md").write_text(mine, "utf-8")
     assert command("push", run, NAME, "--license", "mit", "--dry-run", "out").status == 0
-    assert Path("out/README.md").read_text("utf-8") == "mine"
+    assert Path("out/README.md").read_text("utf-8") == mine
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("mine", "names no license"),
+        ("---\nlicense: apache-2.0\n---\n", "says license: apache-2.0"),
+        ("---\nlicense: [\n---\n", "names no license"),
+        ("---\nlicense: mit\n", "names no license"),
+    ],
+)
+def test_a_readme_of_another_license_is_refused(
+    run: Path, command: Callable[..., Any], text: str, found: str
+) -> None:
+    (run / "README.md").write_text(text, "utf-8")
+    answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out")
+    answer.must_refuse("README.md", found, "license: mit")
+
+
+def test_a_private_dry_run_is_refused(run: Path, command: Callable[..., Any]) -> None:
+    answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out", "--private")
+    answer.must_refuse("--private has no effect with --dry-run")
 
 
 def test_a_dry_run_into_the_run_folder_is_refused(run: Path, command: Callable[..., Any]) -> None:

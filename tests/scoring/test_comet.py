@@ -11,6 +11,7 @@ from made_runs import BAD, GOOD, TEST, make_run, shown
 from seq2seq.compare import compare
 from seq2seq.compare.report.record import record
 from seq2seq.errors import UserError
+from seq2seq.scoring.comet import Comet
 
 pytestmark = pytest.mark.usefixtures("few_resamples")
 
@@ -70,3 +71,8 @@ def test_a_folder_must_have_one_model(folder: Path, tmp_path: Path, count: int) 
         (folder / f"{number}.ckpt").write_bytes(b"")
     with pytest.raises(UserError, match=rf"there must be one model .* but there are {count}"):
         compare([make_run(tmp_path / "good", GOOD)], comet=folder)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: there is no such folder"):
+        Comet(tmp_path / "nowhere")

@@ -246,6 +246,13 @@ def test_another_beam_keeps_the_rest_of_the_runs_search(one_run):
     assert Translator(run, search=drawn).search is drawn
 
 
+@pytest.mark.parametrize("key", ["beam", "rounds", "lengths"])
+def test_numbers_beside_a_search_have_no_effect_and_are_refused(one_run, key):
+    search = run_search(RunFolder.open(one_run))
+    with pytest.raises(UserError, match=f"{key} has no effect with search"):
+        Translator(one_run, search=search, **{key: 2})
+
+
 def test_a_beam_of_none_is_refused(one_run):
     with pytest.raises(UserError, match=r"^search\.beam=0 must be at least 1"):
         Translator(one_run, beam=0)
