@@ -135,7 +135,7 @@ SMALL = {  # of any model that has the key
 QUICK = (
     "tokenizer.vocab_size=90 trainer.accelerator=cpu train.max_epochs=null train.max_steps=4 "
     "train.batch_tokens=200 train.learning_rate=1e-2 train.warmup_steps=20 train.log_every=1 "
-    "train.label_smoothing=0 train.ema=0"
+    "train.label_smoothing=0"
 )
 
 

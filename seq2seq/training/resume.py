@@ -43,7 +43,6 @@ HARMLESS = {
 # Defaults of earlier versions that have changed since.
 FORMER = {
     "train.warmup_steps": 200,
-    "train.ema": 0.0,
     "model.attention_dropout": 0.1,
     "model.activation_dropout": None,
     "model.attention_init": "xavier",
