@@ -22,8 +22,9 @@ for corpus in ${CORPORA:-europarl news}; do
       # Sizes and dropout of experiment=multi30k-transformer
       [[ $model == transformer ]] && more=(model.attention_dropout=0 model.attention_init=joint)
       $seq2seq train "model=$model" data=files data.source=en "${data[@]}" data.max_length=150 tokenizer.vocab_size=4000 "${more[@]}" \
-        "seed=$seed" "name=$name" "runs_dir=$out/$corpus" train.learning_rate=3e-3 train.schedule=cosine train.warmup_steps=200 \
-        train.batch_tokens=8192 "train.max_steps=${UPDATES:-2000}" train.max_epochs=null train.validate_every=200 train.patience=null ${WORDS:-}
+        model.dropout=0.2 "seed=$seed" "name=$name" "runs_dir=$out/$corpus" train.learning_rate=3e-3 train.schedule=cosine \
+        train.warmup_steps=200 train.batch_tokens=1024 "train.max_steps=${UPDATES:-9000}" train.max_epochs=null train.validate_every=1500 \
+        train.patience=null ${WORDS:-}
       $seq2seq evaluate "$out/$corpus/$name"
     done
   done

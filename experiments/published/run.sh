@@ -18,7 +18,8 @@ run transformer-ema-r_drop-1 experiment=multi30k-transformer "${data[@]}" seed=1
 run bahdanau-recipe-1 experiment=multi30k-bahdanau "${data[@]}" seed=1
 run rnn-recipe-1 experiment=multi30k-rnn "${data[@]}" seed=1
 run bahdanau-recipe-de-en-1 experiment=multi30k-bahdanau "${data[@]}" data.source=de data.target=en seed=1
-run default-transformer-cased-30-epochs-1 model=transformer data=multi30k seed=1
+run default-transformer-cased-ema-1 model=transformer data=multi30k train.ema=0.998 seed=1
+python experiments/published/last_weights.py "$out/default-transformer-cased-ema-1"
 if [[ -n ${GREEK:-} ]]; then
   greek=(experiment=low-resource-transformer data=files "data.root=$GREEK" data.source=grc data.target=eng data.tokenized=true seed=1)
   run greek-transformer-1 "${greek[@]}"
