@@ -7,6 +7,7 @@ does not depend on the other sentences of the batch.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -115,10 +116,11 @@ class Search(ABC):
 
     def caps(self, mask: Bool[Tensor, "batch src"]) -> Int[Tensor, " batch"]:
         """Return the maximum number of tokens in the translation of each sentence."""
-        # In float32, 0.42 * 150 is below 63. Apple's GPUs have no float64.
-        exact = torch.float32 if mask.device.type == "mps" else torch.float64
-        lengths = mask.sum(1).to(exact) - 1  # without EOS
-        return (lengths * self.length_ratio + self.length_extra).clamp(1, self.max_length).long()
+        # In whole numbers: in float32, 0.42 * 150 is below 63, and not all GPUs have float64.
+        ratio = Fraction(self.length_ratio).limit_denominator(1_000_000)
+        lengths = mask.sum(1) - 1  # without EOS
+        most = lengths * ratio.numerator // ratio.denominator + self.length_extra
+        return most.clamp(1, self.max_length)
 
     def caps_with(
         self,

@@ -15,6 +15,7 @@ TINY = [
     *("model=rnn", "model.dim=16", "model.embedding=16", "tokenizer.vocab_size=90"),
     *("trainer.accelerator=cpu", "train.max_epochs=null", "train.max_steps=1"),
     *("train.batch_tokens=100", "train.log_every=1", "train.validate_every=100"),
+    "train.warmup_steps=20",
 ]
 
 
