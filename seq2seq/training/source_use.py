@@ -64,8 +64,10 @@ def remedies(model: Mapping[str, Any]) -> str:
     some = ["a lower train.learning_rate", "a longer train.warmup_steps"]
     if model.get("norm") == "post":
         some.append("model.norm=pre")
-    if model.get("attention_init") == "xavier":
-        some.append("model.attention_init=joint or small")
+    if smaller := {"xavier": "joint or small", "joint": "small"}.get(
+        model.get("attention_init", "")
+    ):
+        some.append(f"model.attention_init={smaller}")
     return ", ".join([*some, "less dropout, or more pairs"])
 
 
