@@ -19,12 +19,12 @@ for corpus in ${CORPORA:-multi30k controlled}; do
           words=("experiment=multi30k-$model" ${MULTI30K:+"data.root=$MULTI30K"} "data.train_pairs=$pairs" tokenizer.vocab_size=2000
             train.schedule=cosine train.warmup_steps=200 train.batch_tokens=4096 train.max_steps=1000 train.max_epochs=100
             train.validate_every=125 train.patience=null train.ema=0)
-          [[ $model == transformer ]] && words+=(model.activation_dropout=null)
         else
           test=test
           words=("experiment=demo-$model" "data.pairs=$pairs" tokenizer.vocab_size=1000 model.dropout=0.2
             train.max_steps=2000 train.validate_every=250 train.keep_every=null trainer.threads=1)
         fi
+        [[ $model == transformer ]] && words+=(model.activation_dropout=null)
         $seq2seq train "${words[@]}" "seed=$seed" "name=$name" "runs_dir=$out" ${WORDS:-}
         $seq2seq evaluate "$out/$name" --test "$test"
       done
