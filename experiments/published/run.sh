@@ -17,6 +17,7 @@ run transformer-post-ema-1 experiment=multi30k-transformer-post "${data[@]}" see
 run transformer-ema-r_drop-1 experiment=multi30k-transformer "${data[@]}" seed=1 train.r_drop=1 train.batch_tokens=4096 train.max_steps=3500
 run bahdanau-recipe-1 experiment=multi30k-bahdanau "${data[@]}" seed=1
 run rnn-recipe-1 experiment=multi30k-rnn "${data[@]}" seed=1
+run rnn-recipe-de-en-1 experiment=multi30k-rnn "${data[@]}" data.source=de data.target=en seed=1
 run bahdanau-recipe-de-en-1 experiment=multi30k-bahdanau "${data[@]}" data.source=de data.target=en seed=1
 run default-transformer-cased-ema-1 model=transformer data=multi30k train.ema=0.998 seed=1
 python experiments/published/last_weights.py "$out/default-transformer-cased-ema-1"
