@@ -17,7 +17,8 @@ from seq2seq.settings.config_files import model_settings
 from seq2seq.settings.plugins import upgrade
 from seq2seq.text.batching import pad
 from seq2seq.text.special_ids import SpecialIds
-from seq2seq.training.resume import differences, written_out
+from seq2seq.training.former_defaults import written_out
+from seq2seq.training.resume import differences
 from seq2seq.translation.translator import Translator, run_search
 
 SPECIAL = SpecialIds()

@@ -1,27 +1,21 @@
 """Check that an existing run can be resumed with the current configuration and corpus."""
 
-import contextlib
 import dataclasses
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seq2seq.corpora.splits import Splits
 from seq2seq.errors import UserError
-from seq2seq.package_data import data_folder
 from seq2seq.runs.folder import ADOPTED, read_config
 from seq2seq.runs.nested import flatten, section
-from seq2seq.runs.untrusted import read_json, read_yaml
+from seq2seq.runs.untrusted import read_json
 from seq2seq.runs.weights import read_tensors
-from seq2seq.settings.config import Config, TrainConfig, TrainerConfig
-from seq2seq.settings.config_files import model_names, model_settings
-from seq2seq.settings.plugins import locate
-from seq2seq.settings.schema import defaults
+from seq2seq.settings.config import Config
 from seq2seq.system.lock import LOCK
 from seq2seq.text.characters import printable
+from seq2seq.training.former_defaults import FORMER, with_former_defaults, written_out
 
 # Keys that do not influence the trained weights, with the reason.
 HARMLESS = {
@@ -39,13 +33,6 @@ HARMLESS = {
     "train.save_every": "frequency of saves",
     "train.max_skipped": "when to abort",
     "train.tensorboard": "an additional log",
-}
-# Defaults of earlier versions that have changed since.
-FORMER = {
-    "train.warmup_steps": 200,
-    "model.attention_dropout": 0.1,
-    "model.activation_dropout": None,
-    "model.attention_init": "xavier",
 }
 # Keys for the end of training: earlier updates do not depend on them, except with the cosine.
 ENDS = ("train.max_steps", "train.max_epochs", "train.max_minutes", "train.patience")
@@ -160,42 +147,6 @@ def find_earlier(folder: Path, config: Config, processes: int | None = None) -> 
     return earlier
 
 
-def with_original_defaults(folder: Path, config: Config) -> Config:
-    """Adapt the configuration of a resumed run to the defaults of the version that started it.
-
-    Keys newer than the run get their old behavior.
-    """
-    stored = read_config(folder)
-    config = with_former_defaults(stored, config)
-    data = {**config.data}
-    if "bleu_tokenizer" not in section(stored, "data"):
-        data.pop("bleu_tokenizer", None)
-    tokenizer = config.tokenizer
-    if "target_normalization" not in section(stored, "tokenizer"):
-        tokenizer = dataclasses.replace(tokenizer, target_normalization=None)
-    return dataclasses.replace(config, data=data, tokenizer=tokenizer)
-
-
-def with_former_defaults(stored: Mapping[str, Any], config: Config) -> Config:
-    """Replace defaults by the FORMER ones of a stored configuration, unless resume=force.
-
-    A run of an earlier version is so resumed by the command that started it.
-    """
-    if config.resume == "force":
-        return config
-    name = config.model["name"]
-    model = model_settings(name) if name in model_names() else {}
-    today = flatten({"train": shipped_defaults()["train"], "model": model})
-    then, given = flatten(written_out(dict(stored))), flatten(dataclasses.asdict(config))
-    kept: dict[str, dict[str, Any]] = {"train": {}, "model": {}}
-    for key, former in FORMER.items():
-        if key in today and key in then and given.get(key) == today[key] and then[key] == former:
-            part, _, inner = key.partition(".")
-            kept[part][inner] = former
-    train = dataclasses.replace(config.train, **kept["train"])
-    return dataclasses.replace(config, train=train, model=config.model | kept["model"])
-
-
 def describe_former(given: Config, resumed: Config) -> str | None:
     """A sentence on the FORMER defaults that a resumed run keeps; None if there are none."""
     now, then = (flatten(dataclasses.asdict(one)) for one in (given, resumed))
@@ -214,36 +165,6 @@ def read_info(folder: Path) -> dict[str, Any]:
         return read_json(folder / "run.json")
     except (OSError, UserError):
         return {}
-
-
-def written_out(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with what absent keys and null in its `data` stand for.
-
-    An older run lacks newer keys. The defaults of their classes are what it did, except in
-    `tokenizer` and `data`; those of the configuration files may have changed.
-    """
-    config, data = dict(config), section(config, "data")
-    for name, owner in (("train", TrainConfig), ("trainer", TrainerConfig)):
-        with contextlib.suppress(UserError):
-            config[name] = shipped_defaults()[name] | defaults(owner) | section(config, name)
-    with contextlib.suppress(UserError):
-        model = section(config, "model")
-        config["model"] = defaults(locate("model", model.get("name"))) | model
-    with contextlib.suppress(UserError):
-        corpus = locate("data", data.get("name"))
-        if issubclass(corpus, Splits):
-            config["data"] = corpus.written_out(data)
-    return config
-
-
-@functools.cache
-def shipped_defaults() -> dict[str, dict[str, Any]]:
-    """The sections `train` and `trainer` of the configuration files of this package."""
-    folder = data_folder("configs")
-    return {
-        "train": read_yaml(folder / "train" / "adam.yaml"),
-        "trainer": section(read_yaml(folder / "train.yaml"), "trainer"),
-    }
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:

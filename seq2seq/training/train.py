@@ -40,6 +40,7 @@ from seq2seq.training.examples import (
     refuse_test_on_train,
 )
 from seq2seq.training.fitting import settings_in_effect
+from seq2seq.training.former_defaults import with_original_defaults
 from seq2seq.training.loop import Training
 from seq2seq.training.round_trip import sentences
 
@@ -150,7 +151,7 @@ def lead(
         return
     console.print(f"run folder: {folder}")
     if earlier:
-        given, config = config, resume.with_original_defaults(folder, config)
+        given, config = config, with_original_defaults(folder, config)
         if remark := resume.describe_former(given, config):
             console.print(remark, markup=False)
     if earlier:
@@ -204,7 +205,7 @@ def follow(fabric: Fabric, config: Config, folder: Path) -> None:
             f"the process with rank {fabric.global_rank}, on {socket.gethostname()}, does not see "
             f"{folder}: all machines need the same file system for runs_dir"
         )
-    config = resume.with_original_defaults(folder, config)
+    config = with_original_defaults(folder, config)
     memory = PeakMemory(fabric.device)
     corpus, search = build("data", config.data), build("search", config.search)
     tokenizers = Tokenizers.load(folder)

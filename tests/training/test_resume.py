@@ -35,6 +35,7 @@ from seq2seq.text.batching import Batch
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.training import resume
 from seq2seq.training.checkpoints import Checkpoints
+from seq2seq.training.former_defaults import FORMER, with_original_defaults
 from seq2seq.training.learner import Learner
 from seq2seq.training.log import TrainingLog
 from seq2seq.training.state import Save, Saves
@@ -411,7 +412,7 @@ def of_earlier_version(tiny, tmp_path) -> Callable[..., Config]:
         return compose.read(compose.compose([*tiny("transformer"), *TODAY, *more]))
 
     stored = dataclasses.asdict(read())
-    for key, former in resume.FORMER.items():
+    for key, former in FORMER.items():
         part, name = key.split(".")
         assert stored[part][name] != former  # the defaults of today are others
         stored[part][name] = former
@@ -425,11 +426,11 @@ TODAY = ["train.warmup_steps=1000"]  # `tiny` has another one
 def test_the_same_command_resumes_a_run_of_earlier_defaults(of_earlier_version, tmp_path):
     given = of_earlier_version()
     assert resume.find_earlier(tmp_path / "one", given).changes == {}
-    resumed = resume.with_original_defaults(tmp_path / "one", given)
+    resumed = with_original_defaults(tmp_path / "one", given)
     values = flatten(dataclasses.asdict(resumed))
-    assert {key: values[key] for key in resume.FORMER} == resume.FORMER
+    assert {key: values[key] for key in FORMER} == FORMER
     said = resume.describe_former(given, resumed)
-    assert all(key in said for key in resume.FORMER) and "train.warmup_steps=200" in said
+    assert all(key in said for key in FORMER) and "train.warmup_steps=200" in said
     assert resume.describe_former(resumed, resumed) is None
 
 
@@ -441,8 +442,8 @@ def test_another_value_than_both_defaults_is_a_change(of_earlier_version, tmp_pa
 
 def test_force_changes_earlier_defaults_too(of_earlier_version, tmp_path):
     given = of_earlier_version("resume=force")
-    assert resume.find_earlier(tmp_path / "one", given).changes.keys() == resume.FORMER.keys()
-    assert resume.with_original_defaults(tmp_path / "one", given) == given
+    assert resume.find_earlier(tmp_path / "one", given).changes.keys() == FORMER.keys()
+    assert with_original_defaults(tmp_path / "one", given) == given
 
 
 def test_a_folder_that_is_no_run_is_left_alone(given, tmp_path):
@@ -933,6 +934,6 @@ def test_a_resumed_run_keeps_the_meaning_of_keys_that_it_did_not_have(given, tmp
     if not stored:
         del written["tokenizer"]["target_normalization"], written["data"]["bleu_tokenizer"]
     write_config(tmp_path / "one", written)
-    resumed = resume.with_original_defaults(tmp_path / "one", config)
+    resumed = with_original_defaults(tmp_path / "one", config)
     kept = (resumed.tokenizer.target_normalization, resumed.data.get("bleu_tokenizer"))
     assert kept == (("identity", "char") if stored else (None, None))
