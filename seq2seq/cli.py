@@ -87,7 +87,7 @@ COMMANDS: dict[str, list[tuple[Callable[..., None], str]]] = {
         (plot, "Draw one sentence by run, head or checkpoint, or gradients."),
         (score_alignment, "Score word alignments against gold links."),
         (export_alignment, "Write the word alignments of a whole text."),
-        (score_contrast, "Score explanations of agreement and pronouns."),
+        (score_contrast, "Score explanations of agreement, pronouns and determiners."),
         (score_deletion, "Score explanations by hiding what they name."),
         (heads, "Switch off each attention head and measure BLEU and AER."),
     ],

@@ -1,7 +1,7 @@
 """Limits of numbers that both the command line and the configuration of a search accept.
 
-The types of the search classes check them (`config.Within`), and the options of the command line
-show them in their help.
+The types of the search classes check them (`seq2seq.settings.ranges.Within`), and the options of
+the command line show them in their help.
 """
 
 LONGEST = 100_000  # pieces in a translation

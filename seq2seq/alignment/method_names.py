@@ -31,7 +31,7 @@ SIGNED = ("occlusion", "gradient", "smoothgrad", "integrated_gradients")
 WITHOUT_LAYERS: tuple[MethodName, ...] = tuple(
     name for name in get_args(MethodName) if name.partition(":")[0] in SIGNED
 )
-WITHOUT_HEADS: tuple[MethodName, ...] = (*WITHOUT_LAYERS, "alti")
+WITHOUT_HEADS: tuple[MethodName, ...] = (*WITHOUT_LAYERS, "vectors", "alti")
 Hide = Literal["mean", "unk", "drop"]
 
 

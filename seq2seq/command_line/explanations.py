@@ -36,7 +36,12 @@ def method_list(text: str | None) -> list[MethodName]:
 def score_contrast(
     run: RunArgument,
     test: Annotated[
-        str, typer.Option("--test", help="Test set of the run with agreements or pronouns.")
+        str,
+        typer.Option(
+            "--test",
+            help="Test set of the built-in corpus: test_agreement (subjects), test_pronoun "
+            "(antecedents), or another one (nouns of French determiners).",
+        ),
     ] = "test_agreement",
     method: MethodsOption = None,
     hide: HideOption = None,
@@ -45,7 +50,8 @@ def score_contrast(
     """Score explanations of the form of a word: is the strongest source word its controller?
 
     The participle, adjective or verb of test_agreement agrees with its subject, the pronoun of
-    test_pronoun with its antecedent. A signed method explains the word, its form given its lexeme,
+    test_pronoun with its antecedent, and a French determiner in the other test sets with its noun.
+    A signed method explains the word, its form given its lexeme,
     and the log-probability of the right form minus that of the wrong ones. The table has the
     percentage of sentences whose strongest source word is the controller: of all sentences, of
     those in which the model prefers the right form, and of the latter by distance.

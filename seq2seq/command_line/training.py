@@ -79,8 +79,8 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="MODEL|KEY=VALUE",
-            help="Models (default: all), and keys of train, such as data=multi30k or "
-            "trainer.threads=1.",
+            help="Models trained by gradients (default: all of them), and keys of train, such as "
+            "data=multi30k or trainer.threads=1.",
         ),
     ] = None,
     sizes: Annotated[

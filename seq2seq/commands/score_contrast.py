@@ -55,7 +55,8 @@ def score_contrast(
 
     Args:
         path: the run folder.
-        test: a test set with agreements or pronouns.
+        test: a test set of the built-in corpus: `test_agreement` (subjects), `test_pronoun`
+            (antecedents), or another one (nouns of French determiners).
         methods: the methods; by default attention, occlusion and gradient, those that the model
             has.
         hide: how `occlusion` hides a word.

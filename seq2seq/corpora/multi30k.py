@@ -61,8 +61,8 @@ class Multi30k(Files):
     tokenized by the scripts of Moses. They are BLEU of tokens (data.bleu_tokenizer=none).
 
     Args:
-        source: language translated from: en, de, fr or cs
-        target: language translated into: en, de, fr or cs
+        source: language translated from: en, de, fr or (form=raw) cs
+        target: language translated into: en, de, fr or (form=raw) cs
         root: URL to download the files from, or a folder that has them under the same names
         max_length: longest pair to train on, in pieces per side
         mirrors: URLs to try after root: folders with the same file names, or JSON lines

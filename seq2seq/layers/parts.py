@@ -32,7 +32,7 @@ class LayerKeys(TypedDict):
         heads: number of attention heads; each has size dim / heads
         feed_forward: hidden size of the feed-forward networks
         norm: normalization before each sublayer (pre) or after it (post, as in the paper)
-        dropout: dropout probability on sublayer outputs, and where the next two are null
+        dropout: dropout probability on sublayer outputs, and where another dropout is null
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         activation_dropout: dropout probability inside feed-forward; null is that of dropout
         attention_dropout: dropout probability on attention weights
@@ -41,7 +41,7 @@ class LayerKeys(TypedDict):
         normalization: layer, rms (Zhang and Sennrich 2019) or scale norm (Nguyen and Salazar 2019)
         feed_forward_kind: activation of the feed-forward networks; swiglu has a third matrix
         bias: whether linear layers, layer norms and output layer have biases
-        attention_init: of attention: Xavier, that of Q, K, V as one matrix, or N(0, 2 / (5 dim))
+        attention_init: xavier, joint (Q, K and V as one matrix) or small (N(0, 2 / (5 dim)))
         fix_norm: divide word vectors by their length (FixNorm, Nguyen and Salazar 2019)
     """
 

@@ -63,7 +63,7 @@ class Bahdanau(RecurrentSource):
         layers: recurrent layers of the encoder and of the decoder
         readout: hidden layer before the output layer, maxout (as in the paper) or tanh
         readout_dim: size of that layer
-        dropout: dropout probability between layers, and where the next two are null
+        dropout: dropout probability between layers, and where another dropout is null
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
         context_dropout: dropout probability on the states of the encoder

@@ -51,15 +51,15 @@ class DecoderOnly(Autoregressive):
     is a distribution over the source tokens. That of `maps` is not divided. Its map of the encoder
     is the attention within the source part of the sequence.
 
-    Embeddings are tied with the output layer and, with a shared vocabulary, with each other.
+    Embeddings are tied with the output layer and, with a shared vocabulary, with each other. The
+    output layer for the source (loss_on=both) has no bias. With target_positions=restart, a learned
+    vector is added to the embeddings of the target.
 
     Args:
         layers: number of layers
         source_mask: source tokens attend to the whole source (full) or to earlier tokens (causal)
-        loss_on: learn to predict the target, or both (with source_mask=causal); the output layer
-            for the source has no bias
-        target_positions: count on from the source (continue) or from 0 again (restart), marked by
-            a learned vector that is added to the embeddings of the target
+        loss_on: learn to predict the target, or both (with source_mask=causal)
+        target_positions: continue those of the source, or restart from 0 with a learned vector
     """
 
     compilable = True

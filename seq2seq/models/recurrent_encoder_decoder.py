@@ -41,7 +41,7 @@ class Keys(TypedDict):
         reverse: reverse the source sentence (Sutskever et al. 2014, section 3.3)
         readout: hidden layer before the output layer, maxout or tanh
         readout_dim: size of that layer
-        dropout: dropout probability between layers, and where the next two are null
+        dropout: dropout probability between layers, and where another dropout is null
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
     """

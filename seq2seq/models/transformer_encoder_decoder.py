@@ -44,8 +44,8 @@ class TransformerEncoderDecoder(Autoregressive):
 
     The output layer shares the weight of the target embedding (Press and Wolf 2017) and, with a
     shared vocabulary, of the source embedding (Vaswani et al. 2017, section 3.4). Weight matrices
-    are initialized with Xavier uniform and embeddings with N(0, 1/dim), as in Tensor2Tensor by the
-    paper's authors.
+    are initialized with Xavier uniform (those of attention by `attention_init`) and embeddings with
+    N(0, 1/dim), as in Tensor2Tensor by the paper's authors.
 
     `attention` is the kind of the decoder's self-attention and source attention, which have a
     cache. The encoder always has multi-head attention, as in Ainslie et al. (2023).

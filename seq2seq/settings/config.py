@@ -75,7 +75,7 @@ class TrainConfig:
         source_word_dropout: probability that a source piece is read as unknown
         target_word_dropout: probability that a preceding target piece is read as unknown
         r_drop: weight alpha of R-Drop (Wu et al. 2021), about 5; doubles the time; 0 is off
-        guided_attention: weight of the loss of one head and word links (Garg et al. 2019); 0 is off
+        guided_attention: weight of teaching a head word links (Garg et al. 2019); 0 is off
         guided_layer: decoder layer of that head, from 1; null is the layer before the last
         guided_head: that head, from 1; null is 1
         guided_links: null or gold for links of the corpus, fast_align, or a file (Pharaoh format)
@@ -88,7 +88,7 @@ class TrainConfig:
         validate_by: score that selects the best checkpoint, bleu or loss
         patience: stop after this many validations without a new best score; null is never
         ema: decay of an exponential moving average of the weights, such as 0.999; 0 is off
-        keep_every: keep the weights after every so many updates, to look at; null keeps none
+        keep_every: store a checkpoint every N updates, for plot steps and play; null stores none
         average: number of checkpoints to average at the end; 1 is no averaging
         average_of: average the last or the best checkpoints
         log_every: updates between lines of log.jsonl

@@ -46,7 +46,7 @@ def with_original_defaults(folder: Path, config: Config) -> Config:
 def with_former_defaults(stored: Mapping[str, Any], config: Config) -> Config:
     """Replace defaults by the FORMER ones of a stored configuration, unless resume=force.
 
-    A run of an earlier version is so resumed by the command that started it.
+    This lets the command that started a run of an earlier version resume it.
     """
     if config.resume == "force":
         return config
@@ -64,7 +64,7 @@ def with_former_defaults(stored: Mapping[str, Any], config: Config) -> Config:
 
 
 def written_out(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with what absent keys and null in its `data` stand for.
+    """Return a configuration with explicit values for absent keys and for null in its `data`.
 
     An older run lacks newer keys. The defaults of their classes are what it did, except in
     `tokenizer` and `data`; those of the configuration files may have changed.

@@ -8,6 +8,7 @@ import torch
 from untrained_runs import GERMAN
 
 from seq2seq.alignment.gold import Gold, Links
+from seq2seq.alignment.method_names import WITHOUT_HEADS, WITHOUT_LAYERS
 from seq2seq.alignment.rule import Rule, shares
 from seq2seq.interpret import methods
 from seq2seq.interpret.alignment import Explained, explain, explain_pairs
@@ -91,6 +92,14 @@ def test_every_model_has_every_method_or_refuses_it(translators, name):
     assert all(parameter.grad is None for parameter in translator.model.parameters())
     assert torch.equal(torch.random.get_rng_state(), random[0])
     assert (np.random.get_state()[1] == random[1]).all()
+
+
+def test_options_of_layers_and_heads_are_refused_where_the_map_has_one(translators):
+    for rule in RULES:
+        first = next(iter(explain_pairs(translators("transformer"), PAIRS, rule)))
+        layers, heads = first.map.values.shape[:2]
+        assert (layers == 1) == (rule.method in WITHOUT_LAYERS), rule.method
+        assert (heads == 1) == (rule.method in WITHOUT_HEADS), rule.method
 
 
 @pytest.mark.parametrize("name", ["rnn", "bahdanau", "luong", "transformer", "decoder_only"])
