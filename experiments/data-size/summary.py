@@ -1,6 +1,7 @@
 """The table and the picture of this experiment, from runs named CORPUS-MODEL-PAIRS-SEED.
 
-python experiments/data-size/summary.py RUNS experiments/data-size
+python experiments/data-size/summary.py RUNS experiments/data-size: scores.json keeps its entries of
+other runs, and the table and the picture have all of them.
 """
 
 import json
@@ -37,21 +38,36 @@ PANELS = (
 Values = dict[tuple[str, str, str, int], list[float]]  # by corpus, score, model and pairs
 
 
-def read(folder: Path) -> tuple[Values, dict[str, Any]]:
-    """Return the scores of all seeds, and what scores.json keeps of each run."""
-    values, kept = defaultdict(list), {}
+def update(kept: dict[str, Any], folder: Path) -> None:
+    """Put the scores of the runs of a folder into what scores.json keeps.
+
+    Raises:
+        SystemExit: a run is not finished.
+    """
     for path in sorted(folder.glob("*-*-*-*/scores.json")):
-        corpus, model, pairs, _ = path.parent.name.split("-")
         info = json.loads(path.with_name("run.json").read_text("utf-8"))
-        scores = json.loads(path.read_text("utf-8"))[TESTS[corpus]]
+        if info["status"] != "finished":
+            sys.exit(
+                f"{path.parent} is {info['status']}: train it to the end, and evaluate it again"
+            )
+        test = TESTS[path.parent.name.partition("-")[0]]
+        scores = json.loads(path.read_text("utf-8"))[test]
         kept[path.parent.name] = {
             "training": {k: info[k] for k in ("parameters", "steps", "epochs", "best", "commit")},
-            TESTS[corpus]: {key: scores[key] for key in KEPT if key in scores},
+            test: {key: scores[key] for key in KEPT if key in scores},
         }
+
+
+def gather(kept: dict[str, Any]) -> Values:
+    """Return the scores of all seeds."""
+    values = defaultdict(list)
+    for name, entry in kept.items():
+        corpus, model, pairs, _ = name.split("-")
+        scores = entry[TESTS[corpus]]
         values[corpus, "bleu", model, int(pairs)].append(scores["bleu"]["score"])
         if "alignment" in scores:
             values[corpus, "aer", model, int(pairs)].append(100 * scores["alignment"]["aer"])
-    return dict(values), kept
+    return dict(values)
 
 
 def cell(scores: list[float]) -> str:
@@ -99,7 +115,9 @@ def draw(axes: Axes, panel: Panel, values: Values, sizes: list[int]) -> None:
 
 def main(folder: Path, out: Path) -> None:
     """Write table.md, scores.json and data-size.png."""
-    values, kept = read(folder)
+    kept = json.loads((out / "scores.json").read_text("utf-8"))
+    update(kept, folder)
+    values = gather(kept)
     sizes = sorted({pairs for _, _, _, pairs in values})
     lines = table(values, sizes)
     write_lines(out / "table.md", lines)

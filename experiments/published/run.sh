@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The runs of the published table; from the repository's root. MULTI30K is a folder with the tokenized files of Multi30k (task1/tok),
-# GREEK one with the Greek New Testament (experiments/alignment/prepare.py); without MULTI30K they are downloaded, without GREEK the
-# last two runs are left out. WORDS are further arguments of all trainings, such as "trainer.tf32=true deterministic=false".
+# MULTI30K_RAW one with the others (task1/raw), GREEK one with the Greek New Testament (experiments/alignment/prepare.py); without the first two they are
+# downloaded, without GREEK the last two runs are left out. WORDS are further arguments of all trainings, such as "trainer.tf32=true deterministic=false".
 set -euo pipefail
 out=${1:-runs/published}
 run() { # NAME WORD...
@@ -10,6 +10,7 @@ run() { # NAME WORD...
   seq2seq evaluate "$out/$1"
 }
 data=(${MULTI30K:+"data.root=$MULTI30K"})
+raw=(${MULTI30K_RAW:+"data.root=$MULTI30K_RAW"})
 for seed in 1 2 3; do
   run "transformer-ema-$seed" experiment=multi30k-transformer "${data[@]}" "seed=$seed"
 done
@@ -19,7 +20,7 @@ run bahdanau-recipe-1 experiment=multi30k-bahdanau "${data[@]}" seed=1
 run rnn-recipe-1 experiment=multi30k-rnn "${data[@]}" seed=1
 run rnn-recipe-de-en-1 experiment=multi30k-rnn "${data[@]}" data.source=de data.target=en seed=1
 run bahdanau-recipe-de-en-1 experiment=multi30k-bahdanau "${data[@]}" data.source=de data.target=en seed=1
-run default-transformer-cased-ema-1 model=transformer data=multi30k train.ema=0.998 seed=1
+run default-transformer-cased-ema-1 model=transformer data=multi30k "${raw[@]}" train.ema=0.998 seed=1
 python experiments/published/last_weights.py "$out/default-transformer-cased-ema-1"
 if [[ -n ${GREEK:-} ]]; then
   greek=(experiment=low-resource-transformer data=files "data.root=$GREEK" data.source=grc data.target=eng data.tokenized=true seed=1)
