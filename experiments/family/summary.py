@@ -59,6 +59,10 @@ def main(folder: Path, out: Path) -> None:
     for path in sorted(folder.glob("*/scores.json")):
         scores = json.loads(path.read_text("utf-8"))
         info = json.loads(path.with_name("run.json").read_text("utf-8"))
+        if info["status"] != "finished":
+            sys.exit(
+                f"{path.parent} is {info['status']}: train it to the end, and evaluate it again"
+            )
         model, _, _ = path.parent.name.rpartition("-")
         groups[model].append({**scores, "updates": info["steps"]})
         kept[path.parent.name] = {
