@@ -19,6 +19,8 @@ for corpus in ${CORPORA:-multi30k controlled}; do
           words=("experiment=multi30k-$model" ${MULTI30K:+"data.root=$MULTI30K"} "data.train_pairs=$pairs" tokenizer.vocab_size=2000
             train.schedule=cosine train.warmup_steps=200 train.batch_tokens=4096 train.max_steps=1000 train.max_epochs=100
             train.validate_every=125 train.patience=null train.ema=0)
+          [[ $model != transformer ]] && words+=(train.learning_rate=3e-3 model.readout_dim=128 model.init=paper)
+          [[ $model == bahdanau ]] && words+=(model.align_init=paper)
         else
           test=test
           words=("experiment=demo-$model" "data.pairs=$pairs" tokenizer.vocab_size=1000 model.dropout=0.2

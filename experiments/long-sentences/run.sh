@@ -18,10 +18,13 @@ for corpus in ${CORPORA:-europarl news}; do
     for model in ${MODELS:-rnn bahdanau transformer}; do
       name=$corpus-$model-$seed
       [[ -f $out/$corpus/$name/scores.json ]] && continue
+      init=()  # the defaults of the time of the results
+      [[ $model == rnn ]] && init=(model.init=paper)
+      [[ $model == bahdanau ]] && init=(model.init=paper model.align_init=paper)
       $seq2seq train "model=$model" data=files data.source=en "${data[@]}" data.max_length=150 tokenizer.vocab_size=4000 \
         model.dropout=0.2 "seed=$seed" "name=$name" "runs_dir=$out/$corpus" train.learning_rate=3e-3 train.schedule=cosine \
         train.warmup_steps=200 train.batch_tokens=1024 "train.max_steps=${UPDATES:-9000}" train.max_epochs=null train.validate_every=1500 \
-        train.patience=null ${WORDS:-}
+        train.patience=null ${init[@]+"${init[@]}"} ${WORDS:-}
       $seq2seq evaluate "$out/$corpus/$name"
     done
   done

@@ -10,6 +10,8 @@ seq2seq=${SEQ2SEQ:-seq2seq}
 for model in transformer bahdanau rnn; do
   more=()  # the defaults of that time
   [[ $model == transformer ]] && more=(model.attention_dropout=0.1 model.activation_dropout=null model.attention_init=xavier)
+  [[ $model == rnn ]] && more=(model.init=paper)
+  [[ $model == bahdanau ]] && more=(model.init=paper model.align_init=paper)
   $seq2seq train experiment=multi30k-first model=$model name=$model runs_dir="$runs" seed=1 \
     ${DATA:+data.root="$DATA"} ${more[@]+"${more[@]}"}
   $seq2seq evaluate "$runs/$model"

@@ -1,6 +1,7 @@
 """Layers of the recurrent models: recurrent networks, cells and embedding."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
@@ -13,6 +14,7 @@ from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.host_sizes import lengths_on_host
 
 Kind = Literal["gru", "lstm", "tanh"]
+Init = Literal["paper", "xavier"]
 GATES = {"gru": 3, "lstm": 4, "tanh": 1}
 PARTS = {"gru": 1, "lstm": 2, "tanh": 1}  # tensors in a state: an LSTM has hidden and cell state
 
@@ -264,6 +266,30 @@ def init_recurrent(name: str, weight: Tensor) -> None:
                 nn.init.orthogonal_(gate)
     else:
         nn.init.normal_(weight, std=0.01)
+
+
+def initialize(modules: Iterable[nn.Module], init: Init) -> None:
+    """Draw the weights of modules and of what they contain again, unless `init` is `paper`.
+
+    With `xavier`, embeddings are N(0, 1/dim) and other matrices Xavier uniform (Glorot and Bengio
+    2010, equation 16). Recurrent matrices stay orthogonal and biases zero. N(0, 0.01^2), as in the
+    paper, makes the states at first so small that training begins slowly.
+    """
+    if init == "paper":
+        return
+    for module in modules:
+        match module:
+            case Cell():
+                continue
+            case nn.Embedding():
+                nn.init.normal_(module.weight, std=module.embedding_dim**-0.5)
+            case nn.Linear():
+                nn.init.xavier_uniform_(module.weight)
+            case nn.RNNBase():
+                for name, weight in module.named_parameters():
+                    if name.startswith("weight_ih"):
+                        nn.init.xavier_uniform_(weight)
+        initialize(module.children(), init)
 
 
 def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:

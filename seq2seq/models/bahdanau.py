@@ -15,7 +15,9 @@ from seq2seq.layers.recurrent import (
     PARTS,
     Cell,
     Embedding,
+    Init,
     Kind,
+    initialize,
     linear,
 )
 from seq2seq.models.recurrent_source import RecurrentSource
@@ -67,7 +69,8 @@ class Bahdanau(RecurrentSource):
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
         context_dropout: dropout probability on the states of the encoder
-        align_init: of the alignment model: almost zero (paper), or Xavier, for guided attention
+        init: of all weights but the alignment model: xavier, or small (paper, appendix B.1)
+        align_init: of the alignment model: xavier, or almost zero (paper), which learns more slowly
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Bahdanau(RecurrentSource):
         embedding_dropout: Share | None = None,
         readout_dropout: Share | None = None,
         context_dropout: Share = 0.0,
+        init: Init = "paper",
         align_init: AdditiveInit = "paper",
     ) -> None:
         encoder_dim = dim if encoder_dim is None else encoder_dim
@@ -117,6 +121,7 @@ class Bahdanau(RecurrentSource):
         self.readout = DeepOutput(
             readout, dim + embedding + enc, readout_dim, target_vocab, on_readout
         )
+        initialize((module for module in self.children() if module is not self.score), init)
 
     def encode_embedded(
         self,

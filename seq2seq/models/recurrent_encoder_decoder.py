@@ -13,8 +13,10 @@ from seq2seq.layers.deep_output import DeepOutput
 from seq2seq.layers.recurrent import (
     PARTS,
     Embedding,
+    Init,
     Kind,
     Recurrence,
+    initialize,
     linear,
 )
 from seq2seq.models.recurrent_source import RecurrentSource
@@ -44,6 +46,7 @@ class Keys(TypedDict):
         dropout: dropout probability between layers, and where another dropout is null
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
+        init: of the weights: xavier, or small (paper: Bahdanau et al. 2014, appendix B.1)
     """
 
     source_vocab: int
@@ -60,6 +63,7 @@ class Keys(TypedDict):
     dropout: Share
     embedding_dropout: NotRequired[Annotated[Share | None, Default(None)]]
     readout_dropout: NotRequired[Annotated[Share | None, Default(None)]]
+    init: NotRequired[Annotated[Init, Default("paper")]]
 
 
 class RecurrentEncoderDecoder(RecurrentSource):
@@ -103,6 +107,7 @@ class RecurrentEncoderDecoder(RecurrentSource):
             keys["target_vocab"],
             on_readout,
         )
+        initialize(self.children(), keys.get("init", "paper"))
 
     def encode_embedded(
         self,

@@ -24,6 +24,8 @@ FORMER = {
     "model.attention_dropout": 0.1,
     "model.activation_dropout": None,
     "model.attention_init": "xavier",
+    "model.align_init": "paper",
+    "model.init": "paper",
 }
 
 

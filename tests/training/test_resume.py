@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -403,46 +404,60 @@ def test_a_key_that_an_older_version_did_not_have_cannot_be_turned_on(given, beg
         resume.find_earlier(begun, given(word))
 
 
-@pytest.fixture
-def of_earlier_version(tiny, tmp_path) -> Callable[..., Config]:
-    """Today's configuration of the run `one`, which an earlier version began with its defaults."""
+class Earlier(NamedTuple):
+    """A run `one` that an earlier version began with its defaults."""
+
+    read: Callable[..., Config]  # today's configuration of it, with further words
+    former: dict[str, Any]
+
+
+@pytest.fixture(params=["transformer", "bahdanau"])
+def earlier(tiny, tmp_path, request) -> Earlier:
+    model, today = request.param, ["train.warmup_steps=1000"]  # `tiny` has other values
+    if model == "transformer":
+        today.append("model.attention_dropout=0.0")
 
     def read(*words: str) -> Config:
-        more = [f"runs_dir={tmp_path}", "name=one", "model.attention_dropout=0.0", *words]
-        return compose.read(compose.compose([*tiny("transformer"), *TODAY, *more]))
+        more = [*today, f"runs_dir={tmp_path}", "name=one", *words]
+        return compose.read(compose.compose([*tiny(model), *more]))
 
-    stored = dataclasses.asdict(read())
-    for key, former in FORMER.items():
+    stored, former = dataclasses.asdict(read()), {}
+    for key, value in FORMER.items():
         part, name = key.split(".")
-        assert stored[part][name] != former  # the defaults of today are others
-        stored[part][name] = former
+        if name in stored[part]:
+            assert stored[part][name] != value  # the defaults of today are others
+            stored[part][name] = former[key] = value
     write_config(tmp_path / "one", stored)
-    return read
+    return Earlier(read, former)
 
 
-TODAY = ["train.warmup_steps=1000"]  # `tiny` has another one
+def test_every_former_default_is_tested(tiny):
+    today = set()
+    for model in ("transformer", "bahdanau"):
+        today |= flatten(dataclasses.asdict(compose.read(compose.compose(tiny(model))))).keys()
+    assert today >= FORMER.keys()
 
 
-def test_the_same_command_resumes_a_run_of_earlier_defaults(of_earlier_version, tmp_path):
-    given = of_earlier_version()
+def test_the_same_command_resumes_a_run_of_earlier_defaults(earlier, tmp_path):
+    given = earlier.read()
     assert resume.find_earlier(tmp_path / "one", given).changes == {}
     resumed = with_original_defaults(tmp_path / "one", given)
     values = flatten(dataclasses.asdict(resumed))
-    assert {key: values[key] for key in FORMER} == FORMER
+    assert {key: values[key] for key in earlier.former} == earlier.former
     said = resume.describe_former(given, resumed)
-    assert all(key in said for key in FORMER) and "train.warmup_steps=200" in said
+    assert all(key in said for key in earlier.former) and "train.warmup_steps=200" in said
     assert resume.describe_former(resumed, resumed) is None
 
 
-@pytest.mark.parametrize("word", ["model.attention_dropout=0.2", "train.warmup_steps=100"])
-def test_another_value_than_both_defaults_is_a_change(of_earlier_version, tmp_path, word):
+@pytest.mark.parametrize("word", ["model.dropout=0.25", "train.warmup_steps=100"])
+def test_another_value_than_both_defaults_is_a_change(earlier, tmp_path, word):
     with pytest.raises(UserError, match=f"{word.split('=')[0]}=.* \\(now {word.split('=')[1]}\\)"):
-        resume.find_earlier(tmp_path / "one", of_earlier_version(word))
+        resume.find_earlier(tmp_path / "one", earlier.read(word))
 
 
-def test_force_changes_earlier_defaults_too(of_earlier_version, tmp_path):
-    given = of_earlier_version("resume=force")
-    assert resume.find_earlier(tmp_path / "one", given).changes.keys() == FORMER.keys()
+def test_force_changes_earlier_defaults_too(earlier, tmp_path):
+    given = earlier.read("resume=force")
+    assert resume.find_earlier(tmp_path / "one", given).changes.keys() == earlier.former.keys()
     assert with_original_defaults(tmp_path / "one", given) == given
 
 
