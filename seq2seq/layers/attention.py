@@ -121,7 +121,7 @@ class AdditiveScore(nn.Module):
     Call `project` once for each source sentence and pass its result to `forward`. As in the
     paper's appendix B.1, W and U are initialized with N(0, 0.001^2) and v with zeros (`paper`), so
     that the initial attention is uniform. All units then begin to learn in the same direction;
-    `xavier` draws the three with Xavier uniform, which guided attention needs.
+    `xavier` draws the three with Xavier uniform, so that they differ from the start.
 
     On a CPU, in single or double precision, the score is computed as
     v . (2 sigmoid(2 W query + 2 U key) - 1), which is mathematically equal: a sigmoid takes a third

@@ -68,6 +68,7 @@ def remedies(model: Mapping[str, Any]) -> str:
         model.get("attention_init", "")
     ):
         some.append(f"model.attention_init={smaller}")
+    some += [f"model.{key}=xavier" for key in ("init", "align_init") if model.get(key) == "paper"]
     return ", ".join([*some, "less dropout, or more pairs"])
 
 

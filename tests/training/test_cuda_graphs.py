@@ -137,7 +137,7 @@ def linked(tiny, tmp_path) -> Path:
 SAME = [
     ("bahdanau", ""),
     ("bahdanau", "train.accumulate=3"),
-    ("bahdanau", "model.align_init=xavier LINKS"),
+    ("bahdanau", "LINKS"),
     ("transformer", "train.accumulate=2 LINKS"),
     ("transformer", "train.optimizer=adadelta"),
     ("transformer", "train.ema=0.9"),

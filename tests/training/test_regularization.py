@@ -135,6 +135,28 @@ def test_initializations_of_attention(model, attention):
     assert changed >= 3
 
 
+@pytest.mark.parametrize("model", ["rnn", "elman", "lstm", "gru", "bahdanau"])
+def test_initializations_of_recurrent_models(model):
+    """`init` draws all matrices but the recurrent ones and, for `bahdanau`, the alignment model."""
+    keys = {"embedding": 64, "dim": 64, "readout_dim": 64}
+    default = dict(made(model, **keys).named_parameters())
+    paper = dict(made(model, **keys, init="paper").named_parameters())
+    changed = 0
+    for name, weight in made(model, **keys, init="xavier").named_parameters():
+        assert torch.equal(default[name], weight)
+        if weight.dim() == 1:
+            assert not weight.any()
+        elif "_hh" in name or "recurrent" in name or name.startswith("score."):
+            assert torch.equal(paper[name], weight), name
+        else:
+            fan = sum(weight.shape)  # Glorot and Bengio 2010: a variance of 2 / (inputs + outputs)
+            deviation = 64**-0.5 if name in ("source.weight", "target.weight") else (2 / fan) ** 0.5
+            assert weight.std().item() == pytest.approx(deviation, rel=0.1), name
+            assert paper[name].std().item() == pytest.approx(0.01, rel=0.1), name
+            changed += 1
+    assert changed >= 6
+
+
 def test_scale_norm_has_one_weight_and_fixes_the_length():
     """The output has the length g = sqrt(dim) at first (Nguyen and Salazar 2019, equation 4)."""
     model = made("transformer", normalization="scale")

@@ -85,10 +85,12 @@ def test_remarks(gain, varies, message):
 @pytest.mark.parametrize("model", ["rnn", "bahdanau", "luong", "transformer", "encoder_only"])
 def test_the_remedies_are_keys_of_the_model_with_other_values(model):
     known = model_settings(model)
-    for more in ({}, {"norm": "post", "attention_init": "small"} if "norm" in known else {}):
+    paper = {key: "paper" for key in ("init", "align_init") if key in known}
+    for more in (paper, {"norm": "post", "attention_init": "small"} if "norm" in known else {}):
         remark = SourceUse(0.0, None).remark(known | more)
         for key, value in re.findall(r"model\.(\w+)=(\w+)", remark):
             assert (known | more)[key] != value
+        assert all(f"model.{key}=xavier" in remark for key in more if more[key] == "paper")
     assert ("model.norm=pre" in remark) == ("norm" in known)
 
 
