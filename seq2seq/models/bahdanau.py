@@ -70,7 +70,7 @@ class Bahdanau(RecurrentSource):
         readout_dropout: dropout probability on the readout; null is that of dropout
         context_dropout: dropout probability on the states of the encoder
         init: of all weights but the alignment model: xavier, or small (paper, appendix B.1)
-        align_init: of the alignment model: xavier, or almost zero (paper), which learns more slowly
+        align_init: of the alignment model: xavier, or almost zero (paper, appendix B.1)
     """
 
     def __init__(
