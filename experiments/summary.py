@@ -4,14 +4,15 @@ python experiments/summary.py RUNS experiments/NAME: NAME says which question is
 `length` or `agreement`. Runs are folders MODEL-WORDS-SEED, WORDS the longest sentence of training.
 """
 
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
 from seq2seq.plots.curves import curves
+from seq2seq.runs.scored import scored_runs
 from seq2seq.scoring.breakdown import Point, distance_points, length_points
+from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.files import write_json, write_lines
 
 DISTANCE = "words between subject and verb"
@@ -33,18 +34,12 @@ def main(folder: Path, out: Path) -> None:
     test, read, x, y = QUESTIONS[out.name]
     runs = defaultdict(list)
     kept = {}
-    for path in sorted(folder.glob("*-*-*/scores.json")):
-        scores = json.loads(path.read_text("utf-8"))
-        info = json.loads(path.with_name("run.json").read_text("utf-8"))
-        if info["status"] != "finished":
-            sys.exit(
-                f"{path.parent} is {info['status']}: train it to the end, and evaluate it again"
-            )
-        model, words, _ = path.parent.name.split("-")
-        runs[int(words), model].append(scores)
-        kept[path.parent.name] = {
-            "training": {key: info[key] for key in ("parameters", "steps", "minutes", "commit")},
-            **{name: {k: entry[k] for k in KEPT if k in entry} for name, entry in scores.items()},
+    for run in scored_runs(folder, "*-*-*"):
+        model, words, _ = run.name.split("-")
+        runs[int(words), model].append(run.scores)
+        kept[run.name] = {
+            "training": {k: run.info[k] for k in ("parameters", "steps", "minutes", "commit")},
+            **{t: {k: entry[k] for k in KEPT if k in entry} for t, entry in run.scores.items()},
         }
     lines = []
     for longest in sorted({words for words, _ in runs}):
@@ -76,4 +71,5 @@ def main(folder: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    with reporting_user_errors():
+        main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 
 from seq2seq.plots.curves import styles
 from seq2seq.plots.figure import paper
+from seq2seq.runs.scored import scored_runs
+from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.files import write_json, write_lines
 
 MODELS = ("rnn", "bahdanau", "transformer")
@@ -42,17 +44,12 @@ def update(kept: dict[str, Any], folder: Path) -> None:
     """Put the scores of the runs of a folder into what scores.json keeps.
 
     Raises:
-        SystemExit: a run is not finished.
+        UserError: a run is not finished.
     """
-    for path in sorted(folder.glob("*-*-*-*/scores.json")):
-        info = json.loads(path.with_name("run.json").read_text("utf-8"))
-        if info["status"] != "finished":
-            sys.exit(
-                f"{path.parent} is {info['status']}: train it to the end, and evaluate it again"
-            )
-        test = TESTS[path.parent.name.partition("-")[0]]
-        scores = json.loads(path.read_text("utf-8"))[test]
-        kept[path.parent.name] = {
+    for run in scored_runs(folder, "*-*-*-*"):
+        test = TESTS[run.name.partition("-")[0]]
+        scores, info = run.scores[test], run.info
+        kept[run.name] = {
             "training": {k: info[k] for k in ("parameters", "steps", "epochs", "best", "commit")},
             test: {key: scores[key] for key in KEPT if key in scores},
         }
@@ -136,4 +133,5 @@ def main(folder: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    with reporting_user_errors():
+        main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,7 +3,6 @@
 python experiments/family/summary.py RUNS/updates experiments/family
 """
 
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -11,7 +10,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from seq2seq.plots.curves import curves
+from seq2seq.runs.scored import scored_runs
 from seq2seq.scoring.breakdown import distance_points, length_points
+from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.files import write_json, write_lines
 
 ORDER = [
@@ -56,18 +57,12 @@ def cell(group: list[dict[str, Any]], read: Any) -> str:
 def main(folder: Path, out: Path) -> None:
     """Write table.md, scores.json, length.png and agreement.png."""
     groups, kept = defaultdict(list), {}
-    for path in sorted(folder.glob("*/scores.json")):
-        scores = json.loads(path.read_text("utf-8"))
-        info = json.loads(path.with_name("run.json").read_text("utf-8"))
-        if info["status"] != "finished":
-            sys.exit(
-                f"{path.parent} is {info['status']}: train it to the end, and evaluate it again"
-            )
-        model, _, _ = path.parent.name.rpartition("-")
-        groups[model].append({**scores, "updates": info["steps"]})
-        kept[path.parent.name] = {
-            "training": {key: info[key] for key in ("parameters", "steps", "epochs", "minutes")},
-            **{name: {k: entry[k] for k in KEPT if k in entry} for name, entry in scores.items()},
+    for run in scored_runs(folder):
+        model, _, _ = run.name.rpartition("-")
+        groups[model].append({**run.scores, "updates": run.info["steps"]})
+        kept[run.name] = {
+            "training": {k: run.info[k] for k in ("parameters", "steps", "epochs", "minutes")},
+            **{t: {k: entry[k] for k in KEPT if k in entry} for t, entry in run.scores.items()},
         }
     models = [model for model in ORDER if model in groups]
     lines = [f"| model | seeds | {' | '.join(COLUMNS)} |", "|:--|" + "--:|" * (1 + len(COLUMNS))]
@@ -97,4 +92,5 @@ def main(folder: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    with reporting_user_errors():
+        main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,7 +1,7 @@
 """The kept scores and the curves of this experiment, from the folders of its runs.
 
 python experiments/published/summary.py RUNS experiments/published: runs are named as in `run.sh`.
-scores.json keeps its entries of other runs, and the picture has all curves that it has.
+scores.json keeps its entries of other runs; the picture has the curves of CURVES.
 """
 
 import json
@@ -9,12 +9,22 @@ import sys
 from pathlib import Path
 
 from seq2seq.plots.curves import validation_curves
+from seq2seq.runs.scored import scored_runs
+from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.files import write_json
 
 KEPT = ("bleu", "bleu_lowercase", "chrf", "ter", "perplexity", "search", "test", "alignment")
 KEPT += ("sentences_per_second", "seed", "versions", "machine", "date")
 TRAINING = ("parameters", "steps", "epochs", "minutes", "best", "commit")
-OTHER = ("greek", "cased", "de-en")  # other text, or the other direction
+CURVES = (  # one for each row of the first table whose validations are kept
+    "transformer-post-r_drop-1",
+    "transformer-pre-r_drop-1",
+    "transformer-post-r_drop-weight-3-1",
+    "bahdanau-xavier-1",
+    "bahdanau-dropout-0.4-1",
+    "bahdanau-r_drop-1",
+    "rnn-xavier-1",
+)
 
 
 def validations(path: Path, epochs_per_update: float) -> dict[str, list[float]]:
@@ -30,27 +40,22 @@ def validations(path: Path, epochs_per_update: float) -> dict[str, list[float]]:
 def main(folder: Path, out: Path) -> None:
     """Write scores.json and curves.png."""
     kept = json.loads((out / "scores.json").read_text("utf-8"))
-    for path in sorted(folder.glob("*/scores.json")):
-        info = json.loads(path.with_name("run.json").read_text("utf-8"))
-        if info["status"] != "finished":
-            sys.exit(
-                f"{path.parent} is {info['status']}: train it to the end, and evaluate it again"
-            )
-        scores = json.loads(path.read_text("utf-8"))
-        pace = info["epochs"] / info["steps"]
-        kept[path.parent.name] = {
-            "training": {key: info[key] for key in TRAINING if key in info},
-            "validations": validations(path.with_name("log.jsonl"), pace),
-            **{test: {k: entry[k] for k in KEPT if k in entry} for test, entry in scores.items()},
+    for run in scored_runs(folder):
+        pace = run.info["epochs"] / run.info["steps"]
+        kept[run.name] = {
+            "training": {key: run.info[key] for key in TRAINING if key in run.info},
+            "validations": validations(run.path / "log.jsonl", pace),
+            **{t: {k: entry[k] for k in KEPT if k in entry} for t, entry in run.scores.items()},
         }
     lines = [
-        (name, entry["validations"]["epochs"], entry["validations"]["bleu"])
-        for name, entry in kept.items()
-        if "validations" in entry and name.endswith("-1") and not any(o in name for o in OTHER)
+        (name, kept[name]["validations"]["epochs"], kept[name]["validations"]["bleu"])
+        for name in CURVES
+        if name in kept
     ]
     write_json(out / "scores.json", kept)
     validation_curves(lines, out / "curves.png", x="epochs", y="BLEU, validation")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    with reporting_user_errors():
+        main(Path(sys.argv[1]), Path(sys.argv[2]))

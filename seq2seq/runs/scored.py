@@ -1,0 +1,43 @@
+"""All evaluated runs of a folder, for the tables of an experiment."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seq2seq.errors import UserError
+from seq2seq.runs.untrusted import read_json
+
+
+class ScoredRun(NamedTuple):
+    """A finished run that has been evaluated.
+
+    Attributes:
+        name: of its folder.
+        path: the folder.
+        info: the content of run.json.
+        scores: the content of scores.json.
+    """
+
+    name: str
+    path: Path
+    info: dict[str, Any]
+    scores: dict[str, Any]
+
+
+def scored_runs(folder: Path, pattern: str = "*") -> Iterator[ScoredRun]:
+    """Yield the evaluated runs of a folder, by name; their weights need not be there.
+
+    Args:
+        folder: a folder of run folders.
+        pattern: which names, as in a shell.
+
+    Raises:
+        UserError: a run is not finished, so that its scores are those of another checkpoint than
+            the one that it will end with; a file is invalid.
+    """
+    for file in sorted(folder.glob(f"{pattern}/scores.json")):
+        path = file.parent
+        info = read_json(path / "run.json")
+        if (status := info.get("status")) != "finished":
+            raise UserError(f"{path} is {status}: train it to the end, and evaluate it again")
+        yield ScoredRun(path.name, path, info, read_json(file))
