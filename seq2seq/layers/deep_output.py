@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seq2seq.layers.dropout import Dropout
-from seq2seq.layers.recurrent import linear
+from seq2seq.layers.paper_initialization import linear
 
 
 class DeepOutput(nn.Module):

@@ -1,4 +1,4 @@
-"""Layers of the recurrent models: recurrent networks, cells and embedding."""
+"""Recurrent networks and cells."""
 
 import warnings
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.host_sizes import lengths_on_host
+from seq2seq.layers.paper_initialization import init_recurrent
 
 Kind = Literal["gru", "lstm", "tanh"]
 Init = Literal["paper", "xavier"]
@@ -253,22 +253,7 @@ def flip(
     return x.gather(1, indices.unsqueeze(-1).expand_as(x))
 
 
-def init_recurrent(name: str, weight: Tensor) -> None:
-    """Initialize a parameter of a recurrent layer (Bahdanau et al. 2014, appendix B.1).
-
-    Recurrent matrices are orthogonal for each gate, other matrices N(0, 0.01^2), biases zero.
-    """
-    if name.startswith("bias"):
-        nn.init.zeros_(weight)
-    elif name.startswith("weight_hh"):
-        with torch.no_grad():
-            for gate in weight.split(weight.size(1)):
-                nn.init.orthogonal_(gate)
-    else:
-        nn.init.normal_(weight, std=0.01)
-
-
-def initialize(modules: Iterable[nn.Module], init: Init) -> None:
+def initialize_recurrent(modules: Iterable[nn.Module], init: Init) -> None:
     """Draw the weights of modules and of what they contain again, unless `init` is `paper`.
 
     With `xavier`, embeddings are N(0, 1/dim) and other matrices Xavier uniform (Glorot and Bengio
@@ -289,26 +274,4 @@ def initialize(modules: Iterable[nn.Module], init: Init) -> None:
                 for name, weight in module.named_parameters():
                     if name.startswith("weight_ih"):
                         nn.init.xavier_uniform_(weight)
-        initialize(module.children(), init)
-
-
-def linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
-    """Linear layer: weight N(0, 0.01^2), bias zero (Bahdanau et al. 2014, appendix B.1)."""
-    layer = nn.Linear(inputs, outputs, bias=bias)
-    nn.init.normal_(layer.weight, std=0.01)
-    if bias:
-        nn.init.zeros_(layer.bias)
-    return layer
-
-
-class Embedding(nn.Embedding):
-    """Embedding with dropout, initialized with N(0, 0.01^2) (Bahdanau et al. 2014, B.1)."""
-
-    def __init__(self, vocab: int, dim: int, dropout: float) -> None:
-        super().__init__(vocab, dim)
-        self.dropout = Dropout(dropout)
-        nn.init.normal_(self.weight, std=0.01)
-
-    def forward(self, ids: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape dim"]:
-        """Return the embeddings of ids."""
-        return self.dropout(super().forward(ids))
+        initialize_recurrent(module.children(), init)

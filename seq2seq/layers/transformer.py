@@ -181,7 +181,7 @@ def add_output_bias(model: nn.Module, vocab: int, *, learned: bool) -> None:
         model.register_buffer("bias", torch.zeros(vocab), persistent=False)
 
 
-def initialize(model: nn.Module, dim: int, attention: AttentionInit = "xavier") -> None:
+def initialize_transformer(model: nn.Module, dim: int, attention: AttentionInit = "xavier") -> None:
     """Draw the initial weights: Xavier uniform for matrices, N(0, 1/dim) for embeddings.
 
     Args:

@@ -10,15 +10,14 @@ from seq2seq.layers.attention import AdditiveInit, AdditiveScore, AttentionSteps
 from seq2seq.layers.deep_output import DeepOutput
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.head_edits import HeadEdits, set_to_zero
+from seq2seq.layers.paper_initialization import Embedding, linear
 from seq2seq.layers.recurrent import (
     GATES,
     PARTS,
     Cell,
-    Embedding,
     Init,
     Kind,
-    initialize,
-    linear,
+    initialize_recurrent,
 )
 from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.models.results import Hidden, OutputLayer, SourceRead, Step
@@ -121,7 +120,9 @@ class Bahdanau(RecurrentSource):
         self.readout = DeepOutput(
             readout, dim + embedding + enc, readout_dim, target_vocab, on_readout
         )
-        initialize((module for module in self.children() if module is not self.score), init)
+        initialize_recurrent(
+            (module for module in self.children() if module is not self.score), init
+        )
 
     def encode_embedded(
         self,

@@ -20,7 +20,7 @@ from seq2seq.layers.transformer import (
     SelfAttentionInputs,
     SelfAttentionLayer,
     add_output_bias,
-    initialize,
+    initialize_transformer,
 )
 from seq2seq.models.base import Autoregressive
 from seq2seq.models.results import GuidedLoss, Hidden, Maps, OutputLayer, SourceRead, Step
@@ -105,7 +105,7 @@ class DecoderOnly(Autoregressive):
         )
         self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         add_output_bias(self, target_vocab, learned=parts.bias)
-        initialize(self, dim, parts.attention_init)
+        initialize_transformer(self, dim, parts.attention_init)
         if self.segment is not None:
             nn.init.normal_(self.segment, std=dim**-0.5)
 

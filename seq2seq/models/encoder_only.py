@@ -19,7 +19,7 @@ from seq2seq.layers.transformer import (
     SelfAttentionInputs,
     SelfAttentionLayer,
     add_output_bias,
-    initialize,
+    initialize_transformer,
 )
 from seq2seq.models.base import MaskedLM
 from seq2seq.models.results import Hidden, Maps, OutputLayer
@@ -110,7 +110,7 @@ class EncoderOnly(MaskedLM):
         self.norm = parts.norm_layer() if parts.norm == "pre" else nn.Identity()
         self.offset = nn.Linear(dim, 2 * largest_offset + 1)
         add_output_bias(self, target_vocab, learned=parts.bias)
-        initialize(self, dim, parts.attention_init)
+        initialize_transformer(self, dim, parts.attention_init)
 
     @property
     def output_layer(self) -> OutputLayer:

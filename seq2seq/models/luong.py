@@ -13,7 +13,8 @@ from seq2seq.layers.attention import AdditiveScore, AttentionSteps, attend
 from seq2seq.layers.dropout import Dropout
 from seq2seq.layers.head_edits import HeadEdits, set_to_zero
 from seq2seq.layers.multiplicative_scores import DotScore, GeneralScore
-from seq2seq.layers.recurrent import PARTS, Embedding, Kind, Recurrence
+from seq2seq.layers.paper_initialization import Embedding
+from seq2seq.layers.recurrent import PARTS, Kind, Recurrence
 from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.models.results import Hidden, OutputLayer, SourceRead, Step
 from seq2seq.settings.ranges import Layers, Share, Width

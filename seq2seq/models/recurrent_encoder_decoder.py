@@ -10,14 +10,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.layers.deep_output import DeepOutput
+from seq2seq.layers.paper_initialization import Embedding, linear
 from seq2seq.layers.recurrent import (
     PARTS,
-    Embedding,
     Init,
     Kind,
     Recurrence,
-    initialize,
-    linear,
+    initialize_recurrent,
 )
 from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.models.results import Hidden, OutputLayer, Step
@@ -107,7 +106,7 @@ class RecurrentEncoderDecoder(RecurrentSource):
             keys["target_vocab"],
             on_readout,
         )
-        initialize(self.children(), keys.get("init", "paper"))
+        initialize_recurrent(self.children(), keys.get("init", "paper"))
 
     def encode_embedded(
         self,

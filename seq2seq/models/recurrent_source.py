@@ -9,7 +9,8 @@ from typing import Any
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.layers.recurrent import Embedding, Kind, Recurrence, flip
+from seq2seq.layers.paper_initialization import Embedding
+from seq2seq.layers.recurrent import Kind, Recurrence, flip
 from seq2seq.models.base import Autoregressive
 from seq2seq.text.batching import Batch
 

@@ -20,7 +20,7 @@ from seq2seq.layers.transformer import (
     SelfAttentionInputs,
     SelfAttentionLayer,
     add_output_bias,
-    initialize,
+    initialize_transformer,
 )
 from seq2seq.models.base import Autoregressive
 from seq2seq.models.results import Hidden, Maps, OutputLayer, SourceRead, Step
@@ -114,7 +114,7 @@ class TransformerEncoderDecoder(Autoregressive):
         add_output_bias(self, target_vocab, learned=parts.bias)
         prefix = torch.tensor(target_prefix or [], dtype=torch.long)
         self.register_buffer("prefix", prefix, persistent=False)
-        initialize(self, dim, parts.attention_init)
+        initialize_transformer(self, dim, parts.attention_init)
 
     def embed(
         self,

@@ -9,7 +9,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from seq2seq.layers.deep_output import DeepOutput
 from seq2seq.layers.dropout import Dropout
-from seq2seq.layers.recurrent import PARTS, Cell, Embedding, Recurrence, flip
+from seq2seq.layers.paper_initialization import Embedding
+from seq2seq.layers.recurrent import PARTS, Cell, Recurrence, flip
 
 KINDS = pytest.mark.parametrize("kind", ["gru", "lstm", "tanh"])
 LENGTHS = [2, 5, 1]
