@@ -17,6 +17,24 @@ for seed in 1 2 3; do
 done
 run transformer-post-ema-1 experiment=multi30k-transformer-post "${data[@]}" seed=1
 run transformer-ema-r_drop-1 experiment=multi30k-transformer "${data[@]}" seed=1 train.r_drop=1 train.batch_tokens=4096 train.max_steps=3500
+for seed in 1 2 3; do
+  run "transformer-post-r_drop-$seed" experiment=multi30k-transformer-r_drop "${data[@]}" "seed=$seed" train.max_minutes=11  # on a GPU
+done
+python experiments/published/length_penalty.py experiments/published/length_penalty.json "$out"/transformer-post-r_drop-[123]
+minutes=train.max_minutes=8.3
+for seed in 1 2 3; do
+  run "transformer-post-r_drop-short-$seed" experiment=multi30k-transformer-r_drop "${data[@]}" "seed=$seed" $minutes
+done
+small=tokenizer.vocab_size=6000
+run transformer-post-r_drop-weight-3-1 experiment=multi30k-transformer-r_drop "${data[@]}" train.r_drop=3 $minutes
+run transformer-post-r_drop-wide-1 experiment=multi30k-transformer-r_drop "${data[@]}" $small model.feed_forward=512 $minutes
+run transformer-post-r_drop-deep-1 experiment=multi30k-transformer-r_drop "${data[@]}" $small model.encoder_layers=6 $minutes
+pre=(experiment=multi30k-transformer "${data[@]}" train.r_drop=1 train.batch_tokens=4096 train.max_steps=8000 train.validate_every=1000 train.ema=0.999)
+run transformer-pre-r_drop-1 "${pre[@]}" $minutes
+run transformer-pre-r_drop-wide-1 "${pre[@]}" model.feed_forward=512 $minutes
+run transformer-post-de-en-1 experiment=multi30k-transformer-post "${data[@]}" data.source=de data.target=en
+run transformer-post-cased-1 experiment=multi30k-transformer-post data=multi30k "${raw[@]}" data.bleu_tokenizer=null
+run rnn-xavier-2 experiment=multi30k-rnn "${data[@]}" seed=2 $minutes
 run bahdanau-xavier-1 experiment=multi30k-bahdanau "${data[@]}" seed=1
 run rnn-xavier-1 experiment=multi30k-rnn "${data[@]}" seed=1
 # The RNNs with their former recipe
