@@ -98,8 +98,6 @@ class Luong(RecurrentSource):
     ) -> None:
         units = dim if encoder_dim is None else encoder_dim
         enc = 2 * units if bidirectional else units
-        if bidirectional and reverse:
-            raise UserError("model.reverse=true has no effect with model.bidirectional=true")
         if score == "dot" and enc != dim:
             raise UserError(
                 f"model.score=dot needs encoder and decoder states of the same size, but they have "

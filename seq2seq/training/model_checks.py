@@ -5,14 +5,15 @@ from torch import nn
 from seq2seq.errors import UserError
 from seq2seq.layers.positions import LearnedPositions
 from seq2seq.models.base import Seq2Seq
+from seq2seq.models.recurrent_source import RecurrentSource
 from seq2seq.settings.config import Config
 
 
 def check_model(model: Seq2Seq, config: Config) -> None:
-    """Check that a model can be compiled if it is to be, and that word dropout and R-Drop matter.
+    """Check that a model can be compiled if it is to be, and that its options have an effect.
 
     Raises:
-        UserError: it cannot, or one of them has no effect on the model.
+        UserError: it cannot, or word dropout, R-Drop or reversing the source has no effect on it.
     """
     if model.fits:
         return
@@ -21,6 +22,11 @@ def check_model(model: Seq2Seq, config: Config) -> None:
         raise UserError(
             f"trainer.compile=true is not supported for {kind}: its loop over time steps would be "
             "recompiled for every length; remove the option"
+        )
+    if isinstance(model, RecurrentSource) and model.reverse and model.encoder.directions == 2:
+        raise UserError(
+            "model.reverse=true has no effect with model.bidirectional=true, which reads in both "
+            "directions: remove one of them"
         )
     for key, value in (
         ("target_word_dropout", settings.target_word_dropout),

@@ -160,7 +160,6 @@ def test_all_weights_are_initialized_as_in_the_paper_at_its_size(dim, bound):
     [
         ({"score": "dot", "encoder_dim": 5}, "same size, but they have 5 and 6 units"),
         ({"score": "dot", "bidirectional": True}, "same size, but they have 12 and 6 units"),
-        ({"bidirectional": True, "reverse": True}, "model.reverse=true has no effect"),
         ({"score": "dott"}, "did you mean 'dot'"),
     ],
 )

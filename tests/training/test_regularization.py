@@ -369,6 +369,10 @@ def test_each_changes_the_weights(fit, keys):
         ("encoder_only", ["train.target_word_dropout=0.1"], "target_word_dropout=0.1 has no eff"),
         ("transformer", ["train.r_drop=1"], "without dropout.*set model.dropout"),
         ("bahdanau", ["train.r_drop=1"], "without dropout"),
+        *(
+            (name, ["model.bidirectional=true", "model.reverse=true"], "model.reverse=true has no")
+            for name in ("rnn", "lstm", "luong")
+        ),
         ("rnn", ["train.ema=0.9", "train.average=3"], "both average the weights"),
         ("rnn", ["train.ema=1"], "train.ema=1.* must be below 1"),
         ("rnn", ["train.r_drop=-1"], "train.r_drop=-1.* must be at least 0"),
