@@ -36,6 +36,10 @@ run transformer-post-de-en-1 experiment=multi30k-transformer-post "${data[@]}" d
 run transformer-post-cased-1 experiment=multi30k-transformer-post data=multi30k "${raw[@]}" data.bleu_tokenizer=null
 run rnn-xavier-2 experiment=multi30k-rnn "${data[@]}" seed=2 $minutes
 run bahdanau-xavier-1 experiment=multi30k-bahdanau "${data[@]}" seed=1
+run bahdanau-dropout-0.4-1 experiment=multi30k-bahdanau "${data[@]}" model.dropout=0.4
+run bahdanau-dropout-0.4-short-2 experiment=multi30k-bahdanau "${data[@]}" model.dropout=0.4 seed=2 $minutes
+run bahdanau-dropout-0.4-short-de-en-1 experiment=multi30k-bahdanau "${data[@]}" data.source=de data.target=en model.dropout=0.4 $minutes
+run bahdanau-r_drop-short-1 experiment=multi30k-bahdanau "${data[@]}" train.r_drop=1 $minutes
 run rnn-xavier-1 experiment=multi30k-rnn "${data[@]}" seed=1
 # The RNNs with their former recipe
 former=(train.learning_rate=3e-3 train.warmup_steps=200 train.batch_tokens=4096 train.max_steps=2400 train.validate_every=300 train.ema=0
@@ -48,6 +52,8 @@ run bahdanau-recipe-de-en-1 experiment=multi30k-bahdanau "${data[@]}" data.sourc
 run bahdanau-dropout-1 experiment=multi30k-bahdanau "${data[@]}" model.init=paper model.align_init=paper model.dropout=0.4 model.context_dropout=0.3 \
   train.learning_rate=1e-3 train.max_steps=10000 train.validate_every=800 seed=1
 run default-bahdanau-cased-paper-1 model=bahdanau data=multi30k "${raw[@]}" model.init=paper model.align_init=paper seed=1
+run default-bahdanau-cased-1 model=bahdanau data=multi30k "${raw[@]}"
+run default-rnn-cased-1 model=rnn data=multi30k "${raw[@]}"
 run default-transformer-cased-ema-1 model=transformer data=multi30k "${raw[@]}" train.ema=0.998 seed=1
 python experiments/published/last_weights.py "$out/default-transformer-cased-ema-1"
 if [[ -n ${GREEK:-} ]]; then

@@ -22,7 +22,6 @@ CURVES = (  # one for each row of the first table whose validations are kept
     "transformer-post-r_drop-weight-3-1",
     "bahdanau-xavier-1",
     "bahdanau-dropout-0.4-1",
-    "bahdanau-r_drop-1",
     "rnn-xavier-1",
 )
 
