@@ -150,6 +150,16 @@ def test_experiments_of_a_users_own_folder_are_found(command, tmp_path, first):
     command("train", *words[0], "experiment=fo").must_refuse("did you mean 'foo'?")
 
 
+@pytest.mark.parametrize("text", ["seed: 7\n", "defaults: [{override /model: rnn}]\n", ""])
+def test_an_experiment_without_the_line_of_its_package_is_refused(command, tmp_path, text):
+    file = tmp_path / "experiment" / "foo.yaml"
+    file.parent.mkdir()
+    file.write_text(text)
+    command("train", "--config-dir", tmp_path, "experiment=foo", "--cfg", "job").must_refuse(
+        f"{file} has no line `# @package _global_`: add it at the beginning"
+    )
+
+
 # --- members of a sweep -------------------------------------------------------------------------
 
 

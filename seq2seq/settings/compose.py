@@ -23,6 +23,7 @@ from seq2seq.settings.config_files import default_search, groups, own_folder
 from seq2seq.settings.mixture_parts import inner_key, with_defaults, written_out
 from seq2seq.settings.overrides import Value
 from seq2seq.settings.plugins import locate
+from seq2seq.system.files import read_lines_checked
 
 
 class Part(NamedTuple):
@@ -207,14 +208,33 @@ def compose_exactly(overrides: list[str]) -> DictConfig:
     """Compose the configuration for these arguments alone, with Hydra's own section.
 
     Raises:
-        UserError: Hydra rejects an argument.
+        UserError: Hydra rejects an argument, or an experiment has no line with its package.
     """
+    for word in overrides:
+        if word.startswith("experiment="):
+            check_package(word.partition("=")[2])
     if own := own_folder():
         path = str(own).replace("\\", "\\\\").replace("'", "\\'")
         overrides = [*overrides, f"hydra.searchpath=['file://{path}']"]
     folder = str(config_files.config_folder())
     with composing(), hydra.initialize_config_dir(folder, version_base="1.3"):
         return hydra.compose("train", overrides, return_hydra_config=True)
+
+
+def check_package(experiment: str) -> None:
+    """Check that the keys of an experiment are those of the configuration.
+
+    Without the line, Hydra puts them under `experiment`, and says neither so nor in which file.
+
+    Raises:
+        UserError: the line is missing, or the file is not text.
+    """
+    if experiment not in config_files.choices_of("experiment"):
+        return  # null, or reported by Hydra
+    file = config_files.file_of("experiment", experiment)
+    lines = read_lines_checked(file)
+    if not any(re.fullmatch(r"#\s*@package\s+_global_\s*", line) for line in lines):
+        raise UserError(f"{file} has no line `# @package _global_`: add it at the beginning")
 
 
 def installed(composed: DictConfig) -> DictConfig:
