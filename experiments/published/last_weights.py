@@ -9,13 +9,18 @@ from pathlib import Path
 import sacrebleu
 
 from seq2seq import Translator
+from seq2seq.errors import UserError
 from seq2seq.runs.weights import read_tensors, set_weights
+from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.files import read_lines_checked
 
 
 def main(run: Path) -> None:
     """Print BLEU (`tok:13a`) of each test set."""
-    save = max((run / "state").glob("save-*.safetensors"))
+    saves = sorted((run / "state").glob("save-*.safetensors"))
+    if not saves:
+        raise UserError(f"{run} has no save in state/: train it with this version of the package")
+    save = saves[-1]
     tensors, _ = read_tensors(save)
     translator = Translator(run)
     for part in ("weights", "average"):
@@ -35,4 +40,5 @@ def main(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with reporting_user_errors():
+        main(Path(sys.argv[1]))

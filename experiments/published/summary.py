@@ -16,7 +16,7 @@ from seq2seq.system.files import write_json
 KEPT = ("bleu", "bleu_lowercase", "chrf", "ter", "perplexity", "search", "test", "alignment")
 KEPT += ("sentences_per_second", "seed", "versions", "machine", "date")
 TRAINING = ("parameters", "steps", "epochs", "minutes", "best", "commit")
-CURVES = (  # one for each row of the first table whose validations are kept
+CURVES = (  # runs of the first two tables; the validations of earlier ones are not kept
     "transformer-post-r_drop-1",
     "transformer-pre-r_drop-1",
     "transformer-post-r_drop-weight-3-1",
