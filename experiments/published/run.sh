@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The runs of the published table; from the repository's root. MULTI30K is a folder with the tokenized files of Multi30k
-# (task1/tok), MULTI30K_RAW one with the others (task1/raw), GREEK one with the Greek New Testament
-# (experiments/alignment/prepare.py). Without the first two they are downloaded, without GREEK the last two runs are left
+# (task1/tok), MULTI30K_RAW one with the others (task1/raw), GREEK and NEWS those that
+# experiments/alignment/prepare.py writes. Without the first two they are downloaded, without the others their runs are left
 # out. WORDS are further arguments of all trainings, such as "trainer.tf32=true deterministic=false trainer.threads=1". Rows of
 # commits before 3015819 had other defaults and are not repeated here.
 set -euo pipefail
@@ -62,5 +62,9 @@ if [[ -n ${GREEK:-} ]]; then
   greek=(experiment=low-resource-transformer data=files "data.root=$GREEK" data.source=grc data.target=eng data.tokenized=true seed=1)
   run greek-transformer-1 "${greek[@]}"
   run greek-transformer-guided-1 "${greek[@]}" train.guided_attention=0.1 train.guided_links=fast_align
+fi
+if [[ -n ${NEWS:-} ]]; then
+  run news-transformer-1 experiment=low-resource-transformer data=files "data.root=$NEWS" data.source=en data.target=fr data.tokenized=true seed=1 \
+    train.max_steps=2400 train.validate_every=400
 fi
 python experiments/published/summary.py "$out" experiments/published
