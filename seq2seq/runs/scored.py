@@ -38,6 +38,6 @@ def scored_runs(folder: Path, pattern: str = "*") -> Iterator[ScoredRun]:
     for file in sorted(folder.glob(f"{pattern}/scores.json")):
         path = file.parent
         info = read_json(path / "run.json")
-        if (status := info.get("status")) != "finished":
+        if (status := info.get("status", "unfinished")) != "finished":
             raise UserError(f"{path} is {status}: train it to the end, and evaluate it again")
         yield ScoredRun(path.name, path, info, read_json(file))
