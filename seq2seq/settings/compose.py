@@ -23,7 +23,6 @@ from seq2seq.settings.config_files import default_search, groups, own_folder
 from seq2seq.settings.mixture_parts import inner_key, with_defaults, written_out
 from seq2seq.settings.overrides import Value
 from seq2seq.settings.plugins import locate
-from seq2seq.system.files import read_lines_checked
 
 
 class Part(NamedTuple):
@@ -227,12 +226,12 @@ def check_package(experiment: str) -> None:
     Without the line, Hydra puts them under `experiment`, and says neither so nor in which file.
 
     Raises:
-        UserError: the line is missing, or the file is not text.
+        UserError: the line is missing.
     """
     if experiment not in config_files.choices_of("experiment"):
         return  # null, or reported by Hydra
     file = config_files.file_of("experiment", experiment)
-    lines = read_lines_checked(file)
+    lines = file.read_bytes().decode(errors="replace").splitlines()
     if not any(re.fullmatch(r"#\s*@package\s+_global_\s*", line) for line in lines):
         raise UserError(f"{file} has no line `# @package _global_`: add it at the beginning")
 
