@@ -1,7 +1,7 @@
 """The documentation is run: its Python code, its commands, its links and the files it names.
 
-Covers README.md, the other pages of the root folder, data/README.md and every page in docs/, so a
-new page is tested without a change here. What is tested on a page:
+Covers README.md, the other pages of the root folder and every page in docs/, so a new page is
+tested without a change here. What is tested on a page:
 
 - Python (```python) is executed in order, all blocks of a page in one namespace, in a folder with
   the run folders runs/first (RNN with attention) and runs/second (Transformer) and a file in.txt;
@@ -43,7 +43,7 @@ from seq2seq.settings import config_files, key_checks, train_arguments
 from seq2seq.settings import help as settings_help
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted({*ROOT.glob("*.md"), ROOT / "data" / "README.md", *(ROOT / "docs").rglob("*.md")})
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
 WITH_CODE = [page for page in PAGES if page.parent.name != "lessons"]
 REPORTS = sorted((ROOT / "experiments").rglob("*.md"))  # of older commits: only their links
 RUNS = {"first": "bahdanau", "second": "transformer"}  # of tests/data/runs-0.1.0

@@ -50,7 +50,7 @@ ONE = {"train": "train", "validation": "train", "tests": []}
 
 
 def expected(content: bytes) -> list[str] | None:
-    r"""What the lines of a file are by data/README.md: UTF-8, ended by \n and one \r before it."""
+    r"""What the lines of a file are by docs/corpora.md: UTF-8, ended by \n and one \r before it."""
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError:

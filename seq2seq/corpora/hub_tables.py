@@ -69,8 +69,8 @@ def instead_of_file(path: Path) -> str:
         f"data.root={path.parent} data.train={path.name} with separate files for data.validation "
         "and data.tests"
         if kind
-        else "put the files of the dataset into a separate folder, or see data/README.md for the "
-        "supported formats"
+        else "put the files of the dataset into a separate folder (docs/corpora.md has the "
+        "supported formats)"
     )
     return f"data.path={path} is a file, but data=hub reads a folder or a dataset of the hub: {how}"
 

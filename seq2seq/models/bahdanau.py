@@ -68,8 +68,8 @@ class Bahdanau(RecurrentSource):
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
         context_dropout: dropout probability on the states of the encoder
-        init: of all weights but the alignment model: xavier, or small (paper, appendix B.1)
-        align_init: of the alignment model: xavier, or almost zero (paper, appendix B.1)
+        init: of all weights but the alignment model: xavier, or paper: N(0, 0.01^2) (appendix B.1)
+        align_init: of the alignment model: xavier, or paper: almost zero (appendix B.1)
     """
 
     def __init__(

@@ -45,7 +45,7 @@ class Keys(TypedDict):
         dropout: dropout probability between layers, and where another dropout is null
         embedding_dropout: dropout probability on embeddings; null is that of dropout
         readout_dropout: dropout probability on the readout; null is that of dropout
-        init: of the weights: xavier, or small (paper: Bahdanau et al. 2014, appendix B.1)
+        init: of the weights: xavier, or paper: N(0, 0.01^2) (Bahdanau et al. 2014, B.1)
     """
 
     source_vocab: int

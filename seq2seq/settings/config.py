@@ -74,7 +74,7 @@ class TrainConfig:
         label_smoothing: probability mass spread uniformly over the vocabulary
         source_word_dropout: probability that a source piece is read as unknown
         target_word_dropout: probability that a preceding target piece is read as unknown
-        r_drop: weight alpha of R-Drop (Wu et al. 2021), about 5; doubles the time; 0 is off
+        r_drop: weight alpha of R-Drop (Wu et al. 2021), such as 1; doubles the time; 0 is off
         guided_attention: weight of teaching a head word links (Garg et al. 2019); 0 is off
         guided_layer: decoder layer of that head, from 1; null is the layer before the last
         guided_head: that head, from 1; null is 1

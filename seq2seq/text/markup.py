@@ -60,7 +60,7 @@ KINDS = (
             rf"\s*(</?({TAGS})(\s[^<>]*)?/?>|<\?xml\b.*|<!(DOCTYPE|--).*)(.*</({TAGS})>)?\s*",
             re.IGNORECASE,
         ),
-        "extract the text from the tags first: see data/README.md for the supported formats",
+        "extract the text from the tags first: docs/corpora.md has the supported formats",
         True,
     ),
     Markup(
