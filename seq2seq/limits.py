@@ -4,7 +4,9 @@ The types of the search classes check them (`seq2seq.settings.ranges.Within`), a
 the command line show them in their help.
 """
 
-LONGEST = 100_000  # pieces in a translation
-WIDEST = 1_000  # hypotheses in a beam; an untrusted configuration must not exhaust the memory
-LARGEST = 2**63 - 1  # seeds, and counts without a limit of their own
-COLDEST, HOTTEST = 1e-3, 1e3  # temperatures; outside this range a 32-bit softmax overflows
+MAX_PIECES = 100_000  # pieces in a translation
+# Hypotheses in a beam, and rounds or lengths of mask-predict; an untrusted configuration must not
+# exhaust the memory
+MAX_BEAM = 1_000
+MAX_INTEGER = 2**63 - 1  # seeds, and counts without a limit of their own
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-3, 1e3  # outside this range a 32-bit softmax overflows

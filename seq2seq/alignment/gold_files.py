@@ -186,22 +186,28 @@ def rwth(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]
 
 
 def giza(path: Path, lines: Sequence[str], texts: Sequence[Text]) -> list[Entry]:
-    """Read an A3.final file, which has three lines per pair, in either direction."""
-    blocks = [line for line in lines if line.strip()]
-    if len(blocks) != 3 * len(texts):
+    """Read an A3.final file, which has three lines per pair, in either direction.
+
+    A sentence without words is a blank line; blank lines before a block and at the end are skipped.
+    """
+    starts = [number for number, line in enumerate(lines, 1) if GIZA.match(line)]
+    if len(starts) != len(texts):
         raise UserError(
-            f"{path} has {len(blocks)} lines, but an A3 file for {len(texts)} pairs has "
-            f"{3 * len(texts)}"
+            f"{path} has {len(starts)} blocks that begin with `# Sentence pair (...)`, but there "
+            f"are {len(texts)} pairs"
         )
     entries = []
     for pair, (source, target) in enumerate(texts):
-        line = 3 * pair + 1
+        line = starts[pair]
+        block = lines[line - 1 : starts[pair + 1] - 1 if pair + 1 < len(starts) else None]
         with error_location(path, line):
-            header, plain, marked = blocks[3 * pair : 3 * pair + 3]
+            if len(block) < 3 or any(rest.strip() for rest in block[3:]):
+                raise ValueError("a block of an A3 file has three lines")
+            _, plain, marked = block[:3]
             cells = CELL.findall(marked)
             words = [word for word, _ in cells[1:]]
-            if not GIZA.match(header) or not cells:
-                raise ValueError("this is not a block of an A3 file")
+            if not cells:
+                raise ValueError("the third line of a block of an A3 file has words and links")
             swapped = [words, plain.split()] == [target, source]
             if not swapped and [words, plain.split()] != [source, target]:
                 raise ValueError("the tokens of this block differ from the text")

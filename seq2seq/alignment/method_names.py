@@ -35,8 +35,12 @@ WITHOUT_HEADS: tuple[MethodName, ...] = (*WITHOUT_LAYERS, "vectors", "alti")
 Hide = Literal["mean", "unk", "drop"]
 
 
-def parse_methods(text: str) -> list[MethodName]:
+def parse_methods(text: str, option: str) -> list[MethodName]:
     """Parse the names of several methods, such as `attention,occlusion`.
+
+    Args:
+        text: the names, separated by commas.
+        option: the option that has them, for messages.
 
     Raises:
         UserError: a name is unknown, or is given twice.
@@ -46,16 +50,16 @@ def parse_methods(text: str) -> list[MethodName]:
     for name in names:
         if not name:
             raise UserError(
-                f"--methods {text[:80]!r}: give names separated by commas, such as "
+                f"{option} {text[:80]!r}: give names separated by commas, such as "
                 "attention,occlusion"
             )
         if name not in known:
             raise UserError(
-                f"--methods {text[:80]}: there is no method {name[:40]!r}; "
+                f"{option} {text[:80]}: there is no method {name[:40]!r}; "
                 + did_you_mean(name, [one for one in known if (":" in one) == (":" in name)])
             )
         if names.count(name) > 1:
-            raise UserError(f"--methods {text[:80]}: {name} is given twice")
+            raise UserError(f"{option} {text[:80]}: {name} is given twice")
     return [known[name] for name in names]
 
 

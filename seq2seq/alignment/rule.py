@@ -40,7 +40,7 @@ class Rule:
             row that predicts it); `</s>` is never an input and has no row then. This aligned better
             in lower layers of deep Transformers (Chen et al. 2020); Bahdanau et al. (2014) and Garg
             et al. (2019) read the row that predicts the piece. The right choice depends on the
-            model, and the wrong one costs more than any other setting: measure it.
+            model: measure it.
         end: treatment of attention to `</s>`. keep: a word that attends most to `</s>` has no link;
             drop: `</s>` is ignored; renormalise: `</s>` is ignored and the other weights are scaled
             to sum to one.

@@ -28,7 +28,7 @@ from seq2seq.command_line.options import (
 )
 from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.errors import UserError
-from seq2seq.limits import LARGEST
+from seq2seq.limits import MAX_INTEGER
 from seq2seq.system.collector import importing
 
 Kind = Literal["runs", "heads", "lines", "steps", "gradients", "pronouns"]
@@ -131,7 +131,7 @@ def plot(
     line: Annotated[
         int | None,
         typer.Option(
-            "--line", min=1, max=LARGEST, help="With --test: line number, counted from 1."
+            "--line", min=1, max=MAX_INTEGER, help="With --test: line number, counted from 1."
         ),
     ] = None,
     reference: ReferenceOption = False,

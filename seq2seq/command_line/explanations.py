@@ -1,36 +1,20 @@
 """Commands that score explanations: score-contrast, score-deletion."""
 
 import re
-from typing import Annotated, cast, get_args
+from typing import Annotated
 
 import typer
 
-from seq2seq.alignment.method_names import Hide, MethodName
+from seq2seq.alignment.method_names import Hide, parse_methods
 from seq2seq.command_line.options import DeviceOption, FormsOption, HideOption, RunArgument
 from seq2seq.command_line.output import check_output, print_table, print_written
-from seq2seq.limits import LARGEST
+from seq2seq.limits import MAX_INTEGER
 from seq2seq.system.collector import importing
 
 MethodsOption = Annotated[
     str | None,
     typer.Option("--method", metavar="METHOD,...", help="Methods, separated by commas."),
 ]
-
-
-def method_list(text: str | None) -> list[MethodName]:
-    """Parse the names of methods, separated by commas.
-
-    Raises:
-        BadParameter: a name is unknown or given twice.
-    """
-    names = [] if text is None else [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in get_args(MethodName):
-            known = ", ".join(name for name in get_args(MethodName) if ":" not in name)
-            raise typer.BadParameter(f"--method {name}: give some of {known}")
-        if names.count(name) > 1:
-            raise typer.BadParameter(f"--method {name} is given twice")
-    return cast(list[MethodName], names)
 
 
 def score_contrast(
@@ -62,9 +46,8 @@ def score_contrast(
     with importing():
         from seq2seq.commands.score_contrast import score_contrast
 
-    table, written = score_contrast(
-        run, test=test, methods=method_list(method), hide=hide, device=device
-    )
+    methods = [] if method is None else parse_methods(method, "--method")
+    table, written = score_contrast(run, test=test, methods=methods, hide=hide, device=device)
     print_table(table)
     print_written(*written)
 
@@ -82,7 +65,10 @@ def score_deletion(
     sentences: Annotated[
         int,
         typer.Option(
-            "--sentences", min=0, max=LARGEST, help="Only the first sentences; 0 for all of them."
+            "--sentences",
+            min=0,
+            max=MAX_INTEGER,
+            help="Only the first sentences; 0 for all of them.",
         ),
     ] = 100,
     hide: Annotated[
@@ -92,7 +78,7 @@ def score_deletion(
         ),
     ] = "drop",
     seed: Annotated[
-        int, typer.Option("--seed", min=0, max=LARGEST, help="Seed of the random words.")
+        int, typer.Option("--seed", min=0, max=MAX_INTEGER, help="Seed of the random words.")
     ] = 1,
     forms: FormsOption = None,
     device: DeviceOption = "auto",
@@ -114,7 +100,7 @@ def score_deletion(
             raise typer.BadParameter(
                 f"--words {words}: give different numbers from 1, such as 1,2,3"
             )
-    methods = method_list(method)
+    methods = [] if method is None else parse_methods(method, "--method")
     if forms is not None and not any(":" in one for one in methods):
         raise typer.BadParameter("--forms needs a --method with :lexeme or :form")
     table, written = score_deletion(

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from seq2seq.command_line.output import check_output, print_table, print_written
-from seq2seq.limits import LARGEST
+from seq2seq.limits import MAX_INTEGER
 
 
 def lessons(
     number: Annotated[
         int | None,
         typer.Argument(
-            metavar="NUMBER", min=1, max=LARGEST, help="Lesson; omit it to list all lessons."
+            metavar="NUMBER", min=1, max=MAX_INTEGER, help="Lesson; omit it to list all lessons."
         ),
     ] = None,
     run: Annotated[

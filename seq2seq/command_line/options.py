@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from seq2seq.alignment.method_names import Hide, MethodName
-from seq2seq.limits import WIDEST
+from seq2seq.limits import MAX_BEAM
 from seq2seq.system.files import refuse_output
 
 
@@ -37,14 +37,14 @@ def between(low: float, high: float, *, above: bool = False) -> Callable[[float]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder (runs/NAME).")]
 BeamOption = Annotated[
     int | None,
-    typer.Option("--beam", min=1, max=WIDEST, help="Beam size (default: from the run)."),
+    typer.Option("--beam", min=1, max=MAX_BEAM, help="Beam size (default: from the run)."),
 ]
 RoundsOption = Annotated[
     int | None,
     typer.Option(
         "--rounds",
         min=1,
-        max=WIDEST,
+        max=MAX_BEAM,
         help="Number of rounds of mask-predict (default: from the run).",
     ),
 ]
@@ -53,7 +53,7 @@ LengthsOption = Annotated[
     typer.Option(
         "--lengths",
         min=1,
-        max=WIDEST,
+        max=MAX_BEAM,
         help="Number of lengths that mask-predict tries side by side (default: from the run).",
     ),
 ]

@@ -8,7 +8,7 @@ import typer
 
 from seq2seq.command_line.options import writable
 from seq2seq.command_line.output import check_output, print_table, print_written
-from seq2seq.limits import LARGEST
+from seq2seq.limits import MAX_INTEGER
 from seq2seq.system.collector import importing
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...] [-m]")]
@@ -61,7 +61,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", help="Output folder.", callback=writable(folder=True))
     ] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST, help="Random seed of all runs.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_INTEGER, help="Random seed of all runs.")] = 1,
     fresh: Annotated[
         bool,
         typer.Option("--fresh", help="Rename an earlier demo and start over instead of resuming."),

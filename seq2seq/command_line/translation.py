@@ -23,7 +23,7 @@ from seq2seq.command_line.options import (
 )
 from seq2seq.command_line.output import check_output, print_table, print_written
 from seq2seq.errors import UserError
-from seq2seq.limits import COLDEST, HOTTEST, LARGEST, LONGEST, WIDEST
+from seq2seq.limits import MAX_BEAM, MAX_INTEGER, MAX_PIECES, MAX_TEMPERATURE, MIN_TEMPERATURE
 from seq2seq.system.collector import exit_without_collection, importing
 
 
@@ -37,14 +37,14 @@ def translate(
         typer.Option(
             "--n-best",
             min=1,
-            max=WIDEST,
+            max=MAX_BEAM,
             help="Write the n best translations as lines `NUMBER ||| TEXT ||| SCORE`; a smaller "
             "beam or number of lengths is widened to n.",
         ),
     ] = 1,
     max_length: Annotated[
         int | None,
-        typer.Option("--max-length", min=1, max=LONGEST, help="Maximum length in pieces."),
+        typer.Option("--max-length", min=1, max=MAX_PIECES, help="Maximum length in pieces."),
     ] = None,
     sample: Annotated[
         bool, typer.Option("--sample", help="Sample from the model instead of searching.")
@@ -53,14 +53,14 @@ def translate(
         float | None,
         typer.Option(
             help="With --sample: softmax temperature (default: that of the run, or 1).",
-            callback=between(COLDEST, HOTTEST),
+            callback=between(MIN_TEMPERATURE, MAX_TEMPERATURE),
         ),
     ] = None,
     top_k: Annotated[
         int | None,
         typer.Option(
             min=0,
-            max=LARGEST,
+            max=MAX_INTEGER,
             help="With --sample: sample from the K most likely pieces; 0 is all (default: that "
             "of the run, or 0).",
         ),
@@ -76,7 +76,9 @@ def translate(
     seed: Annotated[
         int | None,
         typer.Option(
-            min=0, max=LARGEST, help="With --sample: random seed (default: that of the run, or 1)."
+            min=0,
+            max=MAX_INTEGER,
+            help="With --sample: random seed (default: that of the run, or 1).",
         ),
     ] = None,
     device: DeviceOption = "auto",
@@ -170,7 +172,7 @@ def evaluate(
         rounds=rounds,
         lengths=lengths,
         method=method,
-        methods=[] if methods is None else parse_methods(methods),
+        methods=[] if methods is None else parse_methods(methods, "--methods"),
         hide=hide,
         source_share=source_share,
         references=reference or [],

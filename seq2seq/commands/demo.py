@@ -149,10 +149,10 @@ def report(results: list[Result], figures: list[Path], folder: Path) -> str:
     ]
     pictures = {figure.stem: str(figure.relative_to(folder)) for figure in figures}
     lines += [f"- {of_length(result)}" for result in results]
-    lines += ["", f"![BLEU by length]({pictures['length-test_long']})"]
+    lines += drawn("BLEU by length", pictures.get("length-test_long"))
     lines += ["", "## Agreement", ""]
     lines += [f"- {of_distance(result)}" for result in results]
-    lines += ["", f"![agreement by distance]({pictures['agreement-test_agreement']})"]
+    lines += drawn("agreement by distance", pictures.get("agreement-test_agreement"))
     lines += [
         "",
         "## Alignment",
@@ -169,6 +169,11 @@ def report(results: list[Result], figures: list[Path], folder: Path) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def drawn(caption: str, picture: str | None) -> list[str]:
+    """Return the lines of a picture; none if it was not drawn, for want of a second point."""
+    return ["", f"![{caption}]({picture})"] if picture else []
 
 
 def row(result: Result) -> str:
@@ -190,6 +195,12 @@ def of_length(result: Result) -> str:
     ]
     inside = [point for end, point in points if end <= trained]
     beyond = [point for end, point in points if end > trained]
+    if not inside:
+        return (
+            f"**{result.run.name}**: BLEU is {beyond[0].value:.1f} at {beyond[0].place} words and "
+            f"{beyond[-1].value:.1f} at {beyond[-1].place}; training sentences have at most "
+            f"{trained} words."
+        )
     sentence = (
         f"**{result.run.name}**: BLEU {change(inside[0].value, inside[-1].value)} from "
         f"{inside[0].place} to {inside[-1].place} words, the lengths of the training data"
@@ -204,11 +215,14 @@ def of_length(result: Result) -> str:
 
 def of_distance(result: Result) -> str:
     """Describe how agreement changes with the distance between subject and verb."""
-    points = distance_points(result.scores["test_agreement"])
-    return (
-        f"**{result.run.name}**: {points[0].value:.0f} % of verbs agree with a subject directly "
-        f"before them, {points[-1].value:.0f} % at a distance of {points[-1].place} words."
+    first, *others = distance_points(result.scores["test_agreement"])
+    sentence = (
+        f"**{result.run.name}**: {first.value:.0f} % of verbs agree with a subject directly "
+        "before them"
     )
+    if others:
+        sentence += f", {others[-1].value:.0f} % at a distance of {others[-1].place} words"
+    return sentence + "."
 
 
 def change(first: float, last: float) -> str:

@@ -23,6 +23,7 @@ from seq2seq.runs.references import (
     references_sha256,
     write_further_references,
 )
+from seq2seq.runs.weights import unchanged_weights
 from seq2seq.scoring import breakdown, metrics
 from seq2seq.scoring.perplexity import perplexity, perplexity_key
 from seq2seq.scoring.source_share import summarize
@@ -81,8 +82,8 @@ def evaluate(
         The entry in scores.json of each test set, by name; nothing in a process with rank > 0.
 
     Raises:
-        UserError: the path is not a run folder, its training has not finished, it has no such test
-            set, a number has no effect on its search, or a method cannot be applied to the model.
+        UserError: the path is not a run folder with saved weights, it has no such test set, a
+            number has no effect on its search, or a method cannot be applied to the model.
     """
     team = Team(devices, device)
     with team.ended_together():
@@ -98,7 +99,10 @@ def evaluate(
             references,
             {name: read_lines_checked(one / "source.txt") for name, one in folders.items()},
         )
-        translator = Translator(run, beam=beam, rounds=rounds, lengths=lengths, device=team.device)
+        with unchanged_weights(run) as weights_sha256:
+            translator = Translator(
+                run, beam=beam, rounds=rounds, lengths=lengths, device=team.device
+            )
         rules = rules_of(run, method, methods, hide)
         refuse_forms(forms, *rules)
         if forms is not None:
@@ -118,7 +122,12 @@ def evaluate(
                 if name in added:
                     write_further_references(folder, [lines for _, lines in added[name]])
                 done[name] = evaluate_one(
-                    translator, folder, rules, source_share=source_share, team=team
+                    translator,
+                    folder,
+                    rules,
+                    source_share=source_share,
+                    team=team,
+                    weights_sha256=weights_sha256,
                 )
                 with folder_lock(run.path):
                     write_json(run.path / "scores.json", {**run.scores, name: done[name]})
@@ -173,7 +182,13 @@ def check_rule(translator: Translator, rule: Rule, *, named: bool) -> None:
 
 
 def evaluate_one(
-    translator: Translator, folder: Path, rules: Sequence[Rule], *, source_share: bool, team: Team
+    translator: Translator,
+    folder: Path,
+    rules: Sequence[Rule],
+    *,
+    source_share: bool,
+    team: Team,
+    weights_sha256: str,
 ) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, and return its entry in scores.json."""
     sources = read_lines_checked(folder / "source.txt")
@@ -196,7 +211,9 @@ def evaluate_one(
         )
     seconds = time.perf_counter() - started
     if cut := sum(best.cut for best, *_ in translations):
-        console.print(f"{cut} translations of {folder.name} were cut off at the maximum length")
+        console.print(
+            f"{cut} translations of {folder.name} have the maximum length and may be cut off"
+        )
     hypotheses = [best.text for best, *_ in translations]
     for file in (stored_attention.FILE, word_scores.FILE):  # they are of the old translations
         (folder / file).unlink(missing_ok=True)
@@ -227,8 +244,10 @@ def evaluate_one(
             tokenized=is_tokenized(data),
             **target._asdict(),
         ),
-        "exact_match": breakdown.exact_match(hypotheses, references),
-        "by_length": breakdown.by_length(sources, hypotheses, references, **target._asdict()),
+        "exact_match": breakdown.exact_match(hypotheses, references, more=more),
+        "by_length": breakdown.by_length(
+            sources, hypotheses, references, more=more, **target._asdict()
+        ),
         **({"agreement": agreeing} if agreeing else {}),
         **({"pronoun": referring} if referring else {}),
         **({"alignment": aligned} if aligned else {}),
@@ -244,7 +263,7 @@ def evaluate_one(
             "source_sha256": sha256(folder / "source.txt"),
             "reference_sha256": references_sha256(folder),
         },
-        "model_sha256": sha256(translator.run.path / "model.safetensors"),
+        "model_sha256": weights_sha256,
         "config": translator.run.config,
         "data": info.get("data"),
         "seed": info.get("seed"),

@@ -25,9 +25,10 @@ from seq2seq.interpret.maps import MapName
 from seq2seq.plots import figure
 from seq2seq.plots.heads import draw_heads
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.weights import unchanged_weights
 from seq2seq.scoring import metrics
 from seq2seq.system.console import console
-from seq2seq.system.files import replacing, sha256, write_json
+from seq2seq.system.files import replacing, write_json
 from seq2seq.system.provenance import environment, timestamp
 from seq2seq.system.terminal_table import TableView
 from seq2seq.text.languages import Target
@@ -68,7 +69,8 @@ def heads(
         raise UserError(f"--out {out} must end in {', '.join(figure.FORMATS)}")
     texts, gold = stored_texts(folder), GoldSet.of_test(folder)
     chosen = range(len(texts)) if lines is None else [n - 1 for n in numbers(lines, len(texts))]
-    translator = Translator(run, device=device)
+    with unchanged_weights(run) as weights_sha256:
+        translator = Translator(run, device=device)
     layers = edits_of(translator.model, name, run.name)
     part = [texts[row] for row in chosen]
     sample = Sample(
@@ -104,7 +106,7 @@ def heads(
             }
             for one in found
         ],
-        "model_sha256": sha256(run.path / "model.safetensors"),
+        "model_sha256": weights_sha256,
         **environment(),
         "date": timestamp(),
     }

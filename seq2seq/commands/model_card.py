@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from seq2seq.compare.checks import texts
+from seq2seq.compare.runs import Run
 from seq2seq.compare.significance import Interval, Resampling
-from seq2seq.errors import UserError
 from seq2seq.runs.folder import ADOPTED, HUB, RunFolder
 from seq2seq.runs.references import read_references
 from seq2seq.scoring.metrics import statistics
-from seq2seq.system.files import read_lines_checked
 from seq2seq.text.languages import Target
 from seq2seq.version import __version__
 
@@ -40,19 +40,15 @@ def evaluated_tests(run: RunFolder) -> list[Bleu]:
     """Return BLEU of every test set that `seq2seq evaluate` has translated.
 
     Raises:
-        UserError: the translations of a test set are not complete.
+        UserError: the weights or the test set have changed since the test set was translated, or
+            the translations are not complete.
     """
     target = Target.of(run.config["data"])
+    scored = Run(run.name, run.path, run.config, run.info, run.scores, run)
     found = []
     for test in run.scores:
-        folder = run.test(test)
-        hypotheses = read_lines_checked(folder / "hypothesis.txt")
-        references, *more = read_references(folder)
-        if len(hypotheses) != len(references):
-            raise UserError(
-                f"{folder / 'hypothesis.txt'} has {len(hypotheses)} lines, but reference.txt has "
-                f"{len(references)}: run `seq2seq evaluate` again"
-            )
+        _, references, hypotheses = texts(test, scored)
+        _, *more = read_references(run.test(test))
         counts = statistics(hypotheses, references, more=more, only=["bleu"], **target._asdict())[
             "bleu"
         ]

@@ -19,6 +19,7 @@ from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.alignment_lines import draw_lines
 from seq2seq.plots.panel import Panel
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.short_names import short_names
 from seq2seq.runs.weights import read_weights, set_weights
 from seq2seq.translation.translator import Translator
 
@@ -106,9 +107,7 @@ def plot(
     first = translators[0]
     match kind:
         case "runs":
-            names = [run.name for run in runs]
-            if len(set(names)) < len(names):
-                names = [str(run.path) for run in runs]
+            names = short_names(run.path for run in runs)
             translations = [
                 sentence.translated(translator, rule, name)
                 for translator, rule in zip(translators, rules, strict=True)
@@ -194,7 +193,7 @@ def heads(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
 
 def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> list[list[Panel]]:
     """Return heatmaps of the same translation, force-decoded by checkpoints in training order."""
-    files = sorted(translator.run.path.glob("checkpoints/step-*.safetensors"))
+    files = list(translator.run.checkpoints.items())
     if len(files) < 2:
         raise UserError(
             f"plot steps needs at least 2 checkpoints, but {translator.run.name} has kept "
@@ -204,10 +203,9 @@ def steps(translator: Translator, sentence: Sentence, shown: Shown = SOURCE) -> 
     rule = shown.rule(translator.run)
     sentence = sentence._replace(target=sentence.translated(translator, rule).text)
     panels = []
-    for file in [files[i] for i in chosen]:
+    for step, file in [files[i] for i in chosen]:
         set_weights(translator.model, read_weights(file), file)
-        title = f"step {int(file.stem.removeprefix('step-')):,}"
         translation = sentence.translated(translator, rule, shown.name)
         panel, _ = drawn(translator, sentence, translation, rule, shown.name)
-        panels.append(panel._replace(title=title))
+        panels.append(panel._replace(title=f"step {step:,}"))
     return [panels[i : i + ACROSS] for i in range(0, len(panels), ACROSS)]

@@ -10,6 +10,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.gradients import both, source_gradients
 from seq2seq.plots import curves, figure
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.short_names import short_names
 from seq2seq.runs.weights import load_model
 from seq2seq.system.console import console
 from seq2seq.system.devices import pick_device
@@ -64,9 +65,7 @@ def plot_gradients(
     pairs = list(zip(sources, references, strict=True))
     if line is not None:
         pairs = [pairs[n - 1] for n in numbers(str(line), len(pairs), "--line")]
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        names = [str(run.path) for run in runs]
+    names = short_names(run.path for run in runs)
     rows: list[dict[str, Any]] = []
     for name, run in zip(names, runs, strict=True):
         with console.status(f"measuring {name}"):

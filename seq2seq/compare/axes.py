@@ -10,14 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 from numpy import ndarray
 
 from seq2seq.compare.quality import Measured, as_one
 from seq2seq.compare.significance import Resampling, interval_ends
 from seq2seq.compare.systems import Spread, System
 from seq2seq.errors import UserError
-from seq2seq.scoring.breakdown import BUCKET, agreement_of, distance_label
+from seq2seq.scoring.breakdown import (
+    agreement_of,
+    distance_label,
+    length_bucket,
+    length_label,
+)
+from seq2seq.scoring.formulas import percent
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.text.agreement import Agreement, read_agreements
 from seq2seq.text.pronoun import read_pronouns
@@ -110,8 +115,8 @@ def axes(
             without a folder.
     """
     bleu = {name: statistics["bleu"] for name, statistics in measured.items()}
-    lengths = [max(0, len(source.split()) - 1) // BUCKET for source in sources]
-    names = {n: f"{n * BUCKET + 1}\N{EN DASH}{(n + 1) * BUCKET}" for n in sorted(set(lengths))}
+    lengths = [length_bucket(source) for source in sources]
+    names = {n: length_label(n) for n in sorted(set(lengths))}
     labels = ("length", "BLEU by source length", "words in the source sentence", "BLEU")
     result = [axis(labels, names, lengths, systems, bleu)]
     if counts is not None:
@@ -153,11 +158,6 @@ def agreeing(lines: Sequence[str], agreements: Sequence[Agreement | None]) -> St
     ]
     counts = np.stack([np.array(correct, np.float64), np.ones(len(correct))], axis=1)
     return Statistics(counts, percent, "agreement")
-
-
-def percent(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
-    """Return the first column as a percentage of the second."""
-    return 100 * sums[..., 0] / sums[..., 1]
 
 
 def axis(

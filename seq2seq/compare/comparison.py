@@ -135,9 +135,9 @@ def compare(
         bleu_tokenizer: without runs: the sacreBLEU tokenizer; chosen by language if None.
 
     Raises:
-        UserError: a run is given twice, is unfinished or not evaluated; the runs have no test set
-            in common; runs differ in language direction, test set or signature; or the files of a
-            run have changed since they were scored. The message names the difference.
+        UserError: a run is given twice, has no saved weights or is not evaluated; the runs have no
+            test set in common; runs differ in language direction, test set or signature; or the
+            files of a run have changed since they were scored. The message names the difference.
     """
     file_options = {
         "--source": source,

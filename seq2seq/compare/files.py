@@ -64,9 +64,8 @@ def read_files(source: Path | None, references: Sequence[Path], hyps: Sequence[s
     test = printable(source.stem).replace("/", "_")
     systems = []
     for (name, lines), file in zip(outputs.items(), named.values(), strict=True):
-        scores: dict[str, Any] = {"test": facts}
-        if len(texts) == 1:
-            scores["exact_match"] = breakdown.exact_match(lines, texts[0])
+        exact = breakdown.exact_match(lines, texts[0], more=texts[1:])
+        scores: dict[str, Any] = {"test": facts, "exact_match": exact}
         systems.append(Run(name, file, {}, {}, {test: scores}, None))
     return Files(test, facts, sources, texts, systems, outputs)
 

@@ -133,7 +133,7 @@ def testing(systems: Sequence[System]) -> list[str]:
     notes = [
         "Each pair of systems is tested by paired bootstrap resampling (Koehn 2004, "
         f"{RESAMPLES} resamples) and by paired approximate randomization (Riezler and Maxwell "
-        f"2005, {TRIALS} trials): p is the probability of a difference at least this large if the "
+        f"2005, {TRIALS} trials): p is the probability of a larger difference if the "
         "systems were equally good. p-values are corrected by Holm's method over all pairs, for "
         "each metric and test.",
         f"A system beats another (\N{BLACK UP-POINTING TRIANGLE}) if the corrected p of "

@@ -10,6 +10,7 @@ from typing import Any
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.nested import section
+from seq2seq.runs.short_names import short_names
 from seq2seq.runs.untrusted import read_json
 from seq2seq.scoring import breakdown
 from seq2seq.scoring.metrics import score
@@ -84,7 +85,7 @@ def find(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
 
     Raises:
         UserError: `paths` is empty, a run is given twice, or a path is not a run folder or holds
-            a run that is unfinished, not evaluated or written by a newer version.
+            a run that has no saved weights, is not evaluated or was written by a newer version.
     """
     if not paths:
         raise UserError("nothing to compare: give one or more run folders")
@@ -110,10 +111,9 @@ def find(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
             )
         if inside:
             notes += missing_of_sweep(path, {one.name for one in inside})
-    names = short_names(folders)
     return [
-        Run(printable(names[key]), one.path, one.config, one.info, one.scores, one)
-        for key, one in folders.items()
+        Run(printable(name), one.path, one.config, one.info, one.scores, one)
+        for name, one in zip(short_names(folders), folders.values(), strict=True)
     ], notes
 
 
@@ -171,22 +171,6 @@ def evaluated(path: Path) -> RunFolder:
     return folder
 
 
-def short_names(paths: Iterable[Path]) -> dict[Path, str]:
-    """Return the shortest end of each path that is unique among all paths."""
-    paths = list(paths)
-
-    def tail(path: Path, depth: int) -> str:
-        return "/".join(path.parts[-depth:])
-
-    names = {}
-    for path in paths:
-        depth = 1
-        while sum(tail(other, depth) == tail(path, depth) for other in paths) > 1:
-            depth += 1
-        names[path] = tail(path, depth)
-    return names
-
-
 def outside(
     name: str, file: Path, test: str, references: list[list[str]], lines: list[str], like: Run
 ) -> Run:
@@ -214,7 +198,7 @@ def outside(
     referring = breakdown.pronoun(lines, pronouns) if pronouns else None
     scores = {
         **metrics,
-        "exact_match": breakdown.exact_match(lines, references[0]),
+        "exact_match": breakdown.exact_match(lines, references[0], more=references[1:]),
         **({"agreement": agreeing} if agreeing else {}),
         **({"pronoun": referring} if referring else {}),
         "test": like.stored(test, "test"),

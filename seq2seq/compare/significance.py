@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, UInt, UInt8
 from numpy import ndarray
 
 from seq2seq.scoring.metrics import Statistics, bootstrap_generator, bootstrap_seed
@@ -18,7 +18,9 @@ from seq2seq.scoring.metrics import Statistics, bootstrap_generator, bootstrap_s
 RESAMPLES = 1000  # of the bootstrap
 TRIALS = 10_000  # of approximate randomization
 
-ONCE = 1000  # trials per chunk, which bounds the memory on large test sets
+# Resamples or trials that are drawn and multiplied at once, which bounds the memory on large test
+# sets. A multiple of 32: numpy draws 32 coins from one number, and a new number at each call.
+ONCE = 128
 
 
 class Interval(NamedTuple):
@@ -40,19 +42,30 @@ class Resampling:
         self.lines = lines
 
     @cached_property
-    def counts(self) -> Float[ndarray, "resamples lines"]:
+    def counts(self) -> UInt[ndarray, "resamples lines"]:
         """How often each sentence occurs in each bootstrap resample."""
-        draws = bootstrap_generator().choice(self.lines, size=(RESAMPLES, self.lines), replace=True)
-        return np.stack([np.bincount(draw, minlength=self.lines) for draw in draws]).astype(float)
+        generator = bootstrap_generator()
+        counts = np.empty((RESAMPLES, self.lines), np.uint16 if self.lines < 1 << 16 else np.uint32)
+        for row in counts:
+            draw = generator.choice(self.lines, size=self.lines, replace=True)
+            row[:] = np.bincount(draw, minlength=self.lines)
+        return counts
 
     @cached_property
-    def coins(self) -> Bool[ndarray, "trials lines"]:
-        """For each trial and sentence, whether the systems keep their own translations."""
-        return bootstrap_generator().integers(2, size=(TRIALS, self.lines), dtype=bool)
+    def coins(self) -> UInt8[ndarray, "trials bytes"]:
+        """For each trial and sentence, whether the systems keep their own translations, as bits."""
+        generator = bootstrap_generator()
+        drawn = (
+            generator.integers(2, size=(min(ONCE, TRIALS - start), self.lines), dtype=bool)
+            for start in range(0, TRIALS, ONCE)
+        )
+        return np.concatenate([np.packbits(part, axis=1) for part in drawn])
 
     def resampled(self, system: Statistics) -> Float[ndarray, " resamples"]:
         """Return the score on every bootstrap resample, in float32 as in sacreBLEU."""
-        sums = (self.counts @ system.sentences).astype(np.float32)
+        parts = (self.counts[i : i + ONCE] for i in range(0, RESAMPLES, ONCE))
+        sums = np.concatenate([part.astype(float) @ system.sentences for part in parts])
+        sums = sums.astype(np.float32)
         return np.asarray(system.formula(sums), np.float64)
 
     def interval(self, system: Statistics) -> Interval:
@@ -86,8 +99,9 @@ class Resampling:
 
     def kept(self, sentences: Float[ndarray, "lines numbers"]) -> Float[ndarray, "trials numbers"]:
         """Return, for every trial, the sum over the sentences that are not swapped."""
-        parts = range(0, len(self.coins), ONCE)
-        return np.concatenate([self.coins[i : i + ONCE].astype(float) @ sentences for i in parts])
+        parts = (self.coins[i : i + ONCE] for i in range(0, TRIALS, ONCE))
+        unpacked = (np.unpackbits(part, axis=1, count=self.lines) for part in parts)
+        return np.concatenate([part.astype(float) @ sentences for part in unpacked])
 
 
 def pairs(count: int) -> list[tuple[int, int]]:

@@ -11,8 +11,9 @@ from seq2seq.compare.axes import MIN_SENTENCES, Axis, axis
 from seq2seq.compare.runs import Run
 from seq2seq.compare.systems import System
 from seq2seq.runs import word_scores
+from seq2seq.scoring.breakdown import length_bucket, length_label
 from seq2seq.scoring.metrics import Statistics
-from seq2seq.scoring.source_share import BUCKET, length_bin, position_bins, ratio, sums
+from seq2seq.scoring.source_share import position_bins, ratio, sums
 from seq2seq.text.word_scores import GUESSED, LOW, WordScores
 
 Y = "share of the source, %"
@@ -64,8 +65,8 @@ def share_axes(systems: Sequence[System], words: Words, sources: Sequence[str]) 
     scores = {run.name: words[run.name] for system in known for run in system.runs}
     if not scores:
         return []
-    lengths = [length_bin(source) for source in sources]
-    names = {n: f"{n * BUCKET + 1}\N{EN DASH}{(n + 1) * BUCKET}" for n in sorted(set(lengths))}
+    lengths = [length_bucket(source) for source in sources]
+    names = {n: length_label(n) for n in sorted(set(lengths))}
     totals = {
         name: statistics(np.stack([sums(line) for line in lines])) for name, lines in scores.items()
     }

@@ -1,5 +1,6 @@
 """What the properties of exercises are written with: random inputs and expectations."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,7 +63,8 @@ def tensor(value: Any, shape: Sequence[int], function: str, **inputs: Any) -> Te
     """Return a result as a tensor of doubles.
 
     Raises:
-        PropertyError: it is no tensor of this shape, or has numbers that are NaN or infinite.
+        PropertyError: it is no tensor of this shape, or has numbers that are complex, NaN or
+            infinite.
     """
     expect(
         isinstance(value, Tensor) and list(value.shape) == list(shape),
@@ -70,6 +72,8 @@ def tensor(value: Any, shape: Sequence[int], function: str, **inputs: Any) -> Te
         "expected",
         **inputs,
     )
+    real = not value.is_complex()
+    expect(real, f"{function} returned complex numbers, where real ones are expected", **inputs)
     expect(value.isfinite().all(), f"{function} returned NaN or infinite numbers", **inputs)
     return value.detach().double()
 
@@ -92,14 +96,15 @@ def number(value: Any, function: str, **inputs: Any) -> float:
     """Return a result as a number.
 
     Raises:
-        PropertyError: it is none, or NaN or infinite.
+        PropertyError: it is none, or NaN, infinite or too large for a float.
     """
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
     good = isinstance(value, int | float) and not isinstance(value, bool)
     expect(good, f"{function} returned {described(value)}, where a number is expected", **inputs)
-    finite = abs(value) < float("inf")
-    expect(finite, f"{function} returned {value}, where a finite number is expected", **inputs)
+    finite = abs(value) <= sys.float_info.max
+    given = f"{value:.4g}" if isinstance(value, float) else described(value)
+    expect(finite, f"{function} returned {given}, where a finite number is expected", **inputs)
     return float(value)
 
 

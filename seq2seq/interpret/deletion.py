@@ -56,8 +56,8 @@ def drops(
 ) -> list[Drops]:
     """Measure the drops of each method, and those of random words last.
 
-    Where a source has fewer words than are to be hidden, all are hidden. Pairs with an empty side
-    are left out.
+    Where a source has fewer words than are to be hidden, all are hidden. Pairs with a side without
+    pieces are left out.
 
     Args:
         translator: the trained run.
@@ -75,7 +75,12 @@ def drops(
     totals = np.zeros((len(names), len(numbers)))
     words = 0
     random = np.random.default_rng(seed)
-    pairs = [pair for pair in texts if all(side.strip() for side in pair)]
+    sides = translator.tokenizers
+    ids = (
+        sides.source.encode([source for source, _ in texts]),
+        sides.target.encode([target for _, target in texts]),
+    )
+    pairs = [pair for pair, source, target in zip(texts, *ids, strict=True) if source and target]
     starts = range(0, len(pairs), CHUNK)
     work = f"hiding words of {name}"
     for start in track(starts, work, total=len(starts), unit="batches"):

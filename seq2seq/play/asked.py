@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from seq2seq.alignment.method_names import Hide, MethodName
 from seq2seq.errors import UserError
-from seq2seq.limits import LARGEST
+from seq2seq.limits import MAX_INTEGER
 from seq2seq.play.limits import BEAM, CLAUSES, RUNS
 from seq2seq.settings.ranges import Natural, Within
 from seq2seq.settings.schema import coerce
@@ -133,7 +133,7 @@ class Grown:
         clauses: the number of its clauses
     """
 
-    seed: Annotated[int, Within(0, LARGEST)]
+    seed: Annotated[int, Within(0, MAX_INTEGER)]
     clauses: Annotated[int, Within(1, CLAUSES)]
 
 

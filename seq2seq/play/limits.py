@@ -16,6 +16,7 @@ SLOW_PIECES = {
 BEAM = 10
 ROUNDS = 20  # of mask-predict
 ALTERNATIVES = 10
+LINKS = 1 << 15  # characters of gold links
 CLAUSES = 10  # of a sentence of the built-in grammar
 
 BODY = 1 << 16  # bytes of a request

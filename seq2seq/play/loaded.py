@@ -1,7 +1,6 @@
 """A run that is loaded once, with the weights of any of its checkpoints."""
 
 import copy
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,7 +42,6 @@ OF_GRADIENT: tuple[MethodName, ...] = ("smoothgrad", "integrated_gradients")  # 
 UNTRAINED = 0  # the step of the initial weights
 KEPT = 256 << 20  # bytes of checkpoints in memory
 MOST_CHECKPOINTS = 200
-CHECKPOINT = re.compile(r"step-([0-9]{1,12})\.safetensors")
 DEFAULT_BEAM = 5  # of a run that samples
 
 
@@ -116,8 +114,7 @@ class LoadedRun:
         """Return the steps whose weights are known, in order; UNTRAINED if the seed is."""
         if self.model.fits:
             return []
-        names = [path.name for path in self.run.path.glob("checkpoints/step-*.safetensors")]
-        steps = sorted(int(match[1]) for name in names if (match := CHECKPOINT.fullmatch(name)))
+        steps = list(self.run.checkpoints)
         known = isinstance(self.run.config.get("seed"), int)
         return [*([UNTRAINED] if known else []), *steps[-MOST_CHECKPOINTS:]]
 
@@ -150,7 +147,7 @@ class LoadedRun:
         tokenizers = self.translator.tokenizers
         if step == UNTRAINED:
             return dict(untrained(self.run, tokenizers).named_parameters())
-        file = self.run.path / "checkpoints" / f"step-{step:08d}.safetensors"
+        file = self.run.checkpoints[step]
         check_sizes(lambda: build_model(self.run.config["model"], tokenizers), file)
         return read_weights(file)
 

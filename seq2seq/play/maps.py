@@ -12,7 +12,7 @@ from seq2seq.alignment.rule import Rule, shares, words
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Explained, explain
 from seq2seq.play.asked import Explain, GoldLinks, Translate, View
-from seq2seq.play.limits import PIECES, SLOW_PIECES, check_pieces, checked_text
+from seq2seq.play.limits import LINKS, PIECES, SLOW_PIECES, check_pieces, checked_text
 from seq2seq.play.loaded import LoadedRun
 from seq2seq.translation.translation import END, Translation
 from seq2seq.translation.translator import Translator
@@ -81,7 +81,9 @@ def gold_of(given: GoldLinks) -> Gold:
         check_pieces(len(side), "gold sentence", 2 * PIECES)
         checked_text("".join(side), "gold sentence")
     try:
-        gold = Gold(given.source, given.target, Links.parse(given.links[: 1 << 15]))
+        if len(given.links) > LINKS:
+            raise ValueError(f"they have {len(given.links):,} characters, the limit is {LINKS:,}")
+        gold = Gold(given.source, given.target, Links.parse(given.links))
         check_range(gold)
     except ValueError as error:
         raise UserError(f"the gold links cannot be used: {error}") from error

@@ -1,7 +1,6 @@
 """The runs of the page, and the answer to each of its requests."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from seq2seq.play.limits import BEAM, CHARACTERS, CLAUSES, RUNS
 from seq2seq.play.loaded import LoadedRun
 from seq2seq.play.maps import explained
 from seq2seq.play.numbers import attention_numbers
+from seq2seq.runs.short_names import short_names
 from seq2seq.system.console import track
 from seq2seq.version import __version__
 
@@ -115,22 +115,6 @@ def described(run: LoadedRun) -> dict[str, Any]:
         "hides": ["drop", "unk"] if run.model.fits else ["drop", "unk", "mean"],
         "checkpoints": run.checkpoints(),
     }
-
-
-def short_names(paths: Sequence[Path]) -> list[str]:
-    """Return the names of run folders, with their parents where names are equal.
-
-    Raises:
-        UserError: a run is given twice.
-    """
-    resolved = [path.resolve() for path in paths]
-    for path, number in Counter(resolved).items():
-        if number > 1:
-            raise UserError(f"the run {path.name!r} is given {number} times: give it once")
-    parts = 1
-    while len({path.parts[-parts:] for path in resolved}) < len(resolved):
-        parts += 1
-    return ["/".join(path.parts[-parts:]) for path in resolved]
 
 
 def warm_up(session: Session) -> float:

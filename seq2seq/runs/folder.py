@@ -23,6 +23,7 @@
 All files are safetensors, JSON, YAML or text; none of these formats can run code.
 """
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,6 +59,9 @@ READ_OF_DATA = {
     "form": str | None,
     "bleu_tokenizer": BleuTokenizer | None,
 }
+
+
+CHECKPOINT = re.compile(r"step-([0-9]{1,12})\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,11 @@ class RunFolder:
     def adopted(self) -> bool:
         """Whether another program has trained the model (`seq2seq adopt`)."""
         return ADOPTED in self.info
+
+    @property
+    def checkpoints(self) -> dict[int, Path]:
+        """The files of the kept checkpoints by their step, in order."""
+        return checkpoint_files(self.path)
 
     @property
     def tests(self) -> list[str]:
@@ -238,3 +247,13 @@ def move_aside(path: Path) -> Path:
         target = path.with_name(f"{path.name}.{stamp}-{number}")
     path.rename(target)
     return target
+
+
+def checkpoint_files(folder: Path) -> dict[int, Path]:
+    """Return the files of the checkpoints in a run folder by their step, in order."""
+    found = {
+        int(match[1]): path
+        for path in (folder / "checkpoints").glob("step-*.safetensors")
+        if (match := CHECKPOINT.fullmatch(path.name))
+    }
+    return dict(sorted(found.items()))

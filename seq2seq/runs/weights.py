@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.size_check import UninitializedTensors, check_sizes
 from seq2seq.settings.plugins import build
-from seq2seq.system.files import replacing
+from seq2seq.system.files import replacing, sha256
 from seq2seq.text.tokenizer import Tokenizers
 
 
@@ -166,6 +167,24 @@ def load_tokenizers(folder: Path, info: Mapping[str, Any]) -> Tokenizers:
                 "(run.json has another fingerprint): put the original file back"
             )
     return tokenizers
+
+
+@contextmanager
+def unchanged_weights(run: RunFolder) -> Iterator[str]:
+    """Yield the SHA-256 of model.safetensors, around code that loads it.
+
+    Raises:
+        UserError: the file was replaced meanwhile, by a training that goes on, so that the hash may
+            not be that of the loaded weights.
+    """
+    file = run.path / "model.safetensors"
+    before = sha256(file)
+    yield before
+    if sha256(file) != before:
+        raise UserError(
+            f"{file} was replaced while it was read: its training goes on; try again, or wait for "
+            "its end"
+        )
 
 
 def load_model(run: RunFolder, device: torch.device | None = None) -> tuple[Seq2Seq, Tokenizers]:

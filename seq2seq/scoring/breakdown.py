@@ -13,12 +13,36 @@ BUCKET = 10  # source words, as in figure 2 of Bahdanau et al. 2014
 GROUP = 5  # number of distances per point, above 1
 
 
-def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> metrics.Score:
-    """Return the percentage of translations equal to their reference, ignoring extra spaces."""
-    pairs = zip(hypotheses, references, strict=True)
-    equal = sum(" ".join(hyp.split()) == " ".join(ref.split()) for hyp, ref in pairs)
+def length_bucket(source: str) -> int:
+    """Return the number of the bucket of a source, by its number of words between spaces."""
+    return max(0, len(source.split()) - 1) // BUCKET
+
+
+def length_label(bucket: int) -> str:
+    """Return the numbers of words of a bucket, such as 11-20 with an en dash."""
+    return f"{bucket * BUCKET + 1}\N{EN DASH}{(bucket + 1) * BUCKET}"
+
+
+def exact_match(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    more: Sequence[Sequence[str]] = (),
+) -> metrics.Score:
+    """Return the percentage of translations equal to a reference, ignoring extra spaces.
+
+    Args:
+        hypotheses: the translations.
+        references: their references.
+        more: further references of the same sentences.
+    """
+    rows = zip(hypotheses, references, *more, strict=True)
+    folded = ([" ".join(text.split()) for text in row] for row in rows)
+    equal = sum(hypothesis in own for hypothesis, *own in folded)
+    several = f"|nrefs:{1 + len(more)}" if more else ""
     return metrics.Score(
-        score=100 * equal / len(references), signature="exact|case:mixed|spaces:folded"
+        score=100 * equal / len(references),
+        signature=f"exact|case:mixed|spaces:folded{several}",
     )
 
 
@@ -27,10 +51,19 @@ def by_length(
     hypotheses: Sequence[str],
     references: Sequence[str],
     *,
+    more: Sequence[Sequence[str]] = (),
     language: str | None,
     tokenizer: str | None = None,
 ) -> list[dict[str, Any]]:
     """Compute BLEU and exact match by source length, in buckets of BUCKET words.
+
+    Args:
+        sources: the source sentences.
+        hypotheses: their translations.
+        references: their references.
+        more: further references of the same sentences.
+        language: the target language code, which selects the BLEU tokenizer.
+        tokenizer: another sacreBLEU tokenizer.
 
     Returns:
         A mapping for each bucket that occurs, shortest first: `from` and `to` (words separated by
@@ -38,17 +71,21 @@ def by_length(
     """
     buckets: dict[int, list[int]] = {}
     for row, source in enumerate(sources):
-        buckets.setdefault(max(0, len(source.split()) - 1) // BUCKET, []).append(row)
+        buckets.setdefault(length_bucket(source), []).append(row)
     scores = []
     for bucket, rows in sorted(buckets.items()):
-        hyps, refs = [hypotheses[row] for row in rows], [references[row] for row in rows]
+        hyps, refs, *others = (
+            [texts[row] for row in rows] for texts in (hypotheses, references, *more)
+        )
         scores.append(
             {
                 "from": bucket * BUCKET + 1,
                 "to": (bucket + 1) * BUCKET,
                 "lines": len(rows),
-                "bleu": metrics.bleu(hyps, refs, language=language, tokenizer=tokenizer),
-                "exact_match": exact_match(hyps, refs)["score"],
+                "bleu": metrics.bleu(
+                    hyps, refs, more=others, language=language, tokenizer=tokenizer
+                ),
+                "exact_match": exact_match(hyps, refs, more=others)["score"],
             }
         )
     return scores

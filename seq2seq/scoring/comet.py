@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from seq2seq.errors import UserError
+from seq2seq.scoring.formulas import percent
 from seq2seq.scoring.metrics import Statistics
 from seq2seq.system.files import sha256
 
@@ -56,9 +55,4 @@ class Comet:
         data = [{"src": s, "mt": h, "ref": r} for s, h, r in sides]
         prediction = self.model.predict(data, batch_size=16, gpus=0, progress_bar=False)
         scores = np.array(prediction["scores"], np.float64)
-        return Statistics(np.stack([scores, np.ones_like(scores)], 1), mean, self.signature)
-
-
-def mean(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
-    """Return sum / count, in percent."""
-    return 100 * sums[..., 0] / sums[..., 1]
+        return Statistics(np.stack([scores, np.ones_like(scores)], 1), percent, self.signature)

@@ -1,4 +1,4 @@
-"""Vectorized BLEU, chrF and TER from summed sentence statistics, for resampling.
+"""Vectorized BLEU, chrF, TER and percentages from summed sentence statistics, for resampling.
 
 The formulas are those of sacreBLEU 2 with its default settings. In `float32`, which sacreBLEU uses
 for resampling, the results are equal to those of sacreBLEU. The caller chooses what to sum: the
@@ -63,3 +63,8 @@ def ter(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
 def _sum_in_order(terms: Float[ndarray, "*many 6"]) -> Float[ndarray, "*many"]:
     """Sum from the first to the last term, with the same rounding as a loop."""
     return np.cumsum(terms, -1)[..., -1]
+
+
+def percent(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
+    """The first column as a percentage of the second, such as right forms of all."""
+    return 100 * sums[..., 0] / sums[..., 1]

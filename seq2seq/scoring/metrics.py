@@ -104,6 +104,7 @@ def bleu(
     hypotheses: list[str],
     references: list[str],
     *,
+    more: Sequence[list[str]] = (),
     language: str | None,
     tokenizer: str | None = None,
 ) -> float:
@@ -112,8 +113,9 @@ def bleu(
     Raises:
         UserError: the lists differ in length, or are empty.
     """
-    hypotheses, references = _pairs(hypotheses, references)
-    return float(_bleu(language, tokenizer).corpus_score(hypotheses, [references]).score)
+    sides = [_pairs(hypotheses, side)[1] for side in (references, *more)]
+    hypotheses, _ = _pairs(hypotheses, references)
+    return float(_bleu(language, tokenizer).corpus_score(hypotheses, sides).score)
 
 
 def sentence_chrf(hypothesis: str, reference: str) -> float:
@@ -201,8 +203,18 @@ def bootstrap_generator() -> np.random.Generator:
 
 
 def bootstrap_seed() -> str:
-    """Return the seed of resampling, as in signatures."""
-    return os.environ.get("SACREBLEU_SEED", "12345").lower()
+    """Return the seed of resampling, as in signatures.
+
+    Raises:
+        UserError: the environment variable SACREBLEU_SEED is neither none nor a whole number.
+    """
+    seed = os.environ.get("SACREBLEU_SEED", "12345").lower()
+    if seed != "none" and not (seed.isascii() and seed.isdecimal()):
+        raise UserError(
+            f"the environment variable SACREBLEU_SEED is {seed!r}: set it to none or to a whole "
+            "number that is not negative, or unset it"
+        )
+    return seed
 
 
 def _pairs(hypotheses: list[str], references: list[str]) -> tuple[list[str], list[str]]:

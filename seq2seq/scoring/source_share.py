@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from seq2seq.scoring.breakdown import BUCKET, length_bucket
 from seq2seq.text.word_scores import WordScores
 
 SPAN = 5  # words of the translation in a bin of positions
-BUCKET = 10  # words of the source in a bin of lengths
 
 
 def ratio(sums: Float[ndarray, "*many 2"]) -> Float[ndarray, "*many"]:
@@ -41,11 +41,6 @@ def position_bins(longest: int) -> dict[str, tuple[int, int]]:
     return {f"{at + 1}\N{EN DASH}{at + SPAN}": (at, at + SPAN) for at in starts}
 
 
-def length_bin(source: str) -> int:
-    """Return the number of the bin of a source, by its number of words between spaces."""
-    return max(0, len(source.split()) - 1) // BUCKET
-
-
 def summarize(sources: Iterable[str], scored: Sequence[WordScores], hide: str) -> dict[str, Any]:
     """Return the entry `source_share` of scores.json.
 
@@ -61,7 +56,7 @@ def summarize(sources: Iterable[str], scored: Sequence[WordScores], hide: str) -
     """
     by_length: dict[int, list[WordScores]] = {}
     for source, one in zip(sources, scored, strict=True):
-        by_length.setdefault(length_bin(source), []).append(one)
+        by_length.setdefault(length_bucket(source), []).append(one)
     longest = max((len(one.words) for one in scored), default=0)
     return {
         "score": percent([sums(one) for one in scored]),

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.errors import UserError
-from seq2seq.limits import LONGEST
+from seq2seq.limits import MAX_PIECES
 from seq2seq.models.base import Autoregressive, Seq2Seq
 from seq2seq.settings.plugins import snake_case
 from seq2seq.settings.ranges import Within
@@ -93,9 +93,9 @@ class Search(ABC):
 
     needs: ClassVar[Any] = Autoregressive  # Any, because mypy allows no abstract class here
 
-    max_length: Annotated[int, Within(1, LONGEST)]
+    max_length: Annotated[int, Within(1, MAX_PIECES)]
     length_ratio: Annotated[float, Within(0, 1000)]
-    length_extra: Annotated[int, Within(0, LONGEST)]
+    length_extra: Annotated[int, Within(0, MAX_PIECES)]
 
     def __post_init__(self) -> None:
         check_values(self, "search")

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from seq2seq.errors import UserError
-from seq2seq.limits import WIDEST
+from seq2seq.limits import MAX_BEAM
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, given_at, next_log_p
 from seq2seq.search.best_paths import best_paths
@@ -32,7 +32,7 @@ class Beam(Search):
         length_extra: number of tokens allowed beyond that ratio
     """
 
-    beam: Annotated[int, Within(1, WIDEST)]
+    beam: Annotated[int, Within(1, MAX_BEAM)]
     length_penalty: Annotated[float, Within(-10, 10)]
 
     def with_beam(self, beam: int) -> "Beam":

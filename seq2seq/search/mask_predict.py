@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seq2seq.errors import UserError
-from seq2seq.limits import WIDEST
+from seq2seq.limits import MAX_BEAM
 from seq2seq.models.base import MaskedLM, select
 from seq2seq.models.results import Memory
 from seq2seq.search.base import Hypothesis, Search
@@ -46,8 +46,8 @@ class MaskPredict(Search):
 
     needs = MaskedLM
 
-    rounds: Annotated[int, Within(1, WIDEST)]
-    lengths: Annotated[int, Within(1, WIDEST)]
+    rounds: Annotated[int, Within(1, MAX_BEAM)]
+    lengths: Annotated[int, Within(1, MAX_BEAM)]
 
     def greedy(self) -> "MaskPredict":
         """Return the same search with the most probable length alone."""

@@ -1,5 +1,6 @@
 """Sampling of translations from the model distribution."""
 
+import math
 import zlib
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from seq2seq.limits import COLDEST, HOTTEST
+from seq2seq.limits import MAX_TEMPERATURE, MIN_TEMPERATURE
 from seq2seq.models.base import Autoregressive, select
 from seq2seq.search.base import BackPointers, End, Hypothesis, Search, given_at, next_log_p
 from seq2seq.settings.ranges import Natural, Within
@@ -33,7 +34,7 @@ class Sample(Search):
         length_extra: number of tokens allowed beyond that ratio
     """
 
-    temperature: Annotated[float, Within(COLDEST, HOTTEST)]
+    temperature: Annotated[float, Within(MIN_TEMPERATURE, MAX_TEMPERATURE)]
     top_k: Natural
     top_p: Annotated[float, Within(above=0, high=1)]
     seed: Natural
@@ -49,12 +50,16 @@ class Sample(Search):
         attention: bool = False,
         prefix: Int[Tensor, "batch given"] | None = None,
     ) -> list[list[Hypothesis]]:
-        """Return n_best independent samples for each sentence, most probable first."""
+        """Return n_best independent samples for each sentence, most probable first.
+
+        A sample whose scores are NaN or infinite is left out.
+        """
         batch, device, special = src.size(0), src.device, model.special
         lengths = mask.sum(1).tolist()
         caps = self.caps_with(prefix, mask, special).repeat_interleave(n_best)
         uniform = self.uniform(src, mask, n_best, int(caps.max()) + 1).to(device)
-        back_pointers, ends = BackPointers(attention), [End(0.0, 0.0, 0, 0)] * (batch * n_best)
+        back_pointers = BackPointers(attention)
+        ends: list[End | None] = [None] * (batch * n_best)
         rows = torch.arange(batch, device=device).repeat_interleave(n_best)
         memory = model.encode(src, mask)
         prefix = select(prefix, rows)
@@ -73,7 +78,8 @@ class Sample(Search):
             total = total + log_p.gather(1, token.unsqueeze(1)).squeeze(1)
             ended = (token == special.eos).nonzero().flatten()
             for row, value in zip(ended.tolist(), total[ended].tolist(), strict=True):
-                ends[samples[row]] = End(value, value, time, row)
+                if math.isfinite(value):
+                    ends[samples[row]] = End(value, value, time, row)
             parents = (token != special.eos).nonzero().flatten()
             if len(parents) == 0:
                 break
@@ -90,7 +96,8 @@ class Sample(Search):
 
         hypotheses = []
         for i, length in enumerate(lengths):
-            ranked = sorted(ends[i * n_best : (i + 1) * n_best], key=lambda end: -end.score)
+            finite = [end for end in ends[i * n_best : (i + 1) * n_best] if end is not None]
+            ranked = sorted(finite, key=lambda end: -end.score)
             traced = [(end, *back_pointers.trace_back(end.time, end.row, length)) for end in ranked]
             hypotheses.append(
                 [Hypothesis(t, end.log_probability, end.score, a) for end, t, a in traced]

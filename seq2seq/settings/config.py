@@ -68,7 +68,7 @@ class TrainConfig:
         eps: term added to the denominator for numerical stability; above 0
         weight_decay: decoupled in adamw, L2 penalty in the others
         schedule: constant, inverse_sqrt, cosine (to zero at the end of training) or plateau
-        warmup_steps: updates of a linear increase, by which any schedule is multiplied
+        warmup_steps: updates of a linear increase at the start; inverse_sqrt decays after it
         plateau_factor: learning rate factor of plateau, after a validation without a new best score
         clip_norm: maximum gradient norm; 0 is no limit
         label_smoothing: probability mass spread uniformly over the vocabulary

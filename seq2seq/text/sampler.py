@@ -93,7 +93,7 @@ class TokenBatches:
         order, starts = np.concatenate(self._batches), np.cumsum(counts) - counts
         sides = self.source, self.target
         padded = sum(int(np.maximum.reduceat(side[order], starts) @ counts) for side in sides)
-        return 1 - sum(int(side.sum()) for side in sides) / padded
+        return 1 - sum(int(side[order].sum()) for side in sides) / padded
 
     @property
     def epochs(self) -> float:

@@ -43,7 +43,7 @@ def draw_path(text: str, scores: Mapping[str, float], alpha: float, rng: Random)
     Args:
         text: normalized text.
         scores: log-probability of each piece; characters without a piece get a very low one.
-        alpha: inverse temperature; 1 is the distribution of the model, 0 is uniform.
+        alpha: inverse temperature, above 0; 1 is the distribution of the model.
         rng: random generator.
     """
     longest, unknown = max(map(len, scores)), min(scores.values()) - 10

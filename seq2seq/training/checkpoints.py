@@ -9,6 +9,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from seq2seq.errors import UserError
+from seq2seq.runs.folder import checkpoint_files
 from seq2seq.runs.weights import average, read_weights, save_weights
 from seq2seq.system.files import replacing
 from seq2seq.training.state import read_fields
@@ -85,11 +86,8 @@ class Checkpoints:
         Those of every `every` updates are left.
         """
         previous, self.needed = self.needed, self.files()
-        for path in (self.folder / "checkpoints").glob("step-*.safetensors"):
-            step = path.stem.removeprefix("step-")
-            if path not in previous | self.needed and not (
-                step.isdecimal() and self.due(int(step))
-            ):
+        for step, path in checkpoint_files(self.folder).items():
+            if path not in previous | self.needed and not self.due(step):
                 path.unlink()
 
     def files(self) -> set[Path]:

@@ -47,7 +47,7 @@ def filter_lines(translator: Translator, lines: Any, out: BinaryIO, *, n_best: i
 
 
 def warn(line: int, translation: Translation, trained: int | None) -> None:
-    """Warn about a source longer than all training sentences, and a translation that was cut off.
+    """Warn about a source longer than all training sentences, and the longest translations.
 
     Args:
         line: the line number, counted from 1.
@@ -61,6 +61,6 @@ def warn(line: int, translation: Translation, trained: int | None) -> None:
         )
     if translation.cut:
         console.print(
-            f"line {line}: the translation was cut off at {len(translation.target_pieces) - 1} "
-            "pieces (limited by --max-length and the run's search settings)"
+            f"line {line}: the translation has {len(translation.target_pieces) - 1} pieces, the "
+            "maximum, and may be cut off (limited by --max-length and the run's search settings)"
         )

@@ -37,7 +37,7 @@ class Translation:
         target_pieces: the pieces of the translation, ending with `</s>`.
         attention: attention of each layer and head, with a row per target piece and a column per
             source piece; None if it was not requested or the model has no attention.
-        cut: the translation was cut off at the maximum length of the search.
+        cut: the translation has the maximum length of the search, so that it may be cut off.
         maps: all attention of a forced pass, without the axis of the batch; None if it was not
             requested.
     """

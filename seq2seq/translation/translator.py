@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seq2seq.errors import UserError
 from seq2seq.hub.download import open_run
-from seq2seq.limits import WIDEST
+from seq2seq.limits import MAX_BEAM
 from seq2seq.models.base import Seq2Seq
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import load_model
@@ -64,7 +64,7 @@ def translate(
         UserError: n_best is out of range, the search cannot continue given tokens, or all scores
             of the model are NaN or infinite.
     """
-    n_best = coerce(n_best, Annotated[int, Within(1, WIDEST)], "n_best")
+    n_best = coerce(n_best, Annotated[int, Within(1, MAX_BEAM)], "n_best")
     search = search.for_n_best(n_best)
     device = next(model.parameters()).device
     ids = tokenizers.source.encode(texts)

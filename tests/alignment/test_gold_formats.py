@@ -71,7 +71,7 @@ def test_giza_blocks_are_read_in_both_directions(tmp_path, content):
         ("auto", "SENT: 1\nS 1 1\n", "has 1 blocks for 2 sentence pairs"),
         ("auto", "S 1 1\nSENT: 1\nSENT: 2\n", "line 1: 'S 1 1' is neither"),
         ("auto", A3.replace(" c ", " k "), "the tokens of this block differ from the text"),
-        ("auto", A3[:100], "an A3 file for 2 pairs has 6"),
+        ("auto", A3[:100], "has 1 blocks that begin with `# Sentence pair"),
         ("auto", "links!\n\n", "line 1: 'links!' is neither a sure link"),
         ("auto", "9" * 5000 + "-1\n\n", "line 1"),
     ],
@@ -130,3 +130,18 @@ def test_written_links_are_read_again(tmp_path, form):
     message = "the file probably counts from 1" if form == "talp" else "lines for 2 sentence pairs"
     with pytest.raises(UserError, match=message):
         read_links(file, TEXTS, "pharaoh")
+
+
+def test_a_giza_sentence_without_words_is_a_blank_line(tmp_path):
+    empty = (
+        "# Sentence pair (1) source length 0 target length 0 alignment score : 1\n\nNULL ({ }) \n"
+        "\n# Sentence pair (2) source length 1 target length 1 alignment score : 1\nx\n"
+        "NULL ({ }) a ({ 1 }) \n\n"
+    )
+    (tmp_path / "A3.final").write_text(empty)
+    texts = [([], []), (["a"], ["x"])]
+    found = [gold.links.sure for gold in read_links(tmp_path / "A3.final", texts, "auto")]
+    assert found == [set(), {(0, 0)}]
+    (tmp_path / "A3.final").write_text(empty.replace("\nx\n", "\ny\n"))
+    with pytest.raises(UserError, match="line 5: the tokens of this block differ"):
+        read_links(tmp_path / "A3.final", texts, "auto")

@@ -72,3 +72,12 @@ def test_the_report_has_all_figures_and_scores(small, command) -> None:
 )
 def test_a_change_of_bleu_is_described_in_words(first, last, said) -> None:
     assert change(first, last) == said
+
+
+def test_a_demo_of_short_sentences_and_distances_has_a_report(small, command) -> None:
+    words = ("data.max_words=9", "data.max_distance=0", *(w for w in QUICK if "distance" not in w))
+    told = command("demo", "--out", "short", *words)
+    assert told.status == 0, told
+    page = Path("short/report.md").read_text("utf-8")
+    assert "training sentences have at most 9 words" in page
+    assert "agreement by distance" not in page and "directly before them." in page

@@ -1,4 +1,4 @@
-"""Two evaluations of one run at once."""
+"""Two evaluations of one run at once, and one during a training."""
 
 import threading
 import time
@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from seq2seq.commands import evaluate
+from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.weights import unchanged_weights
 from seq2seq.system import files
+from seq2seq.system.files import sha256
 
 
 @pytest.fixture
@@ -66,3 +69,25 @@ def test_where_a_folder_cannot_be_locked_nobody_waits(tmp_path, monkeypatch):
     monkeypatch.setattr("fcntl.flock", none)
     with files.folder_lock(tmp_path), files.folder_lock(tmp_path):
         pass
+
+
+def test_scores_have_the_hash_of_the_weights_that_were_loaded(fit, monkeypatch):
+    run = fit("rnn", "train.max_steps=1")
+    weights = run / "model.safetensors"
+    before, loaded = sha256(weights), evaluate.evaluate_one
+
+    def replaced_meanwhile(*given: object, **more: object) -> dict:
+        weights.write_bytes(weights.read_bytes() + b" ")
+        return loaded(*given, **more)
+
+    monkeypatch.setattr(evaluate, "evaluate_one", replaced_meanwhile)
+    assert evaluate.evaluate(run, ["test"])["test"]["model_sha256"] == before
+
+
+def test_weights_that_are_replaced_while_they_are_read_are_refused(fit):
+    run = fit("rnn", "train.max_steps=1")
+    with (
+        pytest.raises(UserError, match=r"model\.safetensors was replaced while it was read"),
+        unchanged_weights(RunFolder.open(run)),
+    ):
+        (run / "model.safetensors").write_bytes(b"new")

@@ -298,7 +298,7 @@ def test_the_drop_is_that_of_the_forced_probability(plain, command):
         (["--method", "alti"], "--method alti"),
         (["--method", "occlusion:lexeme"], "give a table with --forms FILE"),
         (["--forms", "x"], "--forms needs a --method"),
-        (["--method", "vectors,magic"], "--method magic"),
+        (["--method", "vectors,magic"], "--method vectors,magic: there is no method 'magic'"),
     ],
 )
 def test_a_deletion_that_does_not_fit_is_refused(plain, command, words, message):
@@ -325,3 +325,16 @@ def test_evaluate_refuses_damaged_scores_before_it_changes_anything(plain, comma
 @pytest.mark.parametrize("names", ["", "occlusion,", ","])
 def test_an_empty_name_of_a_method_is_refused(plain, command, names):
     command("evaluate", plain, "--methods", names).must_refuse("give names separated by commas")
+
+
+def test_lines_without_pieces_are_left_out_of_deletion(plain, command):
+    words = ["score-deletion", plain, "--test", "test", "--method", "occlusion"]
+    assert command(*words).status == 0
+    file = plain / "align" / "test.deletion.json"
+    before = json.loads(file.read_text("utf-8"))["rows"]
+    for side, line in (("source", "\u200b"), ("reference", "Mann")):
+        path = plain / "hyps" / "test" / f"{side}.txt"
+        path.write_text(path.read_text("utf-8") + f"{line}\n", "utf-8")
+    answer = command(*words)
+    assert answer.status == 0, answer
+    assert json.loads(file.read_text("utf-8"))["rows"] == before

@@ -18,6 +18,7 @@ from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.alignment_lines import WIDE, draw_lines, right_to_left
 from seq2seq.plots.panel import MOST, NO_GOLD, OUTLINE, Panel
+from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import save_weights
 from seq2seq.system.files import write_json
 from seq2seq.translation.translator import Translator
@@ -51,7 +52,9 @@ def size(path: Path) -> tuple[int, ...]:
 @pytest.mark.parametrize("ending", figure.FORMATS)
 def test_every_kind_is_drawn_in_every_form(run, tmp_path, kind, ending):
     out = tmp_path / f"picture{ending}"
-    runs = [run, run] if kind == "runs" else [run]
+    runs = [run]
+    if kind == "runs":
+        runs.append(Path(shutil.copytree(run, tmp_path / "other")))
     asked = {"test": "test", "line": 2, "reference": True, "out": out, "device": "cpu"}
     assert plot(kind, runs, **asked) == out
     assert out.read_bytes().startswith(FIRST_BYTES[ending])
@@ -179,7 +182,9 @@ def transformer(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("name", ["source", "target", "encoder"])
 @pytest.mark.parametrize("kind", ["runs", "heads", "lines", "steps"])
 def test_every_kind_draws_every_map(command, transformer, tmp_path, kind, name):
-    runs = [transformer] * (2 if kind == "runs" else 1)
+    runs = [transformer]
+    if kind == "runs":
+        runs.append(Path(shutil.copytree(transformer, tmp_path / "other")))
     out = tmp_path / "x.svg"
     asked = ["--test", "test", "--line", 2, "--map", name, "--out", out]
     assert command("plot", kind, *runs, *asked).status == 0
@@ -331,3 +336,17 @@ def test_a_sentence_too_long_for_a_picture_is_refused(tmp_path):
 def test_an_option_without_effect_is_refused(run, asked, message):
     with pytest.raises(UserError, match=message):
         plot("lines", [run], **asked, device="cpu")
+
+
+def test_steps_draws_the_checkpoints_alone_and_in_their_order(run, tmp_path):
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    first = next(iter(RunFolder.open(copy).checkpoints.values()))
+    shutil.copy(first, first.with_name("step-copy.safetensors"))
+    shutil.copy(first, first.with_name("step-100000000.safetensors"))
+    (panels,) = steps(Translator(copy, device="cpu"), Sentence(ENGLISH[0]))
+    assert [panel.title for panel in panels] == ["step 5", "step 10", "step 20", "step 100,000,000"]
+
+
+def test_a_run_is_drawn_once(run):
+    with pytest.raises(UserError, match="is given 2 times: give it once"):
+        plot("runs", [run, run], source=ENGLISH[0], device="cpu")

@@ -113,11 +113,15 @@ def test_equal_outputs_are_no_evidence_of_a_difference(metric: str) -> None:
     assert draws.bootstrap(same)[0, 1] == draws.randomised(same)[0, 1] == 1
 
 
-def test_no_memory_limit_changes_a_coin(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("once", [32, 96, 1 << 14])
+def test_no_memory_limit_changes_a_draw(monkeypatch: pytest.MonkeyPatch, once: int) -> None:
     systems = measured("ter")
-    at_once = Resampling(len(REFERENCES)).randomised(systems)
-    monkeypatch.setattr("seq2seq.compare.significance.ONCE", 7)
-    np.testing.assert_array_equal(Resampling(len(REFERENCES)).randomised(systems), at_once)
+    draws = Resampling(len(REFERENCES))
+    randomised, bootstrap = draws.randomised(systems), draws.bootstrap(systems)
+    monkeypatch.setattr("seq2seq.compare.significance.ONCE", once)
+    draws = Resampling(len(REFERENCES))
+    np.testing.assert_array_equal(draws.randomised(systems), randomised)
+    np.testing.assert_array_equal(draws.bootstrap(systems), bootstrap)
 
 
 def test_holm_is_as_by_hand() -> None:

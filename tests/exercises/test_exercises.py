@@ -177,3 +177,16 @@ def test_results_keep_type_and_digits():
             assert again == value
     assert "object of type" in decode(encode(object())).description
     assert "shape [1000, 1000]" in decode(encode(torch.zeros(1000, 1000))).description
+
+
+def test_results_that_are_not_real_and_finite_are_refused():
+    import torch
+
+    from seq2seq.exercises.expect import PropertyError, number, tensor
+
+    assert number(10**300, "f") == 1e300
+    for value in (10**400, -(10**400), float("inf"), float("nan"), 1j, torch.tensor(1j)):
+        with pytest.raises(PropertyError, match="is expected"):
+            number(value, "f")
+    with pytest.raises(PropertyError, match="complex numbers"):
+        tensor(torch.ones(2, dtype=torch.complex64), [2], "f")

@@ -14,6 +14,8 @@ from untrained_runs import make_run, write_test_set
 from seq2seq import Translator
 from seq2seq.errors import UserError
 from seq2seq.hub.address import HubAddress, parse_address
+from seq2seq.runs.folder import RunFolder
+from seq2seq.runs.weights import load_model, save_weights
 
 # The client's upload of large files uses a deprecated argument of its HTTP library.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -180,7 +182,26 @@ def test_incomplete_translations_are_refused(run: Path, command: Callable[..., A
     assert command("evaluate", run).status == 0
     (run / "hyps" / "test" / "hypothesis.txt").write_text("one\n", "utf-8")
     answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out")
-    answer.must_refuse("hypothesis.txt has 1 lines, but reference.txt has")
+    answer.must_refuse("hypothesis.txt has 1 lines but the reference has")
+
+
+def test_scores_of_other_weights_or_texts_are_not_published(
+    run: Path, command: Callable[..., Any]
+) -> None:
+    assert command("evaluate", run).status == 0
+    weights, reference = run / "model.safetensors", run / "hyps" / "test" / "reference.txt"
+    for file in (reference, weights):
+        before = file.read_bytes()
+        if file == weights:
+            model, _ = load_model(RunFolder.open(run))
+            next(model.parameters()).data.add_(1)
+            save_weights(model, file)
+        else:
+            file.write_bytes(before.replace(b"a", b"o"))
+        answer = command("push", run, NAME, "--license", "mit", "--dry-run", "out")
+        answer.must_refuse(f"{file.name} has changed since 'test' was scored", "seq2seq evaluate")
+        file.write_bytes(before)
+    assert command("push", run, NAME, "--license", "mit", "--dry-run", "out").status == 0
 
 
 def test_a_revision_pins_the_model(hub: Hub, shared: str, command: Callable[..., Any]) -> None:

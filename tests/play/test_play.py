@@ -13,7 +13,8 @@ from seq2seq.corpora.growing import growing, in_direction
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import explain
 from seq2seq.play.loaded import with_hidden
-from seq2seq.play.session import Session, short_names
+from seq2seq.play.session import Session
+from seq2seq.runs.short_names import short_names
 from seq2seq.runs.weights import read_weights, save_weights
 from seq2seq.text.batching import collate
 from seq2seq.translation.translator import Translator
@@ -238,7 +239,11 @@ def test_gold_links_are_outlined_and_scored(client, translators):
 def test_gold_links_that_do_not_fit_are_refused(client):
     gold = {"source": ["a", "man"], "target": ["ein", "Mann"], "links": "0-0 1-1"}
     fields = {"run": BAHDANAU, "text": "a man", "target": "ein Mann"}
-    for links, part in (("0-9", "outside the pair"), ("0_0", "neither a sure link")):
+    for links, part in (
+        ("0-9", "outside the pair"),
+        ("0_0", "neither a sure link"),
+        ("0-0 " * 10_000, "they have 40,000 characters, the limit is 32,768"),
+    ):
         assert part in client.post("explain", {**fields, "gold": {**gold, "links": links}}).error
     long = {**gold, "source": ["a"] * 600}
     assert "600 pieces" in client.post("explain", {**fields, "gold": long}).error

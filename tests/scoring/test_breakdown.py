@@ -138,3 +138,18 @@ def test_distances_of_two_and_more_are_taken_together_by_fives() -> None:
     assert [point.place for point in points] == ["0", "1", "2\N{EN DASH}5", "6\N{EN DASH}10"]
     assert [point.lines for point in points] == [40, 40, 160, 200]
     assert [point.value for point in points] == pytest.approx([100, 50, 25, 0])
+
+
+def test_all_references_count_in_every_bucket() -> None:
+    sources = ["one two three", " ".join(["word"] * 15)]
+    references = ["eins zwei drei vier", "ein langer Satz aus Wörtern"]
+    other = ["eins zwei drei fünf", "ein sehr langer Satz aus vielen Wörtern"]
+    hypotheses = ["eins zwei drei fünf", "ein sehr langer Satz aus Wörtern"]
+    assert exact_match(hypotheses, references)["score"] == 0
+    several = exact_match(hypotheses, references, more=[other])
+    assert several["score"] == 50 and "nrefs:2" in several["signature"]
+    short, long = by_length(sources, hypotheses, references, more=[other], language="de")
+    assert (short["exact_match"], long["exact_match"]) == (100, 0)
+    assert short["bleu"] == pytest.approx(100)
+    both = metrics.bleu([hypotheses[1]], [references[1]], more=[[other[1]]], language="de")
+    assert long["bleu"] == both > metrics.bleu([hypotheses[1]], [references[1]], language="de")

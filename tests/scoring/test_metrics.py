@@ -159,3 +159,10 @@ def test_nothing_at_all_is_refused() -> None:
 def test_text_is_tokenized_by_either_key():
     assert is_tokenized({"tokenized": True}) and is_tokenized({"form": "tokenized"})
     assert not is_tokenized({"tokenized": None, "form": "raw"}) and not is_tokenized({})
+
+
+@pytest.mark.parametrize("seed", ["abc", "-1", "", "1.5", "\u00b2"])
+def test_a_seed_of_resampling_that_is_no_number_is_refused(monkeypatch, seed):
+    monkeypatch.setenv("SACREBLEU_SEED", seed)
+    with pytest.raises(UserError, match=r"SACREBLEU_SEED is .* whole number"):
+        metrics.bootstrap_generator()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from seq2seq.scoring.source_share import length_bin, summarize, sums
+from seq2seq.scoring.breakdown import length_bucket
+from seq2seq.scoring.source_share import summarize, sums
 from seq2seq.text.word_scores import WordScores, is_invented, share
 
 
@@ -71,4 +72,4 @@ def test_shares_that_were_not_computed_are_none() -> None:
 
 
 def test_lengths_are_counted_in_words() -> None:
-    assert [length_bin(" ".join("x" * n)) for n in (0, 1, 10, 11, 21)] == [0, 0, 0, 1, 2]
+    assert [length_bucket(" ".join("x" * n)) for n in (0, 1, 10, 11, 21)] == [0, 0, 0, 1, 2]

@@ -413,3 +413,9 @@ def test_the_n_best_of_a_prefix_are_those_of_brute_force(model):
     tails = [tail for size in range(2) for tail in product((3, 4, 5), repeat=size)]
     scores = [log_p_of(model, source, [*given, *tail]) for tail in tails]
     assert max(scores) <= found[0].log_probability + 1e-4
+
+
+@pytest.mark.parametrize("search", [beam(1), beam(3), sample()], ids=["greedy", "beam", "sample"])
+def test_scores_that_are_no_numbers_have_no_hypothesis(search):
+    model = leaning(WORDS[0], math.nan)
+    assert search_all(search, model) == [[], [], []]

@@ -82,3 +82,14 @@ def test_every_process_counts_the_pairs_of_all():
     drawn = [next(stream) for one in both for stream in [iter(one)] for _ in range(30)]
     counts = both[0].draws.counts(np.concatenate(drawn)).tolist()
     assert [one.seen.tolist() for one in both] == [counts, counts]
+
+
+@pytest.mark.parametrize("weights", [[0.1, 0.9], [0.9, 0.1]])
+def test_the_padding_of_a_mixture_is_that_of_the_rows_drawn(weights):
+    lengths = np.concatenate([np.full(100, 3), np.full(8, 19)])
+    draws = PartDraws([0, 100, 108], shares_of(weights), seed=1)
+    batches = TokenBatches(np.arange(108), lengths, lengths, budget=40, seed=1, draws=draws)
+    stream = iter(batches)
+    sides = [lengths[next(stream)] + 1 for _ in range(len(batches))]
+    padded = sum(int(side.max()) * len(side) for side in sides)
+    assert batches.padding == pytest.approx(1 - sum(int(side.sum()) for side in sides) / padded)

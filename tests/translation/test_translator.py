@@ -350,7 +350,7 @@ def test_a_translation_cut_off_is_remarked_upon(one, capsys):
     lean_to_the_end(one, -50)
     filtered(one, b"\na man\n")
     heard = capsys.readouterr().err
-    assert "line 2: the translation was cut off at 8 pieces" in heard
+    assert "line 2: the translation has 8 pieces, the maximum, and may be cut off" in heard
     assert "line 1" not in heard
 
 

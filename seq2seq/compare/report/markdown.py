@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.report import tables
@@ -59,7 +60,7 @@ def of_test(comparison: Comparison, test: TestSet, pictures: Sequence[Path]) -> 
     for one in tables.axes(test):
         yield from table(one, f"### {escape(one.title)}")
     for picture in pictures:
-        yield f"![{picture.stem}]({picture.name})"
+        yield f"![{escape(picture.stem)}]({quote(picture.name)})"
         yield ""
     for one in tables.optional(comparison, test):
         yield from table(one, f"### {escape(one.title)}")

@@ -21,8 +21,8 @@ def method_of(rule: Rule, question: Question | None = None) -> Method:
 
     Args:
         rule: the rule.
-        question: what a signed method explains, in place of what the rule names; other methods
-            have no effect on it.
+        question: what a signed method explains, in place of what the rule names; it has no effect
+            on other methods.
     """
     name, part = split_method(rule.method)
     asked = question or (WHOLE_WORD if part is None else Part(part))

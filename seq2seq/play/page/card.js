@@ -120,7 +120,7 @@ class Card extends CardView {
     ];
     if (answer.chrf !== undefined) facts.push(`chrF ${answer.chrf.toFixed(1)}`);
     if (aer !== null) facts.push(`AER ${aer.toFixed(2)}`);
-    if (answer.cut) facts.push("cut off at the maximum length");
+    if (answer.cut) facts.push("has the maximum length, may be cut off");
     this.facts.textContent = facts.join(" · ");
     this.facts.title =
       "Time of the search; log-probability in nats; chrF of the translation; " +
