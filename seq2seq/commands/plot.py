@@ -75,6 +75,7 @@ def plot(
             such attention.
     """
     runs = [RunFolder.open(path) for path in paths]
+    names = short_names(run.path for run in runs)
     if kind != "runs" and len(runs) > 1:
         raise UserError(f"plot {kind} takes one run, but {len(runs)} are given")
     if (source is None) == (test is None):
@@ -107,7 +108,6 @@ def plot(
     first = translators[0]
     match kind:
         case "runs":
-            names = short_names(run.path for run in runs)
             translations = [
                 sentence.translated(translator, rule, name)
                 for translator, rule in zip(translators, rules, strict=True)
