@@ -3,7 +3,7 @@
 #   experiments/data-size/run.sh [RUNS]
 # MULTI30K is a folder with the tokenized files of Multi30k (task1/tok); without it they are downloaded. CORPORA, MODELS,
 # SIZES and SEEDS select a part of the runs. Runs that are evaluated already are skipped, and an interrupted training is
-# resumed. SEQ2SEQ="echo seq2seq" prints the commands. WORDS are further arguments of all trainings.
+# resumed. SEQ2SEQ="echo seq2seq" prints the commands. ARGUMENTS are further arguments of all trainings.
 set -euo pipefail
 out=${1:-runs/data-size}
 seq2seq=${SEQ2SEQ:-seq2seq}
@@ -13,21 +13,23 @@ for corpus in ${CORPORA:-multi30k controlled}; do
       for seed in ${SEEDS:-1}; do
         name=$corpus-$model-$pairs-$seed
         [[ -f $out/$name/scores.json ]] && continue
-        # Everything but the model and its learning rate is the same for all runs of a corpus.
         if [[ $corpus == multi30k ]]; then
           test=test_2016_flickr
-          words=("experiment=multi30k-$model" ${MULTI30K:+"data.root=$MULTI30K"} "data.train_pairs=$pairs" tokenizer.vocab_size=2000
-            train.schedule=cosine train.warmup_steps=200 train.batch_tokens=4096 train.max_steps=1000 train.max_epochs=100
-            train.validate_every=125 train.patience=null train.ema=0)
-          [[ $model != transformer ]] && words+=(train.learning_rate=3e-3 model.readout_dim=128 model.init=paper)
-          [[ $model == bahdanau ]] && words+=(model.align_init=paper)
+          arguments=("experiment=multi30k-$model" ${MULTI30K:+"data.root=$MULTI30K"} "data.train_pairs=$pairs" tokenizer.vocab_size=2000
+            train.max_epochs=100 train.patience=null train.ema=0)
+          # As many tokens for each model, in batches of the size that suits it
+          if [[ $model == transformer ]]; then
+            arguments+=(train.schedule=cosine train.warmup_steps=400 train.batch_tokens=2048 train.max_steps=2000 train.validate_every=250)
+          else
+            arguments+=(train.max_steps=4000 train.validate_every=500)
+          fi
         else
           test=test
-          words=("experiment=demo-$model" "data.pairs=$pairs" tokenizer.vocab_size=1000 model.dropout=0.2
+          arguments=("experiment=demo-$model" "data.pairs=$pairs" tokenizer.vocab_size=1000 model.dropout=0.2
             train.max_steps=2000 train.validate_every=250 train.keep_every=null trainer.threads=1)
+          [[ $model == transformer ]] && arguments+=(model.activation_dropout=null)
         fi
-        [[ $model == transformer ]] && words+=(model.activation_dropout=null)
-        $seq2seq train "${words[@]}" "seed=$seed" "name=$name" "runs_dir=$out" ${WORDS:-}
+        $seq2seq train "${arguments[@]}" "seed=$seed" "name=$name" "runs_dir=$out" ${ARGUMENTS:-}
         $seq2seq evaluate "$out/$name" --test "$test"
       done
     done

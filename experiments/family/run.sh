@@ -6,7 +6,7 @@
 #   experiments/family/run.sh one updates lstm 2   one training of a table
 #
 # RUNS is the folder of the runs, JOBS the number of trainings at a time, DEVICE the accelerator of `updates`, STEPS and
-# MINUTES the length of a training, and WORDS further arguments of all trainings.
+# MINUTES the length of a training, and ARGUMENTS further arguments of all trainings.
 set -euo pipefail
 export RUNS=${RUNS:-runs/family} DEVICE=${DEVICE:-cpu}
 models=(word_for_word elman lstm rnn luong bahdanau transformer transformer_modern decoder_only encoder_only)
@@ -42,7 +42,7 @@ updates() { # MODEL SEED
     words+=(model="$1" trainer.accelerator="$DEVICE" trainer.threads=1 train.batch_tokens=1280 train.max_steps="${STEPS:-1600}"
       train.validate_every=400 $(size "$1") $(rate "$1"))
   fi
-  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$name" runs_dir="$RUNS/updates" ${WORDS:-}
+  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$name" runs_dir="$RUNS/updates" ${ARGUMENTS:-}
   seq2seq evaluate "$RUNS/updates/$name"
 }
 
@@ -53,7 +53,7 @@ minutes() { # MODEL SEED
   else
     words+=(model="$1" trainer.threads=1 train.max_steps=null train.max_minutes="${MINUTES:-5}" train.validate_every=400 $(size "$1") $(rate "$1"))
   fi
-  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$name" runs_dir="$RUNS/minutes" trainer.accelerator=cpu ${WORDS:-}
+  seq2seq train "${words[@]}" data.pronouns=20000 seed="$2" name="$name" runs_dir="$RUNS/minutes" trainer.accelerator=cpu ${ARGUMENTS:-}
   seq2seq evaluate "$RUNS/minutes/$name"
 }
 

@@ -3,7 +3,7 @@
 #   NEWS_EN_FR=FOLDER EUROPARL_EN_DE=FOLDER experiments/long-sentences/run.sh [RUNS]
 # The folders have the files train, validation and test with the endings .en.gz and .fr.gz or .de.gz; README.md says which.
 # CORPORA, MODELS and SEEDS select a part of the runs. Runs that are evaluated already are skipped, and an interrupted
-# training is resumed. UPDATES is the length of a training. SEQ2SEQ="echo seq2seq" prints the commands. WORDS are further arguments of all trainings.
+# training is resumed. UPDATES is the length of a training. SEQ2SEQ="echo seq2seq" prints the commands. ARGUMENTS are further arguments of all trainings.
 set -euo pipefail
 out=${1:-runs/long-sentences}
 seq2seq=${SEQ2SEQ:-seq2seq}
@@ -24,7 +24,7 @@ for corpus in ${CORPORA:-europarl news}; do
       $seq2seq train "model=$model" data=files data.source=en "${data[@]}" data.max_length=150 tokenizer.vocab_size=4000 \
         model.dropout=0.2 "seed=$seed" "name=$name" "runs_dir=$out/$corpus" train.learning_rate=3e-3 train.schedule=cosine \
         train.warmup_steps=200 train.batch_tokens=1024 "train.max_steps=${UPDATES:-9000}" train.max_epochs=null train.validate_every=1500 \
-        train.patience=null ${init[@]+"${init[@]}"} ${WORDS:-}
+        train.patience=null ${init[@]+"${init[@]}"} ${ARGUMENTS:-}
       $seq2seq evaluate "$out/$corpus/$name"
     done
   done

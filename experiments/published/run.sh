@@ -2,13 +2,13 @@
 # The runs of the published table; from the repository's root. MULTI30K is a folder with the tokenized files of Multi30k
 # (task1/tok), MULTI30K_RAW one with the others (task1/raw), GREEK and NEWS those that
 # experiments/alignment/prepare.py writes. Without the first two they are downloaded, without the others their runs are left
-# out. WORDS are further arguments of all trainings, such as "trainer.tf32=true deterministic=false trainer.threads=1". Rows of
+# out. ARGUMENTS are further arguments of all trainings, such as "trainer.tf32=true deterministic=false trainer.threads=1". Rows of
 # commits before 3015819 had other defaults and are not repeated here.
 set -euo pipefail
 out=${1:-runs/published}
 run() { # NAME WORD...
   [[ -f $out/$1/scores.json ]] && return
-  seq2seq train "${@:2}" "name=$1" "runs_dir=$out" ${WORDS:-}
+  seq2seq train "${@:2}" "name=$1" "runs_dir=$out" ${ARGUMENTS:-}
   seq2seq evaluate "$out/$1"
 }
 data=(${MULTI30K:+"data.root=$MULTI30K"})

@@ -75,26 +75,16 @@ def plot(
             such attention.
     """
     runs = [RunFolder.open(path) for path in paths]
-    names = short_names(run.path for run in runs)
     if kind != "runs" and len(runs) > 1:
         raise UserError(f"plot {kind} takes one run, but {len(runs)} are given")
-    if (source is None) == (test is None):
-        raise UserError('give a sentence with --source "...", or with --test NAME --line 3')
-    if (target is not None and source is None) or (reference and test is None):
-        raise UserError("--target needs --source, and --reference needs --test")
-    if line is not None and test is None:
-        raise UserError("--line needs --test NAME")
+    names = short_names(run.path for run in runs)
     if beam is not None and (target is not None or reference):
         raise UserError("--beam has no effect with a given translation (--target, --reference)")
     if kind == "heads" and (layer, head) != (None, None):
         raise UserError("plot heads draws all layers and heads: omit --layer and --head")
-    if source is not None:
-        key, sentence = slug(source), Sentence(source, target)
-    else:
-        if line is None:
-            raise UserError(f"give a line number of {test}, such as --line 3")
-        chosen = from_test(runs[0], str(test), str(line), reference, option="--line")
-        ((key, sentence),) = chosen.items()
+    key, sentence = chosen_sentence(
+        runs[0], source=source, target=target, test=test, line=line, reference=reference
+    )
     shown = Shown(name, layer, head, method, hide)
     if kind == "heads" and method is None and shown.rule(runs[0]).method in WITHOUT_LAYERS:
         shown = shown._replace(method="attention")  # the method of the rule has no heads to draw
@@ -128,6 +118,34 @@ def plot(
         case "steps":
             heatmaps.draw_grid(steps(first, sentence, shown), picture)
     return picture
+
+
+def chosen_sentence(
+    run: RunFolder,
+    *,
+    source: str | None,
+    target: str | None,
+    test: str | None,
+    line: int | None,
+    reference: bool,
+) -> tuple[str, Sentence]:
+    """Return the sentence that the options choose, and a name for its figure.
+
+    Raises:
+        UserError: the options contradict each other, or there is no such line.
+    """
+    if (source is None) == (test is None):
+        raise UserError('give a sentence with --source "...", or with --test NAME --line 3')
+    if (target is not None and source is None) or (reference and test is None):
+        raise UserError("--target needs --source, and --reference needs --test")
+    if line is not None and test is None:
+        raise UserError("--line needs --test NAME")
+    if source is not None:
+        return slug(source), Sentence(source, target)
+    if line is None:
+        raise UserError(f"give a line number of {test}, such as --line 3")
+    ((key, sentence),) = from_test(run, str(test), str(line), reference, option="--line").items()
+    return key, sentence
 
 
 class Shown(NamedTuple):

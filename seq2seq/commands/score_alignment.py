@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from rich.console import Group, RenderableType
 
@@ -154,80 +154,127 @@ def score_alignment(
     rows: dict[str, dict[str, Any]] = {}
     others: dict[str, list[LinkSet]] = {}
     facts: dict[str, Any] = {}
-    written = [out] if out is not None else []
     if run is not None:
         other = RunFolder.open(back) if back is not None else None
         if other is not None:
             check_direction(run, other)
         rule = rule or chosen_rule(run)
-        asked = [replace(rule, method=method) for method in tried] if pick else [rule]
-        refuse_forms(forms, *asked)
+        methods = list(tried) if pick else [rule.method]
+        refuse_forms(forms, *(replace(rule, method=method) for method in methods))
         translator = with_forms(Translator(run, device=device), forms)
-        if pick:
-            by_method = score_methods(translator, gold_set, rule, tried)
-            scores = min(by_method, key=lambda one: one.best.tally.aer)
-            rule = scores.best.rule
-        else:
-            scores = score_all_rules(translator, gold_set, rule)
-            by_method, rule = [scores], rule.resolve(*scores.shape)
-        rows[rule_label(rule)] = scores.of(rule).record()
-        if scores.best.rule != rule:
-            rows[f"{rule_label(scores.best.rule)} (best here)"] = scores.best.record()
-        for one in by_method:
-            if one is not scores:
-                rows[f"{rule_label(one.best.rule)} (best of {one.best.rule.method})"] = (
-                    one.best.record()
-                )
+        found = score_rules(translator, gold_set, rule, methods, best=pick)
+        rows = rule_rows(found)
         if other is not None:
             back_rule = Rule() if back_default else chosen_rule(other)
             reverse = Translator(other, device=device)
-            others |= directions(translator, rule, reverse, back_rule, gold_set)
-        parts = [part for one in by_method for part in grids(one, chosen=one is scores)]
+            others |= directions(translator, found.rule, reverse, back_rule, gold_set)
+        for one in found.by_method:
+            parts += grids(one, chosen=one is found.chosen)
         facts = {
             "run": run.name,
-            "unmatched": scores.unmatched,
-            "readings": [reading.record() for one in by_method for reading in one.readings],
+            "unmatched": found.chosen.unmatched,
+            "readings": [one.record() for own in found.by_method for one in own.readings],
         }
-        written = written or [run.path / "align" / f"{gold_set.name}.readings.json"]
+        out = out or run.path / "align" / f"{gold_set.name}.readings.json"
     others |= aligners
     others["the diagonal"] = [diagonal(g.source, g.target) for g in gold_set.golds]
     if more is not None:
         others |= statistical(more, gold_set)
     else:
         console.print("fast_align is not scored: train it with --train SOURCE TARGET")
-    for name, alignment in others.items():
-        rows[name] = scored(alignment, gold_set)
-    if written:
-        write_json(
-            written[0],
-            {
-                "text": gold_set.name,
-                "gold": str(gold) if gold else "beside the test set",
-                "pairs": len(gold_set.golds),
-                "sure": sum(len(g.links.sure) for g in gold_set.golds),
-                "possible": sum(len(g.links.possible) for g in gold_set.golds),
-                **facts,
-                "rows": rows,
-                **environment(),
-                "date": timestamp(),
-            },
-        )
+    rows |= {name: scored(alignment, gold_set) for name, alignment in others.items()}
+    written = []
+    if out is not None:
+        write_json(out, {**text_facts(gold_set, gold), **facts, "rows": rows, **measured_now()})
+        written.append(out)
     if run is not None and pick:
-        written.append(run.path / RULE)
-        write_json(
-            written[-1],
-            {
-                "rule": scores.best.rule.record(),
-                "picked_on": gold_set.name,
-                "aer": scores.best.tally.aer,
-            },
-        )
+        written.append(store_rule(run, found, gold_set))
     if facts.get("unmatched"):
         console.print(
             f"{facts['unmatched']} tokens of the gold alignment differ from the text that the "
             "model reads, and have no links"
         )
     return Group(*parts, table(rows)), written
+
+
+class RuleScores(NamedTuple):
+    """Scores of the extraction rules of a model.
+
+    Attributes:
+        by_method: the scores of all rules of each method.
+        chosen: those of the method of `rule`.
+        rule: the rule that is used: that of the run, or the best one.
+    """
+
+    by_method: list[AllScores]
+    chosen: AllScores
+    rule: Rule
+
+
+def score_rules(
+    translator: Translator,
+    gold_set: GoldSet,
+    rule: Rule,
+    methods: Sequence[MethodName],
+    *,
+    best: bool,
+) -> RuleScores:
+    """Score all rules of one or several methods.
+
+    Args:
+        translator: the trained run.
+        gold_set: the text and its gold links.
+        rule: the rule of the run; the others have its `end`, `threshold` and `hide`.
+        methods: the methods.
+        best: choose the rule with the lowest AER, and leave out methods that the model does not
+            support.
+
+    Raises:
+        UserError: a method cannot be applied to the model, or with `best` none can.
+    """
+    if best:
+        by_method = score_methods(translator, gold_set, rule, methods)
+        chosen = min(by_method, key=lambda one: one.best.tally.aer)
+        return RuleScores(by_method, chosen, chosen.best.rule)
+    chosen = score_all_rules(translator, gold_set, rule)
+    return RuleScores([chosen], chosen, rule.resolve(*chosen.shape))
+
+
+def rule_rows(found: RuleScores) -> dict[str, dict[str, Any]]:
+    """Return the scores of the rule that is used, of the best rule, and of each other method's."""
+    rows = {rule_label(found.rule): found.chosen.of(found.rule).record()}
+    best = found.chosen.best
+    if best.rule != found.rule:
+        rows[f"{rule_label(best.rule)} (best here)"] = best.record()
+    for one in found.by_method:
+        if one is not found.chosen:
+            label = f"{rule_label(one.best.rule)} (best of {one.best.rule.method})"
+            rows[label] = one.best.record()
+    return rows
+
+
+def text_facts(gold_set: GoldSet, gold: Path | None) -> dict[str, Any]:
+    """Return what the JSON file says about the text."""
+    return {
+        "text": gold_set.name,
+        "gold": str(gold) if gold else "beside the test set",
+        "pairs": len(gold_set.golds),
+        "sure": sum(len(one.links.sure) for one in gold_set.golds),
+        "possible": sum(len(one.links.possible) for one in gold_set.golds),
+    }
+
+
+def measured_now() -> dict[str, Any]:
+    """Return what the JSON file says about this measurement."""
+    return {**environment(), "date": timestamp()}
+
+
+def store_rule(run: RunFolder, found: RuleScores, gold_set: GoldSet) -> Path:
+    """Write the best rule into the run, and return the file."""
+    best = found.chosen.best
+    facts = {"rule": best.rule.record(), "picked_on": gold_set.name, "aer": best.tally.aer}
+    write_json(run.path / RULE, facts)
+    return run.path / RULE
 
 
 def score_methods(
