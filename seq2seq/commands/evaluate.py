@@ -34,7 +34,7 @@ from seq2seq.system.terminal_table import TableView
 from seq2seq.text.agreement import read_agreements
 from seq2seq.text.languages import Target, is_tokenized
 from seq2seq.text.pronoun import read_pronouns
-from seq2seq.translation.divided import Team
+from seq2seq.translation.processes import TranslationProcesses
 from seq2seq.translation.translator import Translator
 
 UNSCORED = ("validation", "examples")  # seen during training; a few sentences for figures
@@ -85,8 +85,8 @@ def evaluate(
         UserError: the path is not a run folder with saved weights, it has no such test set, a
             number has no effect on its search, or a method cannot be applied to the model.
     """
-    team = Team(devices, device)
-    with team.ended_together():
+    processes = TranslationProcesses(devices, device)
+    with processes.ended_together():
         run = RunFolder.open(path)
         run.scores  # noqa: B018 - a damaged file is refused before the work, not after it
         names = list(tests) or [name for name in run.tests if name not in UNSCORED]
@@ -101,7 +101,7 @@ def evaluate(
         )
         with unchanged_weights(run) as weights_sha256:
             translator = Translator(
-                run, beam=beam, rounds=rounds, lengths=lengths, device=team.device
+                run, beam=beam, rounds=rounds, lengths=lengths, device=processes.device
             )
         rules = rules_of(run, method, methods, hide)
         refuse_forms(forms, *rules)
@@ -109,9 +109,9 @@ def evaluate(
             with_forms(translator, forms)
         for rule in rules:
             check_rule(translator, rule, named=bool(method or methods))
-        team.start()
-        if not team.leads:
-            help_translating(team, translator, folders.values())
+        processes.start()
+        if not processes.leads:
+            help_translating(processes, translator, folders.values())
             return {}
         done = {}
         for name, folder in folders.items():
@@ -126,7 +126,7 @@ def evaluate(
                     folder,
                     rules,
                     source_share=source_share,
-                    team=team,
+                    processes=processes,
                     weights_sha256=weights_sha256,
                 )
                 with folder_lock(run.path):
@@ -134,11 +134,13 @@ def evaluate(
     return done
 
 
-def help_translating(team: Team, translator: Translator, folders: Iterable[Path]) -> None:
+def help_translating(
+    processes: TranslationProcesses, translator: Translator, folders: Iterable[Path]
+) -> None:
     """Translate this process's share of each test set, for the process with rank 0."""
     for folder in folders:
-        if team.wait():
-            translator.n_best(read_lines_checked(folder / "source.txt"), 1, share=team.share)
+        if processes.wait():
+            translator.n_best(read_lines_checked(folder / "source.txt"), 1, share=processes.share)
 
 
 def rules_of(
@@ -187,7 +189,7 @@ def evaluate_one(
     rules: Sequence[Rule],
     *,
     source_share: bool,
-    team: Team,
+    processes: TranslationProcesses,
     weights_sha256: str,
 ) -> dict[str, Any]:
     """Translate one test set, write its hypotheses, and return its entry in scores.json."""
@@ -202,12 +204,12 @@ def evaluate_one(
     # Gold files are read first, so that damaged ones are refused before the test set is translated.
     agreements, pronouns = read_agreements(folder), read_pronouns(folder)
     GoldSet.of_test(folder)
-    team.begin()
-    started, count = time.perf_counter(), team.share.count
+    processes.begin()
+    started, count = time.perf_counter(), processes.share.count
     with bar() as progress:
         task = progress.add_task(f"translating {folder.name}", total=len(sources), unit="sentences")
         translations = translator.n_best(
-            sources, 1, done=lambda n: progress.advance(task, n * count), share=team.share
+            sources, 1, done=lambda n: progress.advance(task, n * count), share=processes.share
         )
     seconds = time.perf_counter() - started
     if cut := sum(best.cut for best, *_ in translations):

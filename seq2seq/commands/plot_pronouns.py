@@ -21,7 +21,7 @@ from seq2seq.text.pronoun import ROLES
 
 TEST = "test_pronoun"
 COLUMNS = ("weights", "map", "role", "layer", "head", "antecedent", "distractor", "share")
-MOST = 2  # heads per map and role in the printed table
+MAX_HEADS = 2  # heads per map and role in the printed table
 NAMES = {  # map -> title of its panels
     "encoder": "encoder: English pronoun to English nouns",
     "source": "decoder: French pronoun to English nouns",
@@ -104,7 +104,7 @@ def head_table(probes: Mapping[str, Probe]) -> TableView:
     for name, role in product(NAMES, ROLES):
         heads = [pair for pair in pairs if (pair[1]["map"], pair[1]["role"]) == (name, role)]
         heads.sort(key=lambda pair: pair[1]["distractor"] - pair[1]["antecedent"])
-        for before, after in heads[:MOST]:
+        for before, after in heads[:MAX_HEADS]:
             cells = [cell for one in (before, after) for cell in numbers(one)]
             rows.append([name, role, str(after["layer"]), str(after["head"]), *cells])
     columns = [f"{w} {what}" for w in probes for what in ("antecedent/other", "share")]

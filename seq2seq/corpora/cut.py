@@ -23,7 +23,7 @@ from seq2seq.corpora.text import Pair
 from seq2seq.errors import UserError
 
 TRAIN = 0  # number of the split that gets the remaining pairs
-MOST_SPLITS = 255  # a row's split is stored in one byte
+MAX_SPLITS = 255  # a row's split is stored in one byte
 NUMBER_LIKE = re.compile(r"[-+]?[\d.,_]*\d[\d.,_]*(e[-+]?\d+)?\s*%?|[-+]?(nan|inf)", re.IGNORECASE)
 
 

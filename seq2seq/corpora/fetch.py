@@ -18,7 +18,7 @@ from seq2seq.system.console import bar, console
 
 SECONDS = 30  # timeout of a request
 BYTES = 1 << 16  # read at a time
-MOST = 1 << 28  # maximum bytes of a response, compressed or not
+MAX_BYTES = 1 << 28  # maximum bytes of a response, compressed or not
 
 
 class UnusableError(Exception):
@@ -78,8 +78,8 @@ def download(url: str) -> bytes:
             while block := response.read(BYTES):
                 content += block
                 progress.advance(task, len(block))
-                if len(content) > MOST:
-                    raise UnusableError(f"the response has more than {MOST:,} bytes")
+                if len(content) > MAX_BYTES:
+                    raise UnusableError(f"the response has more than {MAX_BYTES:,} bytes")
     except HTTPError as error:
         error.close()  # the error is also the open response
         raise UnusableError(f"{error.code} {error.reason}") from error
@@ -110,7 +110,7 @@ def unpacked(content: bytes, field: str | None) -> bytes:
         raise UnusableError("the response is empty")
     if content.startswith(b"\x1f\x8b"):
         try:
-            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MOST)
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(MAX_BYTES)
         except (EOFError, OSError, zlib.error) as error:
             raise UnusableError(f"the response is not a complete gzip file ({error})") from error
     if field is None:

@@ -18,7 +18,7 @@ from seq2seq.errors import UserError
 
 Hashes = NDArray[np.int64]
 
-MOST = 1 << 25  # maximum number of hashes in a HashSet: 256 MiB
+MAX_HASHES = 1 << 25  # maximum number of hashes in a HashSet: 256 MiB
 
 
 def hashes(items: Sequence[object]) -> Hashes:
@@ -35,7 +35,7 @@ def side_hashes(pairs: Iterable[Pair]) -> tuple[Hashes, Hashes]:
 class HashSet:
     """A set of hashes, 8 bytes each, stored in sorted runs of doubling length.
 
-    Once it holds MOST hashes it stops growing; later batches are only compared with those.
+    Once it holds MAX_HASHES hashes it stops growing; later batches are only compared with those.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class HashSet:
     @property
     def full(self) -> bool:
         """Whether no more hashes are added."""
-        return self.count >= MOST
+        return self.count >= MAX_HASHES
 
     def repeated(self, batch: Hashes) -> NDArray[np.bool_]:
         """Return which hashes occurred before, in this batch or an earlier one, and add all."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seq2seq.corpora.base import Corpus, Pair, by_name
 from seq2seq.corpora.cache import cache_folder
 from seq2seq.corpora.content_cache import read_cached, state_hash, write_cached
-from seq2seq.corpora.cut import MOST_SPLITS, Cut, Size, cut
+from seq2seq.corpora.cut import MAX_SPLITS, Cut, Size, cut
 from seq2seq.corpora.first_pairs import first_pairs
 from seq2seq.corpora.lines import Defect, Place, Report, refuse
 from seq2seq.errors import UserError
@@ -275,9 +275,9 @@ class Splits(Corpus):
             else [Size.parse(f"data.tests[{i}]", value) for i, value in enumerate(values)]
         )
         cut_off = [size for size in found if size]
-        if len(cut_off) >= MOST_SPLITS:
+        if len(cut_off) >= MAX_SPLITS:
             raise UserError(
-                f"data.tests has {len(cut_off)} sizes, but at most {MOST_SPLITS - 1} are supported"
+                f"data.tests has {len(cut_off)} sizes, but at most {MAX_SPLITS - 1} are supported"
             )
         tests = by_name(
             [value for value, size in zip(values or [], found, strict=False) if not size],

@@ -6,7 +6,7 @@ import numpy as np
 
 from seq2seq.alignment.rule import Rule
 from seq2seq.interpret.maps import maps_of, word_map
-from seq2seq.runs.stored_attention import MAPS, MOST_MAPS, Columns, StoredMap, WordAttention
+from seq2seq.runs.stored_attention import MAPS, MAX_MAP_BYTES, Columns, StoredMap, WordAttention
 from seq2seq.system.console import console, track
 from seq2seq.translation.translation import BEGIN, END, Translation
 from seq2seq.translation.translator import Translator
@@ -37,9 +37,9 @@ def with_self_attention(
     for line, maps in zip(lines, self_attention(translator, name, pairs), strict=False):
         complete.append(line._replace(maps=maps))
         size += sum(one.weights.size for one in maps.values())
-        if size > MOST_MAPS:
+        if size > MAX_MAP_BYTES:
             console.print(
-                f"self-attention on {name} is not stored: it has more than {MOST_MAPS:,} bytes"
+                f"self-attention on {name} is not stored: it has more than {MAX_MAP_BYTES:,} bytes"
             )
             return list(lines), None
     if len(complete) < len(lines):

@@ -90,10 +90,10 @@ def read_maps(
             line = line._replace(methods={})  # its map is `weights`
         size += size_of(line)
         lines.append(line)
-        if size > stored_attention.MOST_WEIGHTS:
+        if size > stored_attention.MAX_WEIGHT_BYTES:
             console.print(
                 f"the {rule.method} of {name} is not stored: it has more than "
-                f"{stored_attention.MOST_WEIGHTS:,} bytes"
+                f"{stored_attention.MAX_WEIGHT_BYTES:,} bytes"
             )
             return None
     return rule, lines

@@ -41,7 +41,7 @@ OF_GRADIENT: tuple[MethodName, ...] = ("smoothgrad", "integrated_gradients")  # 
 
 UNTRAINED = 0  # the step of the initial weights
 KEPT = 256 << 20  # bytes of checkpoints in memory
-MOST_CHECKPOINTS = 200
+MAX_CHECKPOINTS = 200
 DEFAULT_BEAM = 5  # of a run that samples
 
 
@@ -116,7 +116,7 @@ class LoadedRun:
             return []
         steps = list(self.run.checkpoints)
         known = isinstance(self.run.config.get("seed"), int)
-        return [*([UNTRAINED] if known else []), *steps[-MOST_CHECKPOINTS:]]
+        return [*([UNTRAINED] if known else []), *steps[-MAX_CHECKPOINTS:]]
 
     def at(self, step: int | None) -> Translator:
         """Return the translator with the weights of a checkpoint; the trained ones if None.

@@ -12,7 +12,7 @@ from seq2seq.play.limits import checked_text
 from seq2seq.play.loaded import LoadedRun
 from seq2seq.translation.translation import BEGIN, END
 
-MOST_NUMBERS = 400_000  # of keys and values, about 4 MB of JSON
+MAX_NUMBERS = 400_000  # of keys and values, about 4 MB of JSON
 
 
 @torch.inference_mode()
@@ -32,7 +32,7 @@ def attention_numbers(run: LoadedRun, asked: Numbers) -> dict[str, Any]:
         if number > count:
             raise UserError(f"{run.name} has no {what} {number}: it has {count}")
     step, head = steps[asked.layer - 1], asked.head - 1
-    if step.keys[0, head].numel() + step.values[0, head].numel() > MOST_NUMBERS:
+    if step.keys[0, head].numel() + step.values[0, head].numel() > MAX_NUMBERS:
         raise UserError("this attention has too many numbers for the page: shorten the sentence")
     target = translator.tokenizers.target.pieces(tokens)
     return {

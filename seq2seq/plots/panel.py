@@ -14,7 +14,7 @@ from seq2seq.errors import UserError
 from seq2seq.plots.figure import word_label
 
 CELL = 0.3  # size of a cell in inches
-MOST = 2500  # maximum number of words per side
+MAX_WORDS = 2500  # maximum number of words per side
 OUTLINE = "#e0740a"  # differs from black and white in grayscale, too
 # Red and blue of ColorBrewer's RdBu: legible to color-blind readers, and of equal lightness.
 NEGATIVE, POSITIVE = "#b2182b", "#2166ac"
@@ -78,13 +78,13 @@ def check_length(panels: Iterable[Panel], path: Path) -> None:
     """Check that the matrices are not too large for a figure.
 
     Raises:
-        UserError: a side has more than MOST words.
+        UserError: a side has more than MAX_WORDS words.
     """
     words = max(max(len(panel.source), len(panel.target)) for panel in panels)
-    if words > MOST:
+    if words > MAX_WORDS:
         raise UserError(
-            f"{path} cannot show a sentence of {words:,} words: the maximum is {MOST:,} (`seq2seq "
-            "export-alignment` writes the matrix as numbers)"
+            f"{path} cannot show a sentence of {words:,} words: the maximum is {MAX_WORDS:,} "
+            "(`seq2seq export-alignment` writes the matrix as numbers)"
         )
 
 

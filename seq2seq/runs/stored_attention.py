@@ -27,9 +27,9 @@ from seq2seq.system.files import read_lines_checked, replacing, sha256
 FILE = "attention.safetensors"  # in hyps/TEST/
 FORMAT = 2  # 1, in files without a number: one method, and no signed maps
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}(:[a-z]{1,20})?")  # of a method, and what it explains
-MOST = 1 << 28  # maximum size in bytes, ten times the size of 3,000 long sentences
-MOST_WEIGHTS = MOST // 2  # maximum size of the weights in bytes; words and maps need space, too
-MOST_MAPS = 1 << 24  # maximum size of the maps of self-attention in bytes: they are in each page
+MAX_BYTES = 1 << 28  # of the file, ten times the size of that of 3,000 long sentences
+MAX_WEIGHT_BYTES = MAX_BYTES // 2  # of the weights; words and maps need space, too
+MAX_MAP_BYTES = 1 << 24  # of the maps of self-attention, which are in each page
 MAPS: tuple[Literal["target"], Literal["encoder"]] = (
     "target",
     "encoder",
@@ -178,8 +178,8 @@ def read(path: Path) -> list[WordAttention]:
             in the same folder.
     """
     try:
-        if (size := path.stat().st_size) > MOST:
-            raise ValueError(f"it has {size:,} bytes, but the maximum is {MOST:,}")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise ValueError(f"it has {size:,} bytes, but the maximum is {MAX_BYTES:,}")
         with safe_open(path, "np") as file:
             label = json.loads((file.metadata() or {})["seq2seq"])
             check_format(path, label)

@@ -15,8 +15,8 @@ import yaml
 
 from seq2seq.errors import UserError
 
-MOST_YAML = 1 << 18  # maximum size in bytes, a hundred times the size of a configuration
-MOST_JSON = 1 << 26
+MAX_YAML_BYTES = 1 << 18  # maximum size in bytes, a hundred times the size of a configuration
+MAX_JSON_BYTES = 1 << 26
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is too large, is damaged, or does not contain a mapping.
     """
     try:
-        return _mapping(yaml.load(_text(path, MOST_YAML), _Loader))
+        return _mapping(yaml.load(_text(path, MAX_YAML_BYTES), _Loader))
     except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
         raise _unreadable(path, error) from error
 
@@ -38,7 +38,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is too large, is damaged, or does not contain a mapping.
     """
     try:
-        return _mapping(json.loads(_text(path, MOST_JSON), parse_int=_whole))
+        return _mapping(json.loads(_text(path, MAX_JSON_BYTES), parse_int=_whole))
     except (ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
 
@@ -53,7 +53,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         return []
     place, mappings = str(path), []
     try:
-        for number, line in enumerate(_text(path, MOST_JSON).splitlines(), 1):
+        for number, line in enumerate(_text(path, MAX_JSON_BYTES).splitlines(), 1):
             place = f"{path}, line {number},"
             mappings.append(_mapping(json.loads(line, parse_int=_whole)))
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from seq2seq.errors import UserError
-from seq2seq.runs.untrusted import MOST_JSON, read_json_lines
+from seq2seq.runs.untrusted import MAX_JSON_BYTES, read_json_lines
 from seq2seq.system.files import read_lines_checked, replacing, sha256
 from seq2seq.text.word_scores import WordScores
 
@@ -42,7 +42,7 @@ def write(folder: Path, lines: Sequence[WordScores], hide: str | None) -> bool:
     }
     # ASCII, because the reader would take some characters of other scripts for ends of lines
     text = "".join(f"{json.dumps(one, allow_nan=False)}\n" for one in (head, *map(_record, lines)))
-    if len(text) > MOST_JSON:
+    if len(text) > MAX_JSON_BYTES:
         return False
     with replacing(folder / FILE) as file:
         file.write(text)

@@ -113,7 +113,7 @@ def config(words: list[str]) -> Config:
     return one.config
 
 
-MOST = 1000  # maximum number of runs in a sweep
+MAX_RUNS = 1000  # maximum number of runs in a sweep
 
 
 def members(words: list[str], *, sweep: bool | None) -> list[Member]:
@@ -129,8 +129,8 @@ def members(words: list[str], *, sweep: bool | None) -> list[Member]:
     compose_once.cache_clear()  # a file may have changed since the last command of this process
     words = [one for word in words for one in written_out(word)]
     columns = [list(parts(word, sweep=sweep)) for word in words]
-    if (count := math.prod(map(len, columns))) > MOST:
-        raise UserError(f"this sweep has {count:,} runs; one command trains at most {MOST:,}")
+    if (count := math.prod(map(len, columns))) > MAX_RUNS:
+        raise UserError(f"this sweep has {count:,} runs; one command trains at most {MAX_RUNS:,}")
     swept = [column[0].key for column in columns if len(column) > 1]
     rows = [list(row) for row in itertools.product(*columns)]
     check_keys(rows)
@@ -201,7 +201,7 @@ def swept_values(override: Override) -> list[str]:
         swept = override._value.filter(names)  # type: ignore[union-attr]
     elif override.is_discrete_sweep():
         try:
-            swept = list(itertools.islice(override.sweep_string_iterator(), MOST + 1))
+            swept = list(itertools.islice(override.sweep_string_iterator(), MAX_RUNS + 1))
         except (HydraException, ValueError, TypeError, ArithmeticError) as error:
             raise UserError(f"{override.input_line} is not a sweep: {error}") from error
     else:

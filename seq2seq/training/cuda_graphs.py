@@ -20,7 +20,7 @@ from seq2seq.models.base import Seq2Seq
 from seq2seq.settings.config import TrainerConfig
 from seq2seq.text.batching import Batch, out_of_memory
 
-MOST = 256  # graphs; later shapes are computed without one
+MAX_GRAPHS = 256  # graphs; later shapes are computed without one
 
 
 class Shares(NamedTuple):
@@ -127,7 +127,7 @@ class Graphs:
         shape = rows, source, batch.tgt_out.size(1)
         recorded = self.recorded.get(shape)
         if recorded is None:
-            if len(self.recorded) >= MOST:
+            if len(self.recorded) >= MAX_GRAPHS:
                 return self.run(batch, shares)
             self.numbers.zero_()  # the first pass, before recording, adds zeros to the gradients
             recorded = self.recorded[shape] = self.record(self.run, copy_of(batch), self.shares)

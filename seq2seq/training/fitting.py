@@ -11,9 +11,9 @@ from seq2seq.errors import UserError
 from seq2seq.models.results import Iteration
 from seq2seq.settings.config import Config
 from seq2seq.settings.plugins import fits
-from seq2seq.training.ahead import DrawnBatch
 from seq2seq.training.learner import Learner
 from seq2seq.training.state import Save
+from seq2seq.training.update_batches import DrawnBatch
 
 
 def settings_in_effect(config: Config) -> Config:

@@ -20,7 +20,6 @@ from seq2seq.system import devices
 from seq2seq.system.lightning import Fabric
 from seq2seq.text.sampler import TokenBatches
 from seq2seq.text.tokenizer import Tokenizers
-from seq2seq.training.ahead import Ahead, DrawnBatch, Place
 from seq2seq.training.examples import Examples
 from seq2seq.training.flops import multiply_adds
 from seq2seq.training.guidance import Guidance
@@ -29,6 +28,7 @@ from seq2seq.training.moving_average import MovingAverage
 from seq2seq.training.optimizer import can_skip, make_optimizer, skip_if
 from seq2seq.training.passes import Passes
 from seq2seq.training.state import Save, set_tensors, tensors_of
+from seq2seq.training.update_batches import DrawnBatch, Place, UpdateBatches
 
 
 class Learner:
@@ -72,7 +72,7 @@ class Learner:
             draws=self.draws,
         )
         self.stream = iter(self.batches)
-        self.ahead = Ahead(self.draw_batch, self.mark, self.settings.accumulate)
+        self.updates = UpdateBatches(self.draw_batch, self.mark, self.settings.accumulate)
         self.prepare_optimizer()
 
     def prepare_optimizer(self) -> None:
@@ -85,7 +85,7 @@ class Learner:
     @property
     def epochs(self) -> float:
         """Number of passes over the training text so far, including the fraction of this one."""
-        return self.ahead.taken.epochs
+        return self.updates.taken.epochs
 
     @functools.cached_property
     def multiply_adds(self) -> float:
@@ -149,7 +149,7 @@ class Learner:
             group["lr"] = rate
         self.step = step
         devices.seed_generators(self.config.seed, step, self.fabric.global_rank)
-        return self.ahead.take()
+        return self.updates.take()
 
     def draw_batch(self) -> list[DrawnBatch]:
         """Return the next batch of the sampler; subword sampling may divide it."""
@@ -194,7 +194,7 @@ class Learner:
             skip_if(self.optimizer, ~numbers[:2].isfinite().all())
             self.optimizer.step()
             self.passes.zero_gradients(self.optimizer)
-        self.ahead.prepare()
+        self.updates.prepare()
         loss_value, norm_value, *guided = self.read(numbers)
         finite = math.isfinite(loss_value) and math.isfinite(norm_value)
         if not early:
@@ -233,12 +233,12 @@ class Learner:
 
     def sampler_state(self) -> dict[str, Any]:
         """The position in the training text after the last update."""
-        return self.ahead.taken.state
+        return self.updates.taken.state
 
     def restore_sampler(self, save: Save) -> None:
         """Continue at the position in the training text."""
         self.batches.load_state_dict(save.facts["sampler"])
-        self.ahead.restart()
+        self.updates.restart()
 
     def state(self) -> Save:
         """The state to resume from between two updates."""
@@ -319,7 +319,7 @@ class Learner:
         mixed = self.corpus.mixed()
         if mixed is None:
             return {}
-        seen = self.ahead.taken.state["seen"]
+        seen = self.updates.taken.state["seen"]
         return {"pairs_seen": dict(zip(mixed.names, seen, strict=True))}
 
     def batch_facts(self) -> dict[str, Any]:

@@ -26,7 +26,6 @@ from seq2seq.system.share import Run, Share, run_at_once
 from seq2seq.system.signals import Interrupted, StopSignals
 from seq2seq.text.languages import Target
 from seq2seq.text.tokenizer import Tokenizers
-from seq2seq.training.ahead import DrawnBatch
 from seq2seq.training.checkpoints import Checkpoints
 from seq2seq.training.clock import Clock
 from seq2seq.training.estimate import Pace
@@ -40,6 +39,7 @@ from seq2seq.training.round_trip import Loss, by_vocabulary
 from seq2seq.training.source_use import SourceUse
 from seq2seq.training.state import Progress, Save, Saves, read_fields
 from seq2seq.training.thread_count import choose_threads
+from seq2seq.training.update_batches import DrawnBatch
 from seq2seq.training.validation import Validation, Validator
 
 

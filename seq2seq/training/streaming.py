@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from seq2seq.errors import UserError
 from seq2seq.system import devices
-from seq2seq.training.ahead import Ahead, DrawnBatch, Place
 from seq2seq.training.examples import held_out_texts
 from seq2seq.training.learner import Learner
 from seq2seq.training.state import Save
 from seq2seq.training.stream_batches import StreamBatches
+from seq2seq.training.update_batches import DrawnBatch, Place, UpdateBatches
 
 
 class StreamLearner(Learner):
@@ -60,7 +60,7 @@ class StreamLearner(Learner):
             frozenset(chain.from_iterable(held_out_texts(self.corpus).values())),
         )
         self.stream = iter(self.streamed)
-        self.ahead = Ahead(self.draw_batch, self.mark, self.settings.accumulate)
+        self.updates = UpdateBatches(self.draw_batch, self.mark, self.settings.accumulate)
 
     def mark(self) -> Place:
         """The position in the stream, of which a batch may not have been used yet."""
@@ -88,11 +88,11 @@ class StreamLearner(Learner):
 
     def gather(self) -> None:
         """Collect the positions of all processes, in all of them."""
-        self.gathered = devices.gather(self.fabric, self.ahead.taken.state)
+        self.gathered = devices.gather(self.fabric, self.updates.taken.state)
 
     def sampler_state(self) -> dict[str, Any]:
         """The positions of all processes, as `gather` has collected them."""
-        state, epochs = self.ahead.taken
+        state, epochs = self.updates.taken
         return {
             "seed": self.streamed.seed,
             "epoch": int(epochs),
@@ -120,7 +120,7 @@ class StreamLearner(Learner):
                 f"the position in the stream cannot be restored ({type(error).__name__}: {error}): "
                 "start over with fresh=true (moves the existing run aside)"
             ) from error
-        self.ahead.restart()
+        self.updates.restart()
 
     def progress(self) -> dict[str, Any]:
         """The fields of run.json that describe what all processes have read up to the last save."""

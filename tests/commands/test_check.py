@@ -327,7 +327,7 @@ def test_hashes_are_remembered_like_a_set(monkeypatch):
             expected.append(item in known)
             known.add(item)
         assert seen.repeated(batch).tolist() == expected
-    monkeypatch.setattr(overlap, "MOST", 3)
+    monkeypatch.setattr(overlap, "MAX_HASHES", 3)
     full = HashSet()
     full.repeated(np.array([1, 2, 3]))
     assert full.repeated(np.array([9, 1])).tolist() == [False, True]

@@ -107,7 +107,7 @@ def test_a_method_that_a_model_cannot_have_is_refused(plain, command, words, mes
 def test_a_second_method_that_is_too_large_is_left_out(deep, command, monkeypatch):
     assert command("evaluate", deep, "--methods", "attention").status == 0
     size = sum(line.weights.size for line in stored_attention.read(stored(deep)))
-    monkeypatch.setattr(stored_attention, "MOST_WEIGHTS", size + 1)
+    monkeypatch.setattr(stored_attention, "MAX_WEIGHT_BYTES", size + 1)
     answer = command("evaluate", deep, "--methods", "attention,occlusion")
     assert answer.status == 0
     assert "the occlusion of test is not stored" in " ".join(answer.err.split())
@@ -139,7 +139,7 @@ def test_scores_of_words_are_stored(plain, command, share):
 
 def test_no_scores_of_older_translations_are_left(plain, command, monkeypatch):
     assert command("evaluate", plain).status == 0
-    monkeypatch.setattr(word_scores, "MOST_JSON", 10)
+    monkeypatch.setattr(word_scores, "MAX_JSON_BYTES", 10)
     answer = command("evaluate", plain, "--beam", "1")
     assert "the scores of the words of test are not stored" in " ".join(answer.err.split())
     assert not stored(plain).with_name(word_scores.FILE).exists()

@@ -141,7 +141,7 @@ def test_no_map_of_older_translations_is_left(plain, command):
 
 def test_a_map_that_is_too_large_is_not_stored(deep, command, monkeypatch):
     file = deep / "hyps" / "test" / stored_attention.FILE
-    monkeypatch.setattr(stored_attention, "MOST_WEIGHTS", 10)
+    monkeypatch.setattr(stored_attention, "MAX_WEIGHT_BYTES", 10)
     answer = command("evaluate", deep)
     assert answer.status == 0
     assert "the attention of test is not stored: it has more than 10 bytes" in answer.err

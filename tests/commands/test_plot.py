@@ -17,7 +17,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.alignment_lines import WIDE, draw_lines, right_to_left
-from seq2seq.plots.panel import MOST, NO_GOLD, OUTLINE, Panel
+from seq2seq.plots.panel import MAX_WORDS, NO_GOLD, OUTLINE, Panel
 from seq2seq.runs.folder import RunFolder
 from seq2seq.runs.weights import save_weights
 from seq2seq.system.files import write_json
@@ -321,7 +321,7 @@ def test_many_heads_and_long_words_keep_the_bound(tmp_path, monkeypatch):
 
 def test_a_sentence_too_long_for_a_picture_is_refused(tmp_path):
     for draw in (draw_lines, lambda p, path: heatmaps.draw_side_by_side([p], path)):
-        words = ["w"] * (MOST + 1)
+        words = ["w"] * (MAX_WORDS + 1)
         with pytest.raises(UserError, match="cannot show a sentence of 2,501 words"):
             draw(Panel(words, ["a"], np.zeros((1, len(words)))), tmp_path / "x.png")
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made_runs import (
     BAD,
@@ -26,7 +27,9 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from seq2seq.compare import compare
 from seq2seq.compare.report import write
 from seq2seq.compare.report.markdown import markdown
+from seq2seq.compare.significance import Resampling
 from seq2seq.errors import UserError
+from seq2seq.scoring.metrics import statistics
 from seq2seq.system.files import write_lines
 
 OTHER = [line.replace("Wiese", "Weide") for line in GOOD]
@@ -672,3 +675,34 @@ def test_the_suggested_command_quotes_the_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         compare([run])
     assert shlex.quote(str(run)) in str(caught.value)
+
+
+def test_the_corrected_p_of_randomization_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, p in (("randomised", 0.02), ("bootstrap", 0.001)):
+        table = lambda self, systems, p=p: np.full((len(systems), len(systems)), p)  # noqa: E731
+        monkeypatch.setattr(Resampling, name, table)
+    outputs = {"a": REFERENCES, "b": GOOD, "c": BAD}
+    runs = [
+        make_run(tmp_path / name, lines, model={"dim": number})
+        for number, (name, lines) in enumerate(outputs.items())
+    ]
+    (two,) = compare(runs[:2]).tests[0].quality.pairs["bleu"]
+    assert (two.winner, two.randomised_corrected) == ("a", 0.02)
+    for pair in compare(runs).tests[0].quality.pairs["bleu"]:
+        assert pair.winner is None
+        corrected = pair.randomised_corrected, pair.bootstrap_corrected
+        assert corrected == pytest.approx((0.06, 0.003))
+
+
+def test_the_interval_of_a_difference_is_paired(pair: tuple[Path, Path]) -> None:
+    (found,) = compare(pair).tests[0].quality.pairs["bleu"]
+    draws = Resampling(len(REFERENCES))
+    both = [
+        draws.resampled(statistics(lines, REFERENCES, language="de")["bleu"])
+        for lines in (GOOD, BAD)
+    ]
+    gaps = np.sort(both[0] - both[1])
+    half = (gaps[-2] - gaps[1]) / 2  # 2.5 % of 50 on each side
+    assert (found.low, found.high) == pytest.approx((gaps.mean() - half, gaps.mean() + half))

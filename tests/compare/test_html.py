@@ -94,7 +94,7 @@ def test_self_attention_is_packed_with_its_line(tmp_path, columns):
 
 
 def test_a_map_of_too_many_words_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "MOST", 4)
+    monkeypatch.setattr(packing, "MAX_WORDS", 4)
     file = write_attention(tmp_path, ["a b", "a b c d", "a"], ["c", "c", "c d e f"])
     (chunk,) = packing.packed(file, 3).chunks
     lines = json.loads(decompress(b64decode(chunk)))
@@ -109,7 +109,7 @@ def lines_with_maps(folder: Path, runs: int, most: int | None) -> tuple[set[int]
     for name, output in data["tests"][0]["outputs"].items():
         output["score"] = scores[name]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "MOST_BYTES", most or packing.MOST_BYTES)
+        patch.setattr(packing, "MAX_BYTES", most or packing.MAX_BYTES)
         html.write(data, folder / "report.html")
     stored = Elements((folder / "report.html").read_text()).stored
     blocks = [stored(f"attention-0-{run}") for run in range(runs)]

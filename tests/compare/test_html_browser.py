@@ -585,7 +585,7 @@ def test_numbers_are_not_wider_than_the_screen(show, tmp_path, width):
 
 
 def test_a_line_whose_maps_were_left_out_says_so(show, tmp_path, monkeypatch):
-    monkeypatch.setattr(packing, "MOST_BYTES", 900)
+    monkeypatch.setattr(packing, "MAX_BYTES", 900)
     monkeypatch.setattr(packing, "CHUNK", 1)
     monkeypatch.setattr(html, "CHUNK", 1)
     report = show(with_methods(tmp_path))

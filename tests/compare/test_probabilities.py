@@ -9,7 +9,7 @@ from made_runs import BAD, GOOD, TEST, add_probabilities, edit_json, make_run, s
 
 from seq2seq.compare import compare
 from seq2seq.compare.axes import curves_of
-from seq2seq.compare.calibration import calibrations
+from seq2seq.compare.calibration import MIN_TOKENS, Bin, Calibrated, calibrations, pooled
 from seq2seq.compare.report import tables, write
 from seq2seq.compare.report.page import page
 from seq2seq.errors import UserError
@@ -138,3 +138,12 @@ def test_scores_of_older_translations_are_refused(runs: list[Path]) -> None:
     file.write_text(file.read_text("utf-8").replace('"words"', '"word"', 3), "utf-8")
     with pytest.raises(UserError, match="line 2, cannot be read as scores of words"):
         compare(runs)
+
+
+def test_bins_are_pooled_by_their_tokens_and_small_ones_left_out() -> None:
+    few = MIN_TOKENS / 2 - 1
+    runs = [
+        Calibrated(0.0, 0.0, 0.0, tokens, [Bin(0.1, tokens, 5.0, right), Bin(0.2, few, 15.0, 50.0)])
+        for tokens, right in ((10.0, 0.0), (30.0, 100.0))
+    ]
+    assert pooled(runs) == {"0\N{EN DASH}10": 75.0}

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from seq2seq.compare.report.page import page
 from seq2seq.compare.report.record import record
 from seq2seq.compare.report.tex import escape, tex
 from seq2seq.compare.sentences import largest_differences
-from seq2seq.compare.verdict import decimals, verdict
+from seq2seq.compare.verdict import decimals, turned, verdict
 from seq2seq.errors import UserError
 from seq2seq.scoring import breakdown
 from seq2seq.system.files import write_json, write_lines
@@ -542,3 +543,37 @@ def test_no_cell_is_cut_at_any_width(tmp_path: Path, width: int) -> None:
         assert f"value-{n}-of-a-setting" in settings
         if width > 40:
             assert f"a-system-whose-name-is-rather-long-{n}:" in settings
+
+
+def test_the_verdict_of_three_systems_two_sets_and_seeds(tmp_path: Path) -> None:
+    outputs = (("a-1", REFERENCES, 1), ("a-2", REFERENCES, 2), ("b", GOOD, 1), ("c", BAD, 1))
+    runs = [
+        make_run(
+            tmp_path / name, lines, tests=(TEST, "two"), seed=seed, model={"dim": ord(name[0])}
+        )
+        for name, lines, seed in outputs
+    ]
+    first, *each = verdict(compare(runs))
+    assert "a has the highest BLEU on all 2 test sets." in first
+    assert "Training runs: a 2, b 1, c 1. Other seeds of b, c may differ." in first
+    assert len(each) == 2 and all("a also beats c (+" in one for one in each)
+
+
+def test_other_metrics_that_turn_the_order_are_named(pair: tuple[Path, Path]) -> None:
+    test = compare(pair).tests[0]
+    (found,) = test.quality.pairs["bleu"]
+    for differences, names in (
+        ({"bleu": 1.0, "chrf": -1.0, "ter": 2.0}, "chrF and TER"),
+        ({"bleu": 1.0, "chrf": 1.0, "ter": 2.0}, "TER"),
+        ({"bleu": 1.0, "chrf": -1.0, "ter": -2.0}, "chrF"),
+    ):
+        made = {name: [found._replace(difference=value)] for name, value in differences.items()}
+        changed = replace(test, quality=replace(test.quality, pairs=made), axes=[])
+        assert list(turned(changed, "good", "bad")) == [f"By {names}, bad is ahead of good."]
+
+
+def test_a_speed_of_several_processes_is_not_shown(pair: tuple[Path, Path]) -> None:
+    edit_json(pair[0] / "scores.json", TEST, "processes", value=2)
+    costs = compare(pair).tests[0].costs
+    assert costs["good"].sentences_per_second is None
+    assert costs["bad"].sentences_per_second.mean == 10.5

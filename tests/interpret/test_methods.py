@@ -15,13 +15,17 @@ from seq2seq.interpret.alignment import Explained, explain, explain_pairs
 from seq2seq.interpret.methods import base
 from seq2seq.interpret.methods.alti import contributions
 from seq2seq.interpret.methods.base import UnsupportedModelError, source_words
+from seq2seq.interpret.methods.baseline import with_words_hidden
+from seq2seq.interpret.methods.gradient import Gradient
 from seq2seq.interpret.methods.integrated_gradients import IntegratedGradients
 from seq2seq.interpret.methods.occlusion import Variant, log_probabilities
+from seq2seq.interpret.methods.smoothgrad import SmoothGrad
 from seq2seq.interpret.methods.vectors import weighted_norms
 from seq2seq.layers.latent import LatentAttention
 from seq2seq.layers.multi_head import MultiHeadAttention
 from seq2seq.models.results import SourceRead
 from seq2seq.settings.config_files import model_names
+from seq2seq.text.batching import collate
 from seq2seq.translation.translator import Translator
 
 PAIRS = [("a man rides", "ein Mann"), ("two dogs", "zwei Hunde laufen"), ("cat", "die Katze")]
@@ -275,3 +279,27 @@ def test_a_long_sentence_fits(translators):
     words = " ".join(["a man"] * 30)
     found = explained(translators("bahdanau"), (words, "ein Mann"), Rule(method="occlusion"))
     assert found.values(Rule(method="occlusion")).shape == (3, 61)
+
+
+@pytest.mark.parametrize("name", ["rnn", "bahdanau", "transformer_modern"])
+def test_a_gradient_is_the_slope_of_the_log_probability_away_from_the_mean(translators, name):
+    translator = translators(name)
+    model = translator.model
+    (translation,) = translator.force([PAIRS[0]])
+    asked = translator, [translation], [np.ones((1, 1))]
+    (values,) = Gradient().values(*asked)
+    batch = collate(base.encoded(translator, [translation]), model.special)
+    with torch.no_grad():
+        vectors = model.embed_source(batch.src)
+        change = vectors - with_words_hidden(translator, vectors, batch.src)
+
+        def log_p(share: float) -> torch.Tensor:
+            memory = model.encode_embedded(vectors + share * change, batch.src_mask)
+            hidden = model.hidden(batch.tgt_in, memory, weights=False)
+            return model.token_log_probability(hidden.states, batch, memory)[0]
+
+        slope = (log_p(1e-2) - log_p(-1e-2)) / 2e-2
+    torch.testing.assert_close(values[0, 0].sum(-1), slope, atol=5e-3, rtol=1e-2)
+    (calm,) = SmoothGrad(copies=3, noise=0.0).values(*asked)
+    torch.testing.assert_close(calm, values)
+    assert not torch.allclose(SmoothGrad(copies=3).values(*asked)[0], values)

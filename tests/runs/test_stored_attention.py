@@ -19,7 +19,7 @@ from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import RULE
 from seq2seq.interpret.maps import maps_of, word_map
 from seq2seq.runs import stored_attention
-from seq2seq.runs.stored_attention import FILE, MOST, Columns, StoredMap, WordAttention
+from seq2seq.runs.stored_attention import FILE, MAX_BYTES, Columns, StoredMap, WordAttention
 from seq2seq.runs.stored_vectors import MethodMap
 from seq2seq.system.files import read_lines_checked, write_json, write_lines
 from seq2seq.translation.translation import END
@@ -118,7 +118,7 @@ def test_a_damaged_or_swollen_file_is_refused(kept):
         with pytest.raises(UserError, match="cannot be read as stored attention"):
             stored_attention.read(kept)
     with kept.open("wb") as file:
-        file.truncate(MOST + 1)  # a hole: it takes no disk
+        file.truncate(MAX_BYTES + 1)  # a hole: it takes no disk
     with pytest.raises(UserError, match="268,435,457 bytes, but the maximum is 268,435,456"):
         stored_attention.read(kept)
 
@@ -349,7 +349,7 @@ def test_evaluate_keeps_self_attention_of_models_that_have_it(run, tmp_path):
 
 def test_self_attention_that_is_too_large_is_not_kept(tmp_path, monkeypatch, capsys):
     folder = write_test_set(make_run(tmp_path, "transformer"))
-    monkeypatch.setattr("seq2seq.interpret.self_attention.MOST_MAPS", 10)
+    monkeypatch.setattr("seq2seq.interpret.self_attention.MAX_MAP_BYTES", 10)
     evaluate(folder, device="cpu")
     assert "self-attention on test is not stored: it has more than 10 bytes" in " ".join(
         capsys.readouterr().err.split()

@@ -27,7 +27,7 @@ from seq2seq.commands.evaluate import evaluate
 from seq2seq.corpora.files import Files
 from seq2seq.errors import UserError
 from seq2seq.runs.folder import RunFolder
-from seq2seq.runs.untrusted import MOST_YAML, read_json, read_yaml, refuse_outside_links
+from seq2seq.runs.untrusted import MAX_YAML_BYTES, read_json, read_yaml, refuse_outside_links
 from seq2seq.runs.weights import build_model, load_model
 from seq2seq.text.tokenizer import Tokenizers
 from seq2seq.translation.translator import Translator
@@ -272,7 +272,7 @@ def test_a_yaml_bomb_does_not_swell(run, little_memory):
         ("x: 0x" + "f" * 100_000, "more than 64 bits"),
         ("x: " + "9" * 10_000, ""),
         ("x: " + ":".join(["59"] * 50_000), ""),
-        ("a: b\n" * MOST_YAML, "but the maximum is"),
+        ("a: b\n" * MAX_YAML_BYTES, "but the maximum is"),
         ("- a\n- b\n", "is not a mapping"),
         ("model: [1, 2]", "model=[1, 2] must be a mapping"),
         ("data: 3", "data=3 must be a mapping"),

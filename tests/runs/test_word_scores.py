@@ -51,7 +51,7 @@ def test_an_impossible_word_is_stored(tmp_path) -> None:
 
 
 def test_a_file_that_could_not_be_read_is_not_written(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(word_scores, "MOST_JSON", 100)
+    monkeypatch.setattr(word_scores, "MAX_JSON_BYTES", 100)
     write_lines(tmp_path / "hypothesis.txt", ["one", "", "three"])
     assert not word_scores.write(tmp_path, lines(hidden=True), "unk")
     assert not (tmp_path / FILE).exists()

@@ -70,7 +70,7 @@ def without_dropout(learner) -> Callable[..., Learner]:
         if graphs:
             passes, longest = made.passes, made.corpus.max_length + 1
             passes.graphs = Graphs(passes.run, made.raw_model, longest, re_run)
-            made.ahead.restart()
+            made.updates.restart()
         return made
 
     return make

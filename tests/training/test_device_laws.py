@@ -58,7 +58,7 @@ def test_the_host_waits_for_the_device_at_the_end_of_an_update_only(
         return [1.0] * len(values)
 
     monkeypatch.setattr(made, "read", last)
-    monkeypatch.setattr(made.ahead, "prepare", lambda: None)  # numpy, before any device
+    monkeypatch.setattr(made.updates, "prepare", lambda: None)  # numpy, before any device
     # Those of torch read their step counts, which are on the CPU unless they are fused.
     monkeypatch.setattr(made.optimizer, "step", lambda: None)
     assert waits_of(lambda: made.update(made.gradients(drawn)[0]), host) == []
@@ -122,11 +122,11 @@ def test_what_is_prepared_ahead_counts_as_not_yet_trained_on(learner, words):
     for step in range(1, 12):
         (one, *_), (other, *_) = ahead.draw(1e-3, step), plain.draw(1e-3, step)
         assert one.batch.src.equal(other.batch.src)
-        ahead.ahead.prepare()
-        assert ahead.epochs == plain.epochs == ahead.ahead.taken.epochs
+        ahead.updates.prepare()
+        assert ahead.epochs == plain.epochs == ahead.updates.taken.epochs
         assert ahead.state().facts == plain.state().facts
     resumed = learner("rnn", *words)
-    resumed.ahead.prepare()
+    resumed.updates.prepare()
     resumed.restore_sampler(ahead.state())
     for step in range(12, 30):
         (one, *_), (other, *_) = ahead.draw(1e-3, step), resumed.draw(1e-3, step)
@@ -172,3 +172,18 @@ def test_the_gradients_on_a_gpu_are_like_on_the_cpu(learner, name):
     (cpu, on_cpu), (gpu, on_gpu) = found
     assert gpu == pytest.approx(cpu, rel=1e-4)
     assert (on_gpu - on_cpu).norm() < 1e-3 * on_cpu.norm()
+
+
+@pytest.mark.parametrize("limit", [0.01, 0])
+def test_gradients_are_clipped_and_the_norm_is_that_before(learner, monkeypatch, limit):
+    made = learner("rnn", f"train.clip_norm={limit}")
+    loss, _ = made.gradients(made.draw(1e-3, 1))
+
+    def norm() -> float:
+        parts = [p.grad.flatten() for p in made.raw_model.parameters() if p.grad is not None]
+        return torch.cat(parts).norm().item()
+
+    before, seen = norm(), []
+    monkeypatch.setattr(made.optimizer, "step", lambda: seen.append(norm()))
+    assert made.update(loss)[1] == pytest.approx(before, rel=1e-5)
+    assert seen == pytest.approx([limit or before], rel=1e-3)

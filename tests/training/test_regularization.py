@@ -357,9 +357,21 @@ def test_the_moving_average_is_validated_and_kept_and_changes_no_update(fit):
     assert same(read_weights(newest), average)
 
 
-@pytest.mark.parametrize("keys", [["train.r_drop=2"], ["train.source_word_dropout=0.3"]])
-def test_each_changes_the_weights(fit, keys):
-    assert not same(weights(fit("rnn", *LONG, name="plain")), weights(fit("rnn", *LONG, *keys)))
+@pytest.mark.parametrize(
+    "key",
+    [
+        "train.r_drop=2",
+        "train.source_word_dropout=0.3",
+        "train.target_word_dropout=0.3",
+        "train.label_smoothing=0.2",
+        "train.weight_decay=0.1",
+        "train.betas=[0.5,0.9]",
+        "train.eps=1e-3",
+        "train.clip_norm=0.01",
+    ],
+)
+def test_each_changes_the_weights(fit, key):
+    assert not same(weights(fit("rnn", *LONG, name="plain")), weights(fit("rnn", *LONG, key)))
 
 
 @pytest.mark.parametrize(

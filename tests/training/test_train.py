@@ -1,6 +1,7 @@
 """The trainer: it learns, it stops when told, it keeps the best, and it does so again alike."""
 
 import json
+import math
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seq2seq.commands.evaluate import evaluate
 from seq2seq.errors import UserError
 from seq2seq.layers.transformer import DecoderLayer, SelfAttentionLayer
 from seq2seq.runs.weights import average, read_weights
@@ -463,3 +465,13 @@ def test_what_cannot_be_compiled_is_said_to_be_so(fit, tiny, tmp_path):
     assert "there is no compiler" in said
     with pytest.raises(UserError, match=r"trainer\.compile=true is not supported for RNN"):
         fit("rnn", "trainer.compile=true")
+
+
+@pytest.mark.parametrize("more", [[], ["train.ema=0.5"]])
+def test_the_best_validation_is_that_of_the_weights_that_are_kept(fit, more):
+    words = ["model.dropout=0.3", "train.max_steps=40", "train.validate_every=20"]
+    run = fit("bahdanau", *words, *more)
+    best = info(run)["best"]
+    found = evaluate(run, ["validation"], beam=1, device="cpu")["validation"]
+    assert found["bleu"]["score"] == pytest.approx(best["bleu"])
+    assert found["perplexity"]["score"] == pytest.approx(math.exp(best["loss"]), rel=1e-4)

@@ -19,8 +19,8 @@ from seq2seq.runs.stored_vectors import MethodMap
 from seq2seq.system.console import track
 
 CHUNK = 50  # lines per compressed block; a block is unpacked when first needed
-MOST = 1000  # maximum number of words per side of a heatmap in the page
-MOST_BYTES = 1 << 25  # maximum size of all blocks of maps
+MAX_WORDS = 1000  # maximum number of words per side of a heatmap in the page
+MAX_BYTES = 1 << 25  # maximum size of all blocks of maps
 
 File = tuple[int, int, Path]  # indices of test set and run, and the file of attention
 Place = tuple[int, int]  # indices of test set and line
@@ -64,13 +64,13 @@ def fitting(files: Sequence[File], tests: Sequence[Mapping[str, Any]]) -> list[P
         for t, _, file in track(files, work, total=len(files), unit="files")
     ]
     size = sum(one.size for one in found)
-    if size <= MOST_BYTES:
+    if size <= MAX_BYTES:
         return found
     cells: Counter[Place] = Counter()
     for (t, _, _), one in zip(files, found, strict=True):
         cells.update({(t, line): count for line, count in enumerate(one.cells) if count})
     # Compressed sizes are known only of blocks; that of a line is taken to be proportional.
-    room = sum(cells.values()) * MOST_BYTES / size
+    room = sum(cells.values()) * MAX_BYTES / size
     kept: set[Place] = set()
     for place in sorted(cells, key=lambda place: (-interest(tests[place[0]], place[1]), place)):
         room -= cells[place]
@@ -93,14 +93,14 @@ def too_large(dropped: int, lines: int, *, alone: bool) -> str:
     which = "with the highest scores" if alone else "on which the scores of the runs differ least"
     return (
         f"Heatmaps of {dropped:,} of {lines:,} lines are left out, since all of them would need "
-        f"more than {MOST_BYTES >> 20} MiB: those {which}."
+        f"more than {MAX_BYTES >> 20} MiB: those {which}."
     )
 
 
 def packed(path: Path, lines: int, kept: Collection[int] | None = None) -> Packed:
     """Read the maps of one run on one test set and compress them in blocks of CHUNK lines.
 
-    Maps of more than MOST words per side are left out; the page says so in their place.
+    Maps of more than MAX_WORDS words per side are left out; the page says so in their place.
 
     Args:
         path: the file of attention.
@@ -132,7 +132,7 @@ def cells_of(line: WordAttention) -> int:
         *(one.weights for one in line.maps.values()),
         *(one.values for one in line.methods.values()),
     ]
-    return sum(one.size for one in matrices if max(one.shape) <= MOST)
+    return sum(one.size for one in matrices if max(one.shape) <= MAX_WORDS)
 
 
 def _entry(line: WordAttention) -> tuple[Any, ...]:
@@ -154,8 +154,8 @@ def _method(one: MethodMap) -> tuple[Any, ...]:
 
 
 def _values(weights: UInt8[ndarray, "rows columns"]) -> list[int] | None:
-    """Return the elements of a matrix row by row; None if it has more than MOST per side."""
-    return weights.ravel().tolist() if max(weights.shape) <= MOST else None
+    """Return the elements of a matrix row by row; None if it has more than MAX_WORDS per side."""
+    return weights.ravel().tolist() if max(weights.shape) <= MAX_WORDS else None
 
 
 def chunks_of(entries: Iterator[Any] | Sequence[Any]) -> list[str]:

@@ -15,7 +15,7 @@ from seq2seq.system.processes import Processes
 from seq2seq.system.share import ALONE, Share
 
 
-class Team:
+class TranslationProcesses:
     """The processes that divide the batches of a translation, seen from one of them.
 
     Args:

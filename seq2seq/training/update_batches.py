@@ -24,7 +24,7 @@ class Place(NamedTuple):
     epochs: float
 
 
-class Ahead:
+class UpdateBatches:
     """The batches of each update, of which those of the next one may be prepared ahead.
 
     The state to resume from is that after the last update that was taken: what is prepared ahead
