@@ -13,16 +13,12 @@ for corpus in ${CORPORA:-multi30k controlled}; do
       for seed in ${SEEDS:-1}; do
         name=$corpus-$model-$pairs-$seed
         [[ -f $out/$name/scores.json ]] && continue
+        # Everything but the model and its learning rate is the same for all runs of a corpus.
         if [[ $corpus == multi30k ]]; then
           test=test_2016_flickr
           arguments=("experiment=multi30k-$model" ${MULTI30K:+"data.root=$MULTI30K"} "data.train_pairs=$pairs" tokenizer.vocab_size=2000
-            train.max_epochs=100 train.patience=null train.ema=0)
-          # As many tokens for each model, in batches of the size that suits it
-          if [[ $model == transformer ]]; then
-            arguments+=(train.schedule=cosine train.warmup_steps=400 train.batch_tokens=2048 train.max_steps=2000 train.validate_every=250)
-          else
-            arguments+=(train.max_steps=4000 train.validate_every=500)
-          fi
+            train.schedule=cosine train.warmup_steps=500 train.batch_tokens=1024 train.max_steps=4000 train.max_epochs=100
+            train.validate_every=500 train.patience=null train.ema=0)
         else
           test=test
           arguments=("experiment=demo-$model" "data.pairs=$pairs" tokenizer.vocab_size=1000 model.dropout=0.2
