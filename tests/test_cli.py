@@ -25,6 +25,8 @@ from seq2seq import cli
 from seq2seq.commands.evaluate import score_table
 from seq2seq.runs.weights import load_model
 
+PATIENCE = 300  # seconds; what takes longer hangs
+
 # What takes long to import: nothing of it for a help text, and no more than needed by a command.
 COMPILER = ("torch._dynamo", "torch._inductor", "torch.onnx", "torch.distributed.tensor", "sympy")
 TRAINING = (*COMPILER, "lightning_fabric", "hydra", "omegaconf", "datasets", "pyarrow", "pandas")
@@ -448,7 +450,7 @@ def test_a_program_may_write_a_line_and_wait_for_its_translation(process, run, t
     for source, text in zip(SOURCES, expected, strict=True):
         started.stdin.write(f"{source}\n")
         started.stdin.flush()
-        ready, _, _ = select.select([started.stdout], [], [], 60)
+        ready, _, _ = select.select([started.stdout], [], [], PATIENCE)
         assert ready, "no answer"
         assert started.stdout.readline() == f"{text}\n"
     out, err = started.communicate()

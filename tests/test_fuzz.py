@@ -47,6 +47,7 @@ LINES = st.lists(TEXT.map(lambda text: text.replace("\n", "")), max_size=8)
 BYTES = st.binary(max_size=80) | LINES.map(lambda lines: "\n".join(lines).encode())
 USUAL = {"source": "en", "target": "de", "max_length": 40, "tokenized": False}
 ONE = {"train": "train", "validation": "train", "tests": []}
+PATIENCE = 300  # seconds; what takes longer hangs
 
 
 def expected(content: bytes) -> list[str] | None:
@@ -413,7 +414,7 @@ def test_a_changed_run_folder_works_or_is_refused_in_one_sentence(
         ["compare", run, "--out", tmp_path / "report"],
         resumed(run, tiny),
     ][number]
-    with Limit(60):
+    with Limit(PATIENCE):
         answer = command(*words, stdin="two cats see trees\n")
     said = answer.err.splitlines()
     told = (done, words[0], answer.err)
@@ -435,12 +436,12 @@ def test_any_words_train_one_update_or_are_refused_in_one_sentence(
     given_words = [word for word in words if not word.startswith(("model=", "+model", "runs_dir"))]
     runs = tmp_path / "runs"
     shutil.rmtree(runs, ignore_errors=True)
-    with Limit(60):
+    with Limit(PATIENCE):
         answer = command("train", *start, f"runs_dir={runs}", *given_words)
     told = (given_words, answer.err)
     assert answer.status in (0, 1) and "Traceback" not in answer.err, told
     for run in [path.parent for path in runs.glob("*/model.safetensors")]:
-        with Limit(60):
+        with Limit(PATIENCE):
             evaluated = command("evaluate", run)
         assert evaluated.status in (0, 1) and "Traceback" not in evaluated.err, (told, evaluated)
 

@@ -21,6 +21,7 @@ CURVES = (  # runs of the first two tables; the validations of earlier ones are 
     "transformer-pre-r_drop-1",
     "transformer-post-r_drop-weight-3-1",
     "bahdanau-xavier-1",
+    "bahdanau-r_drop-1",
     "bahdanau-dropout-0.4-1",
     "rnn-xavier-1",
 )

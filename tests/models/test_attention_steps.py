@@ -65,7 +65,9 @@ def test_the_steps_of_any_model_fit_its_attention(tokenizers, model):
     one, batch = build_model(small(model), tokenizers).eval(), collate(PAIRS, tokenizers.special)
     with torch.inference_mode():
         steps, attention = one.attention_steps(batch), one(batch).attention
+    without = ("rnn", "elman", "gru", "lstm", "decoder_only", "encoder_only", "word_for_word")
+    assert bool(steps) == (model not in without)
+    if steps:
+        assert len(steps) == attention.size(1) == small(model).get("decoder_layers", 1)
     for layer, step in enumerate(steps):
         torch.testing.assert_close(step.weights, attention[:, layer])
-    without = ("rnn", "elman", "gru", "lstm", "decoder_only", "encoder_only", "word_for_word")
-    assert not (steps and model in without)

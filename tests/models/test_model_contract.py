@@ -588,8 +588,11 @@ def test_it_learns_to_reverse(section):
     rate, steps = (1e-2, 200) if isinstance(model, Autoregressive) else (5e-3, 400)
     batch, optimizer = collate(pairs, SPECIAL), torch.optim.Adam(model.parameters(), lr=rate)
     for _ in range(steps):
+        loss = model.loss(batch) / batch.num_tokens
+        if isinstance(model, Autoregressive) and loss.item() < 0.02:
+            break  # it has learned
         optimizer.zero_grad()
-        (model.loss(batch) / batch.num_tokens).backward()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     limits = {"max_length": 8, "length_ratio": 2.0, "length_extra": 2}

@@ -62,9 +62,13 @@ def search(rounds: int, lengths: int, **limits: Any) -> MaskPredict:
 
 
 def by_hand(model: EncoderOnly, source: list[int], length: int, rounds: int) -> tuple[Any, ...]:
-    """Mask-predict of one sentence and length, as the paper describes it (section 3)."""
+    """Mask-predict of one sentence and length, as the paper describes it (section 3).
+
+    Returns the tokens, the sum of their log-probabilities, and the attention of each position in
+    the last pass that predicted its token; that of the end is from the last pass of all.
+    """
     src = torch.tensor([[*source, EOS]])
-    memory = model.encode(src, src > 0)
+    memory, attention = model.encode(src, src > 0), None
     tokens, log_p = [model.special.mask] * length, [0.0] * length
     for number in range(rounds):
         count = length * (rounds - number) // rounds
@@ -75,25 +79,29 @@ def by_hand(model: EncoderOnly, source: list[int], length: int, rounds: int) -> 
             break
         for place in masked:
             tokens[place] = model.special.mask
-        states = model.fill(torch.tensor([[*tokens, EOS]]), memory).states
-        scores = model.project(states)[0].log_softmax(-1)
+        hidden = model.fill(torch.tensor([[*tokens, EOS]]), memory)
+        scores = model.project(hidden.states)[0].log_softmax(-1)
         scores[:, [PAD, BOS, EOS]] = -torch.inf
         for place in masked:
             log_p[place], tokens[place] = (one.item() for one in scores[place].max(-1))
-    return tokens, sum(log_p)
+        attention = hidden.attention[0].clone() if attention is None else attention
+        for place in [*masked, length]:
+            attention[:, :, place] = hidden.attention[0, :, :, place]
+    return tokens, sum(log_p), attention
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 4, 20])
 @torch.no_grad()
 def test_it_is_the_algorithm_of_the_paper(rounds):
     model = make()
-    found = search(rounds, 4)(model, SRC, SRC != PAD, n_best=4)
+    found = search(rounds, 4)(model, SRC, SRC != PAD, n_best=4, attention=True)
     for source, hypotheses in zip(SOURCES, found, strict=True):
         assert len({len(one.tokens) for one in hypotheses}) == len(hypotheses) > 1
         means = [by_hand(model, source, len(one.tokens), rounds) for one in hypotheses]
-        for one, (tokens, total) in zip(hypotheses, means, strict=True):
+        for one, (tokens, total, attention) in zip(hypotheses, means, strict=True):
             assert one.tokens == tokens
             assert one.score == pytest.approx(total / len(tokens), abs=1e-4)
+            torch.testing.assert_close(one.attention, attention, atol=1e-5, rtol=1e-4)
         scores = [one.score for one in hypotheses]
         assert scores == sorted(scores, reverse=True)
 

@@ -22,6 +22,8 @@ from seq2seq.system.share import Share
 from seq2seq.system.signals import Interrupted
 from seq2seq.training.train import refuse_different_settings
 
+PATIENCE = 300  # seconds; what takes longer hangs
+
 # The `seq2seq` command, of which one process fails: KIND says how, WHO which.
 SCRIPT = """
 import os, signal, sys, time, torch
@@ -83,7 +85,7 @@ def two(tiny, tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
             cwd=tmp_path,
             capture_output=True,
             encoding="utf-8",
-            timeout=200,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -177,7 +179,7 @@ def test_tasks_of_slurm_make_the_update_of_one_process_with_all_their_pairs(tiny
         for r in "01"
     ]
     whole = fit("bahdanau", *words, "train.batch_tokens=4000", name="one")
-    outs = [task.communicate(timeout=200) for task in tasks]
+    outs = [task.communicate(timeout=PATIENCE) for task in tasks]
     assert [task.returncode for task in tasks] == [0, 0], outs
     assert [out for out, _ in outs] == [f"{tmp_path / 'two'}\n", ""]
     one, both = info(whole), info(tmp_path / "two")
@@ -302,14 +304,14 @@ def test_threads_are_divided_once(monkeypatch):
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
 def test_only_processes_of_the_training_can_end_it():
-    leader = Leader(3, lambda: None, patience=60.0)
+    leader = Leader(3, lambda: None, patience=float(PATIENCE))
     host, port, key = leader.listen("127.0.0.1").split()
 
     def connect(*hello: object) -> Connection:

@@ -108,15 +108,14 @@ def test_the_loss_is_the_sum_of_the_formula_and_finite_at_zeros():
 
 
 @pytest.mark.parametrize("model", ["transformer", "bahdanau", "decoder_only"])
-def test_two_half_batches_make_the_update_of_a_whole_one(fit, linked, model):
+def test_two_half_batches_make_the_update_of_a_whole_one(fit, linked, tmp_path, model):
     """Rows with links are counted over the whole update, whose batches differ in their number."""
     lines = (linked / "heart.links").read_text("utf-8").splitlines()
-    (linked / "some.links").write_text(
-        "\n".join(["", *lines[1:3], "0-0", "", lines[5], ""]), "utf-8"
-    )
+    some = "\n".join(["", *lines[1:3], "0-0", "", lines[5], ""])
+    (tmp_path / "some.links").write_text(some, "utf-8")
     words = [*HEART, "train.optimizer=adadelta", "train.betas=[0.9,0]", "train.learning_rate=1"]
     words += ["trainer.precision=64-true", "train.max_steps=1", "train.warmup_steps=0"]
-    words += by(linked, "some")
+    words += by(tmp_path, "some")
     whole = fit(model, *words, "train.batch_tokens=4000", name="whole")
     halves = fit(model, *words, "train.batch_tokens=100", "train.accumulate=2", name="halves")
     assert [info(run)["data"]["train"]["batches"] for run in (whole, halves)] == [1, 2]
@@ -163,9 +162,11 @@ def test_with_everything_else_and_resumed_exactly(fit, linked, precision):
 
 
 @pytest.mark.parametrize(("model", "layer", "head"), [("transformer", 2, 2), ("bahdanau", 1, 1)])
-def test_the_guided_head_learns_the_links_and_is_read(fit, command, linked, model, layer, head):
+def test_the_guided_head_learns_the_links_and_is_read(
+    fit, command, linked, tmp_path, model, layer, head
+):
     """And a training without links has another alignment."""
-    gold = linked / "test.links"
+    gold = tmp_path / "test.links"
     sources = (linked / "test.en").read_text("utf-8").splitlines()
     lines = (" ".join(f"{i}-{i}" for i in range(len(line.split()))) for line in sources)
     gold.write_text("".join(f"{line}\n" for line in lines), "utf-8")
