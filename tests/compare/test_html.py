@@ -10,10 +10,13 @@ from typing import Any
 from zlib import decompress
 
 import pytest
+from made_runs import BAD, GOOD, REFERENCES, SOURCES, TEST, make_run
 from report_data import HOSTILE, large_report_data, report_data, write_attention
 
-from seq2seq.compare import html
+from seq2seq.compare import compare, html
 from seq2seq.compare.html import packing
+from seq2seq.compare.report import pictures
+from seq2seq.compare.report.page import page
 from seq2seq.errors import UserError
 from seq2seq.runs import stored_attention
 from seq2seq.runs.stored_attention import FILE, Columns
@@ -207,3 +210,25 @@ def test_damaged_attention_is_named(tmp_path):
 def test_a_page_of_nine_runs_and_a_thousand_lines_is_light(tmp_path):
     html.write(large_report_data(tmp_path, runs=9, lines=1000), tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size < 10_000_000
+
+
+@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.parametrize(("copies", "every", "drawn"), [(1, 2, 0), (2, 12, 0), (2, 2, 1)])
+def test_curves_of_fewer_than_two_points_are_left_out(tmp_path, copies, every, drawn):
+    """A point is a bin of 20 sentences or more: here none, one and two; one in `every` is long."""
+    sources = [f"{line} " * (2 - (n % every > 0)) for n, line in enumerate(SOURCES * copies)]
+    texts = {"references": REFERENCES * copies, "sources": sources}
+    comparison = compare([make_run(tmp_path / "run", GOOD * copies, **texts)])
+    (axis,) = [axis for axis in comparison.tests[0].axes if axis.key == "length"]
+    curves = page(comparison)["tests"][0]["curves"]
+    assert [curve["title"] for curve in curves] == [axis.title] * drawn
+    names = {file.stem for file in pictures.draw(comparison, tmp_path)}
+    assert names == {f"length-{TEST}"} if drawn else not names
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_the_page_knows_outside_systems(tmp_path):
+    run = make_run(tmp_path / "run", GOOD)
+    (tmp_path / "marian.txt").write_text("\n".join([*BAD, ""]))
+    runs = page(compare([run], hyps=[f"marian={tmp_path / 'marian.txt'}"]))["runs"]
+    assert {one["name"]: one["outside"] for one in runs} == {"run": False, "marian": True}

@@ -3,6 +3,7 @@
 Every test ends by checking that the console was silent and that no request left the page.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -125,6 +126,60 @@ def test_curves_have_bands_and_answer_the_pointer(show, tmp_path):
     assert report.locator("#curves tbody tr").first.inner_text() == "1-10\t10.00\t30.00"
 
 
+def test_a_word_that_is_named_like_a_system_has_no_sign(show, tmp_path):
+    data = report_data(tmp_path)
+    data["tests"][0] |= {"curves": []}
+    data["tests"][0]["words"][0]["rows"] = [["plain", "3", "2"]]
+    different = {"head": ["", "plain", "looks"], "rows": [["plain", "rnn", "transformer"]]}
+    data["configuration"]["different"] = different
+    report = show(data)
+    for table in ("#words table", "#provenance table >> nth=0"):
+        drawn = report.locator(table)
+        assert drawn.locator("tbody th").all_text_contents() == ["plain"]
+        assert "\N{BLACK CIRCLE}plain" in drawn.locator("thead th").all_text_contents()
+
+
+def test_the_seventh_system_differs_from_the_first(show, tmp_path):
+    data = large_report_data(tmp_path, runs=8, lines=2)
+    series = [
+        {"name": name, "system": name, "x": ["1-10", "11-20"], "y": [1.0, 2.0 + n]}
+        for n, name in enumerate(data["tests"][0]["outputs"])
+    ]
+    labels = {"title": "BLEU by length", "x": "words", "y": "BLEU", "categories": True}
+    data["tests"][0]["curves"] = [{**labels, "series": series}]
+    report = show(data)
+    looks = report.evaluate(
+        "document.querySelector('.plot').data.map(t => [t.line.color, t.line.dash,"
+        " t.marker.symbol])"
+    )
+    assert looks[6] == [looks[0][0], "dash", looks[1][2]]
+    for same in (lambda look: look, lambda look: (look[0], look[1]), lambda look: look[0::2]):
+        assert len({tuple(same(look)) for look in looks}) == 8
+    signs = report.locator("#shown .sign")
+    seen = signs.evaluate_all("all => all.map(e => e.textContent + e.style.color)")
+    assert len(set(seen)) == len(seen) == 8
+
+
+def test_bins_of_reliability_are_in_order(show, tmp_path):
+    data = report_data(tmp_path)
+    bins = ["0-10", "10-20", "20-30", "30-40"]
+    points = {"plain": {"20-30": 30.0}, "looks": {"0-10": 8.0, "10-20": 12.0, "20-30": 24.0}}
+    series = [
+        {"name": name, "system": name, "x": list(of), "y": list(of.values())}
+        for name, of in points.items()
+    ]
+    labels = {"title": "Reliability", "x": "probability", "y": "right", "categories": True}
+    ideal = {"x": bins, "y": [5.0, 15.0, 25.0, 35.0]}
+    data["tests"][0]["curves"] = [{**labels, "ideal": ideal, "series": series}]
+    report = show(data)
+    report.click("#curves summary")
+    assert report.locator("#curves tbody tr").all_inner_texts() == [
+        "0-10\t\N{EN DASH}\t8.00",
+        "10-20\t\N{EN DASH}\t12.00",
+        "20-30\t30.00\t24.00",
+    ]
+
+
 def test_another_test_set_is_a_choice_away(report):
     report.get_by_role("radio", name="other").check()
     for empty in ("#matrices", "#curves", "#words"):
@@ -169,12 +224,39 @@ def test_lines_are_filtered_by_length_and_by_who_wins(report):
     assert report.locator("#list .difference").all_inner_texts() == ["= 0.00", "= 0.00"]
 
 
+def test_equal_means_over_seeds_are_a_tie(show, tmp_path):
+    data = report_data(tmp_path)
+    data["tests"][0] |= {"curves": []}
+    scores = {"plain": 0.4, "looks 1": 0.1, "looks 2": 0.7}
+    assert sum((0.1, 0.7)) / 2 != 0.4  # nor is it in JavaScript
+    for name, output in data["tests"][0]["outputs"].items():
+        output["score"] = [scores[name], *[1.0] * 4]
+    report = show(data)
+    report.select_option("#ours", label="plain")
+    report.select_option("#theirs", label="looks, mean of 2")
+    assert report.locator("#list .difference").all_inner_texts() == ["= 0.00"] * 5
+    for outcome, expected in {"wins": [], "loses": [], "ties": [1, 2, 3, 4, 5]}.items():
+        report.select_option("#outcome", outcome)
+        assert lines(report) == expected
+
+
+def test_source_words_are_those_between_spaces(show, tmp_path):
+    """As in the tables by source length, so a comma is no word."""
+    data = report_data(tmp_path)
+    data["tests"][0] |= {"curves": []}
+    data["tests"][0]["source"][4] = "two birds, don't."
+    report = show(data)
+    report.fill("#shortest", "3")
+    report.fill("#longest", "3")
+    assert lines(report) == [1, 5]
+
+
 def test_lines_are_sorted(report):
     report.select_option("#ours", label="plain")
     report.select_option("#theirs", label="looks 1")
     orders = {
-        "short": [4, 5, 1, 2, 3],
-        "long": [3, 2, 1, 5, 4],
+        "short": [4, 5, 1, 3, 2],
+        "long": [2, 3, 1, 5, 4],
         "ours": [2, 3, 5, 4, 1],
         "theirs": [1, 4, 3, 5, 2],
         "worst": [4, 3, 1, 2, 5],
@@ -226,6 +308,11 @@ def test_words_that_differ_are_marked(report):
     report.locator("#list .line").nth(1).click()
     gap = output(report, "plain").locator(".gap")
     assert gap.get_attribute("title") == "missing: le pain"
+    assert gap.text_content() == "\N{CARET}missing: le pain"
+    hidden = gap.locator(".hidden").bounding_box()
+    assert (hidden["width"], hidden["height"]) == (1, 1)
+    # That of #8a5d00 on white is 5.8, enough for text.
+    driver.expect(gap).to_have_css("color", "rgb(138, 93, 0)")
     assert output(report, "plain").locator("mark").count() == 0
     report.select_option("#against", label="looks 1")
     assert output(report, "plain").locator("mark").all_inner_texts() == ["chien", "mange"]
@@ -255,6 +342,21 @@ def test_a_word_under_the_pointer_lights_its_row_and_column(report):
     assert report.inner_text(".readout").startswith("sleeps is attended to by le 80 %")
     report.hover("h3")
     assert lit(report) == [] and report.locator(".highlight:visible").count() == 0
+
+
+def test_a_word_that_attends_to_all_others_alike_lists_three(show, tmp_path):
+    data = report_data(tmp_path)
+    data["tests"][0] |= {"curves": []}
+    sources, texts = (list(lines) for lines in list(zip(*LINES, strict=True))[::3])
+    sources[0] = " ".join(f"w{n}" for n in range(30))
+    write_attention(tmp_path / "attention", sources, texts)
+    report = show(data)
+    until(report, "#heatmaps .source", 31)
+    report.locator("#heatmaps .target").nth(1).hover()
+    share = r"\S+ [1-5] %"
+    assert re.fullmatch(f"chat attends to {share}, {share}, {share}", report.inner_text(".readout"))
+    report.locator("#heatmaps .target").nth(0).hover()
+    assert report.inner_text(".readout") == "le attends to w29 80 %"
 
 
 def test_a_heatmap_is_walked_by_the_arrow_keys(report):
@@ -407,12 +509,29 @@ def test_light_and_dark(show, tmp_path):
     assert report.evaluate(paper) == "rgb(255, 255, 255)" != dark
     report.click("#theme")
     assert report.evaluate(paper) == dark
-    report.emulate_media(color_scheme="light")
+    report.click("#theme")
     driver.expect(report.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
     label = report.locator(".plot .legendtext").first
     assert label.evaluate("e => getComputedStyle(e).fill") == report.evaluate(
         "getComputedStyle(document.body).color"
     )
+
+
+def test_the_button_counts_more_than_the_theme_of_the_system(report):
+    dark, light = (("data-theme", theme) for theme in ("dark", "light"))
+    page = report.locator("html")
+    report.emulate_media(color_scheme="dark")
+    driver.expect(page).to_have_attribute(*dark)
+    report.emulate_media(color_scheme="light")
+    driver.expect(page).to_have_attribute(*light)
+    report.click("#theme")
+    driver.expect(page).to_have_attribute(*dark)
+    for system in ("dark", "light"):
+        report.emulate_media(color_scheme=system)
+        assert report.evaluate(f"matchMedia('(prefers-color-scheme: {system})').matches")
+        report.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")
+        driver.expect(page).to_have_attribute(*dark)
+    assert report.get_attribute("#theme", "aria-pressed") == "true"
 
 
 def test_on_paper_there_is_the_chosen_sentence_and_nothing_to_press(show, tmp_path):
@@ -519,6 +638,70 @@ def test_signed_maps_have_two_colors_and_say_their_sign(show, tmp_path):
     assert readout.inner_text() == expected
     report.locator("#heatmaps .source").nth(1).hover()
     assert readout.inner_text() == "No word depends on cat"
+    report.locator("#heatmaps .source").nth(2).hover()
+    assert readout.inner_text() == "sleeps affects le +2.00 nats"
+    report.locator("#heatmaps .target").nth(1).hover()
+    assert readout.inner_text() == "chien depends on no word in particular"
+
+
+def test_only_attention_attends(show, tmp_path):
+    data = report_data(tmp_path)
+    sources, _, plain, looks = map(list, zip(*LINES, strict=True))
+    test = data["tests"][0]
+    test["attention"] = {
+        "plain": str(write_attention(tmp_path / "plain", sources, plain, first="vectors")),
+        "looks 1": str(write_attention(tmp_path / "looks", sources, looks)),
+    }
+    test["curves"] = []
+    report = show(data)
+    until(report, "#heatmaps canvas", 2)
+    about = report.locator("#about-ink")
+    depends = "mean that the output word depends more on the source word"
+    assert about.inner_text() == f"have more attention or {depends}"
+    readouts = report.locator(".readout")
+    for heatmap, verb, passive in ((0, "depends on", "affects"), (1, "attends to", "is attended")):
+        report.locator("canvas").nth(heatmap).hover(position={"x": 2.5 * 22, "y": 0.5 * 22})
+        driver.expect(readouts.nth(heatmap)).to_have_text(f"le {verb} sleeps: 80 %")
+        report.locator("#heatmaps figure").nth(heatmap).locator(".source").nth(2).hover()
+        assert readouts.nth(heatmap).inner_text().startswith(f"sleeps {passive} ")
+    report.get_by_role("checkbox", name="looks 1").uncheck()
+    driver.expect(about).to_have_text(depends)
+    report.get_by_role("checkbox", name="looks 1").check()
+    report.get_by_role("checkbox", name="plain").uncheck()
+    driver.expect(about).to_have_text("have more attention")
+
+
+SLOW = """method => {
+    const of = sentences.attention.of.bind(sentences.attention);
+    const wait = new Promise(resume => { window.resume = resume; });
+    sentences.attention.of = async (...asked) => {
+        if (asked[3] === method || (method === null && asked[1] > 0)) await wait;
+        return of(...asked);
+    };
+}"""
+
+
+def test_the_heatmaps_asked_for_last_are_drawn(show, tmp_path):
+    report = show(with_methods(tmp_path))
+    names = report.locator("#heatmaps figcaption")
+    driver.expect(names).to_have_text(["●plain, occlusion", "■looks 1, occlusion"])
+    report.evaluate(SLOW, "attention")
+    report.select_option("#method", "attention")
+    report.select_option("#method", "occlusion")
+    report.evaluate("window.resume(); new Promise(resume => setTimeout(resume, 100))")
+    assert names.all_inner_texts() == ["●plain, occlusion", "■looks 1, occlusion"]
+    assert inks(report, 1, (0, 2))[0][3] == 255  # that of attention is 204
+
+
+def test_the_heatmaps_of_another_line_are_removed_at_once(show, tmp_path):
+    report = show(with_methods(tmp_path))
+    until(report, "#heatmaps canvas", 2)
+    report.evaluate(SLOW, None)
+    report.locator("#list .line").nth(1).click()
+    until(report, "#heatmaps figure", 0)
+    report.evaluate("window.resume()")
+    until(report, "#heatmaps canvas", 2)
+    assert report.locator("#heatmaps .source").all_inner_texts()[:2] == ["the", "dog"]
 
 
 def test_one_method_is_no_choice(report):
@@ -537,6 +720,7 @@ def test_numbers_stand_under_the_words(show, tmp_path):
     }
     data["invented"] = "A word may be invented."
     report = show(data)
+    assert report.locator("#choose-beneath").inner_text().startswith("Show under each word")
     assert report.locator(".numbered:visible").count() == 0
     assert report.locator("#numbers").is_hidden()
     report.select_option("#beneath", label="share of the source, %")
@@ -606,6 +790,21 @@ def test_without_any_attention_there_is_no_heatmap(show, tmp_path):
     report = show(data)
     assert "seq2seq evaluate stores it for" in report.inner_text("#missing")
     assert report.locator("#heatmaps figure").count() == 0
+    assert report.inner_text("#attention") == report.inner_text("#missing")  # no heading, no notes
+
+
+def test_attention_of_an_outside_system_is_not_expected(show, tmp_path):
+    data = report_data(tmp_path)
+    data["tests"][0] |= {"curves": []}
+    data["runs"][0]["outside"] = True
+    report = show(data)
+    report.wait_for_selector("#heatmaps canvas")
+    assert report.inner_text("#missing").startswith(
+        "No attention is stored for looks 2. seq2seq evaluate stores it for models that have "
+        "attention. Outside systems have no attention. No self-attention"
+    )
+    report.get_by_role("radio", name="other").check()
+    assert "plain" not in report.inner_text("#missing")
 
 
 def test_the_driver_finds_noise(browser, tmp_path: Path):

@@ -29,11 +29,26 @@ class Attention {
   }
 }
 
+/** Whether a map is of attention. Other methods say what an output word depends on. */
+const isAttention = (map, method) =>
+  map !== "source" || method === undefined || method === "attention";
+
+const DEPENDS = {
+  row: "depends on", column: "affects", none: "No word depends on", number: percent,
+};
+
 /** Return how a heatmap describes values of a signed map, of which 255 is the limit. */
-const inNats = (limit) => ({
-  row: "depends on", column: "changes", none: "No word depends on",
-  number: (weight) => `${signed(weight / 255 * limit)} nats`,
-});
+const inNats = (limit) =>
+  ({ ...DEPENDS, number: (weight) => `${signed(weight / 255 * limit)} nats` });
+
+/** Say what the darker cells of some heatmaps have or mean. */
+function aboutInk(entries) {
+  const others = entries.filter(([, map, { method }]) => !isAttention(map, method)).length;
+  return [
+    ...(!others || others < entries.length ? ["have more attention"] : []),
+    ...(others ? ["mean that the output word depends more on the source word"] : []),
+  ].join(" or ");
+}
 
 /** Return what follows the name of a run in the caption: the map, or the method if it is given. */
 const kindOf = (map, method) =>
@@ -66,7 +81,8 @@ function drawHeatmaps(entries) {
     if (found.weights === null) return leftOut(name, map, found);
     const kind = kindOf(map, found.method);
     const label = `Heatmap of ${name}${kind}; move with the arrow keys`;
-    const own = { caption: [named(name), kind], label, ...found };
+    const says = isAttention(map, found.method) ? ATTENTION : DEPENDS;
+    const own = { caption: [named(name), kind], label, says, ...found };
     const nats = found.limit === null || found.limit === undefined ? {} : {
       weights: found.weights.map((weight) => weight * 255 / 127), says: inNats(found.limit),
       signed: true,

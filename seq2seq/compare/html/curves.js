@@ -18,9 +18,13 @@ const plain = (text) =>
 
 const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
 
-/** Create the traces of a curve and of its band, which fills the area between two hidden lines. */
+/**
+ * Create the traces of a curve and of its band, which fills the area between two hidden lines. The
+ * index is that of the curve among those of its system.
+ */
 function traces(series, index, categories) {
-  const color = COLORS[place(series.system)];
+  const color = colorOf(series.system);
+  const dash = DASHES[(index + roundOf(series.system)) % DASHES.length];
   const common = { x: categories ? series.x.map(plain) : series.x, legendgroup: series.name };
   const hidden = { mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false };
   const band = series.low && series.high ? [
@@ -32,8 +36,8 @@ function traces(series, index, categories) {
     y: series.y,
     name: plain(series.name),
     mode: "lines+markers",
-    line: { color, width: 2, dash: DASHES[index % DASHES.length] },
-    marker: { color, size: 8, symbol: SYMBOLS[place(series.system)] },
+    line: { color, width: 2, dash },
+    marker: { color, size: 8, symbol: SYMBOLS[shapeOf(series.system)] },
     hovertemplate: categories ? "%{y:.2f}" : "%{fullData.name}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
   }];
 }
@@ -71,11 +75,17 @@ async function plot(box, curve) {
   box.removeAttribute("aria-busy");
 }
 
+/** Return the x values of all series in order. Those of an ideal system are all bins, in order. */
+function placesOf({ categories, ideal, series }) {
+  const places = [...new Set(series.flatMap(({ x }) => x))];
+  if (!categories) places.sort((a, b) => a - b);
+  if (ideal) places.sort((a, b) => ideal.x.indexOf(a) - ideal.x.indexOf(b));
+  return places;
+}
+
 /** Create a table of a curve: a row per x value, a column per series. */
 function numbers(curve) {
-  const places = [...new Set(curve.series.flatMap((series) => series.x))];
-  if (!curve.categories) places.sort((a, b) => a - b);
-  const rows = places.map((x) => [
+  const rows = placesOf(curve).map((x) => [
     curve.categories ? x : x.toFixed(2),
     ...curve.series.map((series) => series.y[series.x.indexOf(x)]?.toFixed(2) ?? "–"),
   ]);

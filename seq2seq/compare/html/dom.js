@@ -37,15 +37,23 @@ const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 const SHAPES = ["●", "■", "▲", "◆", "✚", "★"];
 const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "cross", "star"];
 
-const place = (system) => Math.max(0, systems.indexOf(system)) % COLORS.length;
+const placeOf = (system) => Math.max(0, systems.indexOf(system));
+
+/** Return how many systems before this one have its color. */
+const roundOf = (system) => Math.floor(placeOf(system) / COLORS.length);
+
+const colorOf = (system) => COLORS[placeOf(system) % COLORS.length];
+
+/** Return the place of a system's shape; systems of the same color have different shapes. */
+const shapeOf = (system) => (placeOf(system) + roundOf(system)) % SHAPES.length;
 
 /** Return a label of a name, with the symbol of its system if there are several systems. */
 function named(name) {
   const label = element("span", { class: "named" });
   const system = systemOf.get(name);
   if (system !== undefined && systems.length > 1) {
-    const sign = element("span", { class: "sign", "aria-hidden": "true" }, SHAPES[place(system)]);
-    sign.style.color = COLORS[place(system)];
+    const sign = element("span", { class: "sign", "aria-hidden": "true" }, SHAPES[shapeOf(system)]);
+    sign.style.color = colorOf(system);
     label.append(sign);
   }
   label.append(name);

@@ -6,12 +6,16 @@ const AREA = 2 ** 24; // maximum number of pixels of a canvas, which need 64 MiB
 
 const percent = (weight) => `${Math.round(weight / 2.55)} %`;
 
-/** Describe up to three words with the largest weights, largest first. */
+/**
+ * Describe up to three words with the largest weights, largest first. Words with small weights are
+ * left out, unless all weights are small. The result is empty if all weights are zero.
+ */
 function strongest(words, weights, number) {
-  const shares = words.map((word, place) => [word, weights[place]]);
+  const shares = words.map((word, place) => [word, weights[place]]).filter(([, weight]) => weight);
   shares.sort(([, one], [, other]) => Math.abs(other) - Math.abs(one));
-  const largest = shares.filter(([, weight]) => Math.abs(weight) > 12).slice(0, 3);
-  return largest.map(([word, weight]) => `${word} ${number(weight)}`).join(", ");
+  const large = shares.filter(([, weight]) => Math.abs(weight) > 12);
+  const listed = (large.length ? large : shares).slice(0, 3);
+  return listed.map(([word, weight]) => `${word} ${number(weight)}`).join(", ");
 }
 
 /** Create the outlines of the cells of gold links. */
@@ -35,8 +39,9 @@ const inkOf = (weight, signed) =>
 
 /** A heatmap. It calls `onPoint` with the row and column that the user points at.
  *
- * `weights` are from -255 to 255, row by row; if they are `signed`, the sign has a color. `gold` has the cells of gold links, `sure` and
- * `possible`, which are outlined. `says` has the verbs and the numbers of its description.
+ * `weights` are from -255 to 255, row by row; if they are `signed`, the sign has a color. `gold`
+ * has the cells of gold links, `sure` and `possible`, which are outlined. `says` has the verbs and
+ * the numbers of its description.
  */
 class Heatmap {
   constructor({ caption, label, source, target, weights, border = null, gold = null,
@@ -153,7 +158,7 @@ class Heatmap {
     const { row: verb, column: passive, none, number } = this.says;
     if (column === null) {
       const words = strongest(this.source, this.weightsOf(row), number);
-      return `${this.target[row]} ${verb} ${words}`;
+      return `${this.target[row]} ${verb} ${words || "no word in particular"}`;
     }
     if (row === null) {
       const weights = this.target.map((_, place) => this.at(place, column));

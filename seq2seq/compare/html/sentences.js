@@ -15,10 +15,12 @@ class Sentences {
     Object.assign(this, report.tests[test]);
     this.attention = new Attention(test);
     this.numbers = new Scores(test);
-    this.words = this.source.map((text) => pieces(text).filter(isWord).length);
+    // Words between spaces, as in the tables by source length.
+    this.words = this.source.map((text) => text.split(/\s+/).filter(Boolean).length);
     this.scores = choices.map(({ runs }) => this.source.map((_, line) =>
       runs.reduce((sum, run) => sum + this.outputs[run].score[line], 0) / runs.length));
     this.chosen = 0;
+    this.draws = 0; // the number of calls of drawAttention
     this.filter();
   }
 
@@ -31,8 +33,9 @@ class Sentences {
     return this.texts[line];
   }
 
+  /** Return the difference as it is shown. Without rounding, equal means may differ by 1e-16. */
   difference(line) {
-    return this.ours[line] - this.theirs[line];
+    return Math.round(100 * (this.ours[line] - this.theirs[line])) / 100;
   }
 
   /** Apply the filters and the sort order, and show the result. */
@@ -176,9 +179,19 @@ class Sentences {
     );
   }
 
-  /** Draw the selected heatmaps, unless another line has been selected in the meantime. */
+  /** Remove the heatmaps if they are of another line. */
+  clearAttention() {
+    if (this.drawn === this.chosen) return;
+    this.drawn = this.chosen;
+    $("#heatmaps").replaceChildren();
+    $("#dropped").hidden = true;
+  }
+
+  /** Draw the selected heatmaps, unless others have been selected in the meantime. */
   async drawAttention() {
     const line = this.chosen;
+    const draw = ++this.draws;
+    this.clearAttention();
     const checked = (id) =>
       [...document.querySelectorAll(`#${id} input:checked`)].map((box) => box.value);
     const maps = $("#maps").hidden ? ["source"] : checked("maps");
@@ -190,11 +203,12 @@ class Sentences {
       if (found && run in this.methods) found.method = this.methodOf(run);
       return [report.runs[run].name, map, found];
     }));
-    if (line !== this.chosen || this !== sentences) return;
+    if (draw !== this.draws || this !== sentences) return;
     const dropped = entries.some(([, , found]) => found === null);
     $("#dropped").hidden = !dropped;
     const drawn = entries.filter(([, , found]) => found?.source.length);
     $("#about-signs").hidden = !drawn.some(([, , { limit }]) => limit !== undefined && limit !== null);
+    $("#about-ink").textContent = aboutInk(drawn);
     drawHeatmaps(drawn);
   }
 
@@ -206,6 +220,23 @@ class Sentences {
 }
 
 let sentences = null;
+
+/** Say which runs have no maps, and why. */
+function missingMaps(kept, maps) {
+  const missing = (what, runs) => {
+    const names = runs.map((run) => report.runs[run].name);
+    return !names.length ? []
+      : [`No ${what} is stored for ${names.join(", ")}.`,
+        `seq2seq evaluate stores it for models that have ${what}.`];
+  };
+  const without = [...report.runs.keys()].filter((run) => !kept.includes(run));
+  const outside = without.filter((run) => report.runs[run].outside);
+  return [
+    ...missing("attention", without.filter((run) => !outside.includes(run))),
+    ...(outside.length ? ["Outside systems have no attention."] : []),
+    ...missing("self-attention", kept.filter((run) => !(run in maps))),
+  ].join(" ");
+}
 
 function options(id, entries) {
   const elements = entries.map(([value, label]) => element("option", { value }, label));
@@ -240,15 +271,8 @@ function drawSentences(test) {
   ]);
   $("#choose-beneath").hidden = !Object.keys(scored).length;
   $("#maps").hidden = $("#about-maps").hidden = !Object.keys(maps).length;
-  const missing = (what, runs) => {
-    const names = report.runs.filter((_, run) => runs.includes(run)).map((run) => run.name);
-    return !names.length ? ""
-      : `No ${what} is stored for ${names.join(", ")}. `
-        + `seq2seq evaluate stores it for models that have ${what}. `;
-  };
-  const all = [...report.runs.keys()];
-  $("#missing").textContent = missing("attention", all.filter((run) => !kept.includes(run)))
-    + missing("self-attention", kept.filter((run) => !(run in maps)));
+  $("#any-attention").hidden = !kept.length;
+  $("#missing").textContent = missingMaps(kept, maps);
   sentences = new Sentences(test);
 }
 

@@ -1,17 +1,26 @@
 // Tables: summaries, matrices of pairwise comparisons, configuration and provenance.
 
+/** Put signs before the names of systems or runs in the first column. */
 const withSigns = (rows) => rows.map(([name, ...cells]) => [named(name), ...cells]);
 
-/** Create a summary table: a name in the first column, then numbers as text. */
-function summary({ title, head, rows, note }) {
-  const drawn = table(title, head, withSigns(rows), "numbers");
+/** Put signs before the names of systems or runs in a head; they begin at a column. */
+const headWithSigns = (head, begin) =>
+  [...head.slice(0, begin), ...head.slice(begin).map(named)];
+
+/** Create a table of numbers as text, with a note. */
+function withNote({ title, head, rows, note }) {
+  const drawn = table(title, head, rows, "numbers");
   if (note) drawn.append(element("p", { class: "note" }, note));
   return drawn;
 }
 
-/** Create a collapsed summary table. */
+/** Create a summary table: the name of a system or run in the first column. */
+const summary = (data) => withNote({ ...data, rows: withSigns(data.rows) });
+
+/** Create a collapsed table of words: their count in the references, then a column per system. */
 function folded(data) {
-  return element("details", {}, element("summary", {}, data.title), summary(data));
+  const drawn = withNote({ ...data, head: headWithSigns(data.head, 2) });
+  return element("details", {}, element("summary", {}, data.title), drawn);
 }
 
 const pValue = (p) => (p < 0.001 ? "p < 0.001" : `p = ${p.toFixed(3)}`);
@@ -41,7 +50,8 @@ function matrix({ title, names, cells }) {
 function configuration({ same, different }) {
   const shown = [];
   if (different.rows.length) {
-    shown.push(table("Settings that differ", different.head, withSigns(different.rows)));
+    const head = headWithSigns(different.head, 1);
+    shown.push(table("Settings that differ", head, different.rows));
   }
   const rows = Object.entries(same).map(([key, value]) =>
     [key, typeof value === "string" ? value : JSON.stringify(value)]);

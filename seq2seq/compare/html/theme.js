@@ -7,7 +7,13 @@ function startTheme() {
     $("#theme").setAttribute("aria-pressed", dark);
   };
   const system = matchMedia("(prefers-color-scheme: dark)");
+  let pressed = false;
   setDark(system.matches);
-  system.addEventListener("change", () => setDark(system.matches));
-  $("#theme").addEventListener("click", () => setDark(dataset.theme === "light"));
+  system.addEventListener("change", () => {
+    if (!pressed) setDark(system.matches);
+  });
+  $("#theme").addEventListener("click", () => {
+    pressed = true;
+    setDark(dataset.theme === "light");
+  });
 }

@@ -44,7 +44,10 @@ function marked(text, other) {
     // No gap next to a marked word: it already shows the difference.
     const marks = [place - 1, place].some((near) => words[near] !== undefined && !kept.has(near));
     if (!here || marks) return [];
-    return [element("span", { class: "gap", title: `missing: ${here.join(" ")}` }, "‸")];
+    const text = `missing: ${here.join(" ")}`;
+    // A title is for the mouse only; the hidden text is for screen readers.
+    const hidden = element("span", { class: "hidden" }, text);
+    return [element("span", { class: "gap", title: text }, "‸", hidden)];
   };
   let place = 0;
   const shown = all.flatMap((piece) => {

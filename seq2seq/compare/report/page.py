@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from math import exp
 from typing import Any
 
-from seq2seq.compare.axes import Axis, curves_of
+from seq2seq.compare.axes import curves_of
 from seq2seq.compare.calibration import ideal
 from seq2seq.compare.comparison import Comparison, TestSet
 from seq2seq.compare.quality import NAMES, Pair
 from seq2seq.compare.report import tables
 from seq2seq.compare.report.formats import Table
-from seq2seq.compare.report.pictures import PROBABILITY, RIGHT
+from seq2seq.compare.report.pictures import PROBABILITY, RIGHT, is_drawn
 from seq2seq.compare.runs import Run
 from seq2seq.compare.source_share import INVENTED
 from seq2seq.compare.verdict import verdict
@@ -33,7 +33,12 @@ def page(comparison: Comparison) -> dict[str, Any]:
             for system in comparison.systems
         ],
         "runs": [
-            {"name": run.name, "system": system.name, "seed": run.seed}
+            {
+                "name": run.name,
+                "system": system.name,
+                "seed": run.seed,
+                "outside": run.folder is None,
+            }
             for system in comparison.systems
             for run in system.runs
         ],
@@ -74,7 +79,7 @@ def of_test(comparison: Comparison, test: TestSet) -> dict[str, Any]:
             if pairs
         ],
         "curves": [
-            *map(curve, test.axes),
+            *axis_curves(test),
             *reliability_curves(test),
             *validation_curves(comparison),
         ],
@@ -133,15 +138,13 @@ def matrix(names: list[str], pairs: list[Pair], kind: str) -> list[list[dict[str
     return [[known.get((row, column)) for column in names] for row in names]
 
 
-def curve(axis: Axis) -> dict[str, Any]:
-    """Return the curves of one axis, with intervals."""
-    values, bands = curves_of(axis)
-    return {
-        "title": axis.title,
-        "x": axis.x,
-        "y": axis.y,
-        "categories": True,
-        "series": [
+def axis_curves(test: TestSet) -> Iterator[dict[str, Any]]:
+    """Yield the curves of each axis that `pictures` draws too, with intervals."""
+    for axis in test.axes:
+        values, bands = curves_of(axis)
+        if not is_drawn(values):
+            continue
+        series = [
             {
                 "name": name,
                 "system": name,
@@ -151,8 +154,14 @@ def curve(axis: Axis) -> dict[str, Any]:
                 "high": [high for _, high in bands[name].values()],
             }
             for name, of in values.items()
-        ],
-    }
+        ]
+        yield {
+            "title": axis.title,
+            "x": axis.x,
+            "y": axis.y,
+            "categories": True,
+            "series": series,
+        }
 
 
 def reliability_curves(test: TestSet) -> Iterator[dict[str, Any]]:

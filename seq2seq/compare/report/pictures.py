@@ -1,8 +1,9 @@
 """Draw the curves of a comparison as PNG and SVG figures."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from seq2seq.compare.axes import curves_of
+from seq2seq.compare.axes import Curve, curves_of
 from seq2seq.compare.calibration import ideal
 from seq2seq.compare.comparison import Comparison
 from seq2seq.plots import curves
@@ -18,7 +19,7 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
     for test in comparison.tests:
         for axis in test.axes:
             points, bands = curves_of(axis)
-            if not all(len(curve) > 1 for curve in points.values()):
+            if not is_drawn(points):
                 continue
             for ending in ENDINGS:
                 path = out / f"{axis.key}-{test.name}{ending}"
@@ -41,3 +42,8 @@ def draw(comparison: Comparison, out: Path) -> list[Path]:
             curves.validation_curves(lines, path, x="minutes of training", y="validation BLEU")
             drawn.append(path)
     return drawn
+
+
+def is_drawn(points: Mapping[str, Curve]) -> bool:
+    """Whether the curves of an axis are drawn: not if one has fewer than two points."""
+    return all(len(curve) > 1 for curve in points.values())
