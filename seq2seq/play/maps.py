@@ -7,7 +7,7 @@ import numpy as np
 
 from seq2seq.alignment.gold import Gold, Links, check_range
 from seq2seq.alignment.links import Tally
-from seq2seq.alignment.method_names import WITHOUT_LAYERS, split_method
+from seq2seq.alignment.method_names import WITHOUT_LAYERS, MethodName, split_method
 from seq2seq.alignment.rule import Rule, shares, words
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import Explained, explain
@@ -114,9 +114,7 @@ def map_of(
             f"{rule.method} changes the source itself, so it is not shown for hidden words: choose "
             "another method, or leave the words out"
         )
-    longest = max(len(translation.source_pieces), len(translation.target_pieces)) - 1
-    most = SLOW_PIECES.get(split_method(rule.method)[0], 2 * PIECES)
-    check_pieces(longest, f"pair for {rule.method}", most)
+    check_length(translation, rule.method)
     (found,) = explain(translator, [translation], rule, [gold])
     layers, heads = found.map.values.shape[:2]
     rule = within(rule, layers, heads)
@@ -136,6 +134,21 @@ def map_of(
         "values": [[round(float(value), 4) for value in row] for row in values],
         **(gold_fields(found, rule) if gold else {}),
     }
+
+
+def check_length(translation: Translation, method: MethodName) -> None:
+    """Check that a method can explain a translation in a few seconds.
+
+    Raises:
+        UserError: the sentence or the translation has too many pieces.
+    """
+    longest = max(len(translation.source_pieces), len(translation.target_pieces)) - 1
+    most = SLOW_PIECES.get(split_method(method)[0], 2 * PIECES)
+    if longest > most:
+        raise UserError(
+            f"the sentence or its translation has {longest:,} pieces, but {method} accepts at most "
+            f"{most}: choose another map or a shorter sentence"
+        )
 
 
 def gold_fields(found: Explained, rule: Rule) -> dict[str, Any]:

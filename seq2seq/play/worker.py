@@ -9,6 +9,7 @@ from seq2seq.play.guard import RefusedError
 from seq2seq.play.limits import QUEUE
 
 Result = TypeVar("Result")
+Gone = Callable[[], Awaitable[bool]]
 
 
 class GoneError(Exception):
@@ -23,11 +24,12 @@ class Worker:
     """
 
     def __init__(self, most: int = QUEUE) -> None:
-        self.most, self.waiting = most, 0
+        self.most = most
+        self.waiting: dict[object, Gone] = {}  # of each job that waits
         self.turn = asyncio.Lock()
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="models")
 
-    async def run(self, job: Callable[[], Result], gone: Callable[[], Awaitable[bool]]) -> Result:
+    async def run(self, job: Callable[[], Result], gone: Gone) -> Result:
         """Run a job and return its result.
 
         Args:
@@ -38,18 +40,36 @@ class Worker:
             RefusedError: too many jobs wait.
             GoneError: the client has closed its connection before the job could start.
         """
-        if self.waiting >= self.most:
-            raise RefusedError(
-                503, f"{self.most} requests are waiting already: try again in a few seconds"
-            )
-        self.waiting += 1
+        await self.check_room()
+        place = object()
+        self.waiting[place] = gone
         try:
             async with self.turn:
+                self.waiting.pop(place, None)
                 if await gone():
                     raise GoneError
                 return await asyncio.get_running_loop().run_in_executor(self.pool, job)
         finally:
-            self.waiting -= 1
+            self.waiting.pop(place, None)
+
+    async def check_room(self) -> None:
+        """Check that one more job may wait.
+
+        Jobs whose clients have gone are not counted: a page aborts its requests when it has newer
+        ones, which must not be refused because of them.
+
+        Raises:
+            RefusedError: too many jobs wait.
+        """
+        if len(self.waiting) < self.most:
+            return
+        for place, gone in list(self.waiting.items()):
+            if await gone():
+                self.waiting.pop(place, None)  # it ends at its turn
+        if len(self.waiting) >= self.most:
+            raise RefusedError(
+                503, f"{self.most} requests are waiting already: try again in a few seconds"
+            )
 
     def close(self) -> None:
         """Drop the jobs that wait."""

@@ -6,6 +6,8 @@ Every test ends by checking that the console was silent and that no request left
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +26,10 @@ MODELS = ("rnn", "bahdanau", "transformer")
 TEXT = "a man rides a horse"
 CARD = ".card >> nth={}"
 FAILED = "Failed to load resource: "
-REFUSED = (f"{FAILED}the server responded with a status of 4", f"{FAILED}net::ERR_FAILED")
+REFUSED = (
+    *(f"{FAILED}the server responded with a status of {kind}" for kind in (4, 5)),
+    f"{FAILED}net::ERR_FAILED",
+)
 OUTSIDE = "document.documentElement.scrollWidth > innerWidth"
 
 
@@ -96,6 +101,48 @@ def calmly(page: Any, act: Callable[[], Any]) -> None:
     settled(page)
 
 
+def pause_until(page: Any, ready: Callable[[], bool]) -> None:
+    """Let the page go on until something is so, at most 5 seconds."""
+    for _ in range(100):
+        if ready():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it has not happened")
+
+
+class Held:
+    """Holds the requests of one action back until `release`."""
+
+    def __init__(self, page: Any, action: str) -> None:
+        self.page, self.path, self.routes = page, f"**/api/{action}", []
+        page.route(self.path, lambda route: self.routes.append(route))
+
+    def wait(self, requests: int = 1) -> None:
+        pause_until(self.page, lambda: len(self.routes) >= requests)
+
+    def release(self) -> None:
+        self.page.unroute(self.path)
+        for route in self.routes:
+            with suppress(driver.Error):  # the page has aborted the request
+                route.continue_()
+        self.page.wait_for_timeout(300)
+
+
+def answer_with(page: Any, action: str, status: int = 200, **content: Any) -> None:
+    """Answer the requests of one action without the server."""
+    page.route(f"**/api/{action}", lambda route: route.fulfill(status=status, json=content))
+
+
+def answer_changed(page: Any, action: str, **changes: Any) -> None:
+    """Change fields of the server's answers to one action."""
+
+    def act(route: Any) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json={**reply.json(), **changes})
+
+    page.route(f"**/api/{action}", act)
+
+
 def test_all_runs_translate_a_typed_sentence(page):
     assert page.title() == "seq2seq play" and page.inner_text("#subtitle") == "en → fr, 3 runs"
     assert page.locator(".card h3").all_inner_texts() == list(MODELS)
@@ -120,7 +167,57 @@ def test_the_token_is_not_in_the_address_and_can_be_typed(show, address):
     other.fill("#token", TOKEN)
     other.click("#enter button")
     driver.expect(other.locator(".card")).to_have_count(3)
+    other.click("#theme")
+    assert other.evaluate("document.documentElement.dataset.theme") == "dark"
     other.context.close()
+
+
+def test_a_page_that_stays_open_keeps_its_token(page):
+    sent = []
+    page.on("request", lambda request: sent.append(request.headers.get("x-seq2seq-token")))
+    page.evaluate("localStorage.setItem('seq2seq-token', 'of-a-later-program')")
+    calmly(page, lambda: page.fill("#text", "the cat"))
+    assert set(sent) == {TOKEN}
+
+
+def test_a_new_token_loads_the_page_again(page):
+    with page.expect_event("load"):
+        page.evaluate("location.hash = 'token=of-a-later-program'")
+    driver.expect(page.locator("#error")).to_contain_text("The token is missing or wrong")
+    assert page.locator(".card").count() == 0 and "later" not in page.url
+    with page.expect_event("load"):
+        page.evaluate(f"location.hash = 'token={TOKEN}'")
+    driver.expect(page.locator(".card")).to_have_count(3)
+
+
+def test_a_token_typed_after_a_refusal_opens_the_page_once(page):
+    answer_with(page, "translate", 401, error="the token is missing or wrong")
+    page.fill("#text", "the cat")
+    driver.expect(page.locator("#enter")).to_be_visible()
+    page.unroute("**/api/translate")
+    page.fill("#token", TOKEN)
+    with page.expect_event("load"):
+        page.click("#enter button")
+    settled(page)
+    assert page.locator(".card").count() == 3 and page.input_value("#text") == "the cat"
+    page.click("#theme")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_a_refused_request_is_sent_once_more(page):
+    seen = []
+
+    def act(route: Any) -> None:
+        seen.append(json.loads(route.request.post_data)["run"])
+        if seen.count(seen[-1]) == 1:
+            route.fulfill(status=503, json={"error": "32 requests are waiting already"})
+        else:
+            route.continue_()
+
+    page.route("**/api/translate", act)
+    calmly(page, lambda: page.fill("#text", "the cat"))
+    assert sorted(seen) == [0, 0, 1, 1, 2, 2]
+    assert page.locator(".problem:visible").count() == 0
 
 
 def test_a_word_under_the_pointer_lights_in_every_run(page):
@@ -177,6 +274,130 @@ def test_an_alternative_is_decoded_anew_and_undone(page):
     assert words(page, 1) == before
 
 
+def test_alternatives_are_those_of_the_sentence_that_is_shown(page):
+    word = page.locator(CARD.format(1)).locator(".target-word").first
+    options = page.locator(CARD.format(1)).locator(".option")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    translations = Held(page, "translate")
+    page.fill("#text", "the cat")
+    translations.wait(3)
+    word.click()  # this word is of the sentence before
+    page.locator(CARD.format(1)).get_by_role("button", name="in numbers").click()
+    page.wait_for_timeout(300)
+    assert not {"alternatives", "numbers"} & set(asked) and options.count() == 0
+    calmly(page, translations.release)
+    pieces = page.locator("#numbers table.steps").first.locator("tbody th")
+    driver.expect(pieces.first).to_have_text("the")
+    alternatives = Held(page, "alternatives")
+    word.click()
+    alternatives.wait()
+    calmly(page, lambda: page.fill("#text", "two dogs"))
+    alternatives.release()
+    assert options.count() == 0
+    word.click()
+    driver.expect(options).to_have_count(10)
+    page.fill("#text", "a horse")
+    driver.expect(options).to_have_count(0)
+    settled(page)
+
+
+def test_the_focus_is_left_where_the_user_types(page):
+    card = page.locator(CARD.format(1))
+    focused = "document.activeElement.id"
+
+    def late(action: str, press: Callable[[], None]) -> None:
+        held = Held(page, action)
+        press()
+        held.wait()
+        page.focus("#text")
+        held.release()
+
+    late("alternatives", card.locator(".target-word").first.click)
+    driver.expect(card.locator(".option")).to_have_count(10)
+    assert page.evaluate(focused) == "text"
+    late("translate", card.locator(".option").nth(2).click)
+    driver.expect(card.locator(".given")).to_contain_text("You fixed the words before the line")
+    assert page.evaluate(focused) == "text"
+    late("numbers", card.get_by_role("button", name="in numbers").click)
+    driver.expect(page.locator("#numbers .step")).to_have_count(3)
+    assert page.evaluate(focused) == "text"
+
+
+def test_alternatives_that_cannot_be_chosen_can_be_read(page):
+    answer_changed(page, "alternatives", can_choose=False)
+    page.locator(CARD.format(1)).locator(".target-word").first.click()
+    option = page.locator(CARD.format(1)).locator(".option").first
+    driver.expect(option).to_be_disabled()
+    assert option.evaluate("e => getComputedStyle(e).opacity") == "1"
+
+
+@pytest.mark.parametrize("end", ["?", ".", ""])
+def test_a_message_has_one_punctuation_mark(page, end):
+    card = page.locator(CARD.format(1))
+    wanted = f"so it is{end or '.'}"
+    for action in ("alternatives", "numbers"):
+        answer_with(page, action, 422, error=f"so it is{end}")
+    card.locator(".target-word").first.click()
+    driver.expect(card.locator(".problem:visible")).to_have_text(wanted)
+    card.get_by_role("button", name="in numbers").click()
+    driver.expect(page.locator("#numbers .problem")).to_have_text(wanted)
+    answer_changed(page, "translate", map=None, no_map=f"so it is{end}")
+    calmly(page, lambda: page.fill("#text", "the cat"))
+    driver.expect(card.locator(".problem:visible")).to_have_text(wanted)
+
+
+def lefts(row: Any) -> list[float]:
+    return row.evaluate_all("all => all.map((one) => one.getBoundingClientRect().left)")
+
+
+def test_words_from_right_to_left_are_in_their_order(page):
+    text = "\u05d0\u05d1 \u05d2\u05d3 \u05d4\u05d5"
+    chips, card = page.locator(".chip"), page.locator(CARD.format(1))
+    assert lefts(chips) == sorted(lefts(chips))
+    calmly(page, lambda: page.fill("#text", text))
+    pieces = [f"\u2581{word}" for word in text.split()]
+    page.evaluate(
+        """(pieces) => {
+          const answer = { ...cards[1].answer, pieces: [...pieces, "</s>"], starts: [0, 1, 2, 3] };
+          cards[1].show(answer, cards[1].map);
+        }""",
+        pieces,
+    )
+    words = card.locator(".target-word")
+    assert words.all_inner_texts() == [*text.split(), "</s>"]
+    strip = card.locator(".source-strip span")
+    for row in (chips, words, strip):
+        assert lefts(row) == sorted(lefts(row), reverse=True) and row.count() >= 3
+    words.first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert words.nth(1).evaluate("e => e === document.activeElement")
+    chips.first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("chosen") == 1
+    calmly(page, lambda: page.click("#left"))
+    first, second, third = text.split()
+    assert chips.all_inner_texts() == [first, third, second]
+
+
+@pytest.mark.parametrize("new", ["i", "gentleman or gentlewoman", ""])
+def test_a_word_chosen_while_another_is_replaced_is_chosen(page, new):
+    chips = page.locator(".chip")
+    chips.nth(1).click()
+    page.fill("#replace", new)
+    page.evaluate("say('')")
+    chips.nth(3).click()
+    if new:
+        settled(page)
+    words = [*(new.split() or ["man"]), "rides"]
+    assert chips.all_inner_texts() == ["a", *words, "a", "horse"]
+    place = 1 + len(words)
+    assert page.evaluate("chosen") == place and page.input_value("#replace") == "a"
+    assert chips.nth(place).get_attribute("aria-pressed") == "true"
+    chips.nth(place).click()
+    assert page.evaluate("chosen") is None
+
+
 def test_source_words_are_hidden_replaced_and_moved(page):
     before = [words(page, run) for run in range(3)]
     chips = page.locator(".chip")
@@ -215,6 +436,37 @@ def test_the_grammar_makes_the_same_sentence_longer(page):
         card = page.locator(CARD.format(run))
         assert "AER" in card.locator(".facts").inner_text()
         assert card.locator(".gold.sure").count() > 3
+
+
+def test_what_is_typed_is_not_replaced_by_a_late_sentence_of_the_grammar(page):
+    grammar = Held(page, "grammar")
+    page.click("#random")
+    grammar.wait()
+    calmly(page, lambda: page.fill("#text", "the cat"))
+    grammar.release()
+    assert page.input_value("#text") == "the cat" and page.evaluate("state.text") == "the cat"
+    slider = page.locator("#clauses")
+    driver.expect(slider).to_be_disabled()
+    calmly(page, lambda: page.click("#random"))
+    driver.expect(slider).to_be_enabled()
+    slider.press("ArrowRight")  # begins a pause, which typing ends
+    page.fill("#text", "two dogs")
+    driver.expect(slider).to_be_disabled()
+    page.wait_for_timeout(500)
+    settled(page)
+    assert page.input_value("#text") == page.evaluate("state.text") == "two dogs"
+
+
+def test_the_last_of_several_sentences_of_the_grammar_is_shown(page):
+    grammar = Held(page, "grammar")
+    page.evaluate("void grow(1, 3)")
+    grammar.wait(1)
+    page.evaluate("void grow(1, 1)")
+    grammar.wait(2)
+    calmly(page, grammar.routes.pop().continue_)
+    grammar.release()
+    settled(page)
+    assert page.evaluate("state.clauses") == 1
 
 
 def test_an_attention_is_shown_in_numbers(page):
@@ -259,7 +511,7 @@ def test_a_map_that_is_refused_keeps_the_translation(page):
         "undefined" not in methods.inner_text() and "the form of the word" in methods.inner_text()
     )
     methods.select_option("smoothgrad")
-    driver.expect(card.locator(".problem")).to_contain_text("pair for smoothgrad")
+    driver.expect(card.locator(".problem")).to_contain_text("smoothgrad accepts at most 20: choose")
     assert words(page, 1) == before
     card.get_by_role("combobox", name="Map").select_option("attention")
     driver.expect(card.locator(".grid canvas")).to_have_count(1)
@@ -282,7 +534,7 @@ def test_methods_layers_and_heads_are_chosen(page):
 def test_a_slider_shows_the_checkpoints(page):
     card = page.locator(CARD.format(1))
     slider, before = card.get_by_label("Checkpoint"), words(page, 1)
-    assert card.locator("output").inner_text() == "trained"
+    assert card.locator("output").inner_text() == "best weights"
     said = []
     for _ in range(3):
         slider.press("ArrowLeft")
@@ -309,6 +561,38 @@ def test_a_link_restores_the_page(page, show):
     assert other.locator(".chip.out").all_inner_texts() == ["a"]
 
 
+def test_a_link_shows_its_sentence_where_examples_and_checkpoints_differ(page, show):
+    calmly(page, lambda: page.evaluate("grow(3, 2)"))
+    grown = page.evaluate("state.text")
+    kept = {"seed": 3, "clauses": 2, "runs": {"bahdanau": {"step": 5}}}
+    other = settled(show({**kept, "text": grown}))
+    assert other.input_value("#text") == grown and other.locator("#reference").is_visible()
+    assert other.evaluate("cards[1].choices.step") == 5
+    runs = {"bahdanau": {"step": 7}, "rnn": {"step": 5}}
+    other = settled(show({**kept, "text": TEXT, "runs": runs}))
+    assert other.input_value("#text") == TEXT and other.locator("#reference").is_hidden()
+    assert other.locator(".problem:visible").count() == 0
+    assert other.evaluate("cards.map((card) => card.choices.step ?? null)") == [None] * 3
+
+
+def test_a_link_shows_its_sentence_and_not_another_example(page):
+    sentences = [{"text": text, "reference": "le chat", "gold": None} for text in (TEXT, "the cat")]
+    answer_changed(page, "start", examples=[{"test": "test", "sentences": sentences}])
+    page.reload()
+    settled(page)
+    calmly(page, lambda: page.select_option("#examples", '["test",1]'))
+    assert page.input_value("#text") == "the cat" and page.locator("#reference").is_visible()
+    page.reload()
+    settled(page)
+    assert page.input_value("#examples") == '["test",1]'
+    page.unroute("**/api/start")
+    answer_changed(page, "start", examples=[{"test": "test", "sentences": sentences[:1] * 2}])
+    page.reload()
+    settled(page)
+    assert page.input_value("#text") == "the cat" and page.locator("#reference").is_hidden()
+    assert page.input_value("#examples") == ""
+
+
 @pytest.mark.parametrize(
     "state",
     [
@@ -332,17 +616,61 @@ def test_a_heatmap_is_downloaded(page, kind, tmp_path):
     with page.expect_download() as waiting:
         page.get_by_role("button", name=f"Download {kind} of bahdanau").click()
     download = waiting.value
-    assert download.suggested_filename == f"bahdanau-attention.{kind.lower()}"
+    name = f"bahdanau-attention-predicts-translation.{kind.lower()}"
+    assert download.suggested_filename == name
     download.save_as(tmp_path / "file")
     content = (tmp_path / "file").read_bytes()
     if kind == "PNG":
         assert content.startswith(b"\x89PNG\r\n") and len(content) > 1000
     elif kind == "SVG":
         assert b'xmlns="http://www.w3.org/2000/svg"' in content and b">rides<" in content
+        assert b">row that predicts the word, of the translation<" in content
     else:
         data = json.loads(content)
         assert data["source"] == [*TEXT.split(), "</s>"] and data["method"] == "attention"
         assert len(data["values"]) == len(data["target"]) and data["run"] == "bahdanau"
+
+
+def saved(page: Any, run: str, tmp_path: Any) -> tuple[str, dict[str, Any]]:
+    """Download the numbers of a heatmap; return their file name and content."""
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=f"Download JSON of {run}").click()
+    waiting.value.save_as(tmp_path / "file")
+    return waiting.value.suggested_filename, json.loads((tmp_path / "file").read_text())
+
+
+def test_a_saved_heatmap_says_what_it_is(page, tmp_path):
+    card = page.locator(CARD.format(2))
+    choose = partial(card.get_by_role, "combobox")
+    for label, value in (("Layer", "3"), ("Head", "0"), ("Row", "true")):
+        choose(name=label).select_option(value)
+        driver.expect(card).not_to_have_attribute("aria-busy", "true")
+    page.locator(".chip").nth(1).click()
+    calmly(page, lambda: page.select_option("#how", "mean"))
+    calmly(page, lambda: page.click("#hide"))
+    page.fill("#beam", "2")
+    calmly(page, lambda: page.press("#beam", "Enter"))
+    details = "layer 3, mean of the heads, row that reads the word, of the translation, "
+    driver.expect(card.locator("figcaption")).to_contain_text(f"{details}1 word hidden (mean)")
+    name, data = saved(page, "transformer", tmp_path)
+    assert name == "transformer-attention-layer-3-head-mean-reads-translation-hidden.json"
+    parts = ("layer", "head", "row", "of", "hidden_words", "hide", "beam", "prefix", "step")
+    assert [data[part] for part in parts] == [
+        *(3, "mean", "reads the word", "translation"),
+        *(["man"], "mean", 2, [], None),
+    ]
+    assert data["version"] == page.evaluate("page.version") and data["text"] == data["translation"]
+
+
+def test_a_saved_heatmap_of_the_reference_says_so(page, tmp_path):
+    page.locator(CARD.format(1)).get_by_label("Checkpoint").press("Home")
+    driver.expect(page.locator("#status")).to_have_text(re.compile("^bahdanau:"))
+    calmly(page, lambda: page.evaluate("grow(3, 1)"))
+    calmly(page, lambda: page.select_option("#rows", "reference"))
+    name, data = saved(page, "bahdanau", tmp_path)
+    assert name == "bahdanau-attention-untrained-predicts-reference.json"
+    assert (data["of"], data["step"]) == ("reference", 0)
+    assert data["text"] == page.inner_text("#reference b") != data["translation"]
 
 
 def test_errors_are_one_sentence_in_the_page(page):
@@ -353,12 +681,43 @@ def test_errors_are_one_sentence_in_the_page(page):
     page.fill("#text", "a\N{RIGHT-TO-LEFT OVERRIDE}b")
     driver.expect(page.locator(CARD.format(0)).locator(".problem")).to_contain_text("U+202E")
     page.fill("#text", "")
+    driver.expect(page.locator("#error")).to_contain_text("The sentence is empty")
     page.press("#text", "Enter")
     driver.expect(page.locator("#error")).to_contain_text("The sentence is empty")
-    page.fill("#text", TEXT)
-    settled(page)
+    calmly(page, lambda: page.fill("#text", TEXT))
     driver.expect(page.locator(".problem:visible")).to_have_count(0)
     assert page.locator("#error").is_hidden()
+
+
+def test_a_sentence_that_is_not_translated_leaves_no_translation(page):
+    shown = page.locator(".target-word, .grid, .problem:visible, .saves button")
+    page.locator(CARD.format(2)).get_by_role("button", name="in numbers").click()
+    driver.expect(page.locator("#numbers .step")).to_have_count(3)
+    for text in ("word " * 210, "", TEXT):
+        page.fill("#text", text)
+        driver.expect(page.locator("#error")).to_be_visible(visible=text != TEXT)
+        driver.expect(shown.first).to_be_visible(visible=text == TEXT)
+        assert page.locator("#numbers").is_hidden()
+    settled(page)
+    translations = Held(page, "translate")
+    page.fill("#text", "the cat")
+    translations.wait(3)
+    page.fill("#text", "")
+    driver.expect(page.locator("#error")).to_be_visible()
+    driver.expect(page.locator(".card[aria-busy]")).to_have_count(0)
+    translations.release()
+    assert shown.count() == 0
+
+
+def test_a_sentence_without_words_is_said(page):
+    for place in range(len(TEXT.split())):
+        page.locator(".chip").nth(place).click()
+        if not place:
+            calmly(page, lambda: page.select_option("#how", "mean"))
+        calmly(page, lambda: page.click("#hide"))
+    page.select_option("#how", "drop")
+    driver.expect(page.locator("#error")).to_contain_text("All words are left out")
+    assert page.locator(".target-word").count() == 0
 
 
 def test_markup_is_shown_as_text(show):

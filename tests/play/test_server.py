@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import partial
@@ -21,7 +22,7 @@ EXTRA = "pip install 'seq2seq-toolkit[play]'"
 for library in ("starlette", "uvicorn"):
     pytest.importorskip(library, reason=EXTRA)
 
-from seq2seq.play import server  # noqa: E402
+from seq2seq.play import sentences, server  # noqa: E402
 from seq2seq.play.guard import POLICY, Bucket, RefusedError  # noqa: E402
 from seq2seq.play.limits import BODY, CHARACTERS, PIECES  # noqa: E402
 from seq2seq.play.worker import GoneError, Worker  # noqa: E402
@@ -373,6 +374,43 @@ def test_requests_of_clients_that_have_gone_do_not_fill_the_queue():
         worker.close()
 
     asyncio.run(scenario())
+
+
+def test_closed_connections_do_not_fill_the_queue(serve, run, monkeypatch):
+    release, grown = threading.Event(), sentences.grown
+    held = "seq2seq.play.session.sentences.grown"
+    monkeypatch.setattr(held, lambda *asked: release.wait(60) and grown(*asked))
+    monkeypatch.setattr(server, "Worker", partial(Worker, most=2))
+    client = serve(run)
+    lines = [f"{name}: {value}" for name, value in client.headers.items()]
+    head = ["POST /api/start HTTP/1.1", *lines, "Content-Length: 2", "", "{}"]
+
+    def waiting() -> socket.socket:
+        one = socket.create_connection(("127.0.0.1", client.port))
+        one.sendall("\r\n".join(head).encode())
+        return one
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            first = pool.submit(client.post, "grammar", {"seed": 1, "clauses": 1})
+            time.sleep(0.5)  # it runs
+            others = [waiting(), waiting()]
+            time.sleep(0.5)
+            with waiting() as refused:
+                assert b" 503 " in refused.recv(100)
+            for one in others:
+                one.close()
+            time.sleep(0.5)
+            with waiting() as newest:
+                newest.settimeout(0.5)
+                with pytest.raises(TimeoutError):  # it waits, and is not refused
+                    newest.recv(100)
+                release.set()
+                newest.settimeout(60)
+                assert b" 200 " in newest.recv(100)
+        finally:
+            release.set()
+        assert first.result().status == 200
 
 
 def test_requests_are_limited_in_their_rate():

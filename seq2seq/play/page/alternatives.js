@@ -37,7 +37,7 @@ function alternativeList(card, found) {
   });
   const before = found.given.length ? "" : ", at the beginning";
   const note = found.can_choose
-    ? "Choose one to decode the rest anew. The grey part of a word is what the model would add."
+    ? "Choose one to decode the rest again. The grey part of a word is what the model would add."
     : `${card.run.name} predicts all words at once, so none can be chosen.`;
   const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
   close.addEventListener("click", () => card.closeAlternatives());

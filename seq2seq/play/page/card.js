@@ -12,10 +12,11 @@ class Card extends CardView {
     for (const [key, value] of [
       ["layer", layer],
       ["head", head],
-      ["step", step],
     ]) {
       if (whole(value) !== null) this.choices[key] = value;
     }
+    // Without the slider there would be no way back to the best weights.
+    if (this.hasSteps() && this.run.checkpoints.includes(step)) this.choices.step = step;
     if (typeof shift === "boolean") this.choices.shift = shift;
     const tokens = listed(prefix).filter((token) => whole(token) !== null);
     if (tokens.length) this.choices.prefix = tokens;
@@ -26,6 +27,12 @@ class Card extends CardView {
   asked() {
     const { step = null } = this.choices;
     return { run: this.number, step, ...askedSentence() };
+  }
+
+  /** Whether an answer is shown and is one for the sentence of now, not for an earlier one. */
+  isCurrent(answer) {
+    if (answer === null || this.answer !== answer) return false;
+    return JSON.stringify(answer.asked) === JSON.stringify(this.asked());
   }
 
   view() {
@@ -39,14 +46,19 @@ class Card extends CardView {
     this.aborter = new AbortController();
     const { signal } = this.aborter;
     this.node.setAttribute("aria-busy", "true");
+    if (!this.isCurrent(this.answer)) this.closeAlternatives(); // they are of another sentence
     const gold = edited() ? null : state.given;
+    const asked = this.asked();
+    const out = sourceWords().flatMap(([text, hidden]) => (hidden ? [text] : []));
     try {
-      const fields = { ...this.asked(), view: this.view(), prefix: this.choices.prefix ?? [] };
+      const fields = { ...asked, view: this.view(), prefix: this.choices.prefix ?? [] };
       if (this.run.beam !== null && state.beam !== null) fields.beam = state.beam;
       if (gold) fields.reference = gold.reference;
       if (edited() && !(await this.readBase(signal))) return false;
       const answer = await ask("translate", fields, signal);
       if (!answer) return false;
+      Object.assign(answer, { asked, fields, out });
+      if (answer.map) answer.map.text = answer.text;
       this.show(answer, answer.map, answer.no_map);
       if (gold?.gold && answer.map && !(await this.score(answer, gold, signal))) return false;
       if (!edited() && !this.choices.prefix)
@@ -64,9 +76,10 @@ class Card extends CardView {
   /** Score the map of the reference, and show it if it is wanted; false if it was aborted. */
   async score(answer, { reference: target, gold }, signal) {
     try {
-      const fields = { ...this.asked(), view: this.view(), target, gold };
+      const fields = { ...answer.asked, view: this.view(), target, gold };
       const forced = await ask("explain", fields, signal);
       if (!forced) return false;
+      forced.map.text = target;
       const wanted = state.rows === "reference" || answer.text === target;
       this.show(answer, wanted ? forced.map : answer.map, null, forced.map.aer);
     } catch (problem) {
@@ -91,9 +104,21 @@ class Card extends CardView {
   }
 
   fail(sentence) {
-    Object.assign(this, { answer: null, map: null });
-    this.problem.textContent = /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+    this.empty();
+    this.problem.textContent = ended(sentence);
     this.problem.hidden = false;
+  }
+
+  /** Remove the translation, and do not wait for another one. */
+  clear() {
+    this.aborter?.abort();
+    this.node.removeAttribute("aria-busy");
+    this.empty();
+    updateNumbers(this);
+  }
+
+  empty() {
+    Object.assign(this, { answer: null, map: null });
     for (const part of [
       this.words,
       this.strip,
@@ -102,10 +127,10 @@ class Card extends CardView {
       this.settings,
       this.figure,
       this.saves,
+      this.more,
     ])
       part.replaceChildren();
-    this.note.hidden = true;
-    this.best.hidden = true;
+    for (const part of [this.problem, this.note, this.best]) part.hidden = true;
   }
 
   show(answer, map, problem = null, aer = null) {
@@ -113,7 +138,7 @@ class Card extends CardView {
     Object.assign(this, { answer, map });
     answer.words = wordsOf(answer.pieces);
     this.problem.hidden = !problem;
-    this.problem.textContent = problem ? `${problem}.` : "";
+    this.problem.textContent = problem ? ended(problem) : "";
     const facts = [
       `${answer.seconds.toFixed(2)} s`,
       `log-probability ${fixed(answer.best[0].log_probability, 2)}`,
@@ -134,7 +159,7 @@ class Card extends CardView {
         const back = element("button", { type: "button" }, "Undo");
         back.addEventListener("click", () => this.force(null));
         this.note.replaceChildren(
-          "The words before the mark were given; the rest was decoded anew. ",
+          "You fixed the words before the line; the rest was decoded again. ",
           back,
         );
       }
@@ -145,7 +170,7 @@ class Card extends CardView {
 
   wordKey(event) {
     const all = [...this.words.querySelectorAll(".target-word")];
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const step = arrowSteps(this.words)[event.key];
     const at = all.indexOf(document.activeElement);
     const to = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : at + step;
     if (!(to >= 0 && to < all.length)) return;
@@ -155,28 +180,40 @@ class Card extends CardView {
     all[to].focus();
   }
 
+  /** Whether the focus may be moved: it is in this card, or nowhere. */
+  hasFocus() {
+    const { activeElement } = document;
+    return activeElement === document.body || this.node.contains(activeElement);
+  }
+
+  /** List the alternatives of a word, unless another translation is on its way. */
   async openAlternatives(row) {
+    const { answer } = this;
+    if (!this.isCurrent(answer)) return;
     this.row = row;
-    const { tokens, starts } = this.answer;
+    const { tokens, starts } = answer;
+    const place = starts[row] ?? tokens.length;
+    const wanted = () => this.row === row && this.isCurrent(answer);
     try {
-      const found = await ask("alternatives", {
-        ...this.asked(),
-        tokens,
-        place: starts[row] ?? tokens.length,
-      });
-      const panel = alternativeList(this, found);
-      const numbers = element(
-        "button",
-        { type: "button" },
-        "Show the attention of this word in numbers",
-      );
-      numbers.addEventListener("click", () => showNumbers(this, starts[row] ?? tokens.length));
-      panel.append(numbers);
-      this.panel.replaceChildren(panel);
-      (panel.querySelector(".option:enabled") ?? numbers).focus();
+      const found = await ask("alternatives", { ...answer.asked, tokens, place });
+      if (wanted()) this.showAlternatives(found, place);
     } catch (problem) {
-      this.panel.replaceChildren(element("p", { class: "problem" }, `${problem.message}.`));
+      if (!wanted()) return;
+      this.panel.replaceChildren(element("p", { class: "problem" }, ended(problem.message)));
     }
+  }
+
+  showAlternatives(found, place) {
+    const panel = alternativeList(this, found);
+    const numbers = element(
+      "button",
+      { type: "button" },
+      "Show the attention of this word in numbers",
+    );
+    numbers.addEventListener("click", () => showNumbers(this, place));
+    panel.append(numbers);
+    this.panel.replaceChildren(panel);
+    if (this.hasFocus()) (panel.querySelector(".option:enabled") ?? numbers).focus();
   }
 
   closeAlternatives() {
@@ -185,12 +222,12 @@ class Card extends CardView {
     if (inside && this.row !== null) this.words.querySelectorAll("button")[this.row]?.focus();
   }
 
-  /** Decode anew after given tokens; null removes them. */
+  /** Decode again after given tokens; null removes them. */
   async force(prefix) {
     if (prefix) this.choices.prefix = prefix;
     else delete this.choices.prefix;
     await this.again();
-    this.words.querySelector("button")?.focus();
+    if (this.hasFocus()) this.words.querySelector("button")?.focus();
   }
 
   async again() {

@@ -2,7 +2,7 @@
 
 const METHOD_NAMES = {
   attention: "attention weights",
-  vectors: "norms of the vectors read",
+  vectors: "norms of the attended vectors",
   alti: "ALTI contributions",
   occlusion: "occlusion",
   gradient: "input × gradient",
@@ -17,6 +17,9 @@ function methodName(method) {
 }
 
 const DEPENDS = { row: "depends on", column: "matters to", none: "No word depends on" };
+
+const stepName = (step) =>
+  step === null ? "best weights" : step === 0 ? "untrained" : `step ${step.toLocaleString("en")}`;
 
 /** Join pieces to words, without the end. */
 const wordsOf = (pieces) => pieces.slice(0, -1).join("").split(SPACE).filter(Boolean);
@@ -45,6 +48,7 @@ class CardView {
     this.problem = element("p", { class: "problem", hidden: "" });
     this.note = element("p", { class: "note given", hidden: "" });
     this.saves = element("p", { class: "saves" });
+    this.more = element("p", { class: "saves" });
     this.node = element(
       "article",
       { class: "card", "aria-label": run.name },
@@ -60,6 +64,7 @@ class CardView {
       this.settings,
       this.figure,
       this.saves,
+      this.more,
     );
     this.words.addEventListener("keydown", (event) => this.wordKey(event));
     this.words.addEventListener("pointerleave", () => point(null, null));
@@ -110,6 +115,7 @@ class CardView {
       {
         type: "button",
         class: "target-word end",
+        dir: "ltr",
         tabindex: words.length ? "-1" : "0",
         "aria-label": "end of sentence",
       },
@@ -120,6 +126,7 @@ class CardView {
       end.addEventListener(event, () => point(this, this.map ? this.map.target.length - 1 : null));
     }
     if (!words.length) nodes.push(element("i", {}, "empty"));
+    this.words.dir = direction(words.join(" "));
     this.words.replaceChildren(...[...nodes, end].flatMap((node) => [node, " "]));
   }
 
@@ -133,7 +140,7 @@ class CardView {
     ]);
     this.best.hidden = false;
     this.best.replaceChildren(
-      element("summary", {}, `${count(best.length, "translation")} of the search`),
+      element("summary", {}, `n-best list (${best.length})`),
       table(
         "n-best translations",
         ["", "translation", "score", "log-probability"],
@@ -143,27 +150,29 @@ class CardView {
     );
   }
 
+  /** Whether there is a slider over checkpoints. */
+  hasSteps() {
+    return this.run.checkpoints.length > 1;
+  }
+
   /** Draw the slider over the checkpoints. */
   drawSteps() {
-    const steps = this.run.checkpoints;
-    if (steps.length < 2) return this.steps.replaceChildren();
-    const places = [...steps, null];
-    const name = (step) =>
-      step === null ? "trained" : step === 0 ? "untrained" : `step ${step.toLocaleString("en")}`;
-    const at = Math.max(0, places.indexOf(this.choices.step ?? null));
-    const output = element("output", {}, name(places[at]));
+    if (!this.hasSteps()) return this.steps.replaceChildren();
+    const places = [...this.run.checkpoints, null];
+    const at = places.indexOf(this.choices.step ?? null);
+    const output = element("output", {}, stepName(places[at]));
     const slider = element("input", {
       type: "range",
       min: "0",
       max: String(places.length - 1),
       value: String(at),
-      "aria-valuetext": name(places[at]),
+      "aria-valuetext": stepName(places[at]),
     });
     let timer = null;
     slider.addEventListener("input", () => {
       const step = places[Number(slider.value)];
-      output.textContent = name(step);
-      slider.setAttribute("aria-valuetext", name(step));
+      output.textContent = stepName(step);
+      slider.setAttribute("aria-valuetext", stepName(step));
       if (step === null) delete this.choices.step;
       else this.choices.step = step;
       delete this.choices.prefix;
@@ -224,12 +233,14 @@ class CardView {
     const { map, run } = this;
     this.heatmap = null;
     this.saves.replaceChildren();
+    this.more.replaceChildren();
     this.strip.replaceChildren();
     if (!map) return this.figure.replaceChildren();
     const weights = scaled(map);
     const kind = methodName(map.method);
     const attention = map.method === "attention";
     const says = attention ? ATTENTION : { ...DEPENDS, number: this.numberFormat() };
+    this.strip.dir = direction(map.source.slice(0, -1).join(" ")); // without </s>
     this.strip.replaceChildren(
       ...map.source
         .map((word) => element("span", { dir: "auto" }, word))
@@ -238,7 +249,7 @@ class CardView {
     const gold = map.sure ? { sure: map.sure, possible: map.possible } : null;
     this.heatmap = new Heatmap(
       {
-        caption: [kind, gold ? ", gold links outlined" : ""],
+        caption: [[kind, this.mapDetails()].join(", "), gold ? ", gold links outlined" : ""],
         says,
         gold,
         weights,
@@ -279,17 +290,66 @@ class CardView {
     );
   }
 
-  drawSaves() {
+  /** Return the text that the map explains: the translation or the reference. */
+  mapOf() {
+    return this.map.text === this.answer.text ? "translation" : "reference";
+  }
+
+  /** Say of which weights, layer, head, row and text the map is. */
+  mapDetails() {
+    const { map, answer } = this;
+    const { step, hidden, hide } = answer.asked;
+    const one = (what, number) => (number ? `${what} ${number}` : `mean of the ${what}s`);
+    const details = step === null ? [] : [stepName(step)];
+    if (map.layers > 1) details.push(one("layer", map.layer));
+    if (map.heads > 1) details.push(one("head", map.head));
+    details.push(`row that ${map.shift ? "reads" : "predicts"} the word`, `of the ${this.mapOf()}`);
+    if (hidden.length) details.push(`${count(hidden.length, "word")} hidden (${hide})`);
+    if (answer.given) details.push("with fixed words");
+    return details.join(", ");
+  }
+
+  /** Return the name of a saved map, without the ending. */
+  mapName() {
     const { map, run, answer } = this;
-    const name = `${run.name}-${map.method}`.replace(/[^\w.-]+/g, "-");
-    const title = `${run.name}, ${methodName(map.method)}`;
-    const content = {
+    const { step, hidden } = answer.asked;
+    const one = (what, number) => `${what}-${number || "mean"}`;
+    const parts = [run.name, map.method];
+    if (step !== null) parts.push(step === 0 ? "untrained" : `step-${step}`);
+    if (map.layers > 1) parts.push(one("layer", map.layer));
+    if (map.heads > 1) parts.push(one("head", map.head));
+    parts.push(map.shift ? "reads" : "predicts", this.mapOf());
+    if (hidden.length) parts.push("hidden");
+    if (answer.given) parts.push("fixed");
+    return parts.join("-").replace(/[^\w.-]+/g, "-");
+  }
+
+  /** Return what is saved with the numbers of a map: all that makes it again. */
+  mapContent() {
+    const { map, run, answer } = this;
+    const { step, text, hide } = answer.asked;
+    return {
+      version: page.version,
       run: run.name,
-      step: this.choices.step ?? null,
-      source_text: askedSentence().text,
+      step,
+      source_text: text,
+      hidden_words: answer.out,
+      hide: answer.out.length ? (hide ?? "drop") : null,
+      beam: answer.fields.beam ?? run.beam,
+      prefix: answer.pieces.slice(0, answer.given),
       translation: answer.text,
+      of: this.mapOf(),
+      row: map.shift ? "reads the word" : "predicts the word",
       ...map,
+      layer: map.layer || "mean",
+      head: map.head || "mean",
     };
+  }
+
+  drawSaves() {
+    const { map, run } = this;
+    const name = this.mapName();
+    const title = [`${run.name}, ${methodName(map.method)}`, this.mapDetails()];
     const button = (text, action) => {
       const one = element(
         "button",
@@ -307,10 +367,18 @@ class CardView {
       " ",
       button("SVG", () => saveSvg(name, title, map)),
       " ",
-      button("JSON", () => saveJson(name, content)),
-      ...(run.steps ? [" ", button("Numbers", () => showNumbers(this, 0))] : []),
+      button("JSON", () => saveJson(name, this.mapContent())),
     );
-    if (run.steps)
-      this.saves.lastChild.setAttribute("aria-label", `Attention of ${run.name} in numbers`);
+    if (run.steps) this.drawMore();
+  }
+
+  drawMore() {
+    const numbers = element(
+      "button",
+      { type: "button", "aria-label": `Show in numbers: the attention of ${this.run.name}` },
+      "Show in numbers",
+    );
+    numbers.addEventListener("click", () => showNumbers(this, 0));
+    this.more.replaceChildren(numbers);
   }
 }

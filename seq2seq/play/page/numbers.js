@@ -146,7 +146,10 @@ function select(label, options, value, onChange) {
   return element("label", {}, label, menu);
 }
 
-/** Show the numbers of a target token of a card. */
+/** Show the numbers of a target token of a card.
+ *
+ * If another translation is on its way, `updateNumbers` shows those of that one.
+ */
 async function showNumbers(card, place, focus = true) {
   if (numbersOf.card !== card) {
     Object.assign(numbersOf, { layer: card.map?.layer || 1, head: card.map?.head || 1 });
@@ -154,18 +157,25 @@ async function showNumbers(card, place, focus = true) {
   Object.assign(numbersOf, { card, place });
   numbersAborter?.abort();
   numbersAborter = new AbortController();
+  const { signal } = numbersAborter;
   const { layer, head } = numbersOf;
-  const fields = { ...card.asked(), tokens: card.answer.tokens, place, layer, head };
-  const content = $("#numbers .content");
+  const { answer } = card;
   $("#numbers").hidden = false;
+  if (!card.isCurrent(answer)) return;
+  const fields = { ...answer.asked, tokens: answer.tokens, place, layer, head };
+  const wanted = () => !signal.aborted && card.isCurrent(answer);
   try {
-    const found = await ask("numbers", fields, numbersAborter.signal);
-    if (found) drawNumbers(card, found);
+    const found = await ask("numbers", fields, signal);
+    if (wanted()) drawNumbers(card, found);
   } catch (problem) {
-    $("#numbers .filters").replaceChildren();
-    content.replaceChildren(element("p", { class: "problem" }, `${problem.message}.`));
+    if (wanted()) failNumbers(problem.message);
   }
-  if (focus) $("#numbers-title").focus();
+  if (focus && wanted() && card.hasFocus()) $("#numbers-title").focus();
+}
+
+function failNumbers(message) {
+  $("#numbers .filters").replaceChildren();
+  $("#numbers .content").replaceChildren(element("p", { class: "problem" }, ended(message)));
 }
 
 /** Show the numbers of a card's new translation, if those of its last one are shown. */

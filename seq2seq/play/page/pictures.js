@@ -9,12 +9,12 @@ function drawing(name, attributes, ...children) {
   return created;
 }
 
-/** Draw a heatmap as SVG, with black text on white: for print. */
-function picture(title, map) {
+/** Draw a heatmap as SVG, with black text on white: for print. The title has two lines. */
+function picture([title, details], map) {
   const [columns, rows] = [map.source.length, map.target.length];
   const widest = (words) => Math.max(...words.map((word) => [...word].length)) * 8 + 12;
-  const [left, top] = [widest(map.target), widest(map.source) + 28];
-  const width = Math.max(left + columns * CELL, title.length * 9) + 12;
+  const [left, top] = [widest(map.target), widest(map.source) + 46];
+  const width = Math.max(left + columns * CELL, title.length * 9, details.length * 7.5) + 12;
   const height = top + rows * CELL + 12;
   const svg = drawing("svg", {
     xmlns: SVG,
@@ -24,8 +24,10 @@ function picture(title, map) {
     "font-size": 13,
     "font-family": "system-ui, 'Noto Sans', 'DejaVu Sans', sans-serif",
   });
-  svg.append(drawing("title", {}, title), drawing("rect", { width, height, fill: "#fff" }));
+  svg.append(drawing("title", {}, `${title}, ${details}`));
+  svg.append(drawing("rect", { width, height, fill: "#fff" }));
   svg.append(drawing("text", { x: 6, y: 18, "font-weight": 600 }, title));
+  svg.append(drawing("text", { x: 6, y: 36, "font-size": 12 }, details));
   const place = (row, column) => ({ x: left + column * CELL, y: top + row * CELL });
   map.source.forEach((word, column) => {
     const { x, y } = place(0, column);

@@ -1,9 +1,17 @@
 // The page: the sentence, the examples, the grammar, and the start.
 
 let page = null; // what the server said at the start
-let typing = null; // the timer of a pause in typing
+let turn = 0; // increases with each new sentence; answers to earlier turns are dropped
+let pause = null; // the timer of a pause in typing or in moving the slider
 
-/** Translate anew after a change. */
+/** Begin a turn: what was typed, moved or asked for before has no effect any more. */
+function nextTurn() {
+  clearTimeout(pause);
+  turn += 1;
+  return turn;
+}
+
+/** Translate again after a change. */
 function changed({ prefixes = false } = {}) {
   if (prefixes) for (const card of cards) delete card.choices.prefix;
   saveState();
@@ -13,13 +21,22 @@ function changed({ prefixes = false } = {}) {
 
 const size = (number) => number.toLocaleString("en");
 
+/** Return why a sentence cannot be translated, or an empty text. */
+function refusal(text) {
+  if (!sourceWords().length) return "The sentence is empty: type one, or take an example.";
+  if (!text) return "All words are left out: show one of them.";
+  if (text.length <= page.characters) return "";
+  return (
+    `The sentence has ${size(text.length)} characters, but at most ` +
+    `${size(page.characters)} are accepted: shorten it.`
+  );
+}
+
 async function translateAll() {
-  if (!askedSentence().text) return;
-  if (askedSentence().text.length > page.characters) {
-    showError(
-      `The sentence has ${size(askedSentence().text.length)} characters, but at most ` +
-        `${size(page.characters)} are accepted: shorten it.`,
-    );
+  const refused = refusal(askedSentence().text);
+  if (refused) {
+    for (const card of cards) card.clear(); // their translations are of another sentence
+    showError(refused);
     return;
   }
   try {
@@ -30,11 +47,10 @@ async function translateAll() {
   }
 }
 
-/** Set the sentence: typed, or an example with its reference and gold links. */
-function setSentence(text, given = null) {
-  state.text = text;
-  state.given = given;
-  state.words = null;
+/** Set the sentence: typed, or an example with its reference and gold links; and its edit. */
+function setSentence(text, given = null, words = null) {
+  nextTurn();
+  Object.assign(state, { text, given, words });
   chosen = null;
   for (const card of cards) card.base = null;
   drawSentence();
@@ -46,54 +62,74 @@ function drawSentence() {
   $("#reference b").textContent = state.given?.reference ?? "";
   $("#rows").disabled = !state.given?.gold;
   $("#rows").value = state.rows;
+  $("#examples").value = state.example ? JSON.stringify(state.example) : "";
+  drawBeam();
+  drawClauses();
+  drawSource();
+}
+
+function drawBeam() {
   $("#beam").value = state.beam ?? "";
+}
+
+/** Draw the slider, which only a sentence of the grammar has: it would replace any other one. */
+function drawClauses() {
+  $("#clauses").disabled = state.seed === null || $("#text").value !== state.text;
   $("#clauses").value = state.seed === null ? 1 : state.clauses;
   $(".slider output").textContent = $("#clauses").value;
-  drawSource();
 }
 
 function typed() {
-  clearTimeout(typing);
-  typing = setTimeout(() => {
-    const text = $("#text").value;
-    if (text === state.text) return;
-    forgetExample();
-    setSentence(text);
-    changed({ prefixes: true });
+  nextTurn();
+  drawClauses();
+  pause = setTimeout(() => {
+    if ($("#text").value !== state.text) takeTyped();
   }, 250);
 }
 
-function forgetExample() {
-  state.seed = null;
-  state.example = null;
-  $("#examples").value = "";
+function takeTyped() {
+  Object.assign(state, { seed: null, example: null });
+  setSentence($("#text").value);
+  changed({ prefixes: true });
 }
 
-async function grow(seed, clauses, keep = false) {
+function submitted() {
+  nextTurn();
+  if ($("#text").value !== state.text) takeTyped();
+  else changed({ prefixes: true });
+}
+
+/** Take a sentence of the grammar. */
+async function grow(seed, clauses) {
+  const mine = nextTurn();
   try {
     const found = await ask("grammar", { seed, clauses });
+    if (turn !== mine) return;
     Object.assign(state, { seed, clauses, example: null });
-    $("#examples").value = "";
-    const words = keep ? state.words : null;
     setSentence(found.text, found);
-    state.words = words;
-    drawSource();
-    await changed({ prefixes: !keep });
+    await changed({ prefixes: true });
   } catch (problem) {
-    showError(problem.message);
+    if (turn !== mine) return;
+    drawClauses();
+    needToken(problem);
   }
 }
 
-function takeExample(test, number, keep = false) {
-  const found = page.examples.find((one) => one.test === test)?.sentences[number];
-  if (!found) return false;
+function slid() {
+  nextTurn();
+  const clauses = Number($("#clauses").value);
+  $(".slider output").textContent = clauses;
+  pause = setTimeout(() => grow(state.seed, clauses), 150);
+}
+
+const exampleAt = (test, number) =>
+  page.examples.find((one) => one.test === test)?.sentences[number] ?? null;
+
+function takeExample(test, number) {
+  const found = exampleAt(test, number);
   Object.assign(state, { seed: null, example: [test, number] });
-  const words = keep ? state.words : null;
   setSentence(found.text, found);
-  state.words = words;
-  drawSource();
-  changed({ prefixes: !keep });
-  return true;
+  changed({ prefixes: true });
 }
 
 function drawExamples() {
@@ -116,40 +152,51 @@ function needToken(problem) {
 }
 
 /** Show the state of the address. */
-function open() {
+async function open() {
+  const mine = nextTurn();
   readState();
-  if (state.example && takeExample(state.example[0], state.example[1], true)) {
-    $("#examples").value = JSON.stringify(state.example);
-    return undefined;
-  }
-  if (state.seed !== null && page.grammar) return grow(state.seed, state.clauses, true);
-  const { words } = state;
   if (!state.text) {
-    if (page.examples.length) takeExample(page.examples[0].test, 0);
-    return undefined;
-  }
-  setSentence(state.text);
-  state.words = words;
-  drawSource();
-  return changed();
-}
-
-async function start() {
-  startTheme();
-  takeToken();
-  try {
-    page = await ask("start", {});
-  } catch (problem) {
-    $("#subtitle").textContent = "";
-    needToken(problem);
+    showFirst();
     return;
   }
+  const { text, words } = state;
+  const found = await savedExample();
+  if (turn !== mine) return;
+  // Other runs may have other examples, and another version another grammar.
+  const same = found?.text === text;
+  if (!same) Object.assign(state, { seed: null, example: null });
+  setSentence(text, same ? found : null, words);
+  await changed();
+}
+
+function showFirst() {
+  if (page.examples.length) {
+    takeExample(page.examples[0].test, 0);
+    return;
+  }
+  Object.assign(state, { seed: null, example: null });
+  setSentence("");
+  for (const card of cards) card.clear();
+}
+
+/** Return the example or the sentence of the grammar that a link names; null if there is none. */
+async function savedExample() {
+  if (state.example) return exampleAt(...state.example);
+  if (state.seed === null || !page.grammar) return null;
+  try {
+    return await ask("grammar", { seed: state.seed, clauses: state.clauses });
+  } catch {
+    return null; // the text of the link is translated, which reports what is wrong
+  }
+}
+
+/** Draw what is the same for all sentences. */
+function drawPage() {
   const languages = page.source && page.target ? `${page.source} → ${page.target}, ` : "";
   $("#subtitle").textContent = `${languages}${count(page.runs.length, "run")}`;
   cards.push(...page.runs.map((run, number) => new Card(run, number)));
   $("#runs").append(...cards.map((card) => card.node));
   $("#ask").hidden = false;
-  $("#enter").hidden = true;
   $("#grammar").hidden = !page.grammar;
   $("#clauses").max = page.clauses;
   $("#beam").max = page.beam;
@@ -157,10 +204,12 @@ async function start() {
   for (const option of $("#how").options)
     option.hidden = !page.runs.every((run) => run.hides.includes(option.value));
   drawExamples();
-  startSource();
+}
+
+function listen() {
   $("#ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    forgetIfTyped();
+    submitted();
   });
   $("#text").addEventListener("input", typed);
   $("#rows").addEventListener("change", () => {
@@ -170,7 +219,7 @@ async function start() {
   $("#beam").addEventListener("change", () => {
     const beam = Number($("#beam").value);
     state.beam = Number.isInteger(beam) && beam >= 1 ? Math.min(beam, page.beam) : null;
-    drawSentence();
+    drawBeam();
     changed();
   });
   $("#examples").addEventListener("change", () => {
@@ -179,38 +228,33 @@ async function start() {
   $("#random").addEventListener("click", () =>
     grow(Math.floor(Math.random() * 2 ** 31), state.seed === null ? 1 : state.clauses),
   );
-  let slide = null;
-  $("#clauses").addEventListener("input", () => {
-    $(".slider output").textContent = $("#clauses").value;
-    clearTimeout(slide);
-    const clauses = Number($("#clauses").value);
-    slide = setTimeout(() => grow(state.seed ?? 1, clauses), 150);
-  });
+  $("#clauses").addEventListener("input", slid);
   $("#share").addEventListener("click", share);
-  window.addEventListener("hashchange", () => {
-    takeToken();
-    open();
-  });
+}
+
+async function start() {
+  startTheme();
+  try {
+    page = await ask("start", {});
+  } catch (problem) {
+    $("#subtitle").textContent = "";
+    needToken(problem);
+    return;
+  }
+  drawPage();
+  startSource();
+  listen();
   open();
 }
 
-function forgetIfTyped() {
-  clearTimeout(typing);
-  if (!splitWords($("#text").value).length) {
-    showError("The sentence is empty: type one, or take an example.");
-    return;
-  }
-  if ($("#text").value !== state.text) {
-    forgetExample();
-    setSentence($("#text").value);
-  }
-  changed({ prefixes: true });
-}
-
+// A new token is that of another program, which may have other runs: the page starts again.
 $("#enter").addEventListener("submit", (event) => {
   event.preventDefault();
   localStorage.setItem(STORED, $("#token").value.trim());
-  showError("");
-  start();
+  location.reload();
+});
+window.addEventListener("hashchange", () => {
+  if (takeToken()) location.reload();
+  else if (page) open();
 });
 start();
