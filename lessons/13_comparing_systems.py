@@ -52,7 +52,7 @@ def p_value(differences, observed):  # one is added, so that it is never 0
 
 
 def bootstrap(a, b, counts):  # how often each sentence is drawn in each resample
-    gaps = (counts @ (b - a) / SENTENCES).abs()
+    gaps = (counts.to(a) @ (b - a) / SENTENCES).abs()
     return p_value(gaps - gaps.mean(), (b - a).mean())
 
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt, UInt8
+from jaxtyping import Bool, Float, UInt, UInt8
 from numpy import ndarray
 
 from seq2seq.scoring.metrics import Statistics, bootstrap_generator, bootstrap_seed
@@ -51,9 +51,14 @@ class Resampling:
             row[:] = np.bincount(draw, minlength=self.lines)
         return counts
 
+    @property
+    def coins(self) -> Bool[ndarray, "trials lines"]:
+        """For each trial and sentence, whether the systems keep their own translations."""
+        return np.unpackbits(self._packed_coins, axis=1, count=self.lines).astype(bool)
+
     @cached_property
-    def coins(self) -> UInt8[ndarray, "trials bytes"]:
-        """For each trial and sentence, whether the systems keep their own translations, as bits."""
+    def _packed_coins(self) -> UInt8[ndarray, "trials bytes"]:
+        """The bits of `coins`, which need an eighth of the memory."""
         generator = bootstrap_generator()
         drawn = (
             generator.integers(2, size=(min(ONCE, TRIALS - start), self.lines), dtype=bool)
@@ -99,7 +104,7 @@ class Resampling:
 
     def kept(self, sentences: Float[ndarray, "lines numbers"]) -> Float[ndarray, "trials numbers"]:
         """Return, for every trial, the sum over the sentences that are not swapped."""
-        parts = (self.coins[i : i + ONCE] for i in range(0, TRIALS, ONCE))
+        parts = (self._packed_coins[i : i + ONCE] for i in range(0, TRIALS, ONCE))
         unpacked = (np.unpackbits(part, axis=1, count=self.lines) for part in parts)
         return np.concatenate([part.astype(float) @ sentences for part in unpacked])
 

@@ -203,9 +203,8 @@ def test_runs_of_one_name_are_told_apart_and_the_default_place_is_the_first_run(
     copies = [Path(shutil.copytree(runs[0], tmp_path / parent / "run")) for parent in "ab"]
     picture, table = plot_gradients(copies, test="test", line=1)
     assert picture == copies[0] / "align" / "test-gradients.png"
-    assert {row.split(",")[0] for row in table.read_text().splitlines()[1:]} == set(
-        map(str, copies)
-    )
+    names = {row.split(",")[0] for row in table.read_text().splitlines()[1:]}
+    assert names == {"a/run", "b/run"}
 
 
 @pytest.mark.parametrize(
