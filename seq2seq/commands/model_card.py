@@ -44,9 +44,9 @@ def evaluated_tests(run: RunFolder) -> list[Bleu]:
             the translations are not complete.
     """
     target = Target.of(run.config["data"])
-    scored = Run(run.name, run.path, run.config, run.info, run.scores, run)
+    scored = Run.of(run, run.name)
     found = []
-    for test in run.scores:
+    for test in scored.scores:
         _, references, hypotheses = texts(test, scored)
         _, *more = read_references(run.test(test))
         counts = statistics(hypotheses, references, more=more, only=["bleu"], **target._asdict())[

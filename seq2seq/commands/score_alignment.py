@@ -185,7 +185,8 @@ def score_alignment(
     rows |= {name: scored(alignment, gold_set) for name, alignment in others.items()}
     written = []
     if out is not None:
-        write_json(out, {**text_facts(gold_set, gold), **facts, "rows": rows, **measured_now()})
+        record = {**text_facts(gold_set, gold), **facts, "rows": rows}
+        write_json(out, {**record, **environment(), "date": timestamp()})
         written.append(out)
     if run is not None and pick:
         written.append(store_rule(run, found, gold_set))
@@ -262,11 +263,6 @@ def text_facts(gold_set: GoldSet, gold: Path | None) -> dict[str, Any]:
         "sure": sum(len(one.links.sure) for one in gold_set.golds),
         "possible": sum(len(one.links.possible) for one in gold_set.golds),
     }
-
-
-def measured_now() -> dict[str, Any]:
-    """Return what the JSON file says about this measurement."""
-    return {**environment(), "date": timestamp()}
 
 
 def store_rule(run: RunFolder, found: RuleScores, gold_set: GoldSet) -> Path:

@@ -42,6 +42,11 @@ class Run:
     scores: dict[str, Any]
     folder: RunFolder | None
 
+    @classmethod
+    def of(cls, folder: RunFolder, name: str) -> "Run":
+        """Return the run of a folder under a name."""
+        return cls(printable(name), folder.path, folder.config, folder.info, folder.scores, folder)
+
     @property
     def seed(self) -> int | None:
         """The training seed; None if unknown."""
@@ -112,8 +117,7 @@ def find(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
         if inside:
             notes += missing_of_sweep(path, {one.name for one in inside})
     return [
-        Run(printable(name), one.path, one.config, one.info, one.scores, one)
-        for name, one in zip(short_names(folders), folders.values(), strict=True)
+        Run.of(one, name) for name, one in zip(short_names(folders), folders.values(), strict=True)
     ], notes
 
 
