@@ -10,7 +10,7 @@ from rich.table import Table
 
 from seq2seq.alignment.method_names import hides_words
 from seq2seq.alignment.rule import Rule
-from seq2seq.interpret.heads import AllScores
+from seq2seq.interpret.rule_scores import MethodScores
 
 ROWS = {False: "at the row that predicts a token", True: "at the row whose input is the token"}
 
@@ -24,7 +24,7 @@ def rule_label(rule: Rule) -> str:
     return ", ".join(words + ([f"from {rule.threshold}"] if rule.threshold is not None else []))
 
 
-def grids(scores: AllScores, *, chosen: bool = True) -> list[RenderableType]:
+def grids(scores: MethodScores, *, chosen: bool = True) -> list[RenderableType]:
     """Return tables of the AER by layer and head.
 
     Args:

@@ -12,9 +12,9 @@ from seq2seq.alignment.rule import Rule
 from seq2seq.commands.align import Sentence, drawn, from_test, labelled, slug
 from seq2seq.errors import UserError
 from seq2seq.interpret.chosen_rule import changed, chosen_rule
-from seq2seq.interpret.heads import numbers
 from seq2seq.interpret.maps import MapName, attention_in, check_maps
 from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
+from seq2seq.interpret.rule_scores import numbers
 from seq2seq.plots import figure, heatmaps
 from seq2seq.plots.alignment_lines import draw_lines
 from seq2seq.plots.panel import Panel

@@ -4,29 +4,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from rich.console import Group, RenderableType
 
-from seq2seq.alignment.baselines import (
-    diagonal,
-    need_fast_align,
-    split_words,
-    symmetrized_fast_align,
-)
+from seq2seq.alignment.baselines import diagonal, need_fast_align
 from seq2seq.alignment.form_names import Form
 from seq2seq.alignment.gold_files import read_links
-from seq2seq.alignment.links import LinkSet, Tally, flip, grow_diag_final_and, intersection, union
-from seq2seq.alignment.method_names import WITHOUT_LAYERS, MethodName
+from seq2seq.alignment.links import LinkSet
+from seq2seq.alignment.method_names import MethodName
 from seq2seq.alignment.rule import Rule
 from seq2seq.commands.alignment_tables import grids, rule_label, table
+from seq2seq.commands.other_alignments import (
+    both_directions,
+    check_direction,
+    link_scores,
+    read_other_aligners,
+    statistical,
+    training_pairs,
+)
 from seq2seq.errors import UserError
-from seq2seq.interpret.alignment import explain_gold
-from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
+from seq2seq.interpret.chosen_rule import RULE, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet, read_texts, stored_texts
-from seq2seq.interpret.heads import AllScores, score_all_rules
-from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.interpret.methods.word_forms import refuse_forms, with_forms
+from seq2seq.interpret.rule_scores import (
+    MethodScores,
+    RuleScores,
+    score_all_rules,
+    score_methods,
+)
 from seq2seq.runs.folder import RunFolder
 from seq2seq.system.console import console
 from seq2seq.system.files import write_json
@@ -159,21 +165,27 @@ def score_alignment(
         if other is not None:
             check_direction(run, other)
         rule = rule or chosen_rule(run)
-        methods = list(tried) if pick else [rule.method]
+        methods = tried if pick else [rule.method]
         refuse_forms(forms, *(replace(rule, method=method) for method in methods))
         translator = with_forms(Translator(run, device=device), forms)
-        found = score_rules(translator, gold_set, rule, methods, best=pick)
-        rows = rule_rows(found)
+        if pick:
+            found = score_methods(translator, gold_set, rule, methods)
+            rule = min((one.best for one in found), key=lambda best: best.tally.aer).rule
+        else:
+            found = [score_all_rules(translator, gold_set, rule)]
+            rule = rule.resolve(*found[0].shape)
+        chosen = next(one for one in found if one.method == rule.method)
+        rows = rule_rows(found, chosen, rule)
         if other is not None:
             back_rule = Rule() if back_default else chosen_rule(other)
             reverse = Translator(other, device=device)
-            others |= directions(translator, found.rule, reverse, back_rule, gold_set)
-        for one in found.by_method:
-            parts += grids(one, chosen=one is found.chosen)
+            others |= both_directions(translator, rule, reverse, back_rule, gold_set)
+        for one in found:
+            parts += grids(one, chosen=one is chosen)
         facts = {
             "run": run.name,
-            "unmatched": found.chosen.unmatched,
-            "readings": [one.record() for own in found.by_method for one in own.readings],
+            "unmatched": chosen.unmatched,
+            "readings": [one.record() for own in found for one in own.readings],
         }
         out = out or run.path / "align" / f"{gold_set.name}.readings.json"
     others |= aligners
@@ -182,14 +194,14 @@ def score_alignment(
         others |= statistical(more, gold_set)
     else:
         console.print("fast_align is not scored: train it with --train SOURCE TARGET")
-    rows |= {name: scored(alignment, gold_set) for name, alignment in others.items()}
+    rows |= {name: link_scores(alignment, gold_set) for name, alignment in others.items()}
     written = []
     if out is not None:
         record = {**text_facts(gold_set, gold), **facts, "rows": rows}
         write_json(out, {**record, **environment(), "date": timestamp()})
         written.append(out)
     if run is not None and pick:
-        written.append(store_rule(run, found, gold_set))
+        written.append(store_rule(run, chosen.best, gold_set))
     if facts.get("unmatched"):
         console.print(
             f"{facts['unmatched']} tokens of the gold alignment differ from the text that the "
@@ -198,58 +210,22 @@ def score_alignment(
     return Group(*parts, table(rows)), written
 
 
-class RuleScores(NamedTuple):
-    """Scores of the extraction rules of a model.
-
-    Attributes:
-        by_method: the scores of all rules of each method.
-        chosen: those of the method of `rule`.
-        rule: the rule that is used: that of the run, or the best one.
-    """
-
-    by_method: list[AllScores]
-    chosen: AllScores
-    rule: Rule
-
-
-def score_rules(
-    translator: Translator,
-    gold_set: GoldSet,
-    rule: Rule,
-    methods: Sequence[MethodName],
-    *,
-    best: bool,
-) -> RuleScores:
-    """Score all rules of one or several methods.
+def rule_rows(
+    found: Sequence[MethodScores], chosen: MethodScores, rule: Rule
+) -> dict[str, dict[str, Any]]:
+    """Return the scores of the rule that is used, of the best rule, and of each other method's.
 
     Args:
-        translator: the trained run.
-        gold_set: the text and its gold links.
-        rule: the rule of the run; the others have its `end`, `threshold` and `hide`.
-        methods: the methods.
-        best: choose the rule with the lowest AER, and leave out methods that the model does not
-            support.
-
-    Raises:
-        UserError: a method cannot be applied to the model, or with `best` none can.
+        found: the scores of all rules of each method.
+        chosen: those of the method of the rule.
+        rule: the rule that is used.
     """
-    if best:
-        by_method = score_methods(translator, gold_set, rule, methods)
-        chosen = min(by_method, key=lambda one: one.best.tally.aer)
-        return RuleScores(by_method, chosen, chosen.best.rule)
-    chosen = score_all_rules(translator, gold_set, rule)
-    return RuleScores([chosen], chosen, rule.resolve(*chosen.shape))
-
-
-def rule_rows(found: RuleScores) -> dict[str, dict[str, Any]]:
-    """Return the scores of the rule that is used, of the best rule, and of each other method's."""
-    rows = {rule_label(found.rule): found.chosen.of(found.rule).record()}
-    best = found.chosen.best
-    if best.rule != found.rule:
-        rows[f"{rule_label(best.rule)} (best here)"] = best.record()
-    for one in found.by_method:
-        if one is not found.chosen:
-            label = f"{rule_label(one.best.rule)} (best of {one.best.rule.method})"
+    rows = {rule_label(rule): chosen.of(rule).record()}
+    if chosen.best.rule != rule:
+        rows[f"{rule_label(chosen.best.rule)} (best here)"] = chosen.best.record()
+    for one in found:
+        if one is not chosen:
+            label = f"{rule_label(one.best.rule)} (best of {one.method})"
             rows[label] = one.best.record()
     return rows
 
@@ -265,137 +241,8 @@ def text_facts(gold_set: GoldSet, gold: Path | None) -> dict[str, Any]:
     }
 
 
-def store_rule(run: RunFolder, found: RuleScores, gold_set: GoldSet) -> Path:
+def store_rule(run: RunFolder, best: RuleScores, gold_set: GoldSet) -> Path:
     """Write the best rule into the run, and return the file."""
-    best = found.chosen.best
     facts = {"rule": best.rule.record(), "picked_on": gold_set.name, "aer": best.tally.aer}
     write_json(run.path / RULE, facts)
     return run.path / RULE
-
-
-def score_methods(
-    translator: Translator, gold_set: GoldSet, rule: Rule, methods: Sequence[MethodName]
-) -> list[AllScores]:
-    """Score all rules of each method that can be applied to a model.
-
-    Args:
-        translator: the trained run.
-        gold_set: the text and its gold links.
-        rule: the values of `end`, `threshold` and `hide` for all rules.
-        methods: the methods.
-
-    Raises:
-        UserError: no method can be applied to the model; the message is that of the first.
-    """
-    scores: list[AllScores] = []
-    refusals: list[UnsupportedModelError] = []
-    for method in methods:
-        try:
-            own = replace(rule, method=method)
-            if method in WITHOUT_LAYERS:  # their maps have no `</s>`
-                own = replace(own, end=Rule().end)
-            scores.append(score_all_rules(translator, gold_set, own))
-        except UnsupportedModelError as error:
-            refusals.append(error)
-    if not scores:
-        raise refusals[0]
-    return scores
-
-
-def read_other_aligners(links: Sequence[str], gold_set: GoldSet) -> dict[str, list[LinkSet]]:
-    """Read the links of other aligners, and return them by name.
-
-    Raises:
-        UserError: an item is not NAME=FILE, a name is used twice, or a file cannot be read.
-    """
-    texts = [(gold.source, gold.target) for gold in gold_set.golds]
-    aligners: dict[str, list[LinkSet]] = {}
-    for one in links:
-        name, equals, file = one.partition("=")
-        if not (name and equals and file):
-            raise UserError(f"--links {one}: give NAME=FILE, such as --links giza=giza.align")
-        if name in aligners or name == "the diagonal" or name.startswith("fast_align"):
-            raise UserError(f"--links {one}: the name {name!r} is already used, choose another")
-        golds = read_links(Path(file), texts, "auto", gold=False)
-        aligners[name] = [gold.links.sure | gold.links.possible for gold in golds]
-    return aligners
-
-
-def check_direction(run: RunFolder, back: RunFolder) -> None:
-    """Check that two runs translate in opposite directions.
-
-    Raises:
-        UserError: both have the same source and target language.
-    """
-    directions = [
-        (one.config["data"].get("source"), one.config["data"].get("target")) for one in (run, back)
-    ]
-    same = run.path.resolve() == back.path.resolve()
-    if same or (directions[0] == directions[1] and None not in directions[0]):
-        source, target = directions[1]
-        raise UserError(
-            f"--back {back.path} translates {source} to {target}, like {run.name}: give a run of "
-            "the reverse direction"
-        )
-
-
-def directions(
-    translator: Translator, rule: Rule, back: Translator, back_rule: Rule, gold_set: GoldSet
-) -> dict[str, list[LinkSet]]:
-    """Return the links of a run of the reverse direction, and the symmetrized links.
-
-    Only layer, head and row of the reverse direction are those of `back_rule`; all else is that of
-    `rule`.
-    """
-    forward = links_of(translator, rule, gold_set)
-    back_rule = replace(
-        changed(back_rule, method=rule.method),
-        end=rule.end,
-        threshold=rule.threshold,
-        hide=rule.hide,
-    )
-    backward = [flip(links) for links in links_of(back, back_rule, gold_set.swapped())]
-    pairs = list(zip(forward, backward, strict=True))
-    return {
-        f"{back.run.name}, the other direction": backward,
-        "both, intersection": [intersection(*pair) for pair in pairs],
-        "both, union": [union(*pair) for pair in pairs],
-        "both, grow-diag-final-and": [grow_diag_final_and(*pair) for pair in pairs],
-    }
-
-
-def links_of(translator: Translator, rule: Rule, gold_set: GoldSet) -> list[LinkSet]:
-    """Return the links of each pair by one rule."""
-    return [
-        explained.links(rule.resolve(*explained.map.values.shape[:2]))
-        for explained in explain_gold(translator, gold_set, rule)
-    ]
-
-
-def statistical(
-    more: list[tuple[list[str], list[str]]], gold_set: GoldSet
-) -> dict[str, list[LinkSet]]:
-    """Return the links of fast_align, trained on a training text and this text."""
-    pairs = [(gold.source, gold.target) for gold in gold_set.golds]
-    forward, both = symmetrized_fast_align(pairs, more)
-    return {"fast_align": forward, "fast_align, grow-diag-final-and": both}
-
-
-def training_pairs(
-    train: tuple[Path, Path], gold_set: GoldSet
-) -> list[tuple[list[str], list[str]]]:
-    """Tokenize a training text: at spaces if the scored text is tokenized so, else into words."""
-    plain = all(
-        (source.split(), target.split()) == (gold.source, gold.target)
-        for (source, target), gold in zip(gold_set.texts, gold_set.golds, strict=True)
-    )
-    cut = str.split if plain else split_words
-    return [(cut(s), cut(t)) for s, t in read_texts(*train)]
-
-
-def scored(links: Sequence[LinkSet], gold_set: GoldSet) -> dict[str, Any]:
-    """Return the scores of links that were not extracted from attention."""
-    tally = Tally()
-    for predicted, gold in zip(links, gold_set.golds, strict=True):
-        tally += Tally.of(predicted, gold.links)
-    return {**tally.scores(), "links": tally.links}

@@ -15,12 +15,13 @@ from seq2seq.alignment.gold import Gold, Links
 from seq2seq.alignment.links import flip
 from seq2seq.alignment.method_names import WITHOUT_LAYERS
 from seq2seq.alignment.rule import Rule
-from seq2seq.commands.score_alignment import links_of, score_alignment
+from seq2seq.commands.other_alignments import links_of
+from seq2seq.commands.score_alignment import score_alignment
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import measure
 from seq2seq.interpret.chosen_rule import RULE, changed, chosen_rule
 from seq2seq.interpret.gold_set import GoldSet
-from seq2seq.interpret.heads import counts, score_all_rules
+from seq2seq.interpret.rule_scores import counts, score_all_rules
 from seq2seq.system.files import write_lines
 from seq2seq.translation.translator import Translator
 

@@ -1,4 +1,4 @@
-"""Score the alignment of every layer, head and row of a map in one pass over the text."""
+"""Score the extraction rules of every layer, head and row of a map in one pass over the text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +11,12 @@ from numpy import ndarray
 
 from seq2seq.alignment.gold import Link
 from seq2seq.alignment.links import Tally
+from seq2seq.alignment.method_names import WITHOUT_LAYERS, MethodName
 from seq2seq.alignment.rule import Rule, positive_shares
 from seq2seq.errors import UserError
 from seq2seq.interpret.alignment import entropies, explain_gold
 from seq2seq.interpret.gold_set import GoldSet
+from seq2seq.interpret.methods.base import UnsupportedModelError
 from seq2seq.translation.translator import Translator
 
 Number = int | Literal["mean"]
@@ -52,8 +54,8 @@ class RuleScores:
 
 
 @dataclass(frozen=True)
-class AllScores:
-    """The scores of all rules of a run on one text.
+class MethodScores:
+    """The scores of all rules of one method on one text.
 
     Attributes:
         readings: the scores of each rule.
@@ -66,6 +68,11 @@ class AllScores:
     shape: tuple[int, int]
 
     @property
+    def method(self) -> MethodName:
+        """The method whose map the rules read."""
+        return self.readings[0].rule.method
+
+    @property
     def best(self) -> RuleScores:
         """The scores of the rule with the lowest AER."""
         return min(self.readings, key=lambda reading: reading.tally.aer)
@@ -75,7 +82,7 @@ class AllScores:
         return next(reading for reading in self.readings if reading.rule == rule)
 
 
-def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> AllScores:
+def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> MethodScores:
     """Score the rules of every layer and head, their means, and both rows.
 
     Args:
@@ -117,7 +124,36 @@ def score_all_rules(translator: Translator, gold_set: GoldSet, rule: Rule) -> Al
                 forward / max(steps, 1),
             )
         )
-    return AllScores(readings, unmatched, (layers, heads))
+    return MethodScores(readings, unmatched, (layers, heads))
+
+
+def score_methods(
+    translator: Translator, gold_set: GoldSet, rule: Rule, methods: Sequence[MethodName]
+) -> list[MethodScores]:
+    """Score all rules of each method that can be applied to a model.
+
+    Args:
+        translator: the trained run.
+        gold_set: the text and its gold links.
+        rule: the values of `end`, `threshold` and `hide` for all rules.
+        methods: the methods.
+
+    Raises:
+        UserError: no method can be applied to the model; the message is that of the first.
+    """
+    scores: list[MethodScores] = []
+    refusals: list[UnsupportedModelError] = []
+    for method in methods:
+        try:
+            own = replace(rule, method=method)
+            if method in WITHOUT_LAYERS:  # their maps have no `</s>`
+                own = replace(own, end=Rule().end)
+            scores.append(score_all_rules(translator, gold_set, own))
+        except UnsupportedModelError as error:
+            refusals.append(error)
+    if not scores:
+        raise refusals[0]
+    return scores
 
 
 def numbers(count: int) -> list[Number]:
