@@ -61,7 +61,7 @@ def main(folder: Path, out: Path) -> None:
         model, _, _ = run.name.rpartition("-")
         groups[model].append({**run.scores, "updates": run.info["steps"]})
         kept[run.name] = {
-            "training": {k: run.info[k] for k in ("parameters", "steps", "epochs", "minutes")},
+            "training": {k: run.info[k] for k in ("parameters", "steps", "epochs", "minutes", "commit")},
             **{t: {k: entry[k] for k in KEPT if k in entry} for t, entry in run.scores.items()},
         }
     models = [model for model in ORDER if model in groups]
