@@ -13,7 +13,7 @@ for corpus in ${CORPORA:-multi30k controlled}; do
       for seed in ${SEEDS:-1}; do
         name=$corpus-$model-$pairs-$seed
         [[ -f $out/$name/scores.json ]] && continue
-        # Everything but the model and its learning rate is the same for all runs of a corpus.
+        # Everything but the model, its learning rate and the eps of Adam is the same for all runs of a corpus.
         if [[ $corpus == multi30k ]]; then
           test=test_2016_flickr
           arguments=("experiment=multi30k-$model" ${MULTI30K:+"data.root=$MULTI30K"} "data.train_pairs=$pairs" tokenizer.vocab_size=2000
