@@ -1,8 +1,10 @@
 """The table and the curves of one part of the experiment, from runs named MODEL-SEED.
 
-python experiments/family/summary.py RUNS/updates experiments/family
+python experiments/family/summary.py RUNS/updates experiments/family: scores.json keeps its entries
+of other runs, and the table and the curves have all of them.
 """
 
+import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -28,7 +30,7 @@ ORDER = [
     "encoder_only",
 ]
 COLUMNS = {
-    "updates": lambda scores: scores["updates"],
+    "updates": lambda scores: scores["training"]["steps"],
     "BLEU, test": lambda scores: scores["test"]["bleu"]["score"],
     "BLEU, test_long": lambda scores: scores["test_long"]["bleu"]["score"],
     "agreement, %": lambda scores: scores["test_agreement"]["agreement"]["score"],
@@ -37,6 +39,7 @@ COLUMNS = {
 }
 KEPT = ("bleu", "exact_match", "by_length", "agreement", "pronoun", "alignment", "perplexity")
 KEPT += ("search", "seed", "versions", "machine")
+FACTS = ("parameters", "steps", "epochs", "minutes", "commit")  # of run.json
 
 
 def cell(group: list[dict[str, Any]], read: Any) -> str:
@@ -56,21 +59,23 @@ def cell(group: list[dict[str, Any]], read: Any) -> str:
 
 def main(folder: Path, out: Path) -> None:
     """Write table.md, scores.json, length.png and agreement.png."""
-    groups, kept = defaultdict(list), {}
+    file = out / "scores.json"
+    kept: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     for run in scored_runs(folder):
-        model, _, _ = run.name.rpartition("-")
-        groups[model].append({**run.scores, "updates": run.info["steps"]})
         kept[run.name] = {
-            "training": {k: run.info[k] for k in ("parameters", "steps", "epochs", "minutes", "commit")},
+            "training": {key: run.info[key] for key in FACTS},
             **{t: {k: entry[k] for k in KEPT if k in entry} for t, entry in run.scores.items()},
         }
+    groups = defaultdict(list)
+    for name, entry in kept.items():
+        groups[name.rpartition("-")[0]].append(entry)
     models = [model for model in ORDER if model in groups]
     lines = [f"| model | seeds | {' | '.join(COLUMNS)} |", "|:--|" + "--:|" * (1 + len(COLUMNS))]
     for model in models:
         cells = [cell(groups[model], read) for read in COLUMNS.values()]
         lines.append(f"| {model} | {len(groups[model])} | {' | '.join(cells)} |")
     write_lines(out / "table.md", lines)
-    write_json(out / "scores.json", kept)
+    write_json(file, dict(sorted(kept.items())))
     for name, test, read, x, y in (
         ("length", "test_long", length_points, "words of the source sentence", "BLEU"),
         ("agreement", "test_agreement", distance_points, "words between subject and verb", "%"),
