@@ -23,7 +23,11 @@ for corpus in ${CORPORA:-multi30k controlled}; do
           test=test
           arguments=("experiment=demo-$model" "data.pairs=$pairs" tokenizer.vocab_size=1000 model.dropout=0.2
             train.max_steps=2000 train.validate_every=250 train.keep_every=null trainer.threads=1)
-          [[ $model == transformer ]] && arguments+=(model.activation_dropout=null)
+          case $model in  # the defaults of the time of the results
+            rnn) arguments+=(model.init=paper) ;;
+            bahdanau) arguments+=(model.init=paper model.align_init=paper) ;;
+            transformer) arguments+=(model.activation_dropout=null model.attention_init=xavier) ;;
+          esac
         fi
         $seq2seq train "${arguments[@]}" "seed=$seed" "name=$name" "runs_dir=$out" ${ARGUMENTS:-}
         $seq2seq evaluate "$out/$name" --test "$test"

@@ -3,8 +3,9 @@
 set -euo pipefail
 out=${1:-runs/pronouns}
 export OMP_NUM_THREADS=1
-seq2seq train experiment=demo-transformer runs_dir="$out" name=default
-seq2seq train experiment=demo-transformer data.pronouns=20000 train.max_steps=3000 \
+init=model.attention_init=xavier  # the default of the time of the results
+seq2seq train experiment=demo-transformer $init runs_dir="$out" name=default
+seq2seq train experiment=demo-transformer $init data.pronouns=20000 train.max_steps=3000 \
     train.validate_every=1500 runs_dir="$out" name=pronouns
 for run in default pronouns; do
     seq2seq evaluate "$out/$run" --test test_pronoun
