@@ -11,7 +11,8 @@ set -euo pipefail
 export RUNS=${RUNS:-runs/family} DEVICE=${DEVICE:-cpu}
 models=(word_for_word elman lstm rnn luong bahdanau transformer transformer_modern decoder_only encoder_only)
 
-# Sizes for 2.5 million parameters with 4,000 pieces, and the learning rate where it is not that of the demo.
+# Sizes for 2.5 million parameters with 4,000 pieces; the learning rate where it is not that of the demo, and the
+# initialization of the time of the results.
 size() {
   case $1 in
     elman) echo model.dim=396 model.embedding=128 model.readout_dim=128 ;;
@@ -28,7 +29,7 @@ size() {
 
 rate() {
   case $1 in
-    transformer* | decoder_only | encoder_only) echo train.learning_rate=3e-3 ;;
+    transformer* | decoder_only | encoder_only) echo train.learning_rate=3e-3 model.attention_init=xavier ;;
   esac
 }
 
