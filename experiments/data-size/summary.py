@@ -22,6 +22,7 @@ from seq2seq.system.files import write_json, write_lines
 MODELS = ("rnn", "bahdanau", "transformer")
 TESTS = {"multi30k": "test_2016_flickr", "controlled": "test"}
 KEPT = ("bleu", "alignment", "perplexity", "search", "versions", "machine")
+TRAINING = ("parameters", "steps", "epochs", "minutes", "best", "commit")  # of run.json
 
 
 class Panel(NamedTuple):
@@ -50,7 +51,7 @@ def update(kept: dict[str, Any], folder: Path) -> None:
         test = TESTS[run.name.partition("-")[0]]
         scores, info = run.scores[test], run.info
         kept[run.name] = {
-            "training": {k: info[k] for k in ("parameters", "steps", "epochs", "best", "commit")},
+            "training": {key: info[key] for key in TRAINING},
             test: {key: scores[key] for key in KEPT if key in scores},
         }
 

@@ -36,6 +36,8 @@ run transformer-pre-r_drop-1 "${pre[@]}"
 run transformer-pre-r_drop-wide-1 "${pre[@]}" model.feed_forward=512
 run transformer-post-de-en-1 experiment=multi30k-transformer-post "${data[@]}" data.source=de data.target=en
 run transformer-post-cased-1 experiment=multi30k-transformer-post data=multi30k "${raw[@]}" data.bleu_tokenizer=null
+run bahdanau-xavier-cased-1 experiment=multi30k-bahdanau data=multi30k "${raw[@]}" data.bleu_tokenizer=null
+run rnn-xavier-cased-1 experiment=multi30k-rnn data=multi30k "${raw[@]}" data.bleu_tokenizer=null
 run rnn-xavier-2 experiment=multi30k-rnn "${data[@]}" seed=2 train.max_steps=8276
 run bahdanau-r_drop-1 experiment=multi30k-bahdanau-r_drop "${data[@]}" seed=1
 run bahdanau-xavier-1 experiment=multi30k-bahdanau "${data[@]}" seed=1
