@@ -29,6 +29,7 @@ size() {
 
 rate() {
   case $1 in
+    elman) echo train.learning_rate=2e-3 ;;
     transformer* | decoder_only | encoder_only) echo train.learning_rate=3e-3 model.attention_init=xavier ;;
   esac
 }
