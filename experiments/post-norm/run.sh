@@ -8,7 +8,7 @@ out=${1:-runs/post-norm}
 seq2seq=${SEQ2SEQ:-seq2seq}
 init=model.attention_init=xavier
 dropout=(model.attention_dropout=0.1 model.activation_dropout=null)  # null is that of model.dropout
-for variant in ${VARIANTS:-recipe clip epsilon init dropout init-dropout all}; do
+for variant in ${VARIANTS:-recipe clip epsilon init dropout init-dropout}; do
   case $variant in
     recipe) arguments=() ;;
     clip) arguments=(train.clip_norm=1) ;;
@@ -16,7 +16,6 @@ for variant in ${VARIANTS:-recipe clip epsilon init dropout init-dropout all}; d
     init) arguments=("$init") ;;
     dropout) arguments=("${dropout[@]}") ;;
     init-dropout) arguments=("$init" "${dropout[@]}") ;;
-    all) arguments=("$init" "${dropout[@]}" train.clip_norm=1 train.eps=1e-9) ;;
     *) echo "no variant $variant" >&2; exit 2 ;;
   esac
   $seq2seq train experiment=multi30k-transformer-post ${MULTI30K:+"data.root=$MULTI30K"} train.batch_tokens=2048 train.max_steps=800 \

@@ -12,7 +12,7 @@ from seq2seq.runs.folder import RunFolder
 from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.files import write_json, write_lines
 
-VARIANTS = ("recipe", "clip", "epsilon", "init", "dropout", "init-dropout", "all")
+VARIANTS = ("recipe", "clip", "epsilon", "init", "dropout", "init-dropout")
 FACTS = ("parameters", "steps", "epochs", "minutes", "commit", "versions", "machine")  # of run.json
 
 
