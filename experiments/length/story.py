@@ -52,9 +52,9 @@ def draw_curves(axes: Axes) -> None:
         axes.fill_between(ends, low, high, color=color, alpha=0.2, linewidth=0)
     axes.axvline(LONGEST, color="gray", linestyle="--", linewidth=1)
     words = "longest in training"
-    axes.text(LONGEST + 0.6, 38, words, color="gray", fontsize=8, rotation=90)
+    axes.text(LONGEST + 0.6, 48, words, color="gray", fontsize=8, rotation=90)
     axes.set(xlabel="source length, words (up to)", ylabel="BLEU", ylim=(0, 100))
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(frameon=False, loc="upper right", handlelength=1.2)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -21,4 +21,4 @@ for variant in ${VARIANTS:-recipe clip epsilon init dropout init-dropout}; do
   $seq2seq train experiment=multi30k-transformer-post ${MULTI30K:+"data.root=$MULTI30K"} train.batch_tokens=2048 train.max_steps=800 \
     train.validate_every=200 train.ema=0 ${arguments[@]+"${arguments[@]}"} seed=1 "name=$variant" "runs_dir=$out"
 done
-[[ -n ${SEQ2SEQ:-} ]] || python experiments/post-norm/summary.py "$out" experiments/post-norm
+[[ -n ${SEQ2SEQ:-} ]] || python experiments/post-norm/log_table.py "$out" experiments/post-norm

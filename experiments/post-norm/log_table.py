@@ -1,6 +1,6 @@
 """The table of this experiment, from the logs of its runs.
 
-python experiments/post-norm/summary.py RUNS experiments/post-norm: writes scores.json and table.md.
+python experiments/post-norm/log_table.py RUNS experiments/post-norm: writes scores.json and table.md.
 """
 
 import json
