@@ -1,6 +1,7 @@
 """The table of this experiment, from the logs of its runs.
 
-python experiments/post-norm/log_table.py RUNS experiments/post-norm: writes scores.json and table.md.
+python experiments/post-norm/log_table.py RUNS experiments/post-norm writes scores.json and
+table.md.
 """
 
 import json
@@ -24,7 +25,7 @@ def validations(run: RunFolder) -> list[dict[str, Any]]:
 
 def main(folder: Path, out: Path) -> None:
     """Write scores.json and table.md."""
-    kept = {}
+    kept: dict[str, dict[str, Any]] = {}
     for name in VARIANTS:
         if (folder / name).is_dir():
             run = RunFolder.open(folder / name)
