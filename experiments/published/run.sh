@@ -11,6 +11,10 @@ run() { # NAME WORD...
   seq2seq train "${@:2}" "name=$1" "runs_dir=$out" ${ARGUMENTS:-}
   seq2seq evaluate "$out/$1"
 }
+alignment() { # RUN NAME GOLD WORD...
+  local file=$out/$1/align/test-$2.json
+  [[ -f $file ]] || seq2seq score-alignment "$out/$1" --test test --gold "$3" --rule default --out "$file" "${@:4}"
+}
 data=(${MULTI30K:+"data.root=$MULTI30K"})
 raw=(${MULTI30K_RAW:+"data.root=$MULTI30K_RAW"})
 for seed in 1 2 3; do
@@ -66,16 +70,15 @@ if [[ -n ${GREEK:-} ]]; then
   run greek-transformer-1 "${greek[@]}"
   run greek-transformer-guided-1 "${greek[@]}" train.guided_attention=0.1 train.guided_links=fast_align
   for name in greek-transformer-1 greek-transformer-guided-1; do
-    scored=("$out/$name" --test test --gold "$GREEK/test.align" --rule default)
-    seq2seq score-alignment "${scored[@]}" --train "$GREEK/train.grc" "$GREEK/train.eng"
-    seq2seq score-alignment "${scored[@]}" --method occlusion --hide unk
+    alignment "$name" attention "$GREEK/test.align" --train "$GREEK/train.grc" "$GREEK/train.eng"
+    alignment "$name" occlusion "$GREEK/test.align" --method occlusion --hide unk
   done
 fi
 if [[ -n ${NEWS:-} ]]; then
   run news-transformer-1 experiment=low-resource-transformer data=files "data.root=$NEWS" data.source=en data.target=fr data.tokenized=true seed=1 \
     train.max_steps=2400 train.validate_every=400
-  scored=("$out/news-transformer-1" --test test --gold "${HANSARDS:?}/dev.wa.nonullalign" --rule default)
-  seq2seq score-alignment "${scored[@]}" --train "$NEWS/train.en" "$NEWS/train.fr"
-  seq2seq score-alignment "${scored[@]}" --method occlusion --hide unk
+  links=${HANSARDS:?}/dev.wa.nonullalign
+  alignment news-transformer-1 attention "$links" --train "$NEWS/train.en" "$NEWS/train.fr"
+  alignment news-transformer-1 occlusion "$links" --method occlusion --hide unk
 fi
 python experiments/published/summary.py "$out" experiments/published

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from seq2seq.plots.curves import validation_curves
-from seq2seq.runs.scored import scored_runs
+from seq2seq.runs.scored import ScoredRun, scored_runs, validations
 from seq2seq.system.exit_status import reporting_user_errors
 from seq2seq.system.files import write_json
 
@@ -27,12 +27,12 @@ CURVES = (  # runs of the first two tables; the validations of earlier ones are 
 )
 
 
-def validations(path: Path, epochs_per_update: float) -> dict[str, list[float]]:
+def course(run: ScoredRun) -> dict[str, list[float]]:
     """Return the epochs and the BLEU of the validations of a run."""
-    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    found = [e for e in entries if "validation_bleu" in e]
+    found = validations(run.path)
+    pace = run.info["epochs"] / run.info["steps"]
     return {
-        "epochs": [e["step"] * epochs_per_update for e in found],
+        "epochs": [e["step"] * pace for e in found],
         "bleu": [e["validation_bleu"] for e in found],
     }
 
@@ -41,10 +41,9 @@ def main(folder: Path, out: Path) -> None:
     """Write scores.json and curves.png."""
     kept = json.loads((out / "scores.json").read_text("utf-8"))
     for run in scored_runs(folder):
-        pace = run.info["epochs"] / run.info["steps"]
         kept[run.name] = {
             "training": {key: run.info[key] for key in TRAINING if key in run.info},
-            "validations": validations(run.path / "log.jsonl", pace),
+            "validations": course(run),
             **{t: {k: entry[k] for k in KEPT if k in entry} for t, entry in run.scores.items()},
         }
     lines = [

@@ -1,11 +1,11 @@
-"""All evaluated runs of a folder, for the tables of an experiment."""
+"""What the tables of an experiment read from its runs."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.errors import UserError
-from seq2seq.runs.untrusted import read_json
+from seq2seq.runs.untrusted import read_json, read_json_lines
 
 
 class ScoredRun(NamedTuple):
@@ -37,7 +37,21 @@ def scored_runs(folder: Path, pattern: str = "*") -> Iterator[ScoredRun]:
     """
     for file in sorted(folder.glob(f"{pattern}/scores.json")):
         path = file.parent
-        info = read_json(path / "run.json")
-        if (status := info.get("status", "unfinished")) != "finished":
-            raise UserError(f"{path} is {status}: train it to the end, and evaluate it again")
-        yield ScoredRun(path.name, path, info, read_json(file))
+        yield ScoredRun(path.name, path, finished_info(path), read_json(file))
+
+
+def finished_info(path: Path) -> dict[str, Any]:
+    """Return the content of run.json of a run.
+
+    Raises:
+        UserError: the run is not finished, or the file is invalid.
+    """
+    info = read_json(path / "run.json")
+    if (status := info.get("status", "unfinished")) != "finished":
+        raise UserError(f"{path} is {status}: train it to the end, and evaluate it again")
+    return info
+
+
+def validations(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of log.jsonl of a run that have a validation."""
+    return [entry for entry in read_json_lines(path / "log.jsonl") if "validation_bleu" in entry]
